@@ -1,0 +1,181 @@
+//! What ends a stream from outside its data path: [`Fault`], and [`Failure`] for whoever awaits
+//! the end.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::sync::RwLock;
+
+use crate::InvalidDemand;
+
+/// What went wrong outside the data path of a stream.
+///
+/// A stream fails with an error of its own type; a pipeline *breaks* with a fault. Faults are
+/// kept apart so that `Infallible` stays an honest error type, and so that operators that
+/// recover from errors (`retry`, `on_error_resume`) do not swallow a panic.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Fault {
+    /// User code panicked.
+    Panicked(Panic),
+    /// Somebody asked for zero or fewer items through a raw entry (rule 3.9).
+    InvalidDemand(InvalidDemand),
+    /// The source went away without an end: that is not completion.
+    SourceDropped,
+    /// A blocking end was called on a thread that runs an executor.
+    BlockedExecutor,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Panicked(panic) => panic.fmt(f),
+            Fault::InvalidDemand(invalid) => invalid.fmt(f),
+            Fault::SourceDropped => f.write_str("the source was dropped without an end"),
+            Fault::BlockedExecutor => f.write_str(
+                "a blocking end was called on a thread that runs an executor, where it could \
+                 wait for itself; await the end instead",
+            ),
+        }
+    }
+}
+
+impl Error for Fault {}
+
+/// The payload of a panic in user code, and where it happened if a stage with a name saw it.
+pub struct Panic {
+    payload: Box<dyn Any + Send>,
+    stage: Option<Cow<'static, str>>,
+}
+
+impl Panic {
+    /// A panic with what [`std::panic::catch_unwind`] returned.
+    #[must_use]
+    pub fn new(payload: Box<dyn Any + Send>) -> Panic {
+        Panic { payload, stage: None }
+    }
+
+    /// The message, where the panic carried text.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        let payload = self.payload.as_ref();
+        payload
+            .downcast_ref::<&'static str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+    }
+
+    /// The name of the first named stage below the place of the panic.
+    #[must_use]
+    pub fn stage(&self) -> Option<&str> {
+        self.stage.as_deref()
+    }
+
+    /// Names the place, unless a stage nearer to it already did.
+    #[must_use]
+    pub fn at(mut self, stage: impl Into<Cow<'static, str>>) -> Panic {
+        self.stage.get_or_insert_with(|| stage.into());
+        self
+    }
+
+    /// What the panic carried.
+    #[must_use]
+    pub fn into_payload(self) -> Box<dyn Any + Send> {
+        self.payload
+    }
+
+    /// Goes on unwinding with the same payload.
+    pub fn resume(self) -> ! {
+        std::panic::resume_unwind(self.payload)
+    }
+}
+
+impl fmt::Debug for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Panic")
+            .field("message", &self.message())
+            .field("stage", &self.stage)
+            .finish()
+    }
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.stage() {
+            Some(stage) => write!(f, "user code panicked above stage `{stage}`")?,
+            None => f.write_str("user code panicked")?,
+        }
+        match self.message() {
+            Some(message) => write!(f, ": {message}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why an awaited end has no result: the stream failed, or the pipeline broke.
+#[derive(Debug)]
+pub enum Failure<E> {
+    /// The stream failed with its own error.
+    Error(E),
+    /// The pipeline broke.
+    Fault(Fault),
+}
+
+impl<E> Failure<E> {
+    /// The stream's own error, if it is one.
+    pub fn into_error(self) -> Option<E> {
+        match self {
+            Failure::Error(error) => Some(error),
+            Failure::Fault(_) => None,
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Failure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Error(error) => error.fmt(f),
+            Failure::Fault(fault) => fault.fmt(f),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for Failure<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Failure::Error(error) => error.source(),
+            Failure::Fault(fault) => fault.source(),
+        }
+    }
+}
+
+/// Something that could not be delivered to any subscriber.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Undelivered {
+    /// An error that came when nobody listened any more, as text: its type is not known here.
+    Error(String),
+    /// A fault that the subscriber does not handle.
+    Fault(Fault),
+}
+
+type Hook = Box<dyn Fn(&Undelivered) + Send + Sync>;
+
+static HOOK: RwLock<Option<Hook>> = RwLock::new(None);
+
+/// Sets what is told about errors and faults that reach nobody; it replaces the one before.
+///
+/// The hook runs on the thread that found out. It must not call back into a pipeline. Without a
+/// hook the report is dropped (a panic has then already been printed by the standard panic
+/// hook).
+pub fn on_undelivered(hook: impl Fn(&Undelivered) + Send + Sync + 'static) {
+    *HOOK.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(hook));
+}
+
+/// Reports something that reaches nobody to the hook of [`on_undelivered`].
+pub fn report_undelivered(undelivered: &Undelivered) {
+    if let Some(hook) = &*HOOK.read().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        hook(undelivered);
+    }
+}

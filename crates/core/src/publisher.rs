@@ -1,0 +1,83 @@
+//! [`Publisher`], and [`Processor`] as a bound.
+
+use crate::{NeverPull, Pull, Subscriber};
+
+/// A blueprint of a stream: lazy, and used up by subscribing to it.
+///
+/// Nothing runs before [`subscribe`](Publisher::subscribe). A publisher that can be subscribed
+/// to more than once is `Clone`; each clone is a stream of its own (cold), or a handle on a
+/// shared one (hot).
+///
+/// # Implementing
+/// Most publishers of an application are functions that return one built from others. One with
+/// a source of its own implements [`Pull`] and lets the library do the protocol
+/// (`millstream::from_pull`). Written by hand, `subscribe` must hand out a [`Subscription`]
+/// first, turn each request into demand of its own through
+/// [`ActiveSubscriber::on_request`], and end through [`ActiveSubscriber::on_end`].
+///
+/// A publisher serves one subscriber unless it is cloned (rules 1.10, 1.11):
+///
+/// ```compile_fail,E0382
+/// # use millstream_core::*;
+/// fn twice<P: Publisher, S: Subscriber<P::Item, P::Error>>(publisher: P, a: S, b: S) {
+///     publisher.subscribe(a);
+///     publisher.subscribe(b); // used after it was moved
+/// }
+/// ```
+///
+/// A subscriber serves one publisher (rules 1.10, 2.12):
+///
+/// ```compile_fail,E0382
+/// # use millstream_core::*;
+/// fn twice<P: Publisher, S: Subscriber<P::Item, P::Error>>(a: P, b: P, subscriber: S) {
+///     a.subscribe(subscriber);
+///     b.subscribe(subscriber); // used after it was moved
+/// }
+/// ```
+///
+/// There is no null subscriber (rule 1.9):
+///
+/// ```compile_fail,E0277
+/// # use millstream_core::*;
+/// fn nobody<P: Publisher>(publisher: P) {
+///     publisher.subscribe(None::<()>);
+/// }
+/// ```
+///
+/// [`Subscription`]: crate::Subscription
+/// [`ActiveSubscriber::on_request`]: crate::ActiveSubscriber::on_request
+/// [`ActiveSubscriber::on_end`]: crate::ActiveSubscriber::on_end
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a publisher",
+    note = "an iterator becomes one with `millstream::from_iter(..)`"
+)]
+pub trait Publisher: Send + Sized + 'static {
+    /// What it sends.
+    type Item: Send + 'static;
+
+    /// How it can fail; [`std::convert::Infallible`] where it cannot.
+    type Error: Send + 'static;
+
+    /// Whether [`into_pull`](Publisher::into_pull) succeeds. Known to the compiler, so that a
+    /// stage that can use it is built in one of two ways, not switched at run time.
+    const PULLS: bool = false;
+
+    /// Starts the stream towards `subscriber`, which is given its subscription before anything
+    /// else. Returns when the publisher has nothing to do for now.
+    fn subscribe<S: Subscriber<Self::Item, Self::Error>>(self, subscriber: S);
+
+    /// The same stream as something to pull from, where the publisher is synchronous: a stage
+    /// with several upstreams can then hold it in place instead of subscribing to it.
+    ///
+    /// # Errors
+    /// The publisher itself, where it can only push.
+    fn into_pull(self) -> Result<impl Pull<Item = Self::Item, Error = Self::Error>, Self> {
+        Err::<NeverPull<Self::Item, Self::Error>, Self>(self)
+    }
+}
+
+/// Both a subscriber and a publisher (rule 4.1). A bound, nothing to implement.
+pub trait Processor<T, E>: Subscriber<T, E> + Publisher {}
+
+impl<P, T, E> Processor<T, E> for P where P: Subscriber<T, E> + Publisher {}

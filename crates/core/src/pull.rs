@@ -1,0 +1,61 @@
+//! [`Pull`]: a synchronous source, asked for one item at a time.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// What one [`Pull::pull`] gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulled<T, E> {
+    /// An item.
+    Item(T),
+    /// No item this time, but ask again: an item was skipped. It lets the caller look for a
+    /// cancellation between two skipped items.
+    Skipped,
+    /// No item for now; whoever owns the source is told when there is one.
+    Pending,
+    /// There are no more items.
+    Complete,
+    /// The source failed; there are no more items.
+    Error(E),
+}
+
+/// A synchronous source of items.
+///
+/// It knows nothing of demand, threads or cancellation: it is pulled once for each item that
+/// may be sent, and dropped when nobody wants more. It is not pulled again after
+/// [`Pulled::Complete`] or [`Pulled::Error`].
+pub trait Pull: Send + 'static {
+    /// What it gives.
+    type Item: Send + 'static;
+    /// How it fails.
+    type Error: Send + 'static;
+
+    /// Takes the next item. Called once per unit of demand.
+    fn pull(&mut self) -> Pulled<Self::Item, Self::Error>;
+
+    /// Called without demand, to find out whether the stream is over: completion needs no
+    /// demand (rule 2.9). [`Pulled::Pending`] says "can't tell without taking an item"; an item
+    /// given here is kept by the caller and delivered next.
+    fn look_ahead(&mut self) -> Pulled<Self::Item, Self::Error> {
+        Pulled::Pending
+    }
+}
+
+/// The [`Pull`] of a publisher that can only push: there is none.
+pub struct NeverPull<T, E>(Infallible, PhantomData<fn() -> (T, E)>);
+
+impl<T: Send + 'static, E: Send + 'static> Pull for NeverPull<T, E> {
+    type Item = T;
+    type Error = E;
+
+    fn pull(&mut self) -> Pulled<T, E> {
+        match self.0 {}
+    }
+}
+
+impl<T, E> fmt::Debug for NeverPull<T, E> {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {}
+    }
+}
