@@ -326,14 +326,23 @@ impl Credit {
         spent
     }
 
-    /// All of it, leaving nothing; unbounded credit stays.
+    /// All of it, leaving nothing.
     #[inline]
     pub const fn take(&mut self) -> More {
         let all = More(self.0);
-        if !self.is_unbounded() {
-            self.0 = 0;
-        }
+        self.0 = 0;
         all
+    }
+
+    /// What goes beyond `other`, leaving nothing. Beyond unbounded there is nothing.
+    #[inline]
+    pub const fn take_beyond(&mut self, other: Credit) -> More {
+        if other.is_unbounded() {
+            self.0 = 0;
+        } else if !self.is_unbounded() {
+            self.0 = self.0.saturating_sub(other.0);
+        }
+        self.take()
     }
 
     /// All of it.
@@ -389,8 +398,8 @@ mod tests {
             credit.spend();
         }
         assert!(credit.is_unbounded());
-        assert_eq!(credit.take(), More::UNBOUNDED);
-        assert!(credit.is_unbounded());
+        assert_eq!(credit.take_beyond(Credit(7)), More::UNBOUNDED);
+        assert!(credit.is_empty());
 
         let mut credit = Credit::NONE;
         credit.add(More::of(2));

@@ -36,8 +36,10 @@ pub trait Pull: Send + 'static {
 
     /// Called without demand, to find out whether the stream is over: completion needs no
     /// demand (rule 2.9). [`Pulled::Pending`] says "can't tell without taking an item"; an item
-    /// given here is kept by the caller and delivered next.
-    fn look_ahead(&mut self) -> Pulled<Self::Item, Self::Error> {
+    /// given here is kept by the caller and delivered next. `started` tells whether an item was
+    /// taken before: a source that has to do work to find out does none before the first demand.
+    fn look_ahead(&mut self, started: bool) -> Pulled<Self::Item, Self::Error> {
+        let _ = started;
         Pulled::Pending
     }
 }

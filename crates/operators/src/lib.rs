@@ -1,1 +1,23 @@
-//! x
+//! The operators of Millstream.
+//!
+//! An operator is a file of its own, in a folder per family, and takes one of the
+//! [shapes](shape). [`PublisherExt`] is their table of contents. None holds an atomic, a lock or
+//! unsafe code. Users depend on the facade `millstream`.
+
+#![forbid(unsafe_code)]
+
+pub mod chunk;
+pub mod combine;
+pub mod effect;
+pub mod end;
+pub mod executor_thread;
+mod ext;
+pub mod fault;
+pub mod filter;
+pub mod limit;
+mod opaque_debug;
+pub mod shape;
+pub mod source;
+pub mod transform;
+
+pub use ext::PublisherExt;

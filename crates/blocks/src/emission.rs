@@ -1,0 +1,228 @@
+//! The loop that sends items while there is demand.
+//!
+//! There is one such loop in the library. It owns a source to [`Pull`] from and the
+//! [`ActiveSubscriber`] below it, counts what downstream still wants in a plain [`Credit`], and
+//! knows nothing of threads: an [`island`](crate::island) runs it in its turn, and a stage that
+//! holds items past the end of its upstream hands it on as a [`Rest`].
+//!
+//! * An item is pulled only with credit, so nothing is produced that may not be sent (rule 1.1).
+//! * The answer to an item is added to the credit without any atomic operation.
+//! * `interrupted` is asked before each item: a cancellation from another thread, or by dropping
+//!   the subscription inside a signal, takes effect before the next item.
+//! * Without bound there is no counting.
+//! * When the credit is used up the source is asked whether it is over, because an end needs no
+//!   demand (rules 2.9, 2.10).
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use millstream_core::{
+    ActiveSubscriber, Credit, End, Fault, More, Panic, Progress, Pull, Pulled, Rest,
+};
+
+/// A source, the subscriber below it, and the credit between them. See the [module](self).
+pub struct Emission<P: Pull, A> {
+    producer: P,
+    active: A,
+    credit: Credit,
+    /// An item that was pulled to find out whether the source is over: sent next.
+    ahead: Option<P::Item>,
+    started: bool,
+    end: Option<End<P::Error>>,
+}
+
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
+    /// At the beginning of a source.
+    pub fn new(producer: P, active: A) -> Emission<P, A> {
+        Emission { producer, active, credit: Credit::NONE, ahead: None, started: false, end: None }
+    }
+
+    /// In the middle of one: `credit` is granted already, and `ahead`, if any, goes first.
+    pub fn resumed(producer: P, active: A, credit: Credit, ahead: Option<P::Item>) -> Self {
+        Emission { producer, active, credit, ahead, started: true, end: None }
+    }
+
+    /// Sends up to `budget` items, for a stage that holds them at the end of its upstream; what
+    /// is left then goes back to whoever ran that upstream, who looks for cancellations.
+    pub fn run_within(mut self, budget: u32) -> Option<Box<dyn Rest>> {
+        let left = std::cell::Cell::new(budget);
+        let spent = || match left.get() {
+            0 => true,
+            n => {
+                left.set(n - 1);
+                false
+            }
+        };
+        match catch_unwind(AssertUnwindSafe(|| self.run(More::NONE, spent))) {
+            Ok(Progress::Ended) => self.finish(),
+            Ok(_) => Some(Box::new(self)),
+            Err(payload) => self.break_off(Fault::Panicked(Panic::new(payload))),
+        }
+    }
+
+    /// Sends items until credit or items run out or `interrupted` says so. `more` is demand of
+    /// the end of the chain.
+    #[inline]
+    pub fn run(&mut self, more: More, interrupted: impl Fn() -> bool) -> Progress {
+        let mut answer = self.active.on_request(more);
+        loop {
+            while answer.is_special() {
+                if answer.is_cancel() {
+                    return self.ended(End::Cancelled);
+                }
+                if interrupted() {
+                    return Progress::Interrupted;
+                }
+                answer = self.active.on_request(More::NONE);
+            }
+            self.credit.add(answer);
+            if self.credit.is_empty() {
+                return self.look_ahead();
+            }
+            if let Some(item) = self.ahead.take() {
+                self.credit.spend();
+                answer = self.active.on_next(item);
+                continue;
+            }
+            self.started = true;
+            let stopped = if self.credit.is_unbounded() {
+                self.run_unbounded(&interrupted)
+            } else {
+                self.run_counted(&interrupted)
+            };
+            match stopped {
+                Ok(next) => answer = next,
+                Err(progress) => return progress,
+            }
+        }
+    }
+
+    #[inline]
+    fn run_unbounded(&mut self, interrupted: &impl Fn() -> bool) -> Result<More, Progress> {
+        while !interrupted() {
+            match self.producer.pull() {
+                Pulled::Item(item) => {
+                    let answer = self.active.on_next(item);
+                    if answer.is_special() {
+                        return Ok(answer);
+                    }
+                }
+                other => self.without_item(other)?,
+            }
+        }
+        Err(Progress::Interrupted)
+    }
+
+    #[inline]
+    fn run_counted(&mut self, interrupted: &impl Fn() -> bool) -> Result<More, Progress> {
+        // The count is kept in a local so that it stays in a register.
+        let mut credit = self.credit;
+        let stopped = loop {
+            if interrupted() {
+                break Err(Progress::Interrupted);
+            }
+            match self.producer.pull() {
+                Pulled::Item(item) => {
+                    let answer = self.active.on_next(item);
+                    credit.spend();
+                    if answer.is_special() {
+                        break Ok(answer);
+                    }
+                    credit.add(answer);
+                    if credit.is_empty() || credit.is_unbounded() {
+                        break Ok(More::NONE);
+                    }
+                }
+                other => {
+                    if let Err(progress) = self.without_item(other) {
+                        break Err(progress);
+                    }
+                }
+            }
+        };
+        self.credit = credit;
+        stopped
+    }
+
+    #[inline]
+    fn without_item(&mut self, pulled: Pulled<P::Item, P::Error>) -> Result<(), Progress> {
+        match pulled {
+            Pulled::Skipped => Ok(()),
+            Pulled::Item(item) => {
+                self.ahead = Some(item);
+                Ok(())
+            }
+            Pulled::Pending => Err(Progress::Pending),
+            Pulled::Complete => Err(self.ended(End::Completed)),
+            Pulled::Error(error) => Err(self.ended(End::Failed(error))),
+        }
+    }
+
+    fn look_ahead(&mut self) -> Progress {
+        if self.ahead.is_some() {
+            return Progress::Starved;
+        }
+        let pulled = self.producer.look_ahead(self.started);
+        match self.without_item(pulled) {
+            Ok(()) | Err(Progress::Pending) => Progress::Starved,
+            Err(progress) => progress,
+        }
+    }
+
+    fn ended(&mut self, end: End<P::Error>) -> Progress {
+        self.end = Some(end);
+        Progress::Ended
+    }
+
+    /// Delivers the end, after [`Progress::Ended`]; the source is dropped before.
+    pub fn finish(self) -> Option<Box<dyn Rest>> {
+        let Emission { producer, active, end, .. } = self;
+        drop(producer);
+        active.on_end(end.unwrap_or(End::Fault(Fault::SourceDropped)))
+    }
+
+    /// Ends with a fault in the middle.
+    pub fn break_off(self, fault: Fault) -> Option<Box<dyn Rest>> {
+        let Emission { producer, active, ahead, .. } = self;
+        let rest = active.on_end(End::Fault(fault));
+        drop((ahead, producer));
+        rest
+    }
+}
+
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Rest for Emission<P, A> {
+    fn go_on(&mut self, more: More, interrupted: &dyn Fn() -> bool) -> Progress {
+        self.run(more, interrupted)
+    }
+
+    fn finish(self: Box<Self>) -> Option<Box<dyn Rest>> {
+        Emission::finish(*self)
+    }
+
+    fn break_off(self: Box<Self>, fault: Fault) -> Option<Box<dyn Rest>> {
+        Emission::break_off(*self, fault)
+    }
+}
+
+impl<P: Pull, A> fmt::Debug for Emission<P, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emission").field("credit", &self.credit).finish_non_exhaustive()
+    }
+}
+
+/// Runs what is left of a stream, through as many stages as hold something: what is still left
+/// then, and why.
+pub fn run_rest(
+    mut rest: Box<dyn Rest>,
+    mut more: More,
+    interrupted: &dyn Fn() -> bool,
+) -> Option<(Box<dyn Rest>, Progress)> {
+    loop {
+        match catch_unwind(AssertUnwindSafe(|| rest.go_on(more, interrupted))) {
+            Ok(Progress::Ended) => rest = rest.finish()?,
+            Ok(progress) => return Some((rest, progress)),
+            Err(payload) => rest = rest.break_off(Fault::Panicked(Panic::new(payload)))?,
+        }
+        more = More::NONE;
+    }
+}

@@ -1,0 +1,4 @@
+//! Only so many items.
+
+mod take;
+pub use take::Take;

@@ -1,0 +1,15 @@
+//! The shapes an operator can take. An operator picks one; it does not invent another.
+//!
+//! | shape | for | an operator writes |
+//! |---|---|---|
+//! | [`stage`] | at most one item out for each item in: `map`, `filter`, `take`, `chunks` | a [`Step`](stage::Step) |
+//! | [`pump`] | many items out for one in: `concat_map`, `concat_map_iter` | an [`Expand`](pump::Expand) |
+//! | [`end`] | the end of a stream: `collect`, `fold`, `for_each` | a [`Gather`](end::Gather) |
+//! | `relay` in `millstream-blocks` | one source after another: `chain`, `retry` | a `Sequence` |
+//!
+//! The shapes carry demand, ends, cancellation, discarded items and faults. None of them, and no
+//! operator, holds an atomic, a lock or unsafe code.
+
+pub mod end;
+pub mod pump;
+pub mod stage;

@@ -1,0 +1,471 @@
+//! The stage: at most one item out for each item in.
+//!
+//! A stage runs where its upstream runs, holds no queue and shares nothing. Its operator is a
+//! [`Step`]: what becomes of an item, of demand, of the end. Everything else is here, once: the
+//! answer to a skipped item, the end of downstream when the stage finishes early, items that
+//! must be held past the end of upstream until there is demand for them.
+//!
+//! ```text
+//!  on_next(item) ─▶ Step::next ─▶ Item ─▶ downstream.on_next ─▶ its answer ─▶ Step::demand ─▶ up
+//!                              ├▶ Skip ─▶ one more for upstream: the slot is still free
+//!                              ├▶ Keep ─▶ nothing more: the item was counted when asked for
+//!                              └▶ Last, Stop, Complete, Error ─▶ upstream is cancelled, then
+//!                                                                downstream is told the end
+//! ```
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use millstream_blocks::emission::Emission;
+use millstream_core::{
+    ActiveSubscriber, Credit, Discards, End, Fault, More, Panic, Publisher, Pull, Pulled, Rest,
+    Subscriber, Subscription,
+};
+
+/// What becomes of one item of upstream.
+#[derive(Debug)]
+pub enum Emit<O, T, E> {
+    /// This goes downstream.
+    Item(O),
+    /// Nothing goes downstream; the item is discarded, and upstream is asked for another.
+    Skip(T),
+    /// Nothing goes downstream yet: the item is kept, or merged into something kept. Upstream is
+    /// not asked for another, since [`Step::demand`] asked for all that are needed.
+    Keep,
+    /// As [`Keep`](Emit::Keep), but upstream is asked for another.
+    KeepAsking,
+    /// This goes downstream, and is the last: upstream is cancelled, downstream completes.
+    Last(O),
+    /// The item is discarded, upstream is cancelled, downstream completes.
+    Stop(T),
+    /// Upstream is cancelled, downstream completes.
+    Complete,
+    /// Upstream is cancelled, downstream fails.
+    Error(E),
+}
+
+/// An operator with at most one item out for each item in.
+///
+/// The methods are called serially. A panic in any of them ends the stream with a fault.
+pub trait Step<T, E>: Send + 'static {
+    /// What goes downstream.
+    type Item: Send + 'static;
+    /// How downstream is told of a failure.
+    type Error: Send + 'static;
+
+    /// Whether there can be items that do not answer an item of upstream: from
+    /// [`first`](Step::first), or from [`complete`](Step::complete) and [`error`](Step::error).
+    /// Downstream's demand is counted then.
+    const HOLDS: bool = false;
+
+    /// What becomes of an item.
+    fn next(&mut self, item: T) -> Emit<Self::Item, T, Self::Error>;
+
+    /// What demand of downstream becomes upstream. Called with [`More::NONE`] once before the
+    /// first item, and whenever downstream answers so. [`More::CANCEL`] completes downstream.
+    /// Not called with [`More::CANCEL`] or [`More::YIELD`], which pass.
+    #[inline]
+    fn demand(&mut self, more: More) -> More {
+        more
+    }
+
+    /// An item to send before any of upstream's, once there is demand; asked until there is
+    /// none. Its unit of demand must be taken off in [`demand`](Step::demand).
+    fn first(&mut self) -> Option<Self::Item> {
+        None
+    }
+
+    /// Upstream is complete. An item given here is sent as soon as there is demand, and this is
+    /// called again for the next.
+    fn complete(&mut self) -> Pulled<Self::Item, Self::Error> {
+        Pulled::Complete
+    }
+
+    /// Upstream failed. An item given here is sent as soon as there is demand, and then
+    /// [`complete`](Step::complete) is called for the next.
+    fn error(&mut self, error: E) -> Pulled<Self::Item, Self::Error>;
+
+    /// Gives up an item of upstream that it holds: called until there is none, when the stage
+    /// goes away and somebody wants to know of discarded items.
+    fn held(&mut self) -> Option<T> {
+        None
+    }
+
+    /// A fault on its way down.
+    fn fault(&mut self, fault: Fault) -> Fault {
+        fault
+    }
+
+    /// Who is told of items that upstream discards, given who is told downstream.
+    fn discards(&self, downstream: Discards) -> Discards {
+        downstream
+    }
+}
+
+/// A publisher with a [`Step`] after it.
+#[derive(Clone)]
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct Stage<P, O> {
+    upstream: P,
+    step: O,
+}
+
+impl<P, O> Stage<P, O> {
+    /// `step` after `upstream`.
+    pub fn new(upstream: P, step: O) -> Stage<P, O> {
+        Stage { upstream, step }
+    }
+}
+
+impl<P, O: fmt::Debug> fmt::Debug for Stage<P, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stage").field(&self.step).finish()
+    }
+}
+
+impl<P, O> Publisher for Stage<P, O>
+where
+    P: Publisher,
+    O: Step<P::Item, P::Error>,
+{
+    type Item = O::Item;
+    type Error = O::Error;
+    const PULLS: bool = P::PULLS;
+
+    #[inline]
+    fn subscribe<S: Subscriber<O::Item, O::Error>>(self, downstream: S) {
+        self.upstream.subscribe(StageSubscriber { step: self.step, downstream });
+    }
+
+    fn into_pull(self) -> Result<impl Pull<Item = O::Item, Error = O::Error>, Self> {
+        match self.upstream.into_pull() {
+            Ok(producer) => Ok(StagePull { producer, step: self.step, phase: Phase::Fresh }),
+            Err(upstream) => Err(Stage { upstream, step: self.step }),
+        }
+    }
+}
+
+struct StageSubscriber<O, S> {
+    step: O,
+    downstream: S,
+}
+
+impl<T, E, O, S> Subscriber<T, E> for StageSubscriber<O, S>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    O: Step<T, E>,
+    S: Subscriber<O::Item, O::Error>,
+{
+    type Active = ActiveStage<T, E, O, S::Active>;
+
+    #[inline]
+    fn on_subscribe(self, subscription: Subscription) -> Self::Active {
+        let discards = self.downstream.discards();
+        ActiveStage {
+            keeper: Keeper { step: self.step, discards, marker: std::marker::PhantomData },
+            downstream: self.downstream.on_subscribe(subscription),
+            pending: None,
+            owed: Credit::NONE,
+            withheld: More::NONE,
+        }
+    }
+
+    fn discards(&self) -> Discards {
+        self.step.discards(self.downstream.discards())
+    }
+}
+
+/// The step, and what becomes of the items it holds when it goes away.
+struct Keeper<T: 'static, E, O: Step<T, E>> {
+    step: O,
+    discards: Discards,
+    marker: std::marker::PhantomData<fn(T, E)>,
+}
+
+impl<T: 'static, E, O: Step<T, E>> Drop for Keeper<T, E, O> {
+    fn drop(&mut self) {
+        if !self.discards.is_none() {
+            while let Some(item) = self.step.held() {
+                self.discards.discard(item);
+            }
+        }
+    }
+}
+
+struct ActiveStage<T: 'static, E, O: Step<T, E>, A> {
+    keeper: Keeper<T, E, O>,
+    downstream: A,
+    /// How downstream ends, once this stage has answered `CANCEL` of its own accord.
+    pending: Option<End<O::Error>>,
+    /// Downstream's demand that is not used up; counted only where the step holds items.
+    owed: Credit,
+    /// Demand to be asked from upstream as soon as downstream has stopped yielding.
+    withheld: More,
+}
+
+impl<T, E, O, A> ActiveStage<T, E, O, A>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    O: Step<T, E>,
+    A: ActiveSubscriber<O::Item, O::Error>,
+{
+    #[inline]
+    fn send(&mut self, item: O::Item) -> More {
+        if O::HOLDS {
+            self.owed.spend();
+        }
+        let answer = self.downstream.on_next(item);
+        if O::HOLDS {
+            self.owed.add(answer);
+        }
+        answer
+    }
+
+    #[inline]
+    fn ask(&mut self, answer: More) -> More {
+        if answer.is_special() {
+            return answer;
+        }
+        let more = self.keeper.step.demand(answer);
+        if more.is_cancel() {
+            self.pending = Some(End::Completed);
+        }
+        more
+    }
+
+    #[cold]
+    fn stop(&mut self, end: End<O::Error>) -> More {
+        self.pending = Some(end);
+        More::CANCEL
+    }
+
+    /// Sends what comes before upstream's items, as far as there is demand.
+    fn send_first(&mut self, answer: More) -> More {
+        let mut total = std::mem::replace(&mut self.withheld, More::NONE).plus(answer);
+        while !total.is_special()
+            && !self.owed.is_empty()
+            && let Some(item) = self.keeper.step.first()
+        {
+            let before = total;
+            total = total.plus(self.send(item));
+            if total.is_yield() {
+                self.withheld = before;
+            }
+        }
+        total
+    }
+}
+
+impl<T, E, O, A> ActiveSubscriber<T, E> for ActiveStage<T, E, O, A>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    O: Step<T, E>,
+    A: ActiveSubscriber<O::Item, O::Error>,
+{
+    #[inline]
+    fn on_next(&mut self, item: T) -> More {
+        match self.keeper.step.next(item) {
+            Emit::Item(item) => {
+                let answer = self.send(item);
+                self.ask(answer)
+            }
+            Emit::Skip(item) => {
+                self.keeper.discards.discard(item);
+                More::ONE
+            }
+            Emit::Keep => More::NONE,
+            Emit::KeepAsking => More::ONE,
+            Emit::Last(item) => {
+                // Where downstream has ended itself, there is nobody to complete.
+                if !self.send(item).is_cancel() {
+                    self.pending = Some(End::Completed);
+                }
+                More::CANCEL
+            }
+            Emit::Stop(item) => {
+                self.keeper.discards.discard(item);
+                self.stop(End::Completed)
+            }
+            Emit::Complete => self.stop(End::Completed),
+            Emit::Error(error) => self.stop(End::Failed(error)),
+        }
+    }
+
+    fn on_request(&mut self, more: More) -> More {
+        let mut answer = self.downstream.on_request(more);
+        if O::HOLDS {
+            self.owed.add(answer);
+            answer = self.send_first(answer);
+        }
+        self.ask(answer)
+    }
+
+    fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {
+        let ActiveStage { mut keeper, downstream, pending, owed, .. } = self;
+        if let Some(end) = pending {
+            let rest = downstream.on_end(end);
+            drop(keeper);
+            return rest;
+        }
+        let tail = catch_unwind(AssertUnwindSafe(|| match end {
+            End::Completed => Ok(keeper.step.complete()),
+            End::Failed(error) => Ok(keeper.step.error(error)),
+            End::Cancelled => Err(End::Cancelled),
+            End::Fault(fault) => Err(End::Fault(keeper.step.fault(fault))),
+        }));
+        let end = match tail {
+            Ok(Ok(Pulled::Error(error))) => End::Failed(error),
+            Ok(Ok(Pulled::Item(item))) => {
+                assert!(O::HOLDS, "a step that gives items at the end must say so by `HOLDS`");
+                let tail = Emission::resumed(Tail(keeper), downstream, owed, Some(item));
+                return tail.run_within(64);
+            }
+            Ok(Ok(Pulled::Complete | Pulled::Pending | Pulled::Skipped)) => End::Completed,
+            Ok(Err(end)) => end,
+            Err(payload) => panicked(payload),
+        };
+        let rest = downstream.on_end(end);
+        // After downstream has been told: `finally` and `using` act now.
+        drop(keeper);
+        rest
+    }
+
+    fn on_complete(self) {
+        drop(self.on_end(End::Completed));
+    }
+
+    fn on_error(self, error: E) {
+        drop(self.on_end(End::Failed(error)));
+    }
+
+    fn on_fault(self, fault: Fault) {
+        drop(self.on_end(End::Fault(fault)));
+    }
+}
+
+pub(crate) fn panicked<E>(payload: Box<dyn Any + Send>) -> End<E> {
+    End::Fault(Fault::Panicked(Panic::new(payload)))
+}
+
+/// What a step gives after the end of upstream.
+struct Tail<T: 'static, E, O: Step<T, E>>(Keeper<T, E, O>);
+
+impl<T: Send + 'static, E: Send + 'static, O: Step<T, E>> Pull for Tail<T, E, O> {
+    type Item = O::Item;
+    type Error = O::Error;
+
+    fn pull(&mut self) -> Pulled<O::Item, O::Error> {
+        self.0.step.complete()
+    }
+
+    fn look_ahead(&mut self, _: bool) -> Pulled<O::Item, O::Error> {
+        self.0.step.complete()
+    }
+}
+
+/// A stage over a source that is pulled: for stages that hold a whole publisher in place.
+struct StagePull<P, O> {
+    producer: P,
+    step: O,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Fresh,
+    Running,
+    /// Upstream has ended, the step may still hold items.
+    Tail,
+    /// The step has sent its last.
+    Over,
+}
+
+impl<P, O> StagePull<P, O>
+where
+    P: Pull,
+    O: Step<P::Item, P::Error>,
+{
+    fn digest(&mut self, pulled: Pulled<P::Item, P::Error>) -> Pulled<O::Item, O::Error> {
+        match pulled {
+            Pulled::Item(item) => match self.step.next(item) {
+                Emit::Item(item) => Pulled::Item(item),
+                Emit::Skip(_) | Emit::Keep | Emit::KeepAsking => Pulled::Skipped,
+                Emit::Last(item) => {
+                    self.phase = Phase::Over;
+                    Pulled::Item(item)
+                }
+                Emit::Stop(_) | Emit::Complete => Pulled::Complete,
+                Emit::Error(error) => Pulled::Error(error),
+            },
+            Pulled::Skipped => Pulled::Skipped,
+            Pulled::Pending => Pulled::Pending,
+            Pulled::Complete => {
+                self.phase = Phase::Tail;
+                self.step.complete()
+            }
+            Pulled::Error(error) => {
+                self.phase = Phase::Tail;
+                self.step.error(error)
+            }
+        }
+    }
+
+    #[cold]
+    fn begin(&mut self) -> Pulled<O::Item, O::Error> {
+        // A step may be complete before the first item (`take(0)`).
+        if self.step.demand(More::NONE).is_cancel() {
+            self.phase = Phase::Over;
+            return Pulled::Complete;
+        }
+        if O::HOLDS
+            && let Some(item) = self.step.first()
+        {
+            return Pulled::Item(item);
+        }
+        self.phase = Phase::Running;
+        Pulled::Skipped
+    }
+}
+
+impl<P, O> Pull for StagePull<P, O>
+where
+    P: Pull,
+    O: Step<P::Item, P::Error>,
+{
+    type Item = O::Item;
+    type Error = O::Error;
+
+    #[inline]
+    fn pull(&mut self) -> Pulled<O::Item, O::Error> {
+        loop {
+            match self.phase {
+                Phase::Running => {
+                    let pulled = self.producer.pull();
+                    return self.digest(pulled);
+                }
+                Phase::Fresh => match self.begin() {
+                    Pulled::Skipped => {}
+                    other => return other,
+                },
+                Phase::Tail => return self.step.complete(),
+                Phase::Over => return Pulled::Complete,
+            }
+        }
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<O::Item, O::Error> {
+        match self.phase {
+            Phase::Running => match self.producer.look_ahead(started) {
+                Pulled::Pending => Pulled::Pending,
+                pulled => self.digest(pulled),
+            },
+            Phase::Fresh => Pulled::Pending,
+            Phase::Tail => self.step.complete(),
+            Phase::Over => Pulled::Complete,
+        }
+    }
+}

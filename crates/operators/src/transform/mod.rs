@@ -1,0 +1,4 @@
+//! One item into another.
+
+mod map;
+pub use map::Map;
