@@ -30,6 +30,9 @@ pub enum Emit<O, T, E> {
     Item(O),
     /// Nothing goes downstream; the item is discarded, and upstream is asked for another.
     Skip(T),
+    /// Nothing goes downstream; the item is discarded. Upstream is not asked for another, since
+    /// [`Step::demand`] asked for this one beyond what downstream wants.
+    Discard(T),
     /// Nothing goes downstream yet: the item is kept, or merged into something kept. Upstream is
     /// not asked for another, since [`Step::demand`] asked for all that are needed.
     Keep,
@@ -43,6 +46,8 @@ pub enum Emit<O, T, E> {
     Complete,
     /// Upstream is cancelled, downstream fails.
     Error(E),
+    /// The item is discarded, upstream is cancelled, downstream fails.
+    Reject(T, E),
 }
 
 /// An operator with at most one item out for each item in.
@@ -91,6 +96,10 @@ pub trait Step<T, E>: Send + 'static {
     fn held(&mut self) -> Option<T> {
         None
     }
+
+    /// A stage further down wants no more items and ends the stream itself. Not called where the
+    /// stream is cancelled from outside: then the step is just dropped.
+    fn cancelled(&mut self) {}
 
     /// A fault on its way down.
     fn fault(&mut self, fault: Fault) -> Fault {
@@ -277,6 +286,10 @@ where
                 self.keeper.discards.discard(item);
                 More::ONE
             }
+            Emit::Discard(item) => {
+                self.keeper.discards.discard(item);
+                More::NONE
+            }
             Emit::Keep => More::NONE,
             Emit::KeepAsking => More::ONE,
             Emit::Last(item) => {
@@ -292,6 +305,10 @@ where
             }
             Emit::Complete => self.stop(End::Completed),
             Emit::Error(error) => self.stop(End::Failed(error)),
+            Emit::Reject(item, error) => {
+                self.keeper.discards.discard(item);
+                self.stop(End::Failed(error))
+            }
         }
     }
 
@@ -314,7 +331,10 @@ where
         let tail = catch_unwind(AssertUnwindSafe(|| match end {
             End::Completed => Ok(keeper.step.complete()),
             End::Failed(error) => Ok(keeper.step.error(error)),
-            End::Cancelled => Err(End::Cancelled),
+            End::Cancelled => {
+                keeper.step.cancelled();
+                Err(End::Cancelled)
+            }
             End::Fault(fault) => Err(End::Fault(keeper.step.fault(fault))),
         }));
         let end = match tail {
@@ -393,13 +413,13 @@ where
         match pulled {
             Pulled::Item(item) => match self.step.next(item) {
                 Emit::Item(item) => Pulled::Item(item),
-                Emit::Skip(_) | Emit::Keep | Emit::KeepAsking => Pulled::Skipped,
+                Emit::Skip(_) | Emit::Discard(_) | Emit::Keep | Emit::KeepAsking => Pulled::Skipped,
                 Emit::Last(item) => {
                     self.phase = Phase::Over;
                     Pulled::Item(item)
                 }
                 Emit::Stop(_) | Emit::Complete => Pulled::Complete,
-                Emit::Error(error) => Pulled::Error(error),
+                Emit::Error(error) | Emit::Reject(_, error) => Pulled::Error(error),
             },
             Pulled::Skipped => Pulled::Skipped,
             Pulled::Pending => Pulled::Pending,
