@@ -27,8 +27,8 @@ use crate::shape::stage::{Emit, Step};
 /// ```
 /// use millstream::prelude::*;
 ///
-/// let numbers = millstream::from_iter(["1", "2", "x", "4"]).map_while(|text| text.parse().ok());
-/// assert_eq!(numbers.collect::<Vec<u32>>().block()?, [1, 2]);
+/// let numbers = millstream::from_iter(["1", "x", "3"]).map_while(|text| text.parse::<u32>().ok());
+/// assert_eq!(numbers.collect::<Vec<_>>().block()?, [1]);
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
 /// ```
 #[derive(Clone)]

@@ -20,7 +20,8 @@ use crate::transform::{FromUpstream, Signal};
 /// With an item [`Signal::Complete`], after upstream was cancelled; and as upstream.
 /// # Errors
 /// With an item [`Signal::Error`], after upstream was cancelled; and those of upstream, as
-/// [`FromUpstream`] says.
+/// [`FromUpstream`] says. Where neither can fail, the compiler asks which of the two rules is meant;
+/// either is right: `dematerialize::<_, _, Never>()`.
 /// # Cancellation
 /// As downstream.
 /// # Bounds
@@ -30,9 +31,9 @@ use crate::transform::{FromUpstream, Signal};
 /// ```
 /// use millstream::prelude::*;
 ///
-/// let there_and_back = millstream::range(0..3).materialize().dematerialize();
-/// assert_eq!(there_and_back.collect::<Vec<_>>().block()?, [0, 1, 2]);
-/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// let there_and_back = millstream::fail::<u8, _>("no").materialize().dematerialize();
+/// let error = there_and_back.collect::<Vec<_>>().block().unwrap_err();
+/// assert_eq!(error.into_error(), Some("no"));
 /// ```
 pub struct Dematerialize<How> {
     how: PhantomData<fn() -> How>,

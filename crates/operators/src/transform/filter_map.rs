@@ -27,8 +27,9 @@ use crate::shape::stage::{Emit, Step};
 /// ```
 /// use millstream::prelude::*;
 ///
-/// let numbers = millstream::from_iter(["1", "two", "3"]).filter_map(|text| text.parse().ok());
-/// assert_eq!(numbers.collect::<Vec<u32>>().block()?, [1, 3]);
+/// let words = millstream::from_iter(["1", "two", "3"]);
+/// let numbers = words.filter_map(|text| text.parse::<u32>().ok());
+/// assert_eq!(numbers.collect::<Vec<_>>().block()?, [1, 3]);
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
 /// ```
 #[derive(Clone)]
