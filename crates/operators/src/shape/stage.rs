@@ -31,6 +31,9 @@ pub enum Emit<O, T, E> {
     Item(O),
     /// Nothing goes downstream; the item is discarded, and upstream is asked for another.
     Skip(T),
+    /// Nothing goes downstream; the item is discarded. Upstream is not asked for another, since
+    /// [`Step::demand`] asked for this one beyond what downstream wants.
+    Discard(T),
     /// Nothing goes downstream yet: the item is kept, or merged into something kept. Upstream is
     /// not asked for another, since [`Step::demand`] asked for all that are needed.
     Keep,
@@ -44,6 +47,8 @@ pub enum Emit<O, T, E> {
     Complete,
     /// Upstream is cancelled, downstream fails.
     Error(E),
+    /// The item is discarded, upstream is cancelled, downstream fails.
+    Reject(T, E),
 }
 
 /// An operator with at most one item out for each item in.
@@ -96,6 +101,10 @@ pub trait Step<T, E>: Send + 'static {
     fn held(&mut self) -> Option<T> {
         None
     }
+
+    /// A stage further down wants no more items and ends the stream itself. Not called where the
+    /// stream is cancelled from outside: then the step is just dropped.
+    fn cancelled(&mut self) {}
 
     /// A fault on its way down.
     fn fault(&mut self, fault: Fault) -> Fault {
@@ -321,7 +330,10 @@ impl<T: 'static, E, O: Step<T, E>> Keeper<T, E, O> {
             let given = match end {
                 End::Completed => self.step.complete(),
                 End::Failed(error) => self.step.error(error),
-                End::Cancelled => return Ok(End::Cancelled),
+                End::Cancelled => {
+                    self.step.cancelled();
+                    return Ok(End::Cancelled);
+                }
                 End::Fault(fault) => return Ok(End::Fault(self.step.fault(fault))),
             };
             match given {
@@ -434,6 +446,10 @@ where
                 self.keeper.discard(item);
                 More::ONE
             }
+            Emit::Discard(item) => {
+                self.keeper.discard(item);
+                More::NONE
+            }
             Emit::Keep => More::NONE,
             Emit::KeepAsking => More::ONE,
             Emit::Last(item) => {
@@ -449,6 +465,10 @@ where
             }
             Emit::Complete => self.stop(Finish::Completed),
             Emit::Error(error) => self.stop(Finish::Failed(error)),
+            Emit::Reject(item, error) => {
+                self.keeper.discard(item);
+                self.stop(Finish::Failed(error))
+            }
         }
     }
 
@@ -541,13 +561,13 @@ where
         match pulled {
             Pulled::Item(item) => match self.step.next(item) {
                 Emit::Item(item) => Pulled::Item(item),
-                Emit::Skip(_) | Emit::Keep | Emit::KeepAsking => Pulled::Skipped,
+                Emit::Skip(_) | Emit::Discard(_) | Emit::Keep | Emit::KeepAsking => Pulled::Skipped,
                 Emit::Last(item) => {
                     self.phase = Phase::Over;
                     Pulled::Item(item)
                 }
                 Emit::Stop(_) | Emit::Complete => Pulled::Complete,
-                Emit::Error(error) => Pulled::Error(error),
+                Emit::Error(error) | Emit::Reject(_, error) => Pulled::Error(error),
             },
             Pulled::Skipped => Pulled::Skipped,
             Pulled::Pending => Pulled::Pending,
