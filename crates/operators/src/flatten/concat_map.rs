@@ -30,7 +30,8 @@ use crate::shape::pump::{Expand, Pump};
 /// An error of either, at once: an error of upstream cancels the inner publisher, an error of
 /// that cancels upstream. A panic in the function becomes a fault.
 /// # Cancellation
-/// Both are cancelled.
+/// Both are cancelled. An inner publisher that is held in place looks for a cancellation after
+/// each stretch of 1024 items; the answer [`More::CANCEL`] works at once.
 /// # Bounds
 /// Holds one inner publisher and no items. An inner publisher that is synchronous
 /// ([`Publisher::PULLS`]) is held in place, without an allocation; discarded items inside of it
