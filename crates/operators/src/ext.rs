@@ -1,8 +1,12 @@
 //! [`PublisherExt`]: the table of contents of the operators.
 
-use millstream_core::{BoxPublisher, Publisher, SharedPublisher};
+use std::borrow::Cow;
+use std::panic::Location;
+
+use millstream_core::{BoxPublisher, Demand, Publisher, SharedPublisher};
 
 use crate::combine::*;
+use crate::effect::*;
 use crate::end::*;
 use crate::fault::*;
 use crate::filter::*;
@@ -165,6 +169,119 @@ pub trait PublisherExt: Publisher {
     }
 
     // ---- effect ---------------------------------------------------------------------------
+
+    /// A look at each item. See [`Inspect`].
+    #[doc(alias = "doOnNext", alias = "wireTap", alias = "tap")]
+    fn inspect<F>(self, f: F) -> Stage<Self, Inspect<F>>
+    where
+        F: FnMut(&Self::Item) + Send + 'static,
+    {
+        Stage::new(self, Inspect::new(f))
+    }
+
+    /// A look at the first item. See [`InspectFirst`].
+    #[doc(alias = "doOnFirst")]
+    fn inspect_first<F>(self, f: F) -> Stage<Self, InspectFirst<F>>
+    where
+        F: FnMut(&Self::Item) + Send + 'static,
+    {
+        Stage::new(self, InspectFirst::new(f))
+    }
+
+    /// A look at the error. See [`InspectErr`].
+    #[doc(alias = "doOnError")]
+    fn inspect_err<F>(self, f: F) -> Stage<Self, InspectErr<F>>
+    where
+        F: FnMut(&Self::Error) + Send + 'static,
+    {
+        Stage::new(self, InspectErr::new(f))
+    }
+
+    /// A call at completion. See [`InspectComplete`].
+    #[doc(alias = "doOnComplete")]
+    fn inspect_complete<F>(self, f: F) -> Stage<Self, InspectComplete<F>>
+    where
+        F: FnMut() + Send + 'static,
+    {
+        Stage::new(self, InspectComplete::new(f))
+    }
+
+    /// A look at completion or the error. See [`InspectEnd`].
+    #[doc(alias = "doOnTerminate")]
+    fn inspect_end<F>(self, f: F) -> Stage<Self, InspectEnd<F>>
+    where
+        F: FnMut(Result<(), &Self::Error>) + Send + 'static,
+    {
+        Stage::new(self, InspectEnd::new(f))
+    }
+
+    /// A call when downstream cancels. See [`InspectCancel`].
+    #[doc(alias = "doOnCancel")]
+    fn inspect_cancel<F>(self, f: F) -> Stage<Self, InspectCancel<F>>
+    where
+        F: FnMut() + Send + 'static,
+    {
+        Stage::new(self, InspectCancel::new(f))
+    }
+
+    /// A look at the demand that goes upstream. See [`InspectRequest`].
+    #[doc(alias = "doOnRequest")]
+    fn inspect_request<F>(self, f: F) -> Stage<Self, InspectRequest<F>>
+    where
+        F: FnMut(Demand) + Send + 'static,
+    {
+        Stage::new(self, InspectRequest::new(f))
+    }
+
+    /// A call when somebody subscribes. See [`InspectSubscribe`].
+    #[doc(alias = "doOnSubscribe", alias = "doFirst")]
+    fn inspect_subscribe<F>(self, f: F) -> Stage<Self, InspectSubscribe<F>>
+    where
+        F: FnMut() + Send + 'static,
+    {
+        Stage::new(self, InspectSubscribe::new(f))
+    }
+
+    /// A call when all is over, however it ends. See [`Finally`].
+    #[doc(alias = "doFinally", alias = "watchTermination")]
+    fn finally<F>(self, f: F) -> Stage<Self, Finally<F>>
+    where
+        F: FnOnce(FinallyReason) + Send + 'static,
+    {
+        Stage::new(self, Finally::new(f))
+    }
+
+    /// Hands over the items of a type that stages above take and never deliver. See [`OnDiscard`].
+    #[doc(alias = "doOnDiscard")]
+    fn on_discard<D, F>(self, f: F) -> Stage<Self, OnDiscard<D, F>>
+    where
+        D: 'static,
+        F: Fn(D) + Send + Sync + 'static,
+    {
+        Stage::new(self, OnDiscard::new(f))
+    }
+
+    /// A name for the stages above, told where one of them panics. See [`Named`].
+    #[doc(alias = "name")]
+    fn named(self, name: impl Into<Cow<'static, str>>) -> Stage<Self, Named> {
+        Stage::new(self, Named::new(name.into()))
+    }
+
+    /// An error says that it passed here. See [`Checkpoint`].
+    #[track_caller]
+    fn checkpoint(self, description: impl Into<Cow<'static, str>>) -> Stage<Self, Checkpoint> {
+        Stage::new(self, Checkpoint::new(description.into(), Location::caller()))
+    }
+
+    /// All signals as events of `tracing`. See [`Log`].
+    #[cfg(feature = "tracing")]
+    fn log(self, name: impl Into<Cow<'static, str>>) -> Stage<Self, Log>
+    where
+        Self::Item: std::fmt::Debug,
+        Self::Error: std::fmt::Debug,
+    {
+        Stage::new(self, Log::new(name.into()))
+    }
 
     // ---- end ------------------------------------------------------------------------------
 
