@@ -3,9 +3,11 @@
 #![forbid(unsafe_code)]
 
 pub use millstream_core::*;
+pub use millstream_operators::combine::concat;
 pub use millstream_operators::source::*;
 pub use millstream_operators::{
-    PublisherExt, chunk, combine, effect, end, fault, filter, limit, shape, source, transform,
+    PublisherExt, chunk, combine, effect, end, fault, filter, flatten, limit, shape, source,
+    transform,
 };
 
 /// What every user of the library wants in scope: traits only.

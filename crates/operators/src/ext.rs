@@ -1,15 +1,22 @@
 //! [`PublisherExt`]: the table of contents of the operators.
 
+use std::borrow::Cow;
 use std::hash::Hash;
+use std::panic::Location;
 
-use millstream_core::{BoxPublisher, Publisher, SharedPublisher};
+use millstream_core::{BoxPublisher, Demand, Publisher, SharedPublisher};
 
 use crate::chunk::*;
+use crate::combine::*;
+use crate::effect::*;
 use crate::end::*;
+use crate::fault::*;
 use crate::filter::*;
+use crate::flatten::*;
 use crate::limit::*;
 use crate::shape::end::Run;
 use crate::shape::stage::Stage;
+use crate::source::from_iter;
 use crate::transform::*;
 
 /// The operators, as methods of every publisher.
@@ -303,6 +310,55 @@ pub trait PublisherExt: Publisher {
 
     // ---- combine --------------------------------------------------------------------------
 
+    /// Then the items of another publisher. See [`Chain`].
+    #[doc(alias = "concatWith", alias = "concat")]
+    fn chain<Q>(self, other: Q) -> Chain<Self, Q>
+    where
+        Q: Publisher<Item = Self::Item, Error = Self::Error>,
+    {
+        Chain::new(self, other)
+    }
+
+    /// Some items first. See [`StartWith`].
+    #[doc(alias = "startWith", alias = "prepend")]
+    fn start_with<I>(self, items: I) -> StartWith<Self, I::IntoIter>
+    where
+        I: IntoIterator<Item = Self::Item, IntoIter: Send + 'static>,
+    {
+        StartWith::new(self, from_iter(items))
+    }
+
+    /// The items of another publisher where this one has none. See [`SwitchIfEmpty`].
+    #[doc(alias = "switchIfEmpty", alias = "orElse")]
+    fn switch_if_empty<Q>(self, other: Q) -> SwitchIfEmpty<Self, Q>
+    where
+        Q: Publisher<Item = Self::Item, Error = Self::Error>,
+    {
+        SwitchIfEmpty::new(self, other)
+    }
+
+    // ---- flatten --------------------------------------------------------------------------
+
+    /// Each item becomes a publisher, one after another. See [`ConcatMap`].
+    #[doc(alias = "concatMap", alias = "flatMapConcat", alias = "flat_map", alias = "flatten")]
+    fn concat_map<Q, F>(self, f: F) -> ConcatMap<Self, F>
+    where
+        Q: Publisher<Error = Self::Error>,
+        F: FnMut(Self::Item) -> Q + Send + 'static,
+    {
+        ConcatMap::new(self, f)
+    }
+
+    /// Each item becomes the items of an iterator. See [`ConcatMapIter`].
+    #[doc(alias = "concatMapIterable", alias = "flatMapIterable", alias = "mapConcat")]
+    fn concat_map_iter<I, F>(self, f: F) -> ConcatMapIter<Self, F>
+    where
+        I: IntoIterator<IntoIter: Send + 'static, Item: Send + 'static>,
+        F: FnMut(Self::Item) -> I + Send + 'static,
+    {
+        ConcatMapIter::new(self, f)
+    }
+
     // ---- chunk ----------------------------------------------------------------------------
 
     /// Items in groups of `size`. See [`Chunks`].
@@ -324,7 +380,183 @@ pub trait PublisherExt: Publisher {
 
     // ---- fault ----------------------------------------------------------------------------
 
+    /// The error through a function. See [`MapErr`].
+    #[doc(alias = "onErrorMap", alias = "mapError")]
+    fn map_err<G, F>(self, f: F) -> Stage<Self, MapErr<F>>
+    where
+        G: Send + 'static,
+        F: FnMut(Self::Error) -> G + Send + 'static,
+    {
+        Stage::new(self, MapErr::new(f))
+    }
+
+    /// One item in place of an error. See [`OnErrorReturn`].
+    #[doc(alias = "onErrorReturn", alias = "onErrorReturnItem", alias = "recover")]
+    fn on_error_return(self, item: Self::Item) -> Stage<Self, OnErrorReturn<Self::Item>> {
+        Stage::new(self, OnErrorReturn::new(item))
+    }
+
+    /// Errors that pass a test are completion. See [`OnErrorComplete`].
+    #[doc(alias = "onErrorComplete")]
+    fn on_error_complete<F>(self, f: F) -> Stage<Self, OnErrorComplete<F>>
+    where
+        F: FnMut(&Self::Error) -> bool + Send + 'static,
+    {
+        Stage::new(self, OnErrorComplete::new(f))
+    }
+
+    /// Another publisher in place of an error. See [`OnErrorResume`].
+    #[doc(alias = "onErrorResume", alias = "onErrorResumeNext", alias = "recoverWith")]
+    #[doc(alias = "or_else")]
+    fn on_error_resume<Q, F>(self, f: F) -> OnErrorResume<Self, F>
+    where
+        Q: Publisher<Item = Self::Item>,
+        F: FnOnce(Self::Error) -> Q + Send + 'static,
+    {
+        OnErrorResume::new(self, f)
+    }
+
+    /// After an error, from the beginning, up to `k` more times. See [`Retry`].
+    fn retry(self, k: u64) -> Retry<Self>
+    where
+        Self: Clone,
+    {
+        Retry::new(self, k)
+    }
+
+    /// After completion, from the beginning, `k` more times. See [`Repeat`].
+    #[doc(alias = "cycle")]
+    fn repeat(self, k: u64) -> Repeat<Self>
+    where
+        Self: Clone,
+    {
+        Repeat::new(self, k)
+    }
+
+    /// After completion, from the beginning, as long as a test says so. See [`RepeatWhile`].
+    #[doc(alias = "repeatUntil")]
+    fn repeat_while<F>(self, again: F) -> RepeatWhile<Self, F>
+    where
+        Self: Clone,
+        F: FnMut() -> bool + Send + 'static,
+    {
+        RepeatWhile::new(self, again)
+    }
+
     // ---- effect ---------------------------------------------------------------------------
+
+    /// A look at each item. See [`Inspect`].
+    #[doc(alias = "doOnNext", alias = "wireTap", alias = "tap")]
+    fn inspect<F>(self, f: F) -> Stage<Self, Inspect<F>>
+    where
+        F: FnMut(&Self::Item) + Send + 'static,
+    {
+        Stage::new(self, Inspect::new(f))
+    }
+
+    /// A look at the first item. See [`InspectFirst`].
+    #[doc(alias = "doOnFirst")]
+    fn inspect_first<F>(self, f: F) -> Stage<Self, InspectFirst<F>>
+    where
+        F: FnMut(&Self::Item) + Send + 'static,
+    {
+        Stage::new(self, InspectFirst::new(f))
+    }
+
+    /// A look at the error. See [`InspectErr`].
+    #[doc(alias = "doOnError")]
+    fn inspect_err<F>(self, f: F) -> Stage<Self, InspectErr<F>>
+    where
+        F: FnMut(&Self::Error) + Send + 'static,
+    {
+        Stage::new(self, InspectErr::new(f))
+    }
+
+    /// A call at completion. See [`InspectComplete`].
+    #[doc(alias = "doOnComplete")]
+    fn inspect_complete<F>(self, f: F) -> Stage<Self, InspectComplete<F>>
+    where
+        F: FnMut() + Send + 'static,
+    {
+        Stage::new(self, InspectComplete::new(f))
+    }
+
+    /// A look at completion or the error. See [`InspectEnd`].
+    #[doc(alias = "doOnTerminate")]
+    fn inspect_end<F>(self, f: F) -> Stage<Self, InspectEnd<F>>
+    where
+        F: FnMut(Result<(), &Self::Error>) + Send + 'static,
+    {
+        Stage::new(self, InspectEnd::new(f))
+    }
+
+    /// A call when downstream cancels. See [`InspectCancel`].
+    #[doc(alias = "doOnCancel")]
+    fn inspect_cancel<F>(self, f: F) -> Stage<Self, InspectCancel<F>>
+    where
+        F: FnMut() + Send + 'static,
+    {
+        Stage::new(self, InspectCancel::new(f))
+    }
+
+    /// A look at the demand that goes upstream. See [`InspectRequest`].
+    #[doc(alias = "doOnRequest")]
+    fn inspect_request<F>(self, f: F) -> Stage<Self, InspectRequest<F>>
+    where
+        F: FnMut(Demand) + Send + 'static,
+    {
+        Stage::new(self, InspectRequest::new(f))
+    }
+
+    /// A call when somebody subscribes. See [`InspectSubscribe`].
+    #[doc(alias = "doOnSubscribe", alias = "doFirst")]
+    fn inspect_subscribe<F>(self, f: F) -> Stage<Self, InspectSubscribe<F>>
+    where
+        F: FnMut() + Send + 'static,
+    {
+        Stage::new(self, InspectSubscribe::new(f))
+    }
+
+    /// A call when all is over, however it ends. See [`Finally`].
+    #[doc(alias = "doFinally", alias = "watchTermination")]
+    fn finally<F>(self, f: F) -> Stage<Self, Finally<F>>
+    where
+        F: FnOnce(FinallyReason) + Send + 'static,
+    {
+        Stage::new(self, Finally::new(f))
+    }
+
+    /// Hands over the items of a type that stages above take and never deliver. See [`OnDiscard`].
+    #[doc(alias = "doOnDiscard")]
+    fn on_discard<D, F>(self, f: F) -> Stage<Self, OnDiscard<D, F>>
+    where
+        D: 'static,
+        F: Fn(D) + Send + Sync + 'static,
+    {
+        Stage::new(self, OnDiscard::new(f))
+    }
+
+    /// A name for the stages above, told where one of them panics. See [`Named`].
+    #[doc(alias = "name")]
+    fn named(self, name: impl Into<Cow<'static, str>>) -> Stage<Self, Named> {
+        Stage::new(self, Named::new(name.into()))
+    }
+
+    /// An error says that it passed here. See [`Checkpoint`].
+    #[track_caller]
+    fn checkpoint(self, description: impl Into<Cow<'static, str>>) -> Stage<Self, Checkpoint> {
+        Stage::new(self, Checkpoint::new(description.into(), Location::caller()))
+    }
+
+    /// All signals as events of `tracing`. See [`Log`].
+    #[cfg(feature = "tracing")]
+    fn log(self, name: impl Into<Cow<'static, str>>) -> Stage<Self, Log>
+    where
+        Self::Item: std::fmt::Debug,
+        Self::Error: std::fmt::Debug,
+    {
+        Stage::new(self, Log::new(name.into()))
+    }
 
     // ---- end ------------------------------------------------------------------------------
 

@@ -69,6 +69,14 @@ pub trait Step<T, E>: Send + 'static {
     /// Downstream's demand is counted then.
     const HOLDS: bool = false;
 
+    /// Whether it works where its publisher is pulled instead of subscribed to: no demand and no
+    /// fault passes it there, and nobody is told of discarded items.
+    const PULLS: bool = true;
+
+    /// Somebody subscribes: called once, before anything else. A step that was never subscribed
+    /// is a blueprint.
+    fn subscribed(&mut self) {}
+
     /// What becomes of an item.
     fn next(&mut self, item: T) -> Emit<Self::Item, T, Self::Error>;
 
@@ -256,7 +264,7 @@ where
 {
     type Item = O::Item;
     type Error = O::Error;
-    const PULLS: bool = P::PULLS;
+    const PULLS: bool = P::PULLS && O::PULLS;
 
     #[inline]
     fn subscribe<S: Subscriber<O::Item, O::Error>>(self, downstream: S) {
@@ -264,6 +272,9 @@ where
     }
 
     fn into_pull(self) -> Result<impl Pull<Item = O::Item, Error = O::Error>, Self> {
+        if !O::PULLS {
+            return Err(self);
+        }
         match self.upstream.into_pull() {
             Ok(producer) => Ok(StagePull { producer, step: self.step, phase: Phase::Fresh }),
             Err(upstream) => Err(Stage { upstream, step: self.step }),
@@ -286,7 +297,8 @@ where
     type Active = ActiveStage<T, E, O, S::Active>;
 
     #[inline]
-    fn on_subscribe(self, subscription: Subscription) -> Self::Active {
+    fn on_subscribe(mut self, subscription: Subscription) -> Self::Active {
+        self.step.subscribed();
         // Only asked where somebody may have to be told.
         let discards =
             if O::Books::KEPT { self.downstream.discards() } else { Discards::default() };
@@ -360,8 +372,9 @@ impl<T: 'static, E, O: Step<T, E>> Drop for Keeper<T, E, O> {
 }
 
 struct ActiveStage<T: 'static, E, O: Step<T, E>, A> {
-    keeper: Keeper<T, E, O>,
+    // Before the keeper: dropped in the order in which an end passes.
     downstream: A,
+    keeper: Keeper<T, E, O>,
 }
 
 impl<T, E, O, A> ActiveStage<T, E, O, A>
@@ -584,6 +597,7 @@ where
 
     #[cold]
     fn begin(&mut self) -> Pulled<O::Item, O::Error> {
+        self.step.subscribed();
         // A step may be complete before the first item (`take(0)`).
         if self.step.demand(More::NONE).is_cancel() {
             self.phase = Phase::Over;

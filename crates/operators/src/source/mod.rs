@@ -25,6 +25,7 @@ pub use defer::{Defer, defer};
 pub use empty::{Empty, empty};
 pub use fail::{Fail, fail};
 pub use from_fn::{FromFn, from_fn};
+pub(crate) use from_iter::PullIter;
 pub use from_iter::{FromIter, from_iter};
 pub use from_pull::{FromPull, from_pull};
 pub use from_reader::{FromReader, from_reader};
