@@ -128,7 +128,7 @@ fn drop_of_the_outcome_races_complete() {
 }
 
 /// A stream that counts its cancellations.
-struct Stream(AtomicUsize, Alive);
+struct Stream(AtomicUsize, #[expect(dead_code, reason = "held, to be counted")] Alive);
 
 impl Upstream for Stream {
     fn request(&self, _: Demand) {}

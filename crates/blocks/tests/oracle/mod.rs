@@ -101,6 +101,10 @@ impl Oracle {
         self.upstream().cancel();
     }
 
+    pub fn detach(&self) {
+        self.upstream().detach();
+    }
+
     pub fn fail(&self) {
         self.upstream().fail(invalid());
     }
@@ -207,6 +211,8 @@ pub enum Source {
     Late(Items, Start),
     /// Sends what its [`Hand`] says.
     Hand(Alive, Hand),
+    /// Ends at once; its subscription alone holds something.
+    Empty(Box<dyn Send + Sync>),
 }
 
 impl Publisher for Source {
@@ -220,8 +226,20 @@ impl Publisher for Source {
                 *start.0.lock().unwrap() = Some(Box::new(move || emit(items, subscriber)));
             }
             Source::Hand(alive, hand) => Line::begin(alive, &hand, subscriber),
+            Source::Empty(held) => {
+                let active = subscriber.on_subscribe(Subscription::new(Arc::new(Idle(held))));
+                drop(active.on_end(End::Completed));
+            }
         }
     }
+}
+
+struct Idle(#[expect(dead_code, reason = "held, to be dropped")] Box<dyn Send + Sync>);
+
+impl Upstream for Idle {
+    fn request(&self, _: Demand) {}
+
+    fn cancel(&self) {}
 }
 
 /// Starts a [`Source::Late`].
@@ -235,6 +253,11 @@ impl Start {
         if let Some(start) = start {
             start();
         }
+    }
+
+    /// Drops the subscriber without ever subscribing it.
+    pub fn forget(&self) {
+        drop(self.0.lock().unwrap().take());
     }
 }
 
@@ -314,6 +337,10 @@ impl<A: ActiveSubscriber<Token, Error>> Sending<A> {
         loop {
             if answer.is_cancel() {
                 return Err(End::Cancelled);
+            }
+            if answer.is_yield() {
+                answer = self.active.on_request(More::NONE);
+                continue;
             }
             self.credit.add(answer);
             match self.queue.front() {
