@@ -340,6 +340,10 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
             return false;
         }
         for feed in feeds {
+            // The first end stands; the sequence has no say after it.
+            if station.overruled.is_some() {
+                break;
+            }
             let Some(sequence) = &mut station.sequence else { break };
             let step = sequence.fed(feed, matches!(station.home, Home::Away));
             if !self.step(station, Some(step)) {

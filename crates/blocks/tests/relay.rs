@@ -639,6 +639,7 @@ fn late_subscription_races_fault_and_feed() {
         let other = thread::spawn(move || start.go());
         oracle.fail();
         feeder.feed(Feed::Fail);
+        drop(feeder);
         other.join().unwrap();
         assert_eq!(oracle.log(), Some(vec![broken()]), "the end that came first");
         oracle.finish();
