@@ -340,6 +340,10 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
             return false;
         }
         for feed in feeds {
+            // The first end stands; the sequence has no say after it.
+            if station.overruled.is_some() {
+                break;
+            }
             let Some(sequence) = &mut station.sequence else { break };
             let step = sequence.fed(feed, matches!(station.home, Home::Away));
             if !self.step(station, Some(step)) {
@@ -354,7 +358,8 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
         let spent = lock(&self.current).take();
         drop(spent);
         let Returned { mut baton, end } = returned;
-        let unseen = station.forwarded.take_beyond(baton.seen);
+        // However it ended: a stage downstream may hold items that are due for it.
+        station.arrears.add(station.forwarded.take_beyond(baton.seen));
         let emitted = std::mem::take(&mut baton.emitted);
         station.forwarded = Credit::NONE;
         baton.seen = Credit::NONE;
@@ -377,7 +382,6 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
             End::Cancelled => return self.end(station, End::Cancelled),
             End::Fault(fault) => return self.end(station, End::Fault(fault)),
         };
-        station.arrears.add(unseen);
         let step = station.sequence.as_mut().map(|sequence| sequence.after(end, emitted));
         self.step(station, step)
     }
