@@ -125,6 +125,7 @@ pub struct Behaviour {
     initially: Vec<Demand>,
     each: Option<Answer>,
     at: Vec<(u64, Answer)>,
+    at_once: bool,
     panics: Vec<Place>,
     stack_limit: Option<usize>,
 }
@@ -150,6 +151,12 @@ impl Behaviour {
     /// Does this with the `k`-th item, counted from 1.
     pub fn at(mut self, k: u64, answer: Answer) -> Behaviour {
         self.at.push((k, answer));
+        self
+    }
+
+    /// Drops its subscription inside `on_subscribe`.
+    pub fn cancels_at_once(mut self) -> Behaviour {
+        self.at_once = true;
         self
     }
 
@@ -422,6 +429,9 @@ where
         }
         for demand in &self.behaviour.initially {
             shared.request(*demand);
+        }
+        if self.behaviour.at_once {
+            shared.cancel();
         }
         drop(inside);
         ActiveProbe {

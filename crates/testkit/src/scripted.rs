@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use millstream_core::{
     ActiveSubscriber, BoxActive, BoxSubscriber, Credit, Demand, End, Fault, More, Panic, Progress,
-    Publisher, Rest, Subscriber, Subscription, Upstream,
+    Publisher, Pull, Pulled, Rest, Subscriber, Subscription, Upstream,
 };
 
 use crate::lock::lock;
@@ -97,7 +97,60 @@ impl<T, E> Receiver<T, E> {
     }
 }
 
-type Lines<T, E> = Box<dyn Iterator<Item = Signal<T, E>> + Send>;
+/// The lines of a script. Without demand (`wanted` is false) nothing has to be told.
+trait Lines<T, E>: Send {
+    fn next(&mut self, wanted: bool) -> Option<Signal<T, E>>;
+}
+
+struct Listed<I>(I);
+
+impl<T, E, I: Iterator<Item = Signal<T, E>> + Send> Lines<T, E> for Listed<I> {
+    fn next(&mut self, _: bool) -> Option<Signal<T, E>> {
+        self.0.next()
+    }
+}
+
+struct Followed<T, E> {
+    first: Option<Box<dyn Lines<T, E>>>,
+    last: Option<Signal<T, E>>,
+}
+
+impl<T: Send, E: Send> Lines<T, E> for Followed<T, E> {
+    fn next(&mut self, wanted: bool) -> Option<Signal<T, E>> {
+        if let Some(first) = &mut self.first {
+            if let Some(line) = first.next(wanted) {
+                return Some(line);
+            }
+            self.first = None;
+        }
+        self.last.take()
+    }
+}
+
+struct PulledLines<P> {
+    pull: P,
+    started: bool,
+}
+
+impl<P: Pull> Lines<P::Item, P::Error> for PulledLines<P> {
+    fn next(&mut self, wanted: bool) -> Option<Signal<P::Item, P::Error>> {
+        loop {
+            let pulled = if wanted {
+                self.started = true;
+                self.pull.pull()
+            } else {
+                self.pull.look_ahead(self.started)
+            };
+            match pulled {
+                Pulled::Item(item) => return Some(Signal::Next(item)),
+                Pulled::Complete => return Some(Signal::End(End::Completed)),
+                Pulled::Error(error) => return Some(Signal::End(End::Failed(error))),
+                Pulled::Skipped => {}
+                Pulled::Pending => return None,
+            }
+        }
+    }
+}
 
 struct State<T, E> {
     receiver: Receiver<T, E>,
@@ -108,7 +161,7 @@ struct State<T, E> {
     cancelled: bool,
     over: bool,
     posts: VecDeque<Post<T, E>>,
-    lines: Option<Lines<T, E>>,
+    lines: Option<Box<dyn Lines<T, E>>>,
     line: Option<Signal<T, E>>,
     credit: Credit,
     wrapping: i64,
@@ -164,24 +217,6 @@ impl<T, E> State<T, E> {
         }
         self.credit.add(more);
     }
-
-    /// What to do next. The lines of a script come after all that was posted.
-    fn next_post(&mut self) -> Option<Post<T, E>> {
-        if let Some(post) = self.posts.pop_front() {
-            return Some(post);
-        }
-        if self.over {
-            return None;
-        }
-        if self.line.is_none() {
-            self.line = self.lines.as_mut().and_then(Iterator::next);
-        }
-        match &self.line {
-            Some(Signal::Next(_)) if !self.may_send() => None,
-            Some(_) => self.line.take().map(Post::Signal),
-            None => None,
-        }
-    }
 }
 
 impl<T: Send + 'static, E: Send + 'static> Wire<T, E> {
@@ -196,6 +231,36 @@ impl<T: Send + 'static, E: Send + 'static> Wire<T, E> {
         }
     }
 
+    /// What to do next. The lines of a script come after all that was posted.
+    fn next_post(&self) -> Option<Post<T, E>> {
+        let mut state = self.state();
+        if let Some(post) = state.posts.pop_front() {
+            return Some(post);
+        }
+        if state.over {
+            return None;
+        }
+        let wanted = state.may_send();
+        if state.line.is_none()
+            && let Some(mut lines) = state.lines.take()
+        {
+            // Whatever makes the lines is the test's own code: no lock is held meanwhile.
+            drop(state);
+            let line = catch_unwind(AssertUnwindSafe(|| lines.next(wanted)));
+            let line = line.unwrap_or_else(|payload| {
+                Some(Signal::End(End::Fault(Fault::Panicked(Panic::new(payload)))))
+            });
+            state = self.state();
+            state.lines = Some(lines);
+            state.line = line;
+        }
+        match &state.line {
+            Some(Signal::Next(_)) if !state.may_send() => None,
+            Some(_) => state.line.take().map(Post::Signal),
+            None => None,
+        }
+    }
+
     /// Works off what there is to do, unless somebody does already.
     fn run(&self) {
         let mut receiver = {
@@ -207,18 +272,18 @@ impl<T: Send + 'static, E: Send + 'static> Wire<T, E> {
             std::mem::replace(&mut state.receiver, Receiver::Vacant)
         };
         loop {
-            let post = {
+            let cancelled = {
                 let mut state = self.state();
-                if state.silenced() && !receiver.is_vacant() {
+                let cancelled = state.silenced() && !receiver.is_vacant();
+                if cancelled {
                     state.over = true;
                     if state.breaks(Breach::KeepsSubscriber) {
                         state.kept = Some(std::mem::replace(&mut receiver, Receiver::Vacant));
                     }
-                    Some(Post::Cancelled)
-                } else {
-                    state.next_post()
                 }
+                cancelled
             };
+            let post = if cancelled { Some(Post::Cancelled) } else { self.next_post() };
             let Some(post) = post else {
                 let mut state = self.state();
                 if !state.posts.is_empty() || state.silenced() && !receiver.is_vacant() {
@@ -500,7 +565,13 @@ impl<T: Send + 'static, E: Send + 'static> ScriptedPublisher<T, E> {
         ScriptedPublisher::with(Some(script.0))
     }
 
-    fn with(lines: Option<Lines<T, E>>) -> Self {
+    /// A publisher that sends what `pull` gives, and its end: an item for each asked for.
+    #[must_use]
+    pub fn pulling(pull: impl Pull<Item = T, Error = E>) -> Self {
+        ScriptedPublisher::with(Some(Box::new(PulledLines { pull, started: false })))
+    }
+
+    fn with(lines: Option<Box<dyn Lines<T, E>>>) -> Self {
         ScriptedPublisher(Arc::new(Wire {
             state: Mutex::new(State {
                 receiver: Receiver::Vacant,
@@ -750,7 +821,7 @@ impl<T, E> fmt::Debug for ScriptedPublisher<T, E> {
 /// handle.assert_items(&[1, 2, 3]);
 /// handle.assert_failed(&"broken");
 /// ```
-pub struct Script<T, E>(Lines<T, E>);
+pub struct Script<T, E>(Box<dyn Lines<T, E>>);
 
 impl<T: Send + 'static, E: Send + 'static> Script<T, E> {
     /// These items, and then nothing.
@@ -759,7 +830,7 @@ impl<T: Send + 'static, E: Send + 'static> Script<T, E> {
     where
         I: IntoIterator<Item = T, IntoIter: Send + 'static>,
     {
-        Script(Box::new(items.into_iter().map(Signal::Next)))
+        Script(Box::new(Listed(items.into_iter().map(Signal::Next))))
     }
 
     /// Then it completes.
@@ -787,7 +858,7 @@ impl<T: Send + 'static, E: Send + 'static> Script<T, E> {
     }
 
     fn then(self, signal: Signal<T, E>) -> Script<T, E> {
-        Script(Box::new(self.0.chain(std::iter::once(signal))))
+        Script(Box::new(Followed { first: Some(self.0), last: Some(signal) }))
     }
 }
 

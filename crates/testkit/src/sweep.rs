@@ -22,7 +22,8 @@
 //!   dropping the subscription inside the signal;
 //! * with a panic in each call of the sink;
 //! * with a long source on a small stack;
-//! * over a source that is subscribed to, and over one that can be pulled.
+//! * over a source that is subscribed to, over one that can be pulled, and, where the operator
+//!   can be pulled itself, by pulling it.
 //!
 //! After each run: nothing more was delivered than asked for, at any instant; the items are
 //! those of the function, or a beginning of them after a failure; there was one end, or none
@@ -309,7 +310,21 @@ pub fn check_driven<const PULLS: bool, P, D>(
     P: Publisher<Item: Plain, Error: fmt::Debug>,
     D: FnMut(),
 {
-    let sweep = Sweep { name, build: &build, options: &options };
+    sweep(&Sweep { name, build: &build, options: &options, by_pull: false }, &oracle);
+    if PULLS && P::PULLS {
+        sweep(&Sweep { name, build: &build, options: &options, by_pull: true }, &oracle);
+    }
+}
+
+fn sweep<const PULLS: bool, P, D, B>(
+    sweep: &Sweep<'_, B>,
+    oracle: &impl Fn(Vec<i64>) -> Vec<<P::Item as Plain>::Plain>,
+) where
+    P: Publisher<Item: Plain, Error: fmt::Debug>,
+    D: FnMut(),
+    B: Fn(Source<PULLS>) -> (P, D) + Sync,
+{
+    let options = sweep.options;
     for n in [0, 1, 2, 5] {
         let values: Vec<i64> = (1..=n).collect();
         let whole = Expected { items: oracle(values.clone()), ending: Ending::Complete };
@@ -337,6 +352,8 @@ struct Sweep<'a, B> {
     name: &'a str,
     build: &'a B,
     options: &'a Options,
+    /// Pull the operator itself, where it can be pulled.
+    by_pull: bool,
 }
 
 struct Expected<V> {
@@ -381,11 +398,24 @@ impl<B> Sweep<'_, B> {
         let case = format!(
             "row `{}` ({}), {} items, {ending:?}: {case}",
             self.name,
-            if PULLS { "pulled" } else { "pushed" },
+            match (PULLS, self.by_pull) {
+                (false, _) => "a source that pushes",
+                (true, false) => "a source that can be pulled",
+                (true, true) => "pulled itself",
+            },
             values.len(),
         );
         let mut run = Run { case, handle, ledger, drive, options: self.options };
-        let subscribed = catch_unwind(AssertUnwindSafe(|| publisher.subscribe(probe)));
+        let by_pull = self.by_pull;
+        let subscribed = catch_unwind(AssertUnwindSafe(|| {
+            if !by_pull {
+                return publisher.subscribe(probe);
+            }
+            match publisher.into_pull() {
+                Ok(pull) => ScriptedPublisher::pulling(pull).subscribe(probe),
+                Err(publisher) => publisher.subscribe(probe),
+            }
+        }));
         run.check(subscribed.is_ok(), "a panic came out of `subscribe` (rules 1.9, 2.13)");
         (run.drive)();
         run
@@ -447,6 +477,9 @@ impl<B> Sweep<'_, B> {
             (run.drive)();
             run.cancelled(k, expected);
             if k == 0 {
+                let at_once = Behaviour::new().initially(1).cancels_at_once();
+                let case = "cancelled inside on_subscribe".to_owned();
+                self.start(values, ending, at_once, case).cancelled(0, expected);
                 continue;
             }
             for (how, answer) in
