@@ -17,6 +17,7 @@
 
 mod lock;
 mod probe;
+pub mod rules;
 mod scripted;
 pub mod sweep;
 mod token;

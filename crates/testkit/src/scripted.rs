@@ -169,6 +169,7 @@ struct State<T, E> {
     requests: u64,
     requests_after_end: u64,
     cancels: u64,
+    panics: u64,
     sent: u64,
     breaches: Vec<Breach>,
     threaded: bool,
@@ -306,7 +307,9 @@ impl<T: Send + 'static, E: Send + 'static> Wire<T, E> {
             }));
             receiver = outcome.unwrap_or_else(|_| {
                 // A panic at an end, or while something was dropped: there is nobody to tell.
-                self.state().over = true;
+                let mut state = self.state();
+                state.panics += 1;
+                state.over = true;
                 Receiver::Vacant
             });
         }
@@ -389,6 +392,7 @@ impl<T: Send + 'static, E: Send + 'static> Wire<T, E> {
         let mut answer = match answered {
             Ok(answer) => answer,
             Err(payload) => {
+                self.state().panics += 1;
                 return self.end(active, End::Fault(Fault::Panicked(Panic::new(payload))));
             }
         };
@@ -589,6 +593,7 @@ impl<T: Send + 'static, E: Send + 'static> ScriptedPublisher<T, E> {
                 requests: 0,
                 requests_after_end: 0,
                 cancels: 0,
+                panics: 0,
                 sent: 0,
                 breaches: Vec::new(),
                 threaded: false,
@@ -690,6 +695,12 @@ impl<T: Send + 'static, E: Send + 'static> ScriptedPublisher<T, E> {
         self.0.state().requests_after_end
     }
 
+    /// How many signals ended in a panic of the subscriber.
+    #[must_use]
+    pub fn panics(&self) -> u64 {
+        self.0.state().panics
+    }
+
     /// Whether somebody subscribed.
     #[must_use]
     pub fn is_subscribed(&self) -> bool {
@@ -784,7 +795,10 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for ScriptedPublisher<T, E>
                 self.0.call(active, |active| active.on_request(More::NONE))
             }))
             .unwrap_or(Receiver::Vacant),
-            Err(_) => Receiver::Vacant,
+            Err(_) => {
+                self.0.state().panics += 1;
+                Receiver::Vacant
+            }
         };
         {
             let mut state = self.0.state();

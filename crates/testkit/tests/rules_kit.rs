@@ -1,0 +1,171 @@
+//! The rules kit passes what is right, and names exactly the rules that are broken.
+
+use millstream::prelude::*;
+use millstream::{ActiveSubscriber, Demand, More, Subscription};
+use millstream_testkit::rules::{self, Report, Rule, Verdict};
+use millstream_testkit::sweep::TestError;
+use millstream_testkit::{Breach, Script, ScriptedPublisher};
+
+fn scripted(breach: Option<Breach>) -> Report {
+    let breaking = move |publisher: ScriptedPublisher<u64, TestError>| match breach {
+        Some(breach) => publisher.breaking(breach),
+        None => publisher,
+    };
+    let whole = move |n| breaking(ScriptedPublisher::playing(Script::items(0..n).then_complete()));
+    let failing =
+        move |n| breaking(ScriptedPublisher::playing(Script::items(0..n).then_error(TestError(n))));
+    rules::publisher(whole).failing(failing).check()
+}
+
+macro_rules! publishers_that_break {
+    ($($name:ident: $breach:ident => [$($rule:ident),*];)*) => {
+        $(#[test]
+        fn $name() {
+            scripted(Some(Breach::$breach)).assert_broken(&[$(Rule::$rule),*]);
+        })*
+    };
+}
+
+publishers_that_break! {
+    ignoring_demand: IgnoresDemand => [R1_01];
+    emitting_before_a_request: EmitsBeforeRequest => [R1_01];
+    one_too_many: OneTooMany => [R1_01];
+    no_on_subscribe: NeverSubscribes => [R1_09];
+    a_panic_in_subscribe: PanicsInSubscribe => [R1_09];
+    dropping_the_subscriber_instead_of_an_end: VanishesAtEnd => [R1_04, R1_05];
+    never_ending: NeverEnds => [R1_04, R1_05];
+    completing_instead_of_failing: CompletesInsteadOfFailing => [R1_04];
+    keeping_the_subscriber: KeepsSubscriber => [R3_13];
+    ignoring_cancellation: IgnoresCancel => [R1_08, R3_06, R3_12, R3_13];
+    serving_requests_after_cancellation: ServesRequestAfterCancel => [R3_06, R3_13];
+    a_panic_in_the_second_cancellation: PanicsInSecondCancel => [R3_07];
+    a_panic_in_cancel: PanicsInCancel => [R3_15];
+    a_panic_in_request: PanicsInRequest => [R3_16];
+    a_panic_after_the_end: PanicsAfterEnd => [R1_06];
+    unwinding_out_of_request: Unwinds => [R2_13, R3_16];
+    replacing_demand: ReplacesDemand => [R3_08];
+    wrapping_demand: WrapsDemand => [R3_17];
+    ignoring_invalid_demand: IgnoresInvalidDemand => [R3_09];
+    forgetting_requests_from_inside: ForgetsNestedRequest => [R3_02];
+}
+
+#[test]
+fn a_scripted_publisher_that_breaks_nothing_keeps_all_rules() {
+    scripted(None).assert_broken(&[]);
+}
+
+#[test]
+fn a_scripted_publisher_on_other_threads_keeps_all_rules() {
+    let whole = |n| {
+        let script = Script::<u64, TestError>::items(0..n).then_complete();
+        ScriptedPublisher::playing(script).on_other_threads()
+    };
+    let patience = std::time::Duration::from_millis(100);
+    rules::publisher(whole).patience(patience).check().assert_kept();
+}
+
+#[test]
+fn from_iter_keeps_all_rules() {
+    let report = rules::publisher(|n| millstream::from_iter(0..n)).check();
+    report.assert_kept();
+    assert!(report.kept().len() >= 18, "{report}");
+}
+
+#[test]
+fn operators_keep_all_rules() {
+    rules::processor(|source| source).check().assert_kept();
+    rules::processor(|source| source.map(|n| n + 1)).check().assert_kept();
+    rules::processor(|source| source.filter(|n| n % 2 == 0)).gives(|n| n / 2).check().assert_kept();
+    rules::processor(|source| source.take(2)).gives(|n| n.min(2)).check().assert_kept();
+    rules::processor(|source| source.map(|n| n).boxed()).check().assert_kept();
+}
+
+#[test]
+fn a_report_lists_all_rules_and_says_what_enforces_the_others() {
+    let report = rules::publisher(|n| millstream::from_iter(0..n)).check();
+    assert_eq!(report.verdicts().len(), 43);
+    let numbers: std::collections::BTreeSet<_> =
+        Rule::ALL.iter().map(|rule| rule.number()).collect();
+    assert_eq!(numbers.len(), 43);
+    assert!(Rule::ALL.is_sorted());
+    let Verdict::NotTestable(why) = report.verdict(Rule::R1_10) else { panic!("{report}") };
+    assert!(why.starts_with("type:"), "{why}");
+}
+
+#[test]
+fn a_report_says_what_happened_with_the_log() {
+    let report = scripted(Some(Breach::OneTooMany));
+    let Verdict::Broken { what, log } = report.verdict(Rule::R1_01) else { panic!("{report}") };
+    assert_eq!(what, "item 2 came after 1 had been asked for");
+    assert!(log.contains("Next(\"1\")"), "{log}");
+    assert!(report.to_string().contains("BROKEN"), "{report}");
+}
+
+/// A subscriber that breaks what it is told to.
+struct Sloppy {
+    rule: Option<Rule>,
+    subscription: Option<Subscription>,
+    seen: u64,
+}
+
+fn sloppy(rule: Option<Rule>) -> Report {
+    let make = move || Sloppy { rule, subscription: None, seen: 0 };
+    rules::subscriber(make, |n| n).failing(|| TestError(0)).check()
+}
+
+impl Subscriber<u64, TestError> for Sloppy {
+    type Active = Self;
+
+    fn on_subscribe(mut self, subscription: Subscription) -> Self {
+        if self.rule != Some(Rule::R2_01) {
+            subscription.request(Demand::of(2));
+        }
+        self.subscription = Some(subscription);
+        self
+    }
+}
+
+impl ActiveSubscriber<u64, TestError> for Sloppy {
+    fn on_next(&mut self, _: u64) -> More {
+        self.seen += 1;
+        match self.rule {
+            Some(Rule::R2_08) if self.seen == 3 => drop(self.subscription.take()),
+            Some(Rule::R2_08) if self.seen > 3 => std::panic::resume_unwind(Box::new("late")),
+            Some(Rule::R2_13) if self.seen == 3 => std::panic::resume_unwind(Box::new("panic")),
+            _ => {}
+        }
+        More::ONE
+    }
+
+    fn on_complete(self) {
+        match self.rule {
+            Some(Rule::R2_03) => {
+                if let Some(subscription) = &self.subscription {
+                    subscription.request(Demand::ONE);
+                }
+            }
+            Some(Rule::R2_09) if self.seen == 0 => std::panic::resume_unwind(Box::new("empty")),
+            _ => {}
+        }
+    }
+
+    fn on_error(self, _: TestError) {
+        if self.rule == Some(Rule::R2_10) {
+            std::panic::resume_unwind(Box::new("error"));
+        }
+    }
+}
+
+#[test]
+fn a_subscriber_that_breaks_nothing_keeps_all_rules() {
+    let report = sloppy(None);
+    report.assert_kept();
+    assert!(report.kept().len() >= 6, "{report}");
+}
+
+#[test]
+fn subscribers_that_break_a_rule_are_told_which() {
+    for rule in [Rule::R2_01, Rule::R2_03, Rule::R2_08, Rule::R2_09, Rule::R2_10, Rule::R2_13] {
+        sloppy(Some(rule)).assert_broken(&[rule]);
+    }
+}
