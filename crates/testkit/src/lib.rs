@@ -21,9 +21,11 @@ pub mod rules;
 mod scripted;
 pub mod sweep;
 mod token;
+mod verifier;
 
 pub use probe::{
     ActiveProbe, Answer, Behaviour, Event, Faulted, Place, Probe, ProbeHandle, Violation, probe,
 };
 pub use scripted::{Breach, Script, ScriptedPublisher};
 pub use token::{Counted, Ledger, Token};
+pub use verifier::Verifier;

@@ -6,7 +6,8 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use millstream_core::{
-    ActiveSubscriber, Credit, Demand, Fault, More, Publisher, Subscriber, Subscription, Upstream,
+    ActiveSubscriber, Credit, Demand, Discards, Fault, More, Publisher, Subscriber, Subscription,
+    Upstream,
 };
 
 use crate::lock::lock;
@@ -196,6 +197,7 @@ impl fmt::Display for Violation {
 
 struct Record<T, E> {
     log: Vec<Event<T, E>>,
+    discarded: Vec<T>,
     requested: Credit,
     delivered: u64,
     inside: Option<(&'static str, ThreadId)>,
@@ -312,9 +314,20 @@ pub struct Probe<T, E, V = T, F = E> {
     behaviour: Behaviour,
     record: Recorder<T, V>,
     record_error: Recorder<E, F>,
+    discards: Discards,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Probe<T, E> {
+    /// Also notes the items of its type that stages upstream discard: see
+    /// [`ProbeHandle::discarded`].
+    #[must_use]
+    pub fn noting_discards(mut self) -> Probe<T, E> {
+        let shared = self.presence.0.clone();
+        let hook = move |item: T| shared.record().discarded.push(item);
+        self.discards = Discards::new(hook, Discards::default());
+        self
+    }
+
     /// A probe that asks for nothing by itself.
     #[must_use]
     #[expect(clippy::new_ret_no_self, reason = "a probe without its handle is of no use")]
@@ -341,6 +354,7 @@ impl<T, E, V, F> Probe<T, E, V, F> {
         let shared = Arc::new(Shared {
             record: Mutex::new(Record {
                 log: Vec::new(),
+                discarded: Vec::new(),
                 requested: Credit::NONE,
                 delivered: 0,
                 inside: None,
@@ -359,6 +373,7 @@ impl<T, E, V, F> Probe<T, E, V, F> {
             behaviour,
             record: Box::new(record),
             record_error: Box::new(record_error),
+            discards: Discards::default(),
         };
         (probe, ProbeHandle(Arc::new(Hold(shared))))
     }
@@ -401,6 +416,10 @@ where
     F: Send + 'static,
 {
     type Active = ActiveProbe<T, E, V, F>;
+
+    fn discards(&self) -> Discards {
+        self.discards.clone()
+    }
 
     fn on_subscribe(self, subscription: Subscription) -> Self::Active {
         let shared = &self.presence.0;
@@ -692,6 +711,13 @@ impl<T: Clone, E: Clone> ProbeHandle<T, E> {
             _ => None,
         });
         items.collect()
+    }
+
+    /// The items that stages upstream discarded, where the probe
+    /// [notes](Probe::noting_discards) them.
+    #[must_use]
+    pub fn discarded(&self) -> Vec<T> {
+        self.shared().record().discarded.clone()
     }
 
     /// The end that was signalled, if one was.

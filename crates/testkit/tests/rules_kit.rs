@@ -1,7 +1,9 @@
 //! The rules kit passes what is right, and names exactly the rules that are broken.
 
 use millstream::prelude::*;
-use millstream::{ActiveSubscriber, Demand, More, Subscription};
+use std::sync::{Arc, Mutex};
+
+use millstream::{ActiveSubscriber, Demand, End, Fault, More, Subscription, Upstream};
 use millstream_testkit::rules::{self, Report, Rule, Verdict};
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{Breach, Script, ScriptedPublisher};
@@ -168,4 +170,106 @@ fn subscribers_that_break_a_rule_are_told_which() {
     for rule in [Rule::R2_01, Rule::R2_03, Rule::R2_08, Rule::R2_09, Rule::R2_10, Rule::R2_13] {
         sloppy(Some(rule)).assert_broken(&[rule]);
     }
+}
+
+/// A publisher by hand that calls itself for each item.
+struct Recursing(u64);
+
+struct Line<A>(Mutex<State<A>>);
+
+struct State<A> {
+    active: Option<A>,
+    demand: u64,
+    next: u64,
+    end: u64,
+    cancelled: bool,
+}
+
+impl<A: ActiveSubscriber<u64, TestError>> Line<A> {
+    fn state(&self) -> std::sync::MutexGuard<'_, State<A>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn step(&self, mut active: A) -> Option<A> {
+        let item = {
+            let mut state = self.state();
+            if state.cancelled {
+                return None;
+            }
+            if state.next == state.end {
+                drop(state);
+                active.on_end(End::Completed);
+                return None;
+            }
+            if state.demand == 0 {
+                return Some(active);
+            }
+            state.demand -= 1;
+            state.next += 1;
+            state.next
+        };
+        let signal = std::panic::AssertUnwindSafe(|| active.on_next(item));
+        let Ok(answer) = std::panic::catch_unwind(signal) else { return None };
+        {
+            let mut state = self.state();
+            state.demand = (state.demand + answer.count()).min(Demand::UNBOUNDED.get());
+            state.cancelled |= answer.is_cancel();
+        }
+        let depth = vec![item];
+        let active = self.step(active);
+        drop(depth);
+        active
+    }
+
+    fn run(&self) {
+        let Some(active) = self.state().active.take() else { return };
+        let active = self.step(active);
+        self.state().active = active;
+    }
+}
+
+impl<A: ActiveSubscriber<u64, TestError>> Upstream for Line<A> {
+    fn request(&self, demand: Demand) {
+        let mut state = self.state();
+        state.demand = (state.demand + demand.get()).min(Demand::UNBOUNDED.get());
+        drop(state);
+        self.run();
+    }
+
+    fn cancel(&self) {
+        let mut state = self.state();
+        state.cancelled = true;
+        let active = state.active.take();
+        drop(state);
+        drop(active);
+    }
+
+    fn fail(&self, fault: Fault) {
+        let active = self.state().active.take();
+        if let Some(active) = active {
+            active.on_end(End::Fault(fault));
+        }
+    }
+}
+
+impl Publisher for Recursing {
+    type Item = u64;
+    type Error = TestError;
+
+    fn subscribe<S: Subscriber<u64, TestError>>(self, subscriber: S) {
+        let state = State { active: None, demand: 0, next: 0, end: self.0, cancelled: false };
+        let line = Arc::new(Line(Mutex::new(state)));
+        let subscription = Subscription::new(line.clone());
+        let subscribing = std::panic::AssertUnwindSafe(|| subscriber.on_subscribe(subscription));
+        let Ok(active) = std::panic::catch_unwind(subscribing) else { return };
+        if !line.state().cancelled {
+            line.state().active = Some(active);
+            line.run();
+        }
+    }
+}
+
+#[test]
+fn a_publisher_that_recurses_is_told_before_the_stack_is_used_up() {
+    rules::publisher(Recursing).check().assert_broken(&[Rule::R3_03]);
 }

@@ -45,7 +45,7 @@ fn requests_from_inside_do_not_recurse(subject: &Subject) -> Found {
 }
 
 fn cancellation_from_another_thread(subject: &Subject) -> Found {
-    let run = subject.start(10_000, Behaviour::new());
+    let run = subject.start(10_000, Behaviour::new().stack_limit(96 << 10));
     let asked = AtomicBool::new(false);
     let normal = std::thread::scope(|scope| {
         scope.spawn(|| {
