@@ -8,7 +8,7 @@
 //! | drive a subscriber or an operator by hand, or badly | [`ScriptedPublisher`], [`Breach`] |
 //! | write down a stream as steps | [`Verifier`] |
 //! | see that no item is lost or kept | [`Ledger`], [`Token`] |
-//! | see that the 43 rules hold | [`rules`] |
+//! | see that the 43 rules hold | [`rules_for!`], [`rules`] |
 //! | test an operator in one line | [`rows!`], [`sweep`] |
 //!
 //! It depends on the contract alone, so it judges publishers and subscribers of anybody.

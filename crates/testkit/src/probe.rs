@@ -330,7 +330,6 @@ impl<T: Send + 'static, E: Send + 'static> Probe<T, E> {
 
     /// A probe that asks for nothing by itself.
     #[must_use]
-    #[expect(clippy::new_ret_no_self, reason = "a probe without its handle is of no use")]
     pub fn new() -> (Probe<T, E>, ProbeHandle<T, E>) {
         Probe::with(Behaviour::new())
     }
@@ -660,7 +659,6 @@ impl<T, E> ProbeHandle<T, E> {
     }
 
     /// How many items were asked for, by requests and by answers.
-    #[must_use]
     pub fn requested(&self) -> More {
         self.shared().record().requested.get()
     }
@@ -737,11 +735,14 @@ where
     pub fn log_text(&self) -> String {
         let record = self.shared().record();
         let mut text = String::new();
-        for event in record.log.iter().take(200) {
-            text.push_str(&format!("  {event:?}\n"));
-        }
-        if record.log.len() > 200 {
-            text.push_str(&format!("  .. and {} more\n", record.log.len() - 200));
+        let all = record.log.len();
+        for (index, event) in record.log.iter().enumerate() {
+            // The beginning and the end of a long run tell more than its middle.
+            if index < 20 || index + 20 >= all {
+                text.push_str(&format!("  {event:?}\n"));
+            } else if index == 20 {
+                text.push_str(&format!("  .. {} events ..\n", all - 40));
+            }
         }
         for violation in record.violations.iter().take(20) {
             text.push_str(&format!("  ! {violation}\n"));
@@ -849,4 +850,23 @@ pub fn probe<P: Publisher>(publisher: P, behaviour: Behaviour) -> ProbeHandle<P:
     let (probe, handle) = Probe::with(behaviour);
     publisher.subscribe(probe);
     handle
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Safe code cannot make two signals overlap, so this goes below the types.
+    #[test]
+    fn overlapping_signals_are_a_violation_with_both_names() {
+        let (probe, handle) = Probe::<u8, ()>::new();
+        let first = probe.presence.0.enter("on_next");
+        let second = probe.presence.0.enter("on_complete");
+        drop((first, second));
+        let violations = handle.violations();
+        assert_eq!(violations.len(), 1);
+        assert_eq!(violations[0].rule, "1.3");
+        assert!(violations[0].what.starts_with("on_complete on "), "{}", violations[0]);
+        assert!(violations[0].what.contains("while on_next ran on"), "{}", violations[0]);
+    }
 }

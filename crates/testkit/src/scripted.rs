@@ -666,13 +666,11 @@ impl<T: Send + 'static, E: Send + 'static> ScriptedPublisher<T, E> {
     }
 
     /// How many items were asked for in all.
-    #[must_use]
     pub fn requested(&self) -> More {
         self.0.state().asked.get()
     }
 
     /// How many of them were not sent yet.
-    #[must_use]
     pub fn outstanding(&self) -> More {
         self.0.state().credit.get()
     }

@@ -229,7 +229,7 @@ macro_rules! plain_itself {
 plain_itself!(() bool char String &'static str TestError);
 plain_itself!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f32 f64 Duration);
 
-/// What a [`Row`] may be told besides its operator.
+/// What a row may be told besides its operator.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Options {
@@ -461,12 +461,12 @@ impl<B> Sweep<'_, B> {
             for pattern in OUTSIDE {
                 let case = format!("demand {pattern:?} from outside, {says}");
                 let run = self.start(values, expected.ending, behaviour.clone(), case);
-                run.to_the_end(pattern, expected);
+                run.ends_as_expected(pattern, expected);
             }
             let inside = behaviour.initially(1);
             let case = format!("demand 1 in on_subscribe, {says}");
             let run = self.start(values, expected.ending, inside, case);
-            run.to_the_end(&[1], expected);
+            run.ends_as_expected(&[1], expected);
         }
         let without = self.start(values, expected.ending, Behaviour::new(), "no demand".into());
         without.check(without.handle.delivered() == 0, "items came without demand (rule 1.1)");
@@ -629,7 +629,7 @@ where
         (self.drive)();
     }
 
-    fn to_the_end(mut self, pattern: &[u64], expected: &Expected<V>) {
+    fn ends_as_expected(mut self, pattern: &[u64], expected: &Expected<V>) {
         let enough = expected.items.len() + 3;
         let mut asked = 0_u64;
         for n in pattern.iter().cycle().take(enough.max(pattern.len())) {

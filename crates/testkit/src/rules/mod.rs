@@ -75,3 +75,30 @@ fn not_reached(rule: Rule) -> Verdict {
 fn untested(rule: Rule) -> Verdict {
     Verdict::NotTestable(rule.enforced_by().into())
 }
+
+/// Makes a `#[test]` of each line `name: rules;`, which judges and asserts that all rules are
+/// kept.
+///
+/// ```
+/// # use millstream::prelude::*;
+/// use millstream_testkit::{rules, rules_for};
+///
+/// rules_for! {
+///     numbers: rules::publisher(|n| millstream::from_iter(0..n));
+///     map: rules::processor(|source| source.map(|n| n + 1));
+///     take: rules::processor(|source| source.take(2)).gives(|n| n.min(2));
+/// }
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! rules_for {
+    ($($(#[$meta:meta])* $name:ident: $rules:expr;)*) => {
+        $(
+            $(#[$meta])*
+            #[test]
+            fn $name() {
+                $rules.check().assert_kept();
+            }
+        )*
+    };
+}
