@@ -58,12 +58,16 @@ impl Expand<Token, TestError> for Thrice {
 }
 
 rows! {
-    reversed: |source| Stage::new(source, Reversed(vec![])), |items| items.into_iter().rev();
-    thrice: |source| Pump::new(source, Thrice(vec![])), |items| items.into_iter().flat_map(|n| [n; 3]);
+    reversed: |source| Stage::new(source, Reversed(vec![])), |items| items.into_iter().rev(),
+        |options| options.bursts();
+    thrice: |source| Pump::new(source, Thrice(vec![])), |items| items.into_iter().flat_map(|n| [n; 3]),
+        |options| options.bursts();
     thrice_reversed: |source| Stage::new(Pump::new(source, Thrice(vec![])), Reversed(vec![])),
-        |items| items.into_iter().rev().flat_map(|n| [n; 3]);
+        |items| items.into_iter().rev().flat_map(|n| [n; 3]),
+        |options| options.bursts();
     reversed_thrice: |source| Pump::new(Stage::new(source, Reversed(vec![])), Thrice(vec![])),
-        |items| items.into_iter().rev().flat_map(|n| [n; 3]);
+        |items| items.into_iter().rev().flat_map(|n| [n; 3]),
+        |options| options.bursts();
     source_alone: |source| source, |items| items;
     map: |source| source.map(|n| n.map(|n| n + 1)), |items| items.iter().map(|n| n + 1);
     filter: |source| source.filter(|n| n.value() % 2 == 0), |items| items.into_iter().filter(|n| n % 2 == 0);
