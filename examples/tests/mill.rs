@@ -67,7 +67,9 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-const STAGES: [&str; 5] = ["source", "parse", "filter", "chunk", "sink"];
+const STAGES: [&str; 6] = ["source", "parse", "filter", "chunk", "queue", "sink"];
+/// The sum of their capacities, for chunks of 16 and a demand of one.
+const ROOM: u64 = 1 + 1 + 1 + 16 + 16 + 16;
 
 #[test]
 fn no_stage_holds_more_than_its_capacity() {
@@ -82,7 +84,16 @@ fn no_stage_holds_more_than_its_capacity() {
     assert_eq!(run.number("in all", "capacity"), bound);
     assert!(run.number("in all", "most held") <= bound, "{}", run.report);
     // 4,641 lines were read: nothing near it was ever held.
-    assert_eq!(bound, 7 + 7 + 3);
+    assert_eq!(bound, 1 + 1 + 1 + 7 + 7 + 7);
+}
+
+#[test]
+fn a_queue_without_bound_holds_what_was_asked_for_and_no_more() {
+    for demand in [1, 2, 5] {
+        let run = run(&["--demand", &demand.to_string()]);
+        assert!(run.number("queue", "most held") <= demand * 16, "{}", run.report);
+        assert_eq!(run.number("queue", "capacity"), demand * 16);
+    }
 }
 
 #[test]
@@ -107,7 +118,7 @@ fn no_stage_sends_more_than_it_was_asked_for() {
     for stage in &STAGES[..4] {
         assert!(run.number(stage, "out") <= run.number(stage, "asked"), "{}", run.report);
     }
-    assert_eq!(run.number("chunk", "asked"), 1000_u64.div_ceil(16) + 1);
+    assert_eq!(run.number("chunk", "asked"), 1000_u64.div_ceil(16));
     assert_eq!(run.number("filter", "asked"), 1008, "63 chunks of 16 items");
 }
 
@@ -120,12 +131,12 @@ fn a_limit_leaves_the_rest_of_the_input_unread() {
 }
 
 #[test]
-fn without_demand_the_queue_has_no_bound_and_more_is_held_than_the_stages_have_room_for() {
+fn where_everything_is_asked_for_at_once_the_queue_has_no_bound() {
     let run = Run::new(mill(&["--unbounded-queue", "--limit", "512"]).output().unwrap());
     assert_eq!(run.code, Some(0), "{}", run.messages);
     assert_eq!(run.cell("queue", "capacity"), None);
     assert_eq!(run.cell("in all", "capacity"), None);
-    assert!(run.number("in all", "most held") > 35, "{}", run.report);
+    assert!(run.number("in all", "most held") > ROOM, "{}", run.report);
 }
 
 #[test]
@@ -212,12 +223,19 @@ fn an_empty_input_is_complete() {
 fn a_file_read_again_is_a_longer_input_of_the_same_bound() {
     let run = run(&["--repeat", "3"]);
     assert_eq!(run.number("source", "in"), 3 * 4641);
-    assert!(run.number("in all", "most held") <= 35, "{}", run.report);
+    assert_eq!(run.number("in all", "capacity"), ROOM);
+    assert!(run.number("in all", "most held") <= ROOM, "{}", run.report);
 }
 
 #[test]
 fn wrong_usage_has_an_exit_code_of_its_own() {
-    for args in [&["--pause", "3"][..], &["--on-error", "maybe"], &["--chunk", "0"], &["a", "b"]] {
+    for args in [
+        &["--pause", "3"][..],
+        &["--on-error", "maybe"],
+        &["--chunk", "0"],
+        &["--demand", "0"],
+        &["a", "b"],
+    ] {
         let output = mill(args).output().unwrap();
         assert_eq!(output.status.code(), Some(USAGE), "{args:?}");
     }
@@ -227,7 +245,8 @@ fn wrong_usage_has_an_exit_code_of_its_own() {
 fn help_names_every_option() {
     let help = Run::new(mill(&["--help"]).output().unwrap());
     assert_eq!(help.code, Some(0));
-    for option in ["--format", "--match", "--limit", "--on-error", "--unbounded-queue"] {
+    for option in ["--format", "--match", "--limit", "--on-error", "--demand", "--unbounded-queue"]
+    {
         assert!(help.report.contains(option), "{option}");
     }
 }

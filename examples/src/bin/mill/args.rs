@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lexopt::prelude::*;
+use millstream::Demand;
 
 use crate::input::{Format, Input};
 use crate::stages::OnError;
@@ -12,7 +13,7 @@ use crate::stages::OnError;
 pub(crate) const HELP: &str = "\
 mill: a pipeline with a consumer far slower than its source, and what each stage held
 
-    source -> parse -> filter -> chunk -> slow consumer
+    source -> parse -> filter -> chunk -> queue -> slow consumer, on a thread of its own
 
 Usage: mill [FILE|-] [OPTIONS]
 
@@ -26,8 +27,10 @@ Usage: mill [FILE|-] [OPTIONS]
   --repeat N            read the file N times, for a longer run [default: 1]
   --on-error POLICY     at a line that is not understood: stop, or skip it and count
                         [default: stop]
-  --unbounded-queue     for contrast: a reader thread and an unbounded channel in front of the
-                        pipeline, so that no demand reaches the source
+  --demand N            chunks that are asked for at the beginning; then one for each that the
+                        consumer has finished [default: 1]
+  --unbounded-queue     for contrast: ask for everything at the beginning, so that nothing
+                        bounds the queue
   -h, --help            this text
 
 Ctrl-C cancels the stream and prints the report; a second one ends at once.
@@ -49,7 +52,7 @@ pub(crate) struct Args {
     pub(crate) pause: Duration,
     pub(crate) repeat: u64,
     pub(crate) on_error: OnError,
-    pub(crate) unbounded_queue: bool,
+    pub(crate) demand: Demand,
 }
 
 /// The arguments, or nothing where the help is asked for.
@@ -65,7 +68,7 @@ pub(crate) fn parse() -> Result<Option<Args>, lexopt::Error> {
         pause: Duration::from_millis(10),
         repeat: 1,
         on_error: OnError::Stop,
-        unbounded_queue: false,
+        demand: Demand::ONE,
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
@@ -77,7 +80,8 @@ pub(crate) fn parse() -> Result<Option<Args>, lexopt::Error> {
             Long("pause") => args.pause = parser.value()?.parse_with(duration)?,
             Long("repeat") => args.repeat = parser.value()?.parse::<NonZeroU64>()?.get(),
             Long("on-error") => args.on_error = parser.value()?.parse_with(policy)?,
-            Long("unbounded-queue") => args.unbounded_queue = true,
+            Long("demand") => args.demand = parser.value()?.parse::<NonZeroU64>()?.into(),
+            Long("unbounded-queue") => args.demand = Demand::UNBOUNDED,
             Short('h') | Long("help") => return Ok(None),
             Value(path) if input.is_none() => {
                 input =

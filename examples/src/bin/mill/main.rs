@@ -1,7 +1,8 @@
 //! `mill`: a real pipeline over real input, with a consumer far slower than its source.
 //!
 //! It shows what backpressure does: per stage what went in and out, what was asked, the most
-//! items ever held, and the bound. `--unbounded-queue` runs the same job without backpressure.
+//! items ever held, and the bound. `--unbounded-queue` runs the same job without backpressure: it
+//! asks for everything at once, and nothing else differs.
 //! `--help` tells the rest.
 
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@ mod stages;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use millstream::prelude::*;
@@ -25,8 +27,8 @@ use crate::args::Args;
 use crate::input::{Format, InputError, Reader};
 use crate::meter::{Gauge, MeterExt};
 use crate::report::Report;
-use crate::sink::{Ended, Run, SlowSink};
-use crate::stages::{Chunk, Line, Parse, Record};
+use crate::sink::{Ended, Enqueue, Run, consume};
+use crate::stages::{Chunk, Parse, Record};
 
 const BAD_INPUT: u8 = 1;
 const USAGE: u8 = 2;
@@ -58,14 +60,10 @@ fn main() -> ExitCode {
         }
     };
     let run = Arc::new(Run::default());
-    let mut stages = Stages::new(&args, source);
-    let queue = Gauge::new("queue", None);
-    if args.unbounded_queue {
-        stages.all.insert(1, queue.clone());
-    }
+    let stages = Stages::new(&args, source);
     let report = Arc::new(Report {
         title: Report::title(&args),
-        gauges: stages.all.clone(),
+        gauges: stages.all(),
         total,
         reading: reader.busy(),
     });
@@ -73,58 +71,69 @@ fn main() -> ExitCode {
         eprintln!("mill: Ctrl-C will end the program without a report: {error}");
     }
 
-    if args.unbounded_queue {
-        subscribe(queued(reader, &stages.source, &queue), &queue, &stages, &args, &run);
-    } else {
-        subscribe(millstream::from_iter(reader), &stages.source, &stages, &args, &run);
-    }
+    let (sender, receiver) = mpsc::channel();
+    let end = Enqueue { run: run.clone(), queue: sender, demand: args.demand };
+    thread::scope(|scope| {
+        scope.spawn(|| consume(&run, receiver, args.pause, &stages.queue, &stages.sink));
+        pipeline(reader, &stages, &args).subscribe(end);
+    });
 
     if !run.claim_report() {
         // Ctrl-C was faster, and ends the program.
         loop {
-            std::thread::park();
+            thread::park();
         }
     }
     print(&report.text(&run));
     exit_code(&run)
 }
 
-/// The stages between the source and the end of the pipeline.
+/// What is counted of each stage.
 struct Stages {
     source: Arc<Gauge>,
     parse: Arc<Gauge>,
     filter: Arc<Gauge>,
     chunk: Arc<Gauge>,
+    queue: Arc<Gauge>,
     sink: Arc<Gauge>,
-    all: Vec<Arc<Gauge>>,
 }
 
 impl Stages {
     fn new(args: &Args, source: Arc<Gauge>) -> Stages {
-        // A stage that keeps nothing has the item that it works on.
-        let parse = Gauge::new("parse", Some(1));
-        let filter = Gauge::new("filter", Some(1));
-        let chunk = Gauge::new("chunk", Some(args.chunk.get()));
-        let sink = Gauge::new("sink", Some(args.chunk.get()));
-        let all = vec![source.clone(), parse.clone(), filter.clone(), chunk.clone(), sink.clone()];
-        Stages { source, parse, filter, chunk, sink, all }
+        let chunk = args.chunk.get();
+        // The queue holds what was asked for and is not finished.
+        let queue = (!args.demand.is_unbounded()).then(|| args.demand.times(args.chunk).get());
+        Stages {
+            source,
+            // A stage that keeps nothing has the item that it works on.
+            parse: Gauge::new("parse", Some(1)),
+            filter: Gauge::new("filter", Some(1)),
+            chunk: Gauge::new("chunk", Some(chunk)),
+            queue: Gauge::new("queue", queue),
+            sink: Gauge::new("sink", Some(chunk)),
+        }
+    }
+
+    fn all(&self) -> Vec<Arc<Gauge>> {
+        let Stages { source, parse, filter, chunk, queue, sink } = self;
+        [source, parse, filter, chunk, queue, sink].map(Arc::clone).into()
     }
 }
 
-/// The pipeline, from its source, counted by `first`, to the slow consumer. Returns at its end.
-fn subscribe<P>(source: P, first: &Arc<Gauge>, stages: &Stages, args: &Args, run: &Arc<Run>)
-where
-    P: Publisher<Item = Line, Error: Into<InputError>>,
-{
-    let Stages { parse, filter, chunk, sink, .. } = stages;
-    let lines = source.metered(first, parse);
+/// The pipeline, without the end that asks.
+fn pipeline(
+    reader: Reader,
+    stages: &Stages,
+    args: &Args,
+) -> impl Publisher<Item = Vec<Record>, Error = InputError> + use<> {
+    let Stages { source, parse, filter, chunk, queue, .. } = stages;
+    let lines = millstream::from_iter(reader).metered(source, parse);
     let records = Stage::new(lines, Parse::new(args.format, args.on_error)).metered(parse, filter);
     let wanted = records.filter(is_wanted(args)).take(args.limit).metered(filter, chunk);
-    let chunks = Stage::new(wanted, Chunk::new(args.chunk)).metered(chunk, sink);
-    chunks.subscribe(SlowSink::new(run.clone(), args.pause));
+    Stage::new(wanted, Chunk::new(args.chunk)).metered(chunk, queue)
 }
 
-fn is_wanted(args: &Args) -> impl FnMut(&Record) -> bool + Send + 'static {
+fn is_wanted(args: &Args) -> impl FnMut(&Record) -> bool + Send + use<> {
     let only = args.only.clone();
     let has_comments = args.format == Format::Text;
     move |record| {
@@ -132,28 +141,6 @@ fn is_wanted(args: &Args) -> impl FnMut(&Record) -> bool + Send + 'static {
         let is_data = !has_comments || !(text.is_empty() || text.starts_with('#'));
         is_data && only.as_ref().is_none_or(|only| text.contains(only))
     }
-}
-
-/// What the pipeline is without demand: a thread reads as fast as it can, a channel without
-/// bound takes it all.
-fn queued(
-    reader: Reader,
-    source: &Arc<Gauge>,
-    queue: &Arc<Gauge>,
-) -> impl Publisher<Item = Line, Error: Into<InputError>> {
-    let (sender, receiver) = mpsc::channel::<Line>();
-    let (source, queue) = (source.clone(), queue.clone());
-    std::thread::spawn(move || {
-        for mut line in reader {
-            line.ticket.move_to(&queue);
-            source.sent_one();
-            queue.received_one();
-            if sender.send(line).is_err() {
-                break;
-            }
-        }
-    });
-    millstream::from_iter(receiver)
 }
 
 fn end_on_ctrl_c(run: Arc<Run>, report: Arc<Report>) -> Result<(), ctrlc::Error> {
@@ -172,6 +159,9 @@ fn end_on_ctrl_c(run: Arc<Run>, report: Arc<Report>) -> Result<(), ctrlc::Error>
 }
 
 fn exit_code(run: &Run) -> ExitCode {
+    if run.is_interrupted() {
+        return ExitCode::from(INTERRUPTED);
+    }
     match &run.tally().ended {
         Some(Ended::Complete) => ExitCode::SUCCESS,
         Some(Ended::Failed(error)) => {
@@ -182,7 +172,6 @@ fn exit_code(run: &Run) -> ExitCode {
             eprintln!("mill: the pipeline broke: {fault}");
             ExitCode::from(BROKEN)
         }
-        None if run.is_interrupted() => ExitCode::from(INTERRUPTED),
         None => ExitCode::from(BROKEN),
     }
 }

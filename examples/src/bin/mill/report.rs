@@ -56,17 +56,18 @@ impl Report {
                  {bound}"
             )),
             None => line(format_args!(
-                "held:     up to {most} of {read} lines at one time; nothing bounds the queue"
+                "held:     {most} of {read} lines at one time, because nothing bounds the queue"
             )),
         }
         if let Some(peak) = peak_memory() {
             line(format_args!("memory:   {peak} at the peak, for the whole process"));
         }
         match &tally.ended {
+            _ if run.is_interrupted() => line(format_args!("ended:    cancelled")),
             Some(Ended::Complete) => line(format_args!("ended:    complete")),
             Some(Ended::Failed(error)) => line(format_args!("ended:    bad input, {error}")),
             Some(Ended::Broken(fault)) => line(format_args!("ended:    broken, {fault}")),
-            None => line(format_args!("ended:    cancelled")),
+            None => line(format_args!("ended:    broken, without an end")),
         }
         text
     }
@@ -87,7 +88,7 @@ impl Report {
                     &number(gauge.received()),
                     &only_inside(number(gauge.sent())),
                     &only_inside(number(gauge.dropped())),
-                    &only_inside(gauge.asked().map_or("0".to_owned(), |asked| asked.to_string())),
+                    &only_inside(gauge.asked().map_or("-".to_owned(), |asked| asked.to_string())),
                     &number(gauge.most_held()),
                     &capacity(gauge.capacity),
                 ],

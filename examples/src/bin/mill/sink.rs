@@ -1,14 +1,19 @@
-//! The consumer: it takes one chunk at a time, and its time.
+//! The consumer: a thread that takes one chunk after the other from a queue, and its time.
+//!
+//! The queue is an unbounded channel. What bounds it is the demand: the subscriber asks for a
+//! number of chunks, and for one more whenever the consumer has finished one.
 
+use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use millstream::{ActiveSubscriber, Demand, Fault, More, Subscriber, Subscription};
 
 use crate::input::InputError;
+use crate::meter::{Gauge, Ticketed};
 use crate::stages::Record;
 
-/// How a run ended, where it was not interrupted.
+/// How the stream ended, where it was not cancelled.
 #[derive(Debug)]
 pub(crate) enum Ended {
     Complete,
@@ -27,7 +32,7 @@ pub(crate) struct Tally {
     pub(crate) ended: Option<Ended>,
 }
 
-/// One run, as its consumer and whoever interrupts it share it.
+/// One run, as its subscriber, its consumer and whoever interrupts it share it.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     tally: Mutex<Tally>,
@@ -37,7 +42,7 @@ pub(crate) struct Run {
 
 #[derive(Debug, Default)]
 struct Control {
-    subscription: Option<Subscription>,
+    subscription: Option<Arc<Subscription>>,
     interrupted: bool,
     reported: bool,
 }
@@ -86,53 +91,52 @@ impl Run {
         let control = self.control();
         drop(self.changed.wait_timeout_while(control, pause, |control| !control.interrupted));
     }
-}
 
-/// Asks for one chunk, works on it for `pause`, and asks for the next.
-#[derive(Debug)]
-pub(crate) struct SlowSink {
-    run: Arc<Run>,
-    pause: Duration,
-}
-
-impl SlowSink {
-    pub(crate) fn new(run: Arc<Run>, pause: Duration) -> SlowSink {
-        SlowSink { run, pause }
+    fn request_one(&self) {
+        let subscription = self.control().subscription.clone();
+        // Not under the lock: the source runs on this thread until it has sent the chunk.
+        if let Some(subscription) = subscription {
+            subscription.request(Demand::ONE);
+        }
     }
+}
 
+/// Puts the chunks into the queue. It is as fast as can be, and asks no more than it was told.
+#[derive(Debug)]
+pub(crate) struct Enqueue {
+    pub(crate) run: Arc<Run>,
+    pub(crate) queue: Sender<Vec<Record>>,
+    pub(crate) demand: Demand,
+}
+
+impl Enqueue {
     fn end(self, ended: Ended) {
         self.run.tally().ended = Some(ended);
     }
 }
 
-impl Subscriber<Vec<Record>, InputError> for SlowSink {
+impl Subscriber<Vec<Record>, InputError> for Enqueue {
     type Active = Self;
 
     fn on_subscribe(self, subscription: Subscription) -> Self {
-        subscription.request(Demand::ONE);
+        subscription.request(self.demand);
         let mut control = self.run.control();
         // Interrupted before it began: dropping the subscription cancels.
         if !control.interrupted {
-            control.subscription = Some(subscription);
+            control.subscription = Some(Arc::new(subscription));
         }
         drop(control);
         self
     }
 }
 
-impl ActiveSubscriber<Vec<Record>, InputError> for SlowSink {
+impl ActiveSubscriber<Vec<Record>, InputError> for Enqueue {
     fn on_next(&mut self, chunk: Vec<Record>) -> More {
-        let start = Instant::now();
-        self.run.pause(self.pause);
-        let mut tally = self.run.tally();
-        tally.chunks += 1;
-        for record in &chunk {
-            tally.records += 1;
-            tally.fields += record.fields as u64;
-            tally.bytes += record.text.len() as u64;
+        match self.queue.send(chunk) {
+            // The consumer asks, when it has finished one.
+            Ok(()) => More::NONE,
+            Err(_) => More::CANCEL,
         }
-        tally.busy += start.elapsed();
-        More::ONE
     }
 
     fn on_complete(self) {
@@ -145,5 +149,37 @@ impl ActiveSubscriber<Vec<Record>, InputError> for SlowSink {
 
     fn on_fault(self, fault: Fault) {
         self.end(Ended::Broken(fault));
+    }
+}
+
+/// The consumer's thread: takes `pause` for each chunk, and asks for another.
+pub(crate) fn consume(
+    run: &Run,
+    chunks: Receiver<Vec<Record>>,
+    pause: Duration,
+    queue: &Gauge,
+    sink: &Arc<Gauge>,
+) {
+    for mut chunk in chunks {
+        chunk.move_to(sink);
+        queue.sent_one();
+        sink.received_one();
+        let start = Instant::now();
+        run.pause(pause);
+        let mut tally = run.tally();
+        tally.chunks += 1;
+        for record in &chunk {
+            tally.records += 1;
+            tally.fields += record.fields as u64;
+            tally.bytes += record.text.len() as u64;
+        }
+        tally.busy += start.elapsed();
+        drop(tally);
+        drop(chunk);
+        if run.is_interrupted() {
+            // What is in the queue is dropped with it.
+            break;
+        }
+        run.request_one();
     }
 }
