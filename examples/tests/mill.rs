@@ -199,6 +199,45 @@ fn a_line_that_is_not_utf_8_is_named_with_its_byte() {
 }
 
 #[test]
+fn another_encoding_is_told_at_its_first_byte() {
+    let utf_16: Vec<u8> = "\u{feff}name\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let run = run_on_stdin(&utf_16, &[]);
+    assert_eq!(run.code, Some(BAD_INPUT));
+    assert!(run.messages.contains("line 1: not UTF-8: byte 0xff at offset 0"), "{}", run.messages);
+}
+
+#[test]
+fn a_byte_order_mark_and_line_ends_of_two_bytes_are_no_part_of_a_record() {
+    let input = b"\xef\xbb\xbf{\"a\":1}\r\n{\"b\":2}\r\n";
+    let run = run_on_stdin(input, &["--format", "jsonl"]);
+    assert_eq!(run.code, Some(0), "{}", run.messages);
+    assert!(run.report.contains("2 records, 2 fields, 14 bytes"), "{}", run.report);
+}
+
+#[test]
+fn quoted_fields_may_hold_line_ends_delimiters_and_quotes() {
+    let input = b"a,b\n\"x,\ny\",\"say \"\"so\"\"\"\n5\" pipe,2\n";
+    let run = run_on_stdin(input, &["--format", "csv"]);
+    assert_eq!(run.code, Some(0), "{}", run.messages);
+    assert!(run.report.contains("2 records, 4 fields"), "{}", run.report);
+}
+
+#[test]
+fn a_directory_is_no_input() {
+    let run = run(&[env!("CARGO_MANIFEST_DIR")]);
+    assert_eq!(run.code, Some(BAD_INPUT));
+    assert!(run.messages.contains("it is a directory"), "{}", run.messages);
+}
+
+#[test]
+fn a_reader_of_the_report_that_has_gone_is_no_panic() {
+    let mut child = mill(&["--pause", "0us"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let run = Run::new(child.wait_with_output().unwrap());
+    assert_eq!((run.code, run.messages.as_str()), (Some(0), ""));
+}
+
+#[test]
 fn a_line_without_end_is_refused_and_not_collected() {
     let run = run_on_stdin(&vec![b'x'; (1 << 20) + 1], &["--on-error", "skip"]);
     assert_eq!(run.code, Some(BAD_INPUT), "nothing can be read after it");
