@@ -5,7 +5,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
-use std::sync::RwLock;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::InvalidDemand;
 
@@ -164,22 +164,36 @@ pub enum Undelivered {
     Fault(Fault),
 }
 
-type Hook = Box<dyn Fn(&Undelivered) + Send + Sync>;
+type Hook = dyn Fn(&Undelivered) + Send + Sync;
 
-static HOOK: RwLock<Option<Hook>> = RwLock::new(None);
+static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 
 /// Sets what is told about errors and faults that reach nobody; it replaces the one before.
 ///
 /// The hook runs on the thread that found out. It must not call back into a pipeline. Without a
 /// hook the report is dropped (a panic has then already been printed by the standard panic
 /// hook).
+///
+/// No lock is held while it runs, so it may replace itself:
+///
+/// ```
+/// use millstream_core::{Fault, Undelivered, on_undelivered, report_undelivered};
+///
+/// on_undelivered(|first| {
+///     eprintln!("{first:?}; the others are not printed");
+///     on_undelivered(|_| {});
+/// });
+/// report_undelivered(&Undelivered::Fault(Fault::SourceDropped));
+/// ```
 pub fn on_undelivered(hook: impl Fn(&Undelivered) + Send + Sync + 'static) {
-    *HOOK.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(hook));
+    let before = HOOK.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::new(hook));
+    drop(before);
 }
 
 /// Reports something that reaches nobody to the hook of [`on_undelivered`].
 pub fn report_undelivered(undelivered: &Undelivered) {
-    if let Some(hook) = &*HOOK.read().unwrap_or_else(std::sync::PoisonError::into_inner) {
+    let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(hook) = hook {
         hook(undelivered);
     }
 }
