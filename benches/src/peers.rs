@@ -81,8 +81,15 @@ pub fn iterate(items: impl Iterator<Item = u64>) -> u64 {
 /// Awaits all of `stream`.
 #[inline]
 pub fn wait(stream: impl Stream<Item = u64>) -> u64 {
-    let sum = stream.fold(0, |total, item| std::future::ready(add_up(total, item)));
-    futures::executor::block_on(sum)
+    let mut stream = std::pin::pin!(stream);
+    futures::executor::block_on(async {
+        // `fold` says the same; this takes fewer instructions.
+        let mut total = 0;
+        while let Some(item) = stream.next().await {
+            total = add_up(total, item);
+        }
+        total
+    })
 }
 
 /// Subscribes to an rxrust observable: its types are not worth naming.
