@@ -14,6 +14,7 @@ pub mod executor_thread;
 mod ext;
 pub mod fault;
 pub mod filter;
+mod guard;
 pub mod limit;
 mod opaque_debug;
 pub mod shape;
