@@ -1,6 +1,7 @@
-//! The workloads: W1 static and boxed chains, W2 bounded demand, W9 subscribing.
+//! The workloads: W1 static and boxed chains, W2 bounded demand, W6 chunks, W9 subscribing.
 
 mod chain;
+mod chunk;
 mod demand;
 mod start;
 
@@ -11,6 +12,7 @@ use crate::{Kind, Peer, Workload};
 pub fn chosen(filters: &[String]) -> Vec<Workload> {
     let mut all = chain::workloads();
     all.extend(demand::workloads());
+    all.extend(chunk::workloads());
     all.extend(start::workloads());
     all.retain(|workload| {
         filters.is_empty() || filters.iter().any(|filter| workload.name.starts_with(&**filter))
