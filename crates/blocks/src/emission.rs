@@ -7,9 +7,9 @@
 //!
 //! * An item is pulled only with credit, so nothing is produced that may not be sent (rule 1.1).
 //! * The answer to an item is added to the credit without any atomic operation.
-//! * The answer [`More::CANCEL`] takes effect at once. For a cancellation by the subscription,
-//!   `interrupted` is asked every [`STRETCH`] items: looking at an atomic before each would keep
-//!   the source and the chain in memory instead of registers, and double the cost of an item.
+//! * `interrupted` is asked before each item: a cancellation from another thread, or by dropping
+//!   the subscription inside a signal, takes effect before the next item. The source is a local
+//!   while it runs, so that looking at an atomic does not force it into memory.
 //! * Without bound there is no counting.
 //! * When the credit is used up the source is asked whether it is over, because an end needs no
 //!   demand (rules 2.9, 2.10).
@@ -20,9 +20,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use millstream_core::{
     ActiveSubscriber, Credit, End, Fault, More, Panic, Progress, Pull, Pulled, Rest,
 };
-
-/// The most items that are sent between two looks at the demand word.
-pub const STRETCH: u32 = 64;
 
 /// A source, the subscriber below it, and the credit between them. See the [module](self).
 pub struct Emission<P: Pull, A> {
@@ -109,18 +106,16 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         let Some(mut producer) = self.producer.take() else { return Err(Progress::Ended) };
         let stopped = 'run: {
             while !interrupted() {
-                for _ in 0..STRETCH {
-                    match producer.pull() {
-                        Pulled::Item(item) => {
-                            let answer = self.active.on_next(item);
-                            if answer.is_special() {
-                                break 'run Ok(answer);
-                            }
+                match producer.pull() {
+                    Pulled::Item(item) => {
+                        let answer = self.active.on_next(item);
+                        if answer.is_special() {
+                            break 'run Ok(answer);
                         }
-                        other => {
-                            if let Err(progress) = self.without_item(other) {
-                                break 'run Err(progress);
-                            }
+                    }
+                    other => {
+                        if let Err(progress) = self.without_item(other) {
+                            break 'run Err(progress);
                         }
                     }
                 }
@@ -137,19 +132,17 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         let mut credit = self.credit;
         let stopped = 'run: {
             while !interrupted() {
-                for _ in 0..STRETCH {
-                    match producer.pull() {
-                        Pulled::Item(item) => {
-                            let answer = self.active.on_next(item);
-                            if !credit.settle(answer) {
-                                let special = answer.is_special();
-                                break 'run Ok(if special { answer } else { More::NONE });
-                            }
+                match producer.pull() {
+                    Pulled::Item(item) => {
+                        let answer = self.active.on_next(item);
+                        if !credit.settle(answer) {
+                            let special = answer.is_special();
+                            break 'run Ok(if special { answer } else { More::NONE });
                         }
-                        other => {
-                            if let Err(progress) = self.without_item(other) {
-                                break 'run Err(progress);
-                            }
+                    }
+                    other => {
+                        if let Err(progress) = self.without_item(other) {
+                            break 'run Err(progress);
                         }
                     }
                 }

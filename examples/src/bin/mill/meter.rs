@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use millstream::shape::stage::{Emit, Stage, Step};
+use millstream::shape::stage::{Books, Emit, Stage, Step};
 use millstream::{Demand, More, Publisher, Pulled};
 
 use crate::stages::{Line, Record};
@@ -132,6 +132,7 @@ pub(crate) struct Meter {
 impl<T: Ticketed, E: Send + 'static> Step<T, E> for Meter {
     type Item = T;
     type Error = E;
+    type Books = Books<E>;
 
     fn next(&mut self, mut item: T) -> Emit<T, T, E> {
         item.move_to(&self.below);

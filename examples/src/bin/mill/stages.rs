@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use millstream::shape::stage::{Emit, Step};
+use millstream::shape::stage::{Books, Emit, Step};
 use millstream::{More, Pulled};
 
 use crate::input::{Format, InputError};
@@ -100,6 +100,7 @@ where
 {
     type Item = Record;
     type Error = InputError;
+    type Books = Books<InputError>;
 
     fn next(&mut self, mut line: Line) -> Emit<Record, Line, InputError> {
         let content = std::mem::replace(&mut line.content, Ok(String::new()));
@@ -136,6 +137,7 @@ impl Chunk {
 impl<E: Send + 'static> Step<Record, E> for Chunk {
     type Item = Vec<Record>;
     type Error = E;
+    type Books = Books<E>;
     // The last chunk answers no item of upstream: it waits here until it is asked for.
     const HOLDS: bool = true;
 
