@@ -341,8 +341,8 @@ where
             Ok(Ok(Pulled::Error(error))) => End::Failed(error),
             Ok(Ok(Pulled::Item(item))) => {
                 assert!(O::HOLDS, "a step that gives items at the end must say so by `HOLDS`");
-                let tail = Emission::resumed(Tail(keeper), downstream, owed, Some(item));
-                return tail.run_within(64);
+                let tail = Tail { keeper, ahead: Some(item) };
+                return Emission::resumed(tail, downstream, owed, None).run_within(64);
             }
             Ok(Ok(Pulled::Complete | Pulled::Pending | Pulled::Skipped)) => End::Completed,
             Ok(Err(end)) => end,
@@ -372,18 +372,40 @@ pub(crate) fn panicked<E>(payload: Box<dyn Any + Send>) -> End<E> {
 }
 
 /// What a step gives after the end of upstream.
-struct Tail<T: 'static, E, O: Step<T, E>>(Keeper<T, E, O>);
+struct Tail<T: 'static, E, O: Step<T, E>> {
+    keeper: Keeper<T, E, O>,
+    /// The next item, where it was taken to find out whether there is one.
+    ahead: Option<O::Item>,
+}
 
 impl<T: Send + 'static, E: Send + 'static, O: Step<T, E>> Pull for Tail<T, E, O> {
     type Item = O::Item;
     type Error = O::Error;
 
     fn pull(&mut self) -> Pulled<O::Item, O::Error> {
-        self.0.step.complete()
+        match self.ahead.take() {
+            Some(item) => Pulled::Item(item),
+            None => self.keeper.step.complete(),
+        }
     }
 
     fn look_ahead(&mut self, _: bool) -> Pulled<O::Item, O::Error> {
-        self.0.step.complete()
+        if self.ahead.is_none() {
+            match self.keeper.step.complete() {
+                // Kept here, where it is discarded if it is never asked for.
+                Pulled::Item(item) => self.ahead = Some(item),
+                other => return other,
+            }
+        }
+        Pulled::Pending
+    }
+}
+
+impl<T: 'static, E, O: Step<T, E>> Drop for Tail<T, E, O> {
+    fn drop(&mut self) {
+        if let Some(item) = self.ahead.take() {
+            self.keeper.discards.discard(item);
+        }
     }
 }
 
