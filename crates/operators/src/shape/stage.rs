@@ -8,7 +8,7 @@
 //! ```text
 //!  on_next(item) ─▶ Step::next ─▶ Item ─▶ downstream.on_next ─▶ its answer ─▶ Step::demand ─▶ up
 //!                              ├▶ Skip ─▶ one more for upstream: the slot is still free
-//!                              ├▶ Keep ─▶ nothing more: the item was counted when asked for
+//!                              ├▶ Keep, Discard ─▶ nothing more: it was counted when asked for
 //!                              └▶ Last, Stop, Complete, Error ─▶ upstream is cancelled, then
 //!                                                                downstream is told the end
 //! ```
