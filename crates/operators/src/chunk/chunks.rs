@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use millstream_core::{More, Pulled};
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// Items in groups of `size`: [`PublisherExt::chunks`](crate::PublisherExt::chunks).
 ///
@@ -62,6 +62,7 @@ pub(crate) fn factor(n: usize) -> NonZeroU64 {
 impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Chunks<T> {
     type Item = Vec<T>;
     type Error = E;
+    type Books = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]

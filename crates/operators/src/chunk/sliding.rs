@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use millstream_core::{Credit, More, Pulled};
 
 use crate::chunk::chunks::factor;
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// Groups of `size` items, one beginning every `step` items: [`PublisherExt::sliding`](crate::PublisherExt::sliding).
 ///
@@ -88,6 +88,7 @@ crate::opaque_debug::opaque_debug!(Sliding<T>, size, step);
 impl<T: Clone + Send + 'static, E: Send + 'static> Step<T, E> for Sliding<T> {
     type Item = Vec<T>;
     type Error = E;
+    type Books = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]

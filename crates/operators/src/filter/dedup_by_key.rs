@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// Each item whose key differs from that of the one before: [`PublisherExt::dedup_by_key`](crate::PublisherExt::dedup_by_key).
 ///
@@ -54,6 +54,7 @@ where
 {
     type Item = T;
     type Error = E;
+    type Books = Books<E>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<T, T, E> {

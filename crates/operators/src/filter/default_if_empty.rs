@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// An item where upstream has none: [`PublisherExt::default_if_empty`](crate::PublisherExt::default_if_empty).
 ///
@@ -47,6 +47,7 @@ crate::opaque_debug::opaque_debug!(DefaultIfEmpty<T>);
 impl<T: Send + 'static, E: Send + 'static> Step<T, E> for DefaultIfEmpty<T> {
     type Item = T;
     type Error = E;
+    type Books = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use millstream_core::{More, Pulled};
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// The end alone, without the items: [`PublisherExt::ignore_items`](crate::PublisherExt::ignore_items).
 ///
@@ -44,6 +44,7 @@ impl IgnoreItems {
 impl<T: Send + 'static, E: Send + 'static> Step<T, E> for IgnoreItems {
     type Item = T;
     type Error = E;
+    type Books = Books<E>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<T, T, E> {

@@ -2,7 +2,7 @@
 
 use millstream_core::{More, Pulled};
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// All but the first `n` items: [`PublisherExt::skip`](crate::PublisherExt::skip).
 ///
@@ -47,6 +47,7 @@ impl Skip {
 impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Skip {
     type Item = T;
     type Error = E;
+    type Books = Books<E>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<T, T, E> {

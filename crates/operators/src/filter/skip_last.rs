@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use millstream_core::{More, Pulled};
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// All but the last `n` items: [`PublisherExt::skip_last`](crate::PublisherExt::skip_last).
 ///
@@ -51,6 +51,7 @@ crate::opaque_debug::opaque_debug!(SkipLast<T>, n);
 impl<T: Send + 'static, E: Send + 'static> Step<T, E> for SkipLast<T> {
     type Item = T;
     type Error = E;
+    type Books = Books<E>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<T, T, E> {

@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// All items from the first that fails a test: [`PublisherExt::skip_while`](crate::PublisherExt::skip_while).
 ///
@@ -53,6 +53,7 @@ where
 {
     type Item = T;
     type Error = E;
+    type Books = Books<E>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<T, T, E> {

@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// The first item and each `n`-th after it: [`PublisherExt::step_by`](crate::PublisherExt::step_by).
 ///
@@ -51,6 +51,7 @@ impl StepBy {
 impl<T: Send + 'static, E: Send + 'static> Step<T, E> for StepBy {
     type Item = T;
     type Error = E;
+    type Books = Books<E>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<T, T, E> {

@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// Each item that was not sent before: [`PublisherExt::unique`](crate::PublisherExt::unique).
 ///
@@ -54,6 +54,7 @@ where
 {
     type Item = T;
     type Error = E;
+    type Books = Books<E>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<T, T, E> {

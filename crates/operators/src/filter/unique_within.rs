@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// Each item that is not among the last `capacity` different ones: [`PublisherExt::unique_within`](crate::PublisherExt::unique_within).
 ///
@@ -63,6 +63,7 @@ where
 {
     type Item = T;
     type Error = E;
+    type Books = Books<E>;
 
     fn next(&mut self, item: T) -> Emit<T, T, E> {
         self.now += 1;

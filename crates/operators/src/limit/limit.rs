@@ -5,7 +5,7 @@ use std::fmt;
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// An error where there are more than `max` items: [`PublisherExt::limit`](crate::PublisherExt::limit).
 ///
@@ -82,6 +82,7 @@ impl Limit {
 impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Limit {
     type Item = T;
     type Error = LimitError<E>;
+    type Books = Books<LimitError<E>>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<T, T, LimitError<E>> {

@@ -3,7 +3,7 @@
 use millstream_core::Pulled;
 
 use crate::limit::LimitError;
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// An error where the items weigh more than `max` in all: [`PublisherExt::limit_weighted`](crate::PublisherExt::limit_weighted).
 ///
@@ -57,6 +57,7 @@ where
 {
     type Item = T;
     type Error = LimitError<E>;
+    type Books = Books<LimitError<E>>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<T, T, LimitError<E>> {

@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// Each item through a function, until that gives nothing: [`PublisherExt::map_while`](crate::PublisherExt::map_while).
 ///
@@ -53,6 +53,7 @@ where
 {
     type Item = U;
     type Error = E;
+    type Books = Books<E>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<U, T, E> {

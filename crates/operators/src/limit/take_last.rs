@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use millstream_core::{More, Pulled};
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// The last `n` items: [`PublisherExt::take_last`](crate::PublisherExt::take_last).
 ///
@@ -52,6 +52,7 @@ crate::opaque_debug::opaque_debug!(TakeLast<T>, n);
 impl<T: Send + 'static, E: Send + 'static> Step<T, E> for TakeLast<T> {
     type Item = T;
     type Error = E;
+    type Books = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]

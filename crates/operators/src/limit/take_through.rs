@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// The items up to the first that passes a test, and that one: [`PublisherExt::take_through`](crate::PublisherExt::take_through).
 ///
@@ -52,6 +52,7 @@ where
 {
     type Item = T;
     type Error = E;
+    type Books = Books<E>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<T, T, E> {

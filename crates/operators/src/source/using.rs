@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use millstream_core::{Fault, Publisher, Pulled, Subscriber};
 
 use crate::guard::Guard;
-use crate::shape::stage::{Emit, Stage, Step};
+use crate::shape::stage::{Emit, NoBooks, Stage, Step};
 use crate::source::broken::broken;
 use crate::source::fail;
 
@@ -148,6 +148,7 @@ where
 {
     type Item = T;
     type Error = E;
+    type Books = NoBooks;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<T, T, E> {

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 use crate::transform::{FromUpstream, Signal};
 
 /// Items that stand for signals, as those signals: [`PublisherExt::dematerialize`](crate::PublisherExt::dematerialize).
@@ -62,6 +62,7 @@ where
 {
     type Item = T;
     type Error = G;
+    type Books = Books<G>;
 
     #[inline]
     fn next(&mut self, item: Signal<T, G>) -> Emit<T, Signal<T, G>, G> {

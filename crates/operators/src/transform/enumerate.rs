@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Emit, NoBooks, Step};
 
 /// Each item with its number, from zero: [`PublisherExt::enumerate`](crate::PublisherExt::enumerate).
 ///
@@ -44,6 +44,7 @@ impl Enumerate {
 impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Enumerate {
     type Item = (u64, T);
     type Error = E;
+    type Books = NoBooks;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<(u64, T), T, E> {

@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// Each item through a function that may drop it: [`PublisherExt::filter_map`](crate::PublisherExt::filter_map).
 ///
@@ -54,6 +54,7 @@ where
 {
     type Item = U;
     type Error = E;
+    type Books = Books<E>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<U, T, E> {

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Emit, NoBooks, Step};
 
 /// Each item converted into another type: [`PublisherExt::map_into`](crate::PublisherExt::map_into).
 ///
@@ -58,6 +58,7 @@ where
 {
     type Item = U;
     type Error = E;
+    type Books = NoBooks;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<U, T, E> {

@@ -3,7 +3,7 @@
 use millstream_core::{Fault, More, Pulled};
 
 use crate::guard::Guard;
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// Each item through a function that uses a resource, which is closed at the end: [`PublisherExt::map_with_resource`](crate::PublisherExt::map_with_resource).
 ///
@@ -91,6 +91,7 @@ where
 {
     type Item = U;
     type Error = E;
+    type Books = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// Items and the end of a stream, as items: [`PublisherExt::materialize`](crate::PublisherExt::materialize).
 ///
@@ -58,6 +58,7 @@ impl Materialize {
 impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Materialize {
     type Item = Signal<T, E>;
     type Error = Infallible;
+    type Books = Books<Infallible>;
     const HOLDS: bool = true;
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use millstream_core::{More, Pulled};
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// Each item with the one before: [`PublisherExt::pairwise`](crate::PublisherExt::pairwise).
 ///
@@ -49,6 +49,7 @@ crate::opaque_debug::opaque_debug!(Pairwise<T>);
 impl<T: Clone + Send + 'static, E: Send + 'static> Step<T, E> for Pairwise<T> {
     type Item = (T, T);
     type Error = E;
+    type Books = Books<E>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<(T, T), T, E> {

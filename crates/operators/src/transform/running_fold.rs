@@ -2,7 +2,7 @@
 
 use millstream_core::{Credit, More, Pulled};
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// A fold that sends each of its states, the seed first: [`PublisherExt::running_fold`](crate::PublisherExt::running_fold).
 ///
@@ -66,6 +66,7 @@ where
 {
     type Item = S;
     type Error = E;
+    type Books = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// Each item with a state, through a function that may end the stream: [`PublisherExt::scan`](crate::PublisherExt::scan).
 ///
@@ -61,6 +61,7 @@ where
 {
     type Item = U;
     type Error = E;
+    type Books = Books<E>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<U, T, E> {

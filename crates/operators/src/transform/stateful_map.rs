@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// Each item with a state, which may give a last item: [`PublisherExt::stateful_map`](crate::PublisherExt::stateful_map).
 ///
@@ -79,6 +79,7 @@ where
 {
     type Item = U;
     type Error = E;
+    type Books = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 use crate::transform::FromUpstream;
 
 /// Each item through a function that can fail: [`PublisherExt::try_map`](crate::PublisherExt::try_map).
@@ -65,6 +65,7 @@ where
 {
     type Item = U;
     type Error = G;
+    type Books = Books<G>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<U, T, G> {
