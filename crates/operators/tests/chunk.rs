@@ -94,7 +94,11 @@ fn sliding_groups_begin_every_step() {
                 for group in &expected {
                     assert_eq!(seen.end(), None);
                     seen.request(1);
-                    assert_eq!(seen.items(), [group.clone()], "{n} items, ({size}, {step})");
+                    assert_eq!(
+                        &seen.items()[..],
+                        std::slice::from_ref(group),
+                        "{n} items, ({size}, {step})"
+                    );
                 }
             }
         }

@@ -288,3 +288,34 @@ fn every_item_that_is_not_delivered_is_discarded_once() {
     let sum = |items: Vec<u32>| items.into_iter().sum::<u32>();
     assert_eq!(discarded(source().sliding(1, 3).map(sum)), [1, 2, 4, 5]);
 }
+
+#[test]
+fn items_that_wait_past_the_end_of_upstream_are_discarded_once_at_a_cancellation() {
+    struct Holding(Arc<Mutex<Vec<u32>>>, Arc<Mutex<Option<Subscription>>>);
+    impl Subscriber<u32, Infallible> for Holding {
+        type Active = Self;
+        fn on_subscribe(self, subscription: Subscription) -> Self {
+            subscription.request(Demand::ONE);
+            *self.1.lock().unwrap() = Some(subscription);
+            self
+        }
+        fn discards(&self) -> Discards {
+            let counted = self.0.clone();
+            Discards::new(move |n: u32| counted.lock().unwrap().push(n), Discards::default())
+        }
+    }
+    impl ActiveSubscriber<u32, Infallible> for Holding {
+        fn on_next(&mut self, _: u32) -> More {
+            More::NONE
+        }
+        fn on_complete(self) {}
+        fn on_error(self, _: Infallible) {}
+    }
+    let counted = Arc::new(Mutex::new(Vec::new()));
+    let subscription = Arc::new(Mutex::new(None));
+    let holding = Holding(counted.clone(), subscription.clone());
+    millstream::range(0..6u32).take_last(4).subscribe(holding);
+    let subscription = subscription.lock().unwrap().take();
+    drop(subscription);
+    assert_eq!(*counted.lock().unwrap(), [0, 1, 3, 4, 5]);
+}

@@ -519,6 +519,46 @@ fn a_panic_in_release_before_the_end_is_the_end() {
 }
 
 #[test]
+fn a_panic_in_release_after_another_panic_does_not_abort() {
+    let stream = millstream::using(
+        || Ok(1),
+        |_| -> millstream::source::FromPull<millstream::Just<u8>> { panic!("first") },
+        |_| panic!("second"),
+    );
+    assert_eq!(panic_message(stream.collect::<Vec<_>>().block()), "first");
+}
+
+#[test]
+fn a_request_from_inside_an_item_does_not_recurse() {
+    struct Greedy(Arc<Mutex<Option<millstream::Subscription>>>, Arc<AtomicUsize>);
+    impl Subscriber<u64, Infallible> for Greedy {
+        type Active = Self;
+        fn on_subscribe(self, subscription: millstream::Subscription) -> Self {
+            subscription.request(millstream::Demand::ONE);
+            *self.0.lock().unwrap() = Some(subscription);
+            self
+        }
+    }
+    impl ActiveSubscriber<u64, Infallible> for Greedy {
+        fn on_next(&mut self, _: u64) -> millstream::More {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.lock().unwrap().as_ref().unwrap().request(millstream::Demand::ONE);
+            millstream::More::NONE
+        }
+        fn on_complete(self) {}
+        fn on_error(self, _: Infallible) {}
+    }
+    let (items, count) = counter();
+    let numbers = millstream::unfold(0u64, |n| (n < 100_000).then_some((n, n + 1)));
+    let stack = std::thread::Builder::new().stack_size(256 * 1024);
+    let subscription = Arc::new(Mutex::new(None));
+    let held = subscription.clone();
+    stack.spawn(move || numbers.skip(1).subscribe(Greedy(held, count))).unwrap().join().unwrap();
+    assert_eq!(items.load(Ordering::Relaxed), 99_999);
+    drop(subscription);
+}
+
+#[test]
 fn using_passes_demand() {
     let (source, control) = scripted::<u32, Infallible>();
     let mut source = Some(source);

@@ -6,10 +6,10 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use common::{Ended, Mint, panic_message, scripted, watch, watch_until};
+use common::{Ended, Mint, Token, panic_message, scripted, watch, watch_until};
 use millstream::prelude::*;
 use millstream::transform::Signal;
-use millstream::{Failure, More, Pull, Pulled};
+use millstream::{Failure, FromIter, More, Pull, Pulled};
 
 // ---- try_map, filter_map, scan ----------------------------------------------------------------
 
@@ -363,14 +363,18 @@ fn what_is_pulled_is_what_is_pushed() {
     {
         let pushed: Vec<_> = publisher.clone().collect().block().unwrap();
         assert_eq!(pulled(publisher.clone()), pushed);
-        // One at a time, so that every item passes through the counting paths.
-        let seen = watch(publisher);
-        let mut one_by_one = Vec::new();
-        for _ in 0..=pushed.len() {
-            seen.request(1);
-            one_by_one.extend(seen.items());
+        for stride in 1..=3 {
+            let seen = watch(publisher.clone());
+            let mut by_strides = Vec::new();
+            for asked in (0..=pushed.len() as u64).map(|n| n * stride) {
+                by_strides.extend(seen.items());
+                assert!(by_strides.len() as u64 <= asked, "rule 1.1: more than was asked for");
+                seen.request(stride);
+            }
+            by_strides.extend(seen.items());
+            assert_eq!(by_strides, pushed);
+            assert_eq!(seen.end().map(|end| matches!(end, Ended::Complete)), Some(true));
         }
-        assert_eq!(one_by_one, pushed);
     }
     for n in [0, 1, 2, 7] {
         let numbers = || millstream::range(0..n).map(|n| n / 2);
@@ -423,4 +427,42 @@ fn an_error_that_is_pulled_is_the_error_that_is_pushed() {
         }
     };
     assert_eq!(pulled, Pulled::Error("no"));
+}
+
+#[test]
+fn a_cancellation_at_any_point_drops_every_item() {
+    fn check<P: Publisher>(stage: impl Fn(FromIter<std::vec::IntoIter<Token>>) -> P) {
+        for requests in 0..8 {
+            let mint = Mint::default();
+            let tokens: Vec<_> = (0..5).map(|n| mint.token(n)).collect();
+            let seen = watch(stage(millstream::from_iter(tokens)));
+            for _ in 0..requests {
+                seen.request(1);
+            }
+            seen.cancel();
+            drop(seen);
+            assert_eq!(mint.alive(), 0, "after {requests} requests");
+        }
+    }
+    check(|source| source.try_map(|n| if n.0 < 4 { Ok(n) } else { Err(n) }));
+    check(|source| source.filter_map(|n| (n.0 % 2 == 0).then_some(n)));
+    check(|source| source.scan(None, |last, n| Some(last.replace(n))));
+    check(|source| source.running_fold(vec![], |all, n| [all, vec![n]].concat()));
+    check(|source| source.enumerate());
+    check(|source| source.stateful_map(|| None, |last, n| last.replace(n), Some));
+    check(|source| source.map_with_resource(|| None, |last, n| last.replace(n), Some));
+    check(|source| source.materialize());
+    check(|source| source.materialize().take(3));
+    check(|source| source.pairwise());
+    check(|source| source.skip(2));
+    check(|source| source.skip_last(2));
+    check(|source| source.step_by(2));
+    check(|source| source.dedup());
+    check(|source| source.default_if_empty(Mint::default().token(9)));
+    check(|source| source.take_last(3));
+    check(|source| source.limit(3));
+    check(|source| source.chunks(2));
+    check(|source| source.sliding(3, 1));
+    check(|source| source.sliding(3, 1).take_last(2).chunks(2));
+    check(|source| source.sliding(1, 3));
 }

@@ -61,7 +61,6 @@ impl<T: Send + 'static, E: Send + 'static> Step<T, E> for DefaultIfEmpty<T> {
     }
 
     fn error(&mut self, error: E) -> Pulled<T, E> {
-        self.default = None;
         Pulled::Error(error)
     }
 }

@@ -8,7 +8,7 @@
 //! ```text
 //!  on_next(item) ─▶ Step::next ─▶ Item ─▶ downstream.on_next ─▶ its answer ─▶ Step::demand ─▶ up
 //!                              ├▶ Skip ─▶ one more for upstream: the slot is still free
-//!                              ├▶ Keep ─▶ nothing more: the item was counted when asked for
+//!                              ├▶ Keep, Discard ─▶ nothing more: it was counted when asked for
 //!                              └▶ Last, Stop, Complete, Error ─▶ upstream is cancelled, then
 //!                                                                downstream is told the end
 //! ```
@@ -504,9 +504,8 @@ where
             Err(item) => {
                 if O::HOLDS {
                     let owed = self.keeper.books.owed().map_or(Credit::NONE, |owed| owed.credit);
-                    let tail = Tail(self.keeper);
-                    return Emission::resumed(tail, self.downstream, owed, Some(item))
-                        .run_within(64);
+                    let tail = Tail { keeper: self.keeper, ahead: Some(item) };
+                    return Emission::resumed(tail, self.downstream, owed, None).run_within(64);
                 }
                 unreachable!("a step that gives items at the end must say so by `HOLDS`");
             }
@@ -533,18 +532,42 @@ pub(crate) fn panicked<E>(payload: Box<dyn Any + Send>) -> End<E> {
 }
 
 /// What a step gives after the end of upstream.
-struct Tail<T: 'static, E, O: Step<T, E>>(Keeper<T, E, O>);
+struct Tail<T: 'static, E, O: Step<T, E>> {
+    keeper: Keeper<T, E, O>,
+    /// The next item, where it was taken to find out whether there is one.
+    ahead: Option<O::Item>,
+}
 
 impl<T: Send + 'static, E: Send + 'static, O: Step<T, E>> Pull for Tail<T, E, O> {
     type Item = O::Item;
     type Error = O::Error;
 
     fn pull(&mut self) -> Pulled<O::Item, O::Error> {
-        self.0.step.complete()
+        match self.ahead.take() {
+            Some(item) => Pulled::Item(item),
+            None => self.keeper.step.complete(),
+        }
     }
 
     fn look_ahead(&mut self, _: bool) -> Pulled<O::Item, O::Error> {
-        self.0.step.complete()
+        if self.ahead.is_none() {
+            match self.keeper.step.complete() {
+                // Kept here, where it is discarded if it is never asked for.
+                Pulled::Item(item) => self.ahead = Some(item),
+                other => return other,
+            }
+        }
+        Pulled::Pending
+    }
+}
+
+impl<T: 'static, E, O: Step<T, E>> Drop for Tail<T, E, O> {
+    fn drop(&mut self) {
+        if let Some(item) = self.ahead.take()
+            && let Some(discards) = self.keeper.books.discards()
+        {
+            discards.discard(item);
+        }
     }
 }
 

@@ -49,7 +49,7 @@ use millstream_core::{Publisher, Pull, Subscriber};
 /// assert_eq!(numbers.collect::<Vec<_>>().block()?, [3, 2, 1]);
 /// # Ok::<(), millstream::Failure<Infallible>>(())
 /// ```
-#[doc(alias = "generate", alias = "fromGraph")]
+#[doc(alias = "fromGraph")]
 pub fn from_pull<P: Pull>(pull: P) -> FromPull<P> {
     FromPull { pull }
 }

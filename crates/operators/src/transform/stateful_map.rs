@@ -100,7 +100,6 @@ where
     }
 
     fn error(&mut self, error: E) -> Pulled<U, E> {
-        self.state = None;
         Pulled::Error(error)
     }
 }
