@@ -569,6 +569,158 @@ pub trait PublisherExt: Publisher {
         Run::new(self, Collect::default())
     }
 
+    /// All items in a collection, of at most `k`. See [`CollectMax`].
+    fn collect_max<C>(self, k: u64) -> Run<Self, CollectMax<C>>
+    where
+        C: Default + Extend<Self::Item> + Send + 'static,
+    {
+        Run::new(self, CollectMax::new(k))
+    }
+
+    /// All items folded into one value. See [`Fold`].
+    #[doc(alias = "aggregate")]
+    fn fold<A, F>(self, seed: A, f: F) -> Run<Self, Fold<A, F>>
+    where
+        A: Send + 'static,
+        F: FnMut(A, Self::Item) -> A + Send + 'static,
+    {
+        Run::new(self, Fold::new(seed, f))
+    }
+
+    /// All items folded into one value, up to the first failure. See [`TryFold`].
+    fn try_fold<A, F>(self, seed: A, f: F) -> Run<Self, TryFold<A, Self::Error, F>>
+    where
+        A: Send + 'static,
+        F: FnMut(A, Self::Item) -> Result<A, Self::Error> + Send + 'static,
+    {
+        Run::new(self, TryFold::new(seed, f))
+    }
+
+    /// All items folded into one, beginning with the first. See [`Reduce`].
+    fn reduce<F>(self, f: F) -> Run<Self, Reduce<Self::Item, F>>
+    where
+        F: FnMut(Self::Item, Self::Item) -> Self::Item + Send + 'static,
+    {
+        Run::new(self, Reduce::new(f))
+    }
+
+    /// A function for each item. See [`ForEach`].
+    #[doc(alias = "forEach", alias = "subscribe", alias = "Sink.foreach")]
+    fn for_each<F>(self, f: F) -> Run<Self, ForEach<F>>
+    where
+        F: FnMut(Self::Item) + Send + 'static,
+    {
+        Run::new(self, ForEach::new(f))
+    }
+
+    /// A function for each item, up to its first failure. See [`TryForEach`].
+    fn try_for_each<F>(self, f: F) -> Run<Self, TryForEach<Self::Error, F>>
+    where
+        F: FnMut(Self::Item) -> Result<(), Self::Error> + Send + 'static,
+    {
+        Run::new(self, TryForEach::new(f))
+    }
+
+    /// All items dropped, to run the stream to its end. See [`Drain`].
+    #[doc(alias = "then", alias = "ignoreElements", alias = "Sink.ignore")]
+    fn drain(self) -> Run<Self, Drain> {
+        Run::new(self, Drain::default())
+    }
+
+    /// How many items there are. See [`Count`].
+    #[doc(alias = "Sink.count")]
+    fn count(self) -> Run<Self, Count> {
+        Run::new(self, Count::default())
+    }
+
+    /// Whether all items pass a test. See [`All`].
+    #[doc(alias = "forall")]
+    fn all<F>(self, f: F) -> Run<Self, All<F>>
+    where
+        F: FnMut(Self::Item) -> bool + Send + 'static,
+    {
+        Run::new(self, All::new(f))
+    }
+
+    /// Whether an item passes a test. See [`Any`].
+    #[doc(alias = "exists")]
+    fn any<F>(self, f: F) -> Run<Self, Any<F>>
+    where
+        F: FnMut(Self::Item) -> bool + Send + 'static,
+    {
+        Run::new(self, Any::new(f))
+    }
+
+    /// The smallest item. See [`Min`].
+    fn min(self) -> Run<Self, Min<Self::Item>>
+    where
+        Self::Item: Ord,
+    {
+        Run::new(self, Min::new())
+    }
+
+    /// The greatest item. See [`Max`].
+    fn max(self) -> Run<Self, Max<Self::Item>>
+    where
+        Self::Item: Ord,
+    {
+        Run::new(self, Max::new())
+    }
+
+    /// The last item. See [`Last`].
+    #[doc(alias = "Sink.last", alias = "takeLast")]
+    fn last(self) -> Run<Self, Last<Self::Item>> {
+        Run::new(self, Last::new())
+    }
+
+    /// The first item; asks for one. See [`First`].
+    #[doc(alias = "Sink.head", alias = "next", alias = "firstElement")]
+    fn first(self) -> Run<Self, First<Self::Item>> {
+        Run::new(self, First::new())
+    }
+
+    /// The item with number `i`, from zero on; asks for `i + 1`. See [`Nth`].
+    #[doc(alias = "elementAt")]
+    fn nth(self, i: u64) -> Run<Self, Nth<Self::Item>> {
+        Run::new(self, Nth::new(i))
+    }
+
+    /// The item of a stream that has exactly one. See [`Single`].
+    fn single(self) -> Run<Self, Single<Self::Item>> {
+        Run::new(self, Single::new())
+    }
+
+    /// The item of a stream that has at most one. See [`SingleOrNone`].
+    #[doc(alias = "singleOrEmpty")]
+    fn single_or_none(self) -> Run<Self, SingleOrNone<Self::Item>> {
+        Run::new(self, SingleOrNone::new())
+    }
+
+    /// Whether there is no item; asks for one. See [`IsEmpty`].
+    #[doc(alias = "hasElements")]
+    #[expect(clippy::wrong_self_convention, reason = "an end uses its publisher up")]
+    fn is_empty(self) -> Run<Self, IsEmpty> {
+        Run::new(self, IsEmpty::default())
+    }
+
+    /// The items one by one, with `next().await`. See [`Cursor`].
+    #[doc(alias = "Sink.queue", alias = "toIterable")]
+    fn cursor(self) -> Cursor<Self> {
+        Cursor::new(self)
+    }
+
+    /// Functions for items, error and completion, with a demand that must be named. See
+    /// [`SubscribeWith`].
+    #[doc(alias = "subscribe", alias = "BaseSubscriber", alias = "to_subscriber")]
+    fn subscribe_with<F, G, H>(self, next: F, error: G, complete: H) -> SubscribeWith<Self, F, G, H>
+    where
+        F: FnMut(Self::Item) + Send + 'static,
+        G: FnOnce(Self::Error) + Send + 'static,
+        H: FnOnce() + Send + 'static,
+    {
+        SubscribeWith::new(self, next, error, complete)
+    }
+
     // ---- box ------------------------------------------------------------------------------
 
     /// This publisher behind a pointer. See [`BoxPublisher`].

@@ -342,6 +342,13 @@ impl Hand {
     }
 }
 
+impl Hand {
+    /// Drops the subscriber without an end.
+    pub(crate) fn go_away(&self) {
+        self.0.order(Box::new(|active| *active = None));
+    }
+}
+
 impl HandInside {
     fn granted(&self, more: More) {
         if more.count() > 0 {
@@ -381,11 +388,11 @@ impl Publisher for HandPublisher {
     type Error = &'static str;
 
     fn subscribe<S: Subscriber<Item, &'static str>>(self, subscriber: S) {
-        let subscription = Subscription::new(Arc::new(HandUpstream(self.0.clone())));
-        let active = millstream::BoxSubscriber::new(subscriber).on_subscribe(subscription);
         let inside = self.0.clone();
+        // In turn: what is asked for inside `on_subscribe` waits until it is over.
         self.0.order(Box::new(move |slot| {
-            let mut active = active;
+            let subscription = Subscription::new(Arc::new(HandUpstream(inside.clone())));
+            let mut active = millstream::BoxSubscriber::new(subscriber).on_subscribe(subscription);
             inside.granted(active.on_request(More::NONE));
             *slot = Some(active);
         }));
