@@ -3,7 +3,7 @@
 use millstream::Pulled;
 use millstream::prelude::*;
 use millstream::shape::pump::{Expand, Pump};
-use millstream::shape::stage::{Emit, Stage, Step};
+use millstream::shape::stage::{Books, Emit, Stage, Step};
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{Token, rows};
 
@@ -13,6 +13,7 @@ struct Reversed(Vec<Token>);
 impl Step<Token, TestError> for Reversed {
     type Item = Token;
     type Error = TestError;
+    type Books = Books<TestError>;
     const HOLDS: bool = true;
 
     fn next(&mut self, item: Token) -> Emit<Token, Token, TestError> {
