@@ -1,6 +1,8 @@
 //! The sweep passes operators that are right, and says what is wrong with those that are not.
 
 use millstream::Pulled;
+use std::time::Duration;
+
 use millstream::prelude::*;
 use millstream::shape::pump::{Expand, Pump};
 use millstream::shape::stage::{Emit, Stage, Step};
@@ -76,5 +78,7 @@ rows! {
     take_none: |source| source.take(0), |_items| [];
     chain_of_three: |source| source.map(|n| n).filter(|_| true).take(3), |items| items.into_iter().take(3);
     boxed: |source| source.boxed(), |items| items, |options| options.long(1_000);
+    on_other_threads: |source| source.on_other_threads().map(|n| n), |items| items,
+        |options| options.patience(Duration::from_secs(20)).long(500);
     mapped_to_numbers: |source| source.map(|n| n.value()), |items| items;
 }
