@@ -72,8 +72,10 @@ impl<T> Completer<T> {
         let Some(shared) = &self.0 else { return };
         let mut handed = Some(subscription);
         if let State::Open { subscription, .. } = &mut *lock(&shared.state) {
-            *subscription = handed.take();
+            std::mem::swap(subscription, &mut handed);
         }
+        // Outside the lock, whether it is the one handed over or the one before it: dropping
+        // cancels (model `a_replaced_subscription_is_dropped_outside_of_the_lock`).
         drop(handed);
     }
 

@@ -33,6 +33,10 @@
 //! takes `current`; a leg puts its subscription into `current` first and then looks at the word.
 //! Both go through the lock, so one of the two sees the other.
 //!
+//! **Nothing keeps itself alive.** A relay and its current source hold each other, so a handle
+//! that is let go ([`Upstream::detach`]) is noted: then the relay drops its hold on the source,
+//! which goes when it starves, and takes the relay with it.
+//!
 //! **Stack depth is constant.** A source that ends, even inside `subscribe` or inside `request`,
 //! puts the baton into the mailbox and signals; the turn's loop goes on to the next one. A
 //! million retries of a source that fails at once use one stack frame.
@@ -42,7 +46,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Credit, Demand, Discards, End, Fault, More, Panic, Publisher, Rest,
+    ActiveSubscriber, Credit, Demand, Discards, End, Fault, More, Panic, Progress, Publisher, Rest,
     Subscriber, Subscription, Undelivered, Upstream, report_undelivered,
 };
 use millstream_sync::{Mutex, lock};
@@ -118,8 +122,15 @@ where
             arrears: Credit::NONE,
             forwarded: Credit::NONE,
             overruled: None,
+            detached: false,
         }),
-        mail: Mutex::new(Mail { feeds: Vec::new(), returned: None, fault: None }),
+        mail: Mutex::new(Mail {
+            feeds: Vec::new(),
+            deaf: false,
+            detached: false,
+            returned: None,
+            overruling: None,
+        }),
         current: Mutex::new(None),
     });
     let Some(holder) = relay.turn.enter() else { unreachable!("a new turn is idle") };
@@ -135,7 +146,10 @@ where
                 relay: relay.clone(),
                 discards,
             };
-            feeder(Feeder(relay.clone()));
+            let feeder = catch_unwind(AssertUnwindSafe(|| feeder(Feeder(relay.clone()))));
+            if let Err(payload) = feeder {
+                relay.fail(Fault::Panicked(Panic::new(payload)));
+            }
             relay.drive(holder, Some((sequence, baton)));
         }
         Err(payload) => undelivered(payload),
@@ -160,6 +174,8 @@ struct Station<Q: Sequence, A> {
     forwarded: Credit,
     /// The end that takes precedence over that of the current source, which was cancelled.
     overruled: Option<End<Q::Error>>,
+    /// Downstream let go of its handle: without demand, nobody could ever ask again.
+    detached: bool,
 }
 
 enum Home<Q: Sequence, A> {
@@ -176,8 +192,24 @@ enum Home<Q: Sequence, A> {
 /// What comes from elsewhere, for the holder to find.
 struct Mail<Q: Sequence, A> {
     feeds: Vec<Q::Feed>,
+    /// The sequence is over: nobody is interested in what feeds it any more.
+    deaf: bool,
+    detached: bool,
     returned: Option<Returned<Q, A>>,
-    fault: Option<Fault>,
+    /// An end that does not wait for the current source.
+    overruling: Option<End<Q::Error>>,
+}
+
+impl<Q: Sequence, A> Mail<Q, A> {
+    fn take(&mut self) -> Mail<Q, A> {
+        Mail {
+            feeds: std::mem::take(&mut self.feeds),
+            deaf: self.deaf,
+            detached: self.detached,
+            returned: self.returned.take(),
+            overruling: self.overruling.take(),
+        }
+    }
 }
 
 type SourceError<Q> = <<Q as Sequence>::Source as Publisher>::Error;
@@ -265,14 +297,15 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
                     drop((sequence, home));
                 });
             }
-            let goes_on = holder.with(|station| match station.home {
-                Home::Gone => false,
-                Home::Here(_) | Home::Rest(_) if station.overruled.is_some() => {
-                    self.end(station, End::Cancelled)
-                }
-                _ => {
-                    (!claim.signalled || self.read_mail(station))
-                        && self.spread(station, claim.more)
+            let goes_on = holder.with(|station| {
+                // First of all, so that no path loses it.
+                station.arrears.add(claim.more);
+                match station.home {
+                    Home::Gone => false,
+                    Home::Here(_) | Home::Rest(_) if station.overruled.is_some() => {
+                        self.end(station, End::Cancelled)
+                    }
+                    _ => (!claim.signalled || self.read_mail(station)) && self.spread(station),
                 }
             });
             if !goes_on || holder.leave() {
@@ -283,10 +316,7 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
 
     /// Closed: what came too late is dropped.
     fn empty_mailbox(&self) {
-        let mail = {
-            let mut mail = lock(&self.mail);
-            (std::mem::take(&mut mail.feeds), mail.returned.take(), mail.fault.take())
-        };
+        let mail = lock(&self.mail).take();
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(mail))) {
             undelivered(payload);
         }
@@ -295,23 +325,25 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
     /// What came by mail, in the order that matters: a source comes home before the sequence is
     /// asked what follows. `false` at the end.
     fn read_mail(&self, station: &mut Station<Q, A>) -> bool {
-        let (feeds, returned, fault) = {
-            let mut mail = lock(&self.mail);
-            (std::mem::take(&mut mail.feeds), mail.returned.take(), mail.fault.take())
-        };
-        if let Some(fault) = fault {
+        let Mail { feeds, returned, overruling, detached, .. } = lock(&self.mail).take();
+        station.detached |= detached;
+        if let Some(end) = overruling {
             self.cancel_current();
-            station.overruled = Some(End::Fault(fault));
+            station.overruled.get_or_insert(end);
             if !matches!(station.home, Home::Away) {
                 return self.end(station, End::Cancelled);
             }
         }
-        if let Some(returned) = returned {
-            if !self.came_home(station, returned) {
-                return false;
-            }
+        if let Some(returned) = returned
+            && !self.came_home(station, returned)
+        {
+            return false;
         }
         for feed in feeds {
+            // The first end stands; the sequence has no say after it.
+            if station.overruled.is_some() {
+                break;
+            }
             let Some(sequence) = &mut station.sequence else { break };
             let step = sequence.fed(feed, matches!(station.home, Home::Away));
             if !self.step(station, Some(step)) {
@@ -323,12 +355,23 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
 
     fn came_home(&self, station: &mut Station<Q, A>, returned: Returned<Q, A>) -> bool {
         // The source has ended: its subscription is spent.
-        drop(lock(&self.current).take());
+        let spent = lock(&self.current).take();
+        drop(spent);
         let Returned { mut baton, end } = returned;
-        let unseen = station.forwarded.take_beyond(baton.seen);
+        // However it ended: a stage downstream may hold items that are due for it.
+        station.arrears.add(station.forwarded.take_beyond(baton.seen));
         let emitted = std::mem::take(&mut baton.emitted);
         station.forwarded = Credit::NONE;
         baton.seen = Credit::NONE;
+        if station.detached
+            && station.overruled.is_none()
+            && baton.owed.is_empty()
+            && matches!(end, End::Fault(Fault::SourceDropped))
+        {
+            // It starved, and nobody could ever ask again: that is not a fault.
+            station.home = Home::Here(baton);
+            return self.give_up(station);
+        }
         station.home = Home::Here(baton);
         if station.overruled.is_some() {
             return self.end(station, End::Cancelled);
@@ -339,7 +382,6 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
             End::Cancelled => return self.end(station, End::Cancelled),
             End::Fault(fault) => return self.end(station, End::Fault(fault)),
         };
-        station.arrears.add(unseen);
         let step = station.sequence.as_mut().map(|sequence| sequence.after(end, emitted));
         self.step(station, step)
     }
@@ -376,6 +418,7 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
     /// Tells downstream the end, after the sequence is dropped. `true` where a stage downstream
     /// still holds items.
     fn end(&self, station: &mut Station<Q, A>, end: End<Q::Error>) -> bool {
+        lock(&self.mail).deaf = true;
         drop(station.sequence.take());
         let end = station.overruled.take().unwrap_or(end);
         let rest = match std::mem::replace(&mut station.home, Home::Gone) {
@@ -403,6 +446,7 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
         more: More,
     ) -> bool {
         match rest.and_then(|rest| run_rest(rest, more, &|| self.turn.interrupted())) {
+            Some((_, Progress::Starved)) if station.detached => false,
             Some((rest, _)) => {
                 station.home = Home::Rest(rest);
                 true
@@ -411,20 +455,38 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
         }
     }
 
+    /// Drops all without a word: nobody could ever ask for more.
+    fn give_up(&self, station: &mut Station<Q, A>) -> bool {
+        lock(&self.mail).deaf = true;
+        drop(station.sequence.take());
+        station.home = Home::Gone;
+        false
+    }
+
     /// Takes demand to where it is due.
-    fn spread(&self, station: &mut Station<Q, A>, more: More) -> bool {
-        station.arrears.add(more);
+    fn spread(&self, station: &mut Station<Q, A>) -> bool {
         match &mut station.home {
             Home::Away => {
-                if station.arrears.is_empty() {
+                if station.overruled.is_some() {
+                    // A source that was still arriving when it was overruled.
+                    self.cancel_current();
                     return true;
                 }
-                let current = lock(&self.current).clone();
-                if let Some(current) = current {
-                    let raw = station.arrears.take();
-                    station.forwarded.add(raw);
-                    if let Some(demand) = raw.demand() {
-                        current.request(demand);
+                if !station.arrears.is_empty() {
+                    let current = lock(&self.current).clone();
+                    if let Some(current) = current {
+                        let raw = station.arrears.take();
+                        station.forwarded.add(raw);
+                        if let Some(demand) = raw.demand() {
+                            current.request(demand);
+                        }
+                    }
+                }
+                if station.detached && station.arrears.is_empty() {
+                    // What lives by its handles may go when it starves.
+                    let current = lock(&self.current).take();
+                    if let Some(current) = current {
+                        current.detach();
                     }
                 }
                 true
@@ -434,10 +496,11 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
                 if !station.ask(raw, &|| self.turn.interrupted()) {
                     return self.end(station, End::Cancelled);
                 }
-                if let (Home::Here(baton), Some(sequence)) = (&station.home, &mut station.sequence)
-                    && !baton.owed.is_empty()
-                {
-                    sequence.wanted();
+                let wanted = matches!(&station.home, Home::Here(baton) if !baton.owed.is_empty());
+                match &mut station.sequence {
+                    Some(sequence) if wanted => sequence.wanted(),
+                    _ if station.detached => return self.give_up(station),
+                    _ => {}
                 }
                 true
             }
@@ -457,6 +520,22 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
         if let Some(current) = current {
             current.cancel();
         }
+    }
+
+    /// The whole ends, whatever the current source does, even if the holder of the turn is busy
+    /// with it: as in `cancel`, a leg that is just arriving looks after it has put `current`.
+    fn overrule_from_outside(&self, end: End<Q::Error>) {
+        let mut late = None;
+        {
+            let mut mail = lock(&self.mail);
+            match &mail.overruling {
+                None => mail.overruling = Some(end),
+                Some(_) => late = Some(end),
+            }
+        }
+        drop(late);
+        self.cancel_current();
+        self.post(|_| {});
     }
 
     fn post(&self, put: impl FnOnce(&mut Mail<Q, A>)) {
@@ -498,9 +577,16 @@ where
         }
     }
 
+    fn detach(&self) {
+        // A relay and its current source hold each other.
+        if !self.turn.is_closed() {
+            self.post(|mail| mail.detached = true);
+        }
+    }
+
     fn fail(&self, fault: Fault) {
         if !self.turn.is_closed() {
-            self.post(|mail| mail.fault = Some(fault));
+            self.overrule_from_outside(End::Fault(fault));
         }
     }
 }
@@ -517,7 +603,21 @@ pub struct Feeder<Q: Sequence, A>(Arc<Relay<Q, A>>);
 impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Feeder<Q, A> {
     /// Hands over a feed; the sequence sees it on the thread that holds the turn.
     pub fn feed(&self, feed: Q::Feed) {
-        self.0.post(|mail| mail.feeds.push(feed));
+        let mut late = Some(feed);
+        self.0.post(|mail| {
+            if !mail.deaf {
+                mail.feeds.extend(late.take());
+            }
+        });
+        drop(late);
+    }
+
+    /// Ends the whole with `end`, at once: the current source is cancelled.
+    /// After the end of the sequence it does nothing.
+    pub fn end(&self, end: End<Q::Error>) {
+        if !lock(&self.0.mail).deaf {
+            self.0.overrule_from_outside(end);
+        }
     }
 }
 
@@ -548,7 +648,7 @@ where
             let relay = &baton.relay;
             let late = lock(&relay.current).replace(subscription.into_upstream());
             drop(late);
-            if relay.turn.is_closed() {
+            if relay.turn.is_closed() || lock(&relay.mail).overruling.is_some() {
                 relay.cancel_current();
             } else {
                 // Demand that came while there was no source is waiting.
@@ -619,6 +719,10 @@ where
         let Some(baton) = &mut self.baton else { return More::CANCEL };
         baton.seen.add(more);
         let answer = baton.active.on_request(more);
+        if answer.is_special() {
+            // Not a number: what was carried waits for the next call.
+            return answer;
+        }
         let carried = if std::mem::take(&mut self.fresh) { baton.owed.get() } else { More::NONE };
         baton.owed.add(answer);
         answer.plus(carried)

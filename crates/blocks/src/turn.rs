@@ -27,7 +27,7 @@ pub struct Turn<T> {
 }
 
 // SAFETY: `state` is reached only through a `Holder`, and the word admits one at a time (model
-// `turn_excludes`); its value moves between threads with the turn, hence `T: Send`.
+// `turn_excludes` in `tests/turn.rs`); its value moves between threads with the turn, hence `T: Send`.
 unsafe impl<T: Send> Sync for Turn<T> {}
 
 impl<T> Turn<T> {

@@ -87,8 +87,9 @@ impl DemandWord {
             let sum = ((seen & DEMAND) + demand.get()).min(DEMAND);
             let next = (seen & !DEMAND) | sum | TURN;
             // ordering: acquire pairs with the release in `leave`: whoever enters sees the
-            // state as the last holder left it. Release pairs with the acquire in `claim`:
-            // what the requester did before is visible to the emitter (rule 2.11).
+            // state as the last holder left it (model `turn_excludes`). Release pairs with the
+            // acquire in `claim`: what the requester did before is visible to the emitter (rule
+            // 2.11; model `request_publishes_what_came_before`).
             match self.0.compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return knock(seen),
                 Err(now) => seen = now,
@@ -98,7 +99,8 @@ impl DemandWord {
 
     /// Enters if idle, adding nothing.
     pub fn enter(&self) -> Knock {
-        // ordering: acquire as in `request`; nothing is handed over.
+        // ordering: acquire pairs with the release in `leave` (model
+        // `leave_publishes_to_whoever_enters`); nothing is handed over.
         match self.0.compare_exchange(0, TURN, Ordering::Acquire, Ordering::Relaxed) {
             Ok(_) => Knock::Entered,
             Err(seen) => knock(seen | TURN),
@@ -107,22 +109,26 @@ impl DemandWord {
 
     /// Tells the holder that there is news elsewhere (a mailbox, a queue); enters if idle.
     pub fn signal(&self) -> Knock {
-        // ordering: as in `request`.
+        // ordering: as in `request` (models `leave_publishes_to_whoever_enters`,
+        // `signal_publishes_what_came_before`). The release pairs with `close` as well.
         knock(self.0.fetch_or(SIGNAL | TURN, Ordering::AcqRel))
     }
 
     /// Closes from outside. Whoever enters by it drops the state; if somebody holds the turn,
     /// the holder does.
     pub fn cancel(&self) -> Knock {
-        // ordering: as in `request`.
+        // ordering: acquire as in `request` (model `leave_publishes_to_whoever_enters`): who
+        // enters drops the state. Release pairs with `is_closed`.
         knock(self.0.fetch_or(CLOSED | TURN, Ordering::AcqRel))
     }
 
     /// For the holder: takes the demand that came, and the signal.
     pub fn claim(&self) -> Claim {
-        // ordering: acquire pairs with the release of `request`, `signal` and `cancel`. The
-        // release half keeps the word's release sequence whole for the next `claim`.
-        let seen = self.0.fetch_and(!(DEMAND | SIGNAL), Ordering::AcqRel);
+        // ordering: acquire pairs with the release of `request` and `signal` (models
+        // `request_publishes_what_came_before`, `signal_publishes_what_came_before`) and of
+        // `cancel`. It hands nothing over: the holder goes on, and as a read-modify-write it
+        // does not break the release sequence of whoever knocked before.
+        let seen = self.0.fetch_and(!(DEMAND | SIGNAL), Ordering::Acquire);
         debug_assert!(seen & TURN != 0, "claim without the turn");
         Claim {
             more: More::of(seen & DEMAND),
@@ -134,8 +140,9 @@ impl DemandWord {
     /// For the holder: gives up the turn, unless something came since the last claim.
     #[must_use = "false: the caller still holds the turn, and must claim again"]
     pub fn leave(&self) -> bool {
-        // ordering: release pairs with the acquire of the next `request`, `signal` or `cancel`
-        // that enters: it sees the state as it is left here. A failure needs no edge, since
+        // ordering: release pairs with the acquire of the next `request`, `enter`, `signal` or
+        // `cancel` that enters: it sees the state as it is left here (models
+        // `leave_publishes_to_whoever_enters`, `turn_excludes`). A failure needs no edge, since
         // `claim` follows.
         self.0.compare_exchange(TURN, 0, Ordering::Release, Ordering::Relaxed).is_ok()
     }

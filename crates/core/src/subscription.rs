@@ -7,7 +7,7 @@ use crate::{Demand, Fault, Undelivered, report_undelivered};
 
 /// The other end of a [`Subscription`]: what a publisher implements to be asked and cancelled.
 ///
-/// All three may be called from any thread, from inside a signal, at the same time, and after
+/// All may be called from any thread, from inside a signal, at the same time, and after
 /// the end, when they do nothing (rules 3.2, 3.5 to 3.7). They return when the publisher has
 /// nothing to do for now, and never panic (rules 3.15, 3.16). `request` may send signals before
 /// it returns, unless it was called from inside one (rules 3.3, 3.10).
@@ -17,6 +17,10 @@ pub trait Upstream: Send + Sync {
 
     /// Nothing more is wanted: stop, and drop the subscriber (rules 3.12, 3.13).
     fn cancel(&self);
+
+    /// The subscriber let go of its handle: from here on nobody asks or cancels. For a publisher
+    /// that keeps itself alive; one that lives by its handles has nothing to do.
+    fn detach(&self) {}
 
     /// The downstream side broke the protocol or the pipeline: end the stream with `fault`.
     /// Unless implemented, the fault is reported as undelivered and the stream cancelled.
@@ -121,7 +125,7 @@ impl Subscription {
     /// more; a stream that then runs out of demand is dropped, since nobody could ever ask
     /// again.
     pub fn detach(self) {
-        drop(self.into_upstream());
+        self.into_upstream().detach();
     }
 }
 

@@ -1,1 +1,25 @@
-fn main() {}
+//! The chores of the project: `cargo xtask <name>`.
+
+mod faults;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask <name>
+
+  faults [--block B] [--only NAME]   seed each fault of the blocks: the models must catch it";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let done = match arguments.next().as_deref() {
+        Some("faults") => faults::run(arguments),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! Models of the island and of the emission in it: exact counts, one end, nothing after it,
+//! nothing left alive.
+
+mod oracle;
+
+use std::sync::Arc;
+
+use millstream_blocks::emission::Emission;
+use millstream_blocks::island::emit;
+use millstream_core::{
+    ActiveSubscriber, Credit, End, Fault, More, Rest, Subscriber, Subscription, Upstream,
+};
+use millstream_sync::{AtomicUsize, Ordering, model, thread};
+use oracle::Signal::{Complete, Item};
+use oracle::{Error, Items, Oracle, Probe, Signal, Token, begins, broken, items};
+
+fn beside(oracle: &Oracle, act: impl FnOnce(&Oracle) + Send + 'static) -> thread::JoinHandle<()> {
+    let oracle = oracle.clone();
+    thread::spawn(move || act(&oracle))
+}
+
+/// Sends `numbers` to a subscriber that answers by `react`, and asks for `n` of them.
+fn island(
+    numbers: std::ops::Range<u32>,
+    react: impl FnMut(u32) -> More + Send + 'static,
+) -> Oracle {
+    let oracle = Oracle::new();
+    emit(oracle.items(numbers), oracle.probe(react));
+    oracle
+}
+
+#[test]
+fn request_races_request() {
+    model("island: request_races_request", || {
+        let oracle = island(0..9, |_| More::NONE);
+        let other = beside(&oracle, |oracle| oracle.request(2));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(items(&oracle.finish()), [0, 1, 2], "as many as were asked for, in order");
+    });
+}
+
+#[test]
+fn request_races_two_requests() {
+    model("island: request_races_two_requests", || {
+        let oracle = island(0..9, |_| More::NONE);
+        let others = [beside(&oracle, |o| o.request(1)), beside(&oracle, |o| o.request(1))];
+        oracle.request(1);
+        others.into_iter().for_each(|other| other.join().unwrap());
+        assert_eq!(items(&oracle.finish()), [0, 1, 2]);
+    });
+}
+
+#[test]
+fn request_races_the_last_item() {
+    model("island: request_races_the_last_item", || {
+        let oracle = island(0..2, |_| More::NONE);
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(2);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0, "the end frees source and subscriber");
+        assert_eq!(oracle.finish(), [Item(0), Item(1), Complete]);
+    });
+}
+
+#[test]
+fn exact_demand_races_the_end() {
+    model("island: exact_demand_races_the_end", || {
+        let oracle = island(0..2, |_| More::NONE);
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(1);
+        other.join().unwrap();
+        // The end needs no demand.
+        assert_eq!(oracle.log(), Some(vec![Item(0), Item(1), Complete]));
+        oracle.finish();
+    });
+}
+
+#[test]
+fn unbounded_request_races_request() {
+    model("island: unbounded_request_races_request", || {
+        let oracle = island(0..3, |_| More::NONE);
+        let other = beside(&oracle, |oracle| oracle.request(u64::MAX));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.finish(), [Item(0), Item(1), Item(2), Complete]);
+    });
+}
+
+#[test]
+fn answers_race_request() {
+    model("island: answers_race_request", || {
+        // Each of the first two items is answered by one more.
+        let oracle = island(0..9, |seen| if seen <= 2 { More::ONE } else { More::NONE });
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(items(&oracle.finish()), [0, 1, 2, 3]);
+    });
+}
+
+#[test]
+fn cancel_races_emission() {
+    model("island: cancel_races_emission", || {
+        let oracle = island(0..3, |_| More::NONE);
+        let other = beside(&oracle, Oracle::cancel);
+        oracle.request(u64::MAX);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0, "somebody dropped it all");
+        let log = oracle.finish();
+        assert!(begins(&[Item(0), Item(1), Item(2), Complete], &log), "{log:?}");
+    });
+}
+
+#[test]
+fn cancel_races_an_idle_island() {
+    model("island: cancel_races_an_idle_island", || {
+        let oracle = island(0..9, |_| More::NONE);
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.cancel();
+        assert!(other.join().is_ok());
+        assert_eq!(oracle.count(), 0, "somebody dropped it all");
+        let log = oracle.finish();
+        assert!(log == [] || log == [Item(0)], "{log:?}");
+    });
+}
+
+#[test]
+fn cancel_races_cancel() {
+    model("island: cancel_races_cancel", || {
+        let oracle = island(0..9, |_| More::NONE);
+        oracle.request(1);
+        let other = beside(&oracle, Oracle::cancel);
+        oracle.cancel();
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        assert_eq!(oracle.finish(), [Item(0)]);
+    });
+}
+
+#[test]
+fn fault_races_emission() {
+    model("island: fault_races_emission", || {
+        let oracle = island(0..2, |_| More::NONE);
+        let other = beside(&oracle, Oracle::fail);
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0, "the fault ended it");
+        let log = oracle.finish();
+        assert!(log == [broken()] || log == [Item(0), broken()], "{log:?}");
+    });
+}
+
+#[test]
+fn fault_races_cancel() {
+    model("island: fault_races_cancel", || {
+        let oracle = island(0..9, |_| More::NONE);
+        let other = beside(&oracle, Oracle::fail);
+        oracle.cancel();
+        other.join().unwrap();
+        let log = oracle.finish();
+        assert!(log == [] || log == [broken()], "{log:?}");
+    });
+}
+
+#[test]
+fn fault_races_the_end() {
+    model("island: fault_races_the_end", || {
+        let oracle = island(0..1, |_| More::NONE);
+        let other = beside(&oracle, Oracle::fail);
+        oracle.request(1);
+        other.join().unwrap();
+        let log = oracle.finish();
+        let ended = [vec![broken()], vec![Item(0), Complete], vec![Item(0), broken()]];
+        assert!(ended.contains(&log), "{log:?}");
+    });
+}
+
+/// A subscriber that asks through its subscription from inside of the first signal.
+fn asking(oracle: &Oracle) -> Probe<impl FnMut(u32) -> More + Send + 'static> {
+    let inside = oracle.clone();
+    oracle.probe(move |seen| {
+        if seen == 1 {
+            inside.request(1);
+        }
+        More::NONE
+    })
+}
+
+#[test]
+fn request_inside_a_signal_races_request() {
+    model("island: request_inside_a_signal_races_request", || {
+        let oracle = Oracle::new();
+        emit(oracle.items(0..9), asking(&oracle));
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(items(&oracle.finish()), [0, 1, 2]);
+    });
+}
+
+#[test]
+fn cancel_inside_a_signal_races_request() {
+    model("island: cancel_inside_a_signal_races_request", || {
+        for demand in [2, u64::MAX] {
+            let oracle = Oracle::new();
+            let inside = oracle.clone();
+            let probe = oracle.probe(move |_| {
+                inside.cancel();
+                More::NONE
+            });
+            emit(oracle.items(0..9), probe);
+            let other = beside(&oracle, |oracle| oracle.request(1));
+            oracle.request(demand);
+            other.join().unwrap();
+            assert_eq!(oracle.count(), 0);
+            assert_eq!(items(&oracle.finish()), [0], "nothing follows a cancellation inside");
+        }
+    });
+}
+
+#[test]
+fn answered_cancel_races_request() {
+    model("island: answered_cancel_races_request", || {
+        let oracle = island(0..9, |_| More::CANCEL);
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0, "the answer frees source and subscriber");
+        assert_eq!(oracle.finish(), [Item(0)]);
+    });
+}
+
+/// Hands its subscription to another thread and asks before it is active.
+struct Eager<F> {
+    probe: Probe<F>,
+    other: Arc<std::sync::Mutex<Option<thread::JoinHandle<()>>>>,
+    act: fn(&dyn Upstream),
+}
+
+impl<F: FnMut(u32) -> More + Send + 'static> Subscriber<Token, Error> for Eager<F> {
+    type Active = Probe<F>;
+
+    fn on_subscribe(self, subscription: Subscription) -> Probe<F> {
+        let upstream = subscription.into_upstream();
+        let handed = upstream.clone();
+        let act = self.act;
+        *self.other.lock().unwrap() = Some(thread::spawn(move || act(&*handed)));
+        let active = self.probe.on_subscribe(Subscription::new(Arc::new(Handle(upstream.clone()))));
+        upstream.request(millstream_core::Demand::ONE);
+        active
+    }
+}
+
+/// A second handle on a stream.
+struct Handle(Arc<dyn Upstream>);
+
+impl Upstream for Handle {
+    fn request(&self, demand: millstream_core::Demand) {
+        self.0.request(demand);
+    }
+    fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+fn eager(oracle: &Oracle, act: fn(&dyn Upstream)) {
+    let other = Arc::new(std::sync::Mutex::new(None));
+    let probe = oracle.probe(|_| More::NONE);
+    emit(oracle.items(0..9), Eager { probe, other: other.clone(), act });
+    let other = other.lock().unwrap().take();
+    other.unwrap().join().unwrap();
+}
+
+#[test]
+fn request_races_on_subscribe() {
+    model("island: request_races_on_subscribe", || {
+        let oracle = Oracle::new();
+        eager(&oracle, |upstream| upstream.request(millstream_core::Demand::ONE));
+        assert_eq!(items(&oracle.finish()), [0, 1]);
+    });
+}
+
+#[test]
+fn cancel_races_on_subscribe() {
+    model("island: cancel_races_on_subscribe", || {
+        let oracle = Oracle::new();
+        eager(&oracle, |upstream| upstream.cancel());
+        assert_eq!(oracle.count(), 0);
+        let log = oracle.finish();
+        assert!(log == [] || log == [Item(0)], "{log:?}");
+    });
+}
+
+#[test]
+fn drop_of_the_subscription_races_completion() {
+    model("island: drop_of_the_subscription_races_completion", || {
+        let oracle = island(0..1, |_| More::NONE);
+        let dropped = oracle.clone();
+        let other = thread::spawn(move || {
+            // What the only owner of a subscription can do beside a request of another stage.
+            drop(Subscription::new(Arc::new(Both(dropped))));
+        });
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        let log = oracle.finish();
+        assert!(log == [] || log == [Item(0)] || log == [Item(0), Complete], "{log:?}");
+    });
+}
+
+struct Both(Oracle);
+
+impl Upstream for Both {
+    fn request(&self, demand: millstream_core::Demand) {
+        self.0.request(demand.get());
+    }
+    fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+#[test]
+fn panic_races_request() {
+    model("island: panic_races_request", || {
+        // Not a panic of its own: it would print in every schedule.
+        let oracle = island(0..9, |_| std::panic::resume_unwind(Box::new("broken")));
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0, "a panic frees source and subscriber");
+        let log = oracle.finish();
+        assert!(matches!(&log[..], [Item(0), Signal::Fault(_)]), "{log:?}");
+    });
+}
+
+/// A stage that holds an item past the end of its upstream.
+struct Holding<S> {
+    held: Items,
+    below: S,
+}
+
+impl<S: Subscriber<Token, Error>> Subscriber<Token, Error> for Holding<S> {
+    type Active = Holding<S::Active>;
+
+    fn on_subscribe(self, subscription: Subscription) -> Holding<S::Active> {
+        Holding { held: self.held, below: self.below.on_subscribe(subscription) }
+    }
+}
+
+impl<A: ActiveSubscriber<Token, Error>> ActiveSubscriber<Token, Error> for Holding<A> {
+    fn on_next(&mut self, item: Token) -> More {
+        self.below.on_next(item)
+    }
+
+    fn on_request(&mut self, more: More) -> More {
+        self.below.on_request(more)
+    }
+
+    fn on_end(self, _: End<Error>) -> Option<Box<dyn Rest>> {
+        Emission::resumed(self.held, self.below, Credit::NONE, None).run_within(8)
+    }
+
+    fn on_complete(self) {
+        drop(self.on_end(End::Completed));
+    }
+
+    fn on_error(self, error: Error) {
+        drop(self.on_end(End::Failed(error)));
+    }
+
+    fn on_fault(self, fault: Fault) {
+        drop(self.on_end(End::Fault(fault)));
+    }
+}
+
+/// One item, then a stage holds two more.
+fn with_rest() -> Oracle {
+    let oracle = Oracle::new();
+    let below = oracle.probe(|_| More::NONE);
+    emit(oracle.items(0..1), Holding { held: oracle.items(10..12), below });
+    oracle
+}
+
+#[test]
+fn request_races_the_rest() {
+    model("island: request_races_the_rest", || {
+        let oracle = with_rest();
+        oracle.request(1);
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.log(), Some(vec![Item(0), Item(10), Item(11), Complete]));
+        oracle.finish();
+    });
+}
+
+#[test]
+fn cancel_races_the_rest() {
+    model("island: cancel_races_the_rest", || {
+        let oracle = with_rest();
+        oracle.request(1);
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.cancel();
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        let log = oracle.finish();
+        assert!(log == [Item(0)] || log == [Item(0), Item(10)], "{log:?}");
+    });
+}
+
+#[test]
+fn fault_races_the_rest() {
+    model("island: fault_races_the_rest", || {
+        let oracle = with_rest();
+        oracle.request(1);
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.fail();
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        let log = oracle.finish();
+        assert!(log == [Item(0), broken()] || log == [Item(0), Item(10), broken()], "{log:?}");
+    });
+}
+
+#[test]
+fn what_came_before_a_request_is_seen_in_the_signal() {
+    model("island: what_came_before_a_request_is_seen_in_the_signal", || {
+        let data = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let (read, written, recorded) = (data.clone(), data, seen.clone());
+        let oracle = island(0..9, move |_| {
+            recorded.store(read.load(Ordering::Relaxed), Ordering::Relaxed);
+            More::NONE
+        });
+        let other = beside(&oracle, move |oracle| {
+            written.store(1, Ordering::Relaxed);
+            oracle.request(1);
+        });
+        oracle.request(1);
+        other.join().unwrap();
+        // There is no second item before both have asked.
+        assert_eq!(items(&oracle.finish()), [0, 1]);
+        assert_eq!(seen.load(Ordering::Relaxed), 1, "an old value");
+    });
+}

@@ -1,0 +1,212 @@
+//! Models of the outcome: it comes once, wakes whoever waits, and is dropped by whoever is last.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use millstream_blocks::outcome::{Completer, Outcome, outcome};
+use millstream_core::{Demand, Subscription, Upstream};
+use millstream_sync::{AtomicUsize, Ordering, model, thread};
+
+/// A result whose life is counted, by an `Arc` of `std` that loom does not see.
+type Alive = Arc<()>;
+
+fn complete_beside(completer: Completer<Alive>, result: &Alive) -> thread::JoinHandle<()> {
+    let result = result.clone();
+    thread::spawn(move || completer.complete(result))
+}
+
+fn count(alive: &Alive) -> usize {
+    Arc::strong_count(alive) - 1
+}
+
+#[test]
+fn complete_races_wait() {
+    model("outcome: complete_races_wait", || {
+        let alive = Alive::default();
+        let (completer, outcome) = outcome();
+        let other = complete_beside(completer, &alive);
+        assert!(outcome.wait().is_some(), "the result comes");
+        other.join().unwrap();
+        assert_eq!(count(&alive), 0);
+    });
+}
+
+#[test]
+fn drop_of_the_completer_races_wait() {
+    model("outcome: drop_of_the_completer_races_wait", || {
+        let (completer, outcome) = outcome::<Alive>();
+        let other = thread::spawn(move || drop(completer));
+        assert!(outcome.wait().is_none(), "who waits learns that nothing comes");
+        other.join().unwrap();
+    });
+}
+
+/// Counts how often it was woken.
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn waker() -> (Arc<Woken>, Waker) {
+    let woken = Arc::new(Woken(AtomicUsize::new(0)));
+    (woken.clone(), Waker::from(woken))
+}
+
+fn poll(outcome: &mut Outcome<Alive>, waker: &Waker) -> Poll<Option<Alive>> {
+    pin!(outcome).poll(&mut Context::from_waker(waker))
+}
+
+#[test]
+fn complete_races_poll() {
+    model("outcome: complete_races_poll", || {
+        let alive = Alive::default();
+        let (completer, mut outcome) = outcome();
+        let (woken, waker) = waker();
+        let other = complete_beside(completer, &alive);
+        let first = poll(&mut outcome, &waker);
+        other.join().unwrap();
+        match first {
+            Poll::Ready(result) => assert!(result.is_some(), "the result was lost"),
+            Poll::Pending => {
+                assert_eq!(woken.0.load(Ordering::Relaxed), 1, "who waits is woken");
+                assert!(matches!(poll(&mut outcome, &waker), Poll::Ready(Some(_))));
+            }
+        }
+        assert!(matches!(poll(&mut outcome, &waker), Poll::Ready(None)), "it comes once");
+        assert_eq!((count(&alive), Arc::strong_count(&woken)), (0, 2));
+    });
+}
+
+#[test]
+fn complete_races_another_waker() {
+    model("outcome: complete_races_another_waker", || {
+        let alive = Alive::default();
+        let (completer, mut outcome) = outcome();
+        let (woken, waker_of_one) = waker();
+        let (woken_then, waker_then) = waker();
+        assert!(poll(&mut outcome, &waker_of_one).is_pending());
+        let other = complete_beside(completer, &alive);
+        let second = poll(&mut outcome, &waker_then);
+        other.join().unwrap();
+        if second.is_pending() {
+            assert_eq!(woken_then.0.load(Ordering::Relaxed), 1, "the last waker is woken");
+            assert_eq!(woken.0.load(Ordering::Relaxed), 0, "and it alone");
+            assert!(matches!(poll(&mut outcome, &waker_then), Poll::Ready(Some(_))));
+        }
+        drop(second);
+        assert_eq!(count(&alive), 0);
+    });
+}
+
+#[test]
+fn drop_of_the_completer_races_poll() {
+    model("outcome: drop_of_the_completer_races_poll", || {
+        let (completer, mut outcome) = outcome::<Alive>();
+        let (woken, waker) = waker();
+        let other = thread::spawn(move || drop(completer));
+        let first = poll(&mut outcome, &waker);
+        other.join().unwrap();
+        assert!(first.is_ready() || woken.0.load(Ordering::Relaxed) == 1, "who waits is woken");
+        assert!(matches!(poll(&mut outcome, &waker), Poll::Ready(None)));
+    });
+}
+
+#[test]
+fn drop_of_the_outcome_races_complete() {
+    model("outcome: drop_of_the_outcome_races_complete", || {
+        let alive = Alive::default();
+        let (completer, outcome) = outcome();
+        let other = complete_beside(completer, &alive);
+        drop(outcome);
+        other.join().unwrap();
+        assert_eq!(count(&alive), 0, "nobody wants the result: it is dropped");
+    });
+}
+
+/// A stream that counts its cancellations.
+struct Stream(AtomicUsize, #[expect(dead_code, reason = "held, to be counted")] Alive);
+
+impl Upstream for Stream {
+    fn request(&self, _: Demand) {}
+
+    fn cancel(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn stream(alive: &Alive) -> (Arc<Stream>, Subscription) {
+    let stream = Arc::new(Stream(AtomicUsize::new(0), alive.clone()));
+    (stream.clone(), Subscription::new(stream))
+}
+
+#[test]
+fn drop_of_the_outcome_races_attach() {
+    model("outcome: drop_of_the_outcome_races_attach", || {
+        let alive = Alive::default();
+        let (completer, outcome) = outcome::<Alive>();
+        let (stream, subscription) = stream(&alive);
+        let other = thread::spawn(move || {
+            completer.attach(subscription);
+            completer
+        });
+        drop(outcome);
+        let completer = other.join().unwrap();
+        assert_eq!(stream.0.load(Ordering::Relaxed), 1, "the stream is cancelled");
+        assert_eq!(Arc::strong_count(&stream), 1, "and not held");
+        drop(completer);
+    });
+}
+
+#[test]
+fn attach_and_complete_race_drop_of_the_outcome() {
+    model("outcome: attach_and_complete_race_drop_of_the_outcome", || {
+        let alive = Alive::default();
+        let (completer, outcome) = outcome::<Alive>();
+        let (stream, subscription) = stream(&alive);
+        let result = alive.clone();
+        let other = thread::spawn(move || {
+            completer.attach(subscription);
+            completer.complete(result);
+        });
+        drop(outcome);
+        other.join().unwrap();
+        assert_eq!(stream.0.load(Ordering::Relaxed), 1, "its only handle is dropped, once");
+        drop(stream);
+        assert_eq!(count(&alive), 0);
+    });
+}
+
+/// Attaches another subscription while it is cancelled.
+struct Attaches(std::sync::Mutex<Option<(Arc<Completer<Alive>>, Subscription)>>);
+
+impl Upstream for Attaches {
+    fn request(&self, _: Demand) {}
+
+    fn cancel(&self) {
+        let next = self.0.lock().unwrap().take();
+        if let Some((completer, subscription)) = next {
+            completer.attach(subscription);
+        }
+    }
+}
+
+#[test]
+fn a_replaced_subscription_is_dropped_outside_of_the_lock() {
+    model("outcome: a_replaced_subscription_is_dropped_outside_of_the_lock", || {
+        let alive = Alive::default();
+        let (completer, outcome) = outcome::<Alive>();
+        let completer = Arc::new(completer);
+        let (second, subscription) = stream(&alive);
+        let (third, inside) = stream(&alive);
+        let first = Attaches(std::sync::Mutex::new(Some((completer.clone(), inside))));
+        completer.attach(Subscription::new(Arc::new(first)));
+        completer.attach(subscription);
+        drop((completer, outcome));
+        let cancelled = [&second, &third].map(|stream| stream.0.load(Ordering::Relaxed));
+        assert_eq!(cancelled, [1, 1]);
+    });
+}

@@ -1,0 +1,265 @@
+//! Seeds each fault of `crates/blocks/faults/<block>/<name>.patch`, and wants the models to
+//! catch it: the verifier is verified.
+//!
+//! A patch begins with one line that says what it seeds and ends in `caught by <model>`. It is
+//! applied to a copy of the tree, and the model named must fail there within the time limit (a
+//! model that hangs has caught it). Everything else is an error: a patch that no longer applies
+//! or compiles, a fault that survives, a fault that only another model catches, and models that
+//! fail without any fault.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), String> {
+    let (mut block, mut only) = (None, None);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--block" => block = arguments.next(),
+            "--only" => only = arguments.next(),
+            _ => return Err(format!("faults: unknown argument {argument}")),
+        }
+    }
+    let root = root()?;
+    let faults: Vec<Fault> = all(&root.join("crates/blocks/faults"))?
+        .into_iter()
+        .filter(|fault| block.as_ref().is_none_or(|block| *block == fault.block))
+        .filter(|fault| only.as_ref().is_none_or(|only| *only == fault.name))
+        .collect();
+    if faults.is_empty() {
+        return Err("faults: there is no such fault".to_owned());
+    }
+    let bench = Bench::new(&root)?;
+    let started = Instant::now();
+    let (mut bad, mut sound) = (0, Vec::new());
+    for fault in &faults {
+        let test = fault.test();
+        if !sound.contains(&test) {
+            bench.check_unpatched(test)?;
+            sound.push(test);
+        }
+        let (ok, verdict) = bench.judge(fault)?;
+        bad += usize::from(!ok);
+        println!("{:<9} {:<34} {verdict}", fault.block, fault.name);
+    }
+    let seconds = started.elapsed().as_secs();
+    println!("{} faults in {seconds} s, {bad} not as they should be", faults.len());
+    if bad == 0 { Ok(()) } else { Err(format!("faults: {bad} of {} are wrong", faults.len())) }
+}
+
+/// One fault to seed.
+struct Fault {
+    block: String,
+    name: String,
+    patch: PathBuf,
+    model: String,
+}
+
+impl Fault {
+    /// The file of models that judges the block: the emission runs in islands.
+    fn test(&self) -> &str {
+        if self.block == "emission" { "island" } else { &self.block }
+    }
+}
+
+fn all(folder: &Path) -> Result<Vec<Fault>, String> {
+    let mut faults = Vec::new();
+    for block in sorted(folder)? {
+        for patch in sorted(&block)? {
+            let text = read(&patch)?;
+            let first = text.lines().next().unwrap_or_default();
+            let Some((_, model)) = first.rsplit_once("caught by ") else {
+                return Err(format!("{}: the first line names no model", patch.display()));
+            };
+            let model = model.trim_end_matches('.').to_owned();
+            faults.push(Fault { block: stem(&block), name: stem(&patch), patch, model });
+        }
+    }
+    Ok(faults)
+}
+
+/// A copy of the tree to seed faults in.
+struct Bench {
+    tree: PathBuf,
+    target: PathBuf,
+}
+
+/// How a run of models ended.
+enum Ran {
+    Clean,
+    Failed(String),
+    TimedOut,
+}
+
+impl Bench {
+    /// Copies what git knows, and what is new. Files that are the same keep their time stamps,
+    /// so that cargo builds them once.
+    fn new(root: &Path) -> Result<Bench, String> {
+        let target = std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| root.join("target"), |target| root.join(target));
+        let bench = Bench { tree: target.join("faults"), target };
+        let mut git = Command::new("git");
+        git.args(["ls-files", "-co", "--exclude-standard"]).current_dir(root);
+        let listed = git.output().map_err(|error| format!("git ls-files: {error}"))?;
+        for file in String::from_utf8_lossy(&listed.stdout).lines() {
+            let from = root.join(file);
+            // Deleted, but not in the index.
+            if from.is_file() {
+                let bytes = fs::read(&from).map_err(|error| format!("{file}: {error}"))?;
+                write_new(&bench.tree.join(file), &bytes)?;
+            }
+        }
+        Ok(bench)
+    }
+
+    fn check_unpatched(&self, test: &str) -> Result<(), String> {
+        let models = self.build(test)?;
+        match self.run(&models, &[])? {
+            Ran::Clean => Ok(()),
+            Ran::Failed(model) => Err(format!("{test}: `{model}` fails without any fault")),
+            Ran::TimedOut => Err(format!("{test}: hangs without any fault")),
+        }
+    }
+
+    /// Whether all is as it should be with this fault, and what became of it.
+    fn judge(&self, fault: &Fault) -> Result<(bool, String), String> {
+        let source = self.tree.join(format!("crates/blocks/src/{}.rs", fault.block));
+        let sound = read(&source)?;
+        let verdict = if self.apply(fault)? {
+            self.seeded(fault)
+        } else {
+            Ok((false, "INVALID: does not apply".to_owned()))
+        };
+        write_new(&source, sound.as_bytes())?;
+        verdict
+    }
+
+    fn seeded(&self, fault: &Fault) -> Result<(bool, String), String> {
+        let Ok(models) = self.build(fault.test()) else {
+            return Ok((false, "INVALID: does not compile".to_owned()));
+        };
+        let named = &fault.model;
+        Ok(match self.run(&models, &["--exact", named])? {
+            Ran::Failed(_) => (true, format!("caught by {named}")),
+            Ran::TimedOut => (true, format!("caught by {named} (hangs)")),
+            Ran::Clean => match self.run(&models, &[])? {
+                Ran::Failed(other) => (false, format!("NOT caught by {named}, but by {other}")),
+                Ran::TimedOut => (false, format!("NOT caught by {named}, but another hangs")),
+                Ran::Clean => (false, "SURVIVED".to_owned()),
+            },
+        })
+    }
+
+    fn apply(&self, fault: &Fault) -> Result<bool, String> {
+        let patch = File::open(&fault.patch).map_err(|error| format!("{}: {error}", fault.name))?;
+        Command::new("patch")
+            .args(["-p1", "-s", "-F0", "--no-backup-if-mismatch", "-r", "-"])
+            .current_dir(&self.tree)
+            .stdin(patch)
+            .stdout(Stdio::null())
+            .status()
+            .map(|status| status.success())
+            .map_err(|error| format!("patch: {error}"))
+    }
+
+    /// Builds a file of models: its executable.
+    fn build(&self, test: &str) -> Result<PathBuf, String> {
+        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["test", "--profile", "loom", "-p", "millstream-blocks", "--no-run"])
+            .args(["--test", test])
+            .current_dir(&self.tree)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("RUSTFLAGS", "--cfg millstream_loom")
+            .output()
+            .map_err(|error| format!("cargo: {error}"))?;
+        let said = String::from_utf8_lossy(&built.stderr);
+        let executable = said
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("Executable ")?.split(['(', ')']).nth(1));
+        match executable {
+            Some(executable) if built.status.success() => Ok(self.tree.join(executable)),
+            _ => Err(format!("{test}: does not compile\n{said}")),
+        }
+    }
+
+    /// Runs models up to the first that fails.
+    fn run(&self, models: &Path, filter: &[&str]) -> Result<Ran, String> {
+        let said = self.target.join("faults-output.txt");
+        let log = File::create(&said).map_err(|error| format!("{}: {error}", said.display()))?;
+        let again = log.try_clone().map_err(|error| error.to_string())?;
+        let mut child = Command::new(models)
+            .args(["--nocapture", "--test-threads=1"])
+            .args(filter)
+            .env("RUST_BACKTRACE", "0")
+            .stdout(log)
+            .stderr(again)
+            .spawn()
+            .map_err(|error| format!("{}: {error}", models.display()))?;
+        let started = Instant::now();
+        loop {
+            let ended = child.try_wait().map_err(|error| error.to_string())?;
+            let text = String::from_utf8_lossy(&fs::read(&said).unwrap_or_default()).into_owned();
+            let panicked = text.lines().find_map(|line| {
+                line.strip_prefix("thread '")?.split_once("' ").map(|(model, _)| model.to_owned())
+            });
+            let timed_out = started.elapsed() > LIMIT;
+            if ended.is_none() && panicked.is_none() && !timed_out {
+                std::thread::sleep(Duration::from_millis(20));
+                continue;
+            }
+            if ended.is_none() {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            return Ok(match (ended, panicked) {
+                (_, Some(model)) => Ran::Failed(model),
+                (None, None) => Ran::TimedOut,
+                (Some(status), None) if status.success() => {
+                    if text.contains("running 0 tests") {
+                        return Err(format!("there is no model {filter:?}"));
+                    }
+                    Ran::Clean
+                }
+                (Some(status), None) => Ran::Failed(status.to_string()),
+            });
+        }
+    }
+}
+
+/// Writes only what is not there yet.
+fn write_new(file: &Path, bytes: &[u8]) -> Result<(), String> {
+    let failed = |error| format!("{}: {error}", file.display());
+    if fs::read(file).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    fs::write(file, bytes).map_err(failed)
+}
+
+fn root() -> Result<PathBuf, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.canonicalize().map_err(|error| format!("{}: {error}", root.display()))
+}
+
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let failed = |error| format!("{}: {error}", folder.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        found.push(entry.map_err(failed)?.path());
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
