@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use millstream::prelude::*;
 use millstream::shape::pump::{Expand, Pump};
-use millstream::shape::stage::{Emit, Stage, Step};
+use millstream::shape::stage::{Books, Emit, Stage, Step};
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{Token, rows};
 
@@ -15,6 +15,7 @@ struct Reversed(Vec<Token>);
 impl Step<Token, TestError> for Reversed {
     type Item = Token;
     type Error = TestError;
+    type Books = Books<TestError>;
     const HOLDS: bool = true;
 
     fn next(&mut self, item: Token) -> Emit<Token, Token, TestError> {
@@ -80,5 +81,7 @@ rows! {
     boxed: |source| source.boxed(), |items| items, |options| options.long(1_000);
     on_other_threads: |source| source.on_other_threads().map(|n| n), |items| items,
         |options| options.patience(Duration::from_secs(20)).long(500);
+    retry: |source| source.retry(2), |items| items, |options| options.recovers();
+    chunks: |source| source.chunks(2), |items| items.chunks(2).map(<[i64]>::to_vec);
     mapped_to_numbers: |source| source.map(|n| n.value()), |items| items;
 }

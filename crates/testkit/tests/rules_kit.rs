@@ -3,7 +3,7 @@
 use millstream::prelude::*;
 use std::sync::{Arc, Mutex};
 
-use millstream::shape::stage::{Emit, Stage, Step};
+use millstream::shape::stage::{Books, Emit, Stage, Step};
 use millstream::{ActiveSubscriber, Demand, End, Fault, More, Pulled, Subscription, Upstream};
 use millstream_testkit::rules::{self, Report, Rule, Verdict};
 use millstream_testkit::sweep::TestError;
@@ -281,6 +281,7 @@ struct Swallowing;
 impl Step<u64, TestError> for Swallowing {
     type Item = u64;
     type Error = TestError;
+    type Books = Books<TestError>;
 
     fn next(&mut self, item: u64) -> Emit<u64, u64, TestError> {
         Emit::Item(item)
@@ -304,6 +305,7 @@ struct Stalling(bool);
 impl Step<u64, TestError> for Stalling {
     type Item = u64;
     type Error = TestError;
+    type Books = Books<TestError>;
 
     fn next(&mut self, item: u64) -> Emit<u64, u64, TestError> {
         Emit::Item(item)
