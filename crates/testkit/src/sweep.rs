@@ -84,12 +84,20 @@ pub struct Source<const PULLS: bool> {
     values: Vec<i64>,
     ending: Ending,
     ledger: Ledger,
+    threaded: bool,
 }
 
 impl<const PULLS: bool> Source<PULLS> {
     /// These values, with this end.
     pub fn new(values: Vec<i64>, ending: Ending, ledger: &Ledger) -> Self {
-        Source { values, ending, ledger: ledger.clone() }
+        Source { values, ending, ledger: ledger.clone(), threaded: false }
+    }
+
+    /// Sends from threads of its own when it is subscribed to; the row needs
+    /// [patience](Options::patience) then.
+    pub fn on_other_threads(mut self) -> Self {
+        self.threaded = true;
+        self
     }
 
     /// The account of its items.
@@ -98,7 +106,7 @@ impl<const PULLS: bool> Source<PULLS> {
     }
 
     fn sent(self) -> (impl Iterator<Item = Token> + Send + 'static, Ending) {
-        let Source { values, ending, ledger } = self;
+        let Source { values, ending, ledger, .. } = self;
         let n = match ending {
             Ending::Complete => values.len(),
             Ending::Fails(n) | Ending::Breaks(n) => n as usize,
@@ -113,6 +121,7 @@ impl<const PULLS: bool> Publisher for Source<PULLS> {
     const PULLS: bool = PULLS;
 
     fn subscribe<S: Subscriber<Token, TestError>>(self, subscriber: S) {
+        let threaded = self.threaded;
         let (items, ending) = self.sent();
         let script = Script::items(items);
         let script = match ending {
@@ -120,7 +129,9 @@ impl<const PULLS: bool> Publisher for Source<PULLS> {
             Ending::Fails(n) => script.then_error(TestError(n)),
             Ending::Breaks(_) => script.then_fault(Fault::SourceDropped),
         };
-        ScriptedPublisher::playing(script).subscribe(subscriber);
+        let publisher = ScriptedPublisher::playing(script);
+        let publisher = if threaded { publisher.on_other_threads() } else { publisher };
+        publisher.subscribe(subscriber);
     }
 
     fn into_pull(self) -> Result<impl Pull<Item = Token, Error = TestError>, Self> {
@@ -641,7 +652,9 @@ where
     }
 
     fn ends_as_expected(mut self, pattern: &[u64], expected: &Expected<V>) {
-        let enough = expected.items.len() + 3;
+        // A source that is tried again sends its items again.
+        let recovers = self.options.recovers && expected.ending != Ending::Complete;
+        let enough = if recovers { 100 } else { expected.items.len() + 3 };
         let mut asked = 0_u64;
         for n in pattern.iter().cycle().take(enough.max(pattern.len())) {
             if self.handle.is_ended() {
@@ -659,7 +672,6 @@ where
         }
         self.check(self.settled(ProbeHandle::is_ended), "it did not end, with demand for all");
         let (items, end) = (self.handle.items(), self.handle.end());
-        let recovers = self.options.recovers && expected.ending != Ending::Complete;
         if !recovers {
             let whole = matches!(end, Some(Event::Completed));
             self.check(self.fits(&items, &expected.items, whole), || {

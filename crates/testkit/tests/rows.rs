@@ -1,6 +1,8 @@
 //! The sweep passes operators that are right, and says what is wrong with those that are not.
 
 use millstream::Pulled;
+use std::time::Duration;
+
 use millstream::prelude::*;
 use millstream::shape::pump::{Expand, Pump};
 use millstream::shape::stage::{Books, Emit, Stage, Step};
@@ -77,5 +79,9 @@ rows! {
     take_none: |source| source.take(0), |_items| [];
     chain_of_three: |source| source.map(|n| n).filter(|_| true).take(3), |items| items.into_iter().take(3);
     boxed: |source| source.boxed(), |items| items, |options| options.long(1_000);
+    on_other_threads: |source| source.on_other_threads().map(|n| n), |items| items,
+        |options| options.patience(Duration::from_secs(20)).long(500);
+    retry: |source| source.retry(2), |items| items, |options| options.recovers();
+    chunks: |source| source.chunks(2), |items| items.chunks(2).map(<[i64]>::to_vec);
     mapped_to_numbers: |source| source.map(|n| n.value()), |items| items;
 }

@@ -3,7 +3,8 @@
 use millstream::prelude::*;
 use std::sync::{Arc, Mutex};
 
-use millstream::{ActiveSubscriber, Demand, End, Fault, More, Subscription, Upstream};
+use millstream::shape::stage::{Books, Emit, Stage, Step};
+use millstream::{ActiveSubscriber, Demand, End, Fault, More, Pulled, Subscription, Upstream};
 use millstream_testkit::rules::{self, Report, Rule, Verdict};
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{Breach, Script, ScriptedPublisher, rules_for};
@@ -62,7 +63,7 @@ fn a_scripted_publisher_on_other_threads_keeps_all_rules() {
         let script = Script::<u64, TestError>::items(0..n).then_complete();
         ScriptedPublisher::playing(script).on_other_threads()
     };
-    let patience = std::time::Duration::from_millis(100);
+    let patience = std::time::Duration::from_secs(10);
     rules::publisher(whole).patience(patience).check().assert_kept();
 }
 
@@ -272,4 +273,62 @@ impl Publisher for Recursing {
 #[test]
 fn a_publisher_that_recurses_is_told_before_the_stack_is_used_up() {
     rules::publisher(Recursing).check().assert_broken(&[Rule::R3_03]);
+}
+
+/// Takes an error for the end.
+struct Swallowing;
+
+impl Step<u64, TestError> for Swallowing {
+    type Item = u64;
+    type Error = TestError;
+    type Books = Books<TestError>;
+
+    fn next(&mut self, item: u64) -> Emit<u64, u64, TestError> {
+        Emit::Item(item)
+    }
+
+    fn error(&mut self, _: TestError) -> Pulled<u64, TestError> {
+        Pulled::Complete
+    }
+}
+
+#[test]
+fn an_operator_that_swallows_errors_is_told() {
+    let report = rules::processor(|source| Stage::new(source, Swallowing)).check();
+    report.assert_broken(&[Rule::R1_04, Rule::R4_02]);
+    rules::processor(|source| Stage::new(source, Swallowing)).recovers().check().assert_kept();
+}
+
+/// Never asks upstream for more than the first item.
+struct Stalling(bool);
+
+impl Step<u64, TestError> for Stalling {
+    type Item = u64;
+    type Error = TestError;
+    type Books = Books<TestError>;
+
+    fn next(&mut self, item: u64) -> Emit<u64, u64, TestError> {
+        Emit::Item(item)
+    }
+
+    fn demand(&mut self, more: More) -> More {
+        if more == More::NONE || std::mem::replace(&mut self.0, true) {
+            return More::NONE;
+        }
+        More::ONE
+    }
+
+    fn error(&mut self, error: TestError) -> Pulled<u64, TestError> {
+        Pulled::Error(error)
+    }
+}
+
+#[test]
+fn an_operator_that_loses_demand_is_told() {
+    let report = rules::processor(|source| Stage::new(source, Stalling(false))).check();
+    let broken = report.broken();
+    for rule in [Rule::R1_05, Rule::R3_02, Rule::R3_08, Rule::R3_17] {
+        assert!(broken.contains(&rule), "{rule}\n{report}");
+    }
+    assert!(!broken.contains(&Rule::R1_01), "{report}");
 }

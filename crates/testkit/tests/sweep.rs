@@ -1,5 +1,8 @@
 //! The sweep says what is wrong with an operator that is wrong.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
 use millstream::{
     ActiveSubscriber, Discards, End, Fault, More, Publisher, Rest, Subscriber, Subscription,
 };
@@ -196,4 +199,42 @@ fn a_publisher_that_lets_panics_out_is_found() {
 #[test]
 fn faults_can_be_compared() {
     assert_eq!(Faulted::from(&Fault::SourceDropped), Faulted::SourceDropped);
+}
+
+type Jobs = Arc<Mutex<Vec<Box<dyn FnOnce() + Send>>>>;
+
+/// Subscribes when its jobs are run, as on an executor that is driven by hand.
+struct Deferred<P>(P, Jobs);
+
+impl<P: Publisher> Publisher for Deferred<P> {
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
+        let Deferred(upstream, jobs) = self;
+        jobs.lock().unwrap().push(Box::new(|| upstream.subscribe(subscriber)));
+    }
+}
+
+#[test]
+fn an_operator_that_is_driven_by_hand_is_swept_too() {
+    let driven = AtomicU64::new(0);
+    sweep::check_driven(
+        "deferred",
+        |source: Source<false>| {
+            let jobs = Jobs::default();
+            let drive = {
+                let (jobs, driven) = (jobs.clone(), &driven);
+                move || loop {
+                    driven.fetch_add(1, Ordering::Relaxed);
+                    let Some(job) = jobs.lock().unwrap().pop() else { break };
+                    job();
+                }
+            };
+            (Deferred(source, jobs), drive)
+        },
+        |items| items,
+        Options::default(),
+    );
+    assert!(driven.into_inner() > 1_000);
 }
