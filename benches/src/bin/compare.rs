@@ -107,7 +107,7 @@ fn report(workload: &Workload, rows: &[Row]) -> usize {
     let library = rows
         .iter()
         .filter(|row| row.peer.kind == Kind::Library)
-        .min_by(|a, b| median(a.times.clone()).total_cmp(&median(b.times.clone())));
+        .min_by(|a, b| best(a).total_cmp(&best(b)));
 
     println!("{}: {}", workload.name, workload.task);
     println!(
