@@ -14,7 +14,7 @@
 //! * **Cancellation** closes the word. If nobody holds the turn, the canceller drops source and
 //!   subscriber (rule 3.13); otherwise the holder does, before the next item.
 //! * **A panic** in user code is caught here, at the entry, once for the whole chain. The chain
-//!   is told by [`End::Fault`], the source is dropped, the word closes; nobody waits for ever.
+//!   is told by [`End::Fault`](millstream_core::End::Fault), the source is dropped, the word closes; nobody waits for ever.
 //! * **Stack depth** does not grow with the number of items or requests: a request from inside a
 //!   signal adds to the word and returns.
 

@@ -41,7 +41,7 @@ where
     Concat { sources: sources.into_iter() }
 }
 
-/// The publisher of [`concat`].
+/// The publisher of [`concat()`].
 #[derive(Clone)]
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
 pub struct Concat<I> {
