@@ -44,7 +44,11 @@ impl fmt::Display for Fault {
 impl Error for Fault {}
 
 /// The payload of a panic in user code, and where it happened if a stage with a name saw it.
-pub struct Panic {
+///
+/// One pointer wide, since it travels with every end.
+pub struct Panic(Box<PanicParts>);
+
+struct PanicParts {
     payload: Box<dyn Any + Send>,
     stage: Option<Cow<'static, str>>,
 }
@@ -53,13 +57,13 @@ impl Panic {
     /// A panic with what [`std::panic::catch_unwind`] returned.
     #[must_use]
     pub fn new(payload: Box<dyn Any + Send>) -> Panic {
-        Panic { payload, stage: None }
+        Panic(Box::new(PanicParts { payload, stage: None }))
     }
 
     /// The message, where the panic carried text.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
-        let payload = self.payload.as_ref();
+        let payload = self.0.payload.as_ref();
         payload
             .downcast_ref::<&'static str>()
             .copied()
@@ -69,25 +73,25 @@ impl Panic {
     /// The name of the first named stage below the place of the panic.
     #[must_use]
     pub fn stage(&self) -> Option<&str> {
-        self.stage.as_deref()
+        self.0.stage.as_deref()
     }
 
     /// Names the place, unless a stage nearer to it already did.
     #[must_use]
     pub fn at(mut self, stage: impl Into<Cow<'static, str>>) -> Panic {
-        self.stage.get_or_insert_with(|| stage.into());
+        self.0.stage.get_or_insert_with(|| stage.into());
         self
     }
 
     /// What the panic carried.
     #[must_use]
     pub fn into_payload(self) -> Box<dyn Any + Send> {
-        self.payload
+        self.0.payload
     }
 
     /// Goes on unwinding with the same payload.
     pub fn resume(self) -> ! {
-        std::panic::resume_unwind(self.payload)
+        std::panic::resume_unwind(self.0.payload)
     }
 }
 
@@ -95,7 +99,7 @@ impl fmt::Debug for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Panic")
             .field("message", &self.message())
-            .field("stage", &self.stage)
+            .field("stage", &self.0.stage)
             .finish()
     }
 }

@@ -15,6 +15,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_blocks::emission::Emission;
@@ -53,6 +54,10 @@ pub trait Step<T, E>: Send + 'static {
     type Item: Send + 'static;
     /// How downstream is told of a failure.
     type Error: Send + 'static;
+
+    /// What the stage keeps beside the step: [`NoBooks`] where each item gives exactly one
+    /// ([`Emit::Item`] always), else [`Books`].
+    type Books: Bookkeeping<Self::Error>;
 
     /// Whether there can be items that do not answer an item of upstream: from
     /// [`first`](Step::first), or from [`complete`](Step::complete) and [`error`](Step::error).
@@ -100,6 +105,117 @@ pub trait Step<T, E>: Send + 'static {
     /// Who is told of items that upstream discards, given who is told downstream.
     fn discards(&self, downstream: Discards) -> Discards {
         downstream
+    }
+}
+
+/// What a stage keeps beside its step. A trait so that a stage that needs nothing is as small as
+/// its step: a chain is moved when it starts and when it ends.
+pub trait Bookkeeping<F>: Send + 'static {
+    /// Whether anything is kept.
+    const KEPT: bool;
+    /// At the beginning.
+    fn open(discards: Discards) -> Self;
+    /// Who is told of discarded items.
+    fn discards(&self) -> Option<&Discards>;
+    /// The stage ends downstream.
+    fn finish(&mut self, finish: Finish<F>);
+    /// How, if it does.
+    fn finished(&mut self) -> Option<Finish<F>>;
+    /// Downstream's demand that is not used up.
+    fn owed(&mut self) -> Option<&mut Owed>;
+}
+
+/// The ends that a stage can bring about itself.
+#[derive(Debug)]
+pub enum Finish<F> {
+    /// Downstream completes.
+    Completed,
+    /// Downstream fails.
+    Failed(F),
+}
+
+impl<F> From<Finish<F>> for End<F> {
+    fn from(finish: Finish<F>) -> End<F> {
+        match finish {
+            Finish::Completed => End::Completed,
+            Finish::Failed(error) => End::Failed(error),
+        }
+    }
+}
+
+/// Downstream's demand, as a step that [holds](Step::HOLDS) items needs to know it.
+#[derive(Debug, Default)]
+pub struct Owed {
+    credit: Credit,
+    /// Demand to be asked from upstream as soon as downstream has stopped yielding.
+    withheld: Credit,
+}
+
+/// Nothing: the stage never skips, ends or holds.
+#[derive(Debug)]
+pub struct NoBooks;
+
+impl<F> Bookkeeping<F> for NoBooks {
+    const KEPT: bool = false;
+
+    #[inline]
+    fn open(_: Discards) -> NoBooks {
+        NoBooks
+    }
+
+    #[inline]
+    fn discards(&self) -> Option<&Discards> {
+        None
+    }
+
+    fn finish(&mut self, _: Finish<F>) {
+        unreachable!("a step that ends by itself keeps `Books`");
+    }
+
+    #[inline]
+    fn finished(&mut self) -> Option<Finish<F>> {
+        None
+    }
+
+    #[inline]
+    fn owed(&mut self) -> Option<&mut Owed> {
+        None
+    }
+}
+
+/// Everything a stage can need.
+#[derive(Debug)]
+pub struct Books<F> {
+    discards: Discards,
+    finish: Option<Finish<F>>,
+    owed: Owed,
+}
+
+impl<F: Send + 'static> Bookkeeping<F> for Books<F> {
+    const KEPT: bool = true;
+
+    #[inline]
+    fn open(discards: Discards) -> Books<F> {
+        Books { discards, finish: None, owed: Owed::default() }
+    }
+
+    #[inline]
+    fn discards(&self) -> Option<&Discards> {
+        Some(&self.discards)
+    }
+
+    fn finish(&mut self, finish: Finish<F>) {
+        self.finish = Some(finish);
+    }
+
+    #[inline]
+    fn finished(&mut self) -> Option<Finish<F>> {
+        self.finish.take()
+    }
+
+    #[inline]
+    fn owed(&mut self) -> Option<&mut Owed> {
+        Some(&mut self.owed)
     }
 }
 
@@ -162,13 +278,16 @@ where
 
     #[inline]
     fn on_subscribe(self, subscription: Subscription) -> Self::Active {
-        let discards = self.downstream.discards();
+        // Only asked where somebody may have to be told.
+        let discards =
+            if O::Books::KEPT { self.downstream.discards() } else { Discards::default() };
         ActiveStage {
-            keeper: Keeper { step: self.step, discards, marker: std::marker::PhantomData },
+            keeper: Keeper {
+                step: self.step,
+                books: O::Books::open(discards),
+                marker: PhantomData,
+            },
             downstream: self.downstream.on_subscribe(subscription),
-            pending: None,
-            owed: Credit::NONE,
-            withheld: More::NONE,
         }
     }
 
@@ -177,18 +296,52 @@ where
     }
 }
 
-/// The step, and what becomes of the items it holds when it goes away.
+/// The step and its books, and what becomes of the items it holds when it goes away.
 struct Keeper<T: 'static, E, O: Step<T, E>> {
     step: O,
-    discards: Discards,
-    marker: std::marker::PhantomData<fn(T, E)>,
+    books: O::Books,
+    marker: PhantomData<fn(T, E)>,
+}
+
+impl<T: 'static, E, O: Step<T, E>> Keeper<T, E, O> {
+    #[inline]
+    fn discard(&self, item: T) {
+        if let Some(discards) = self.books.discards() {
+            discards.discard(item);
+        }
+    }
+
+    /// How downstream ends, or an item that goes before.
+    #[inline]
+    fn end(&mut self, end: End<E>) -> Result<End<O::Error>, O::Item> {
+        if let Some(finish) = self.books.finished() {
+            return Ok(finish.into());
+        }
+        catch_unwind(AssertUnwindSafe(|| {
+            let given = match end {
+                End::Completed => self.step.complete(),
+                End::Failed(error) => self.step.error(error),
+                End::Cancelled => return Ok(End::Cancelled),
+                End::Fault(fault) => return Ok(End::Fault(self.step.fault(fault))),
+            };
+            match given {
+                Pulled::Error(error) => Ok(End::Failed(error)),
+                Pulled::Item(item) => Err(item),
+                Pulled::Complete | Pulled::Pending | Pulled::Skipped => Ok(End::Completed),
+            }
+        }))
+        .unwrap_or_else(|payload| Ok(panicked(payload)))
+    }
 }
 
 impl<T: 'static, E, O: Step<T, E>> Drop for Keeper<T, E, O> {
+    #[inline]
     fn drop(&mut self) {
-        if !self.discards.is_none() {
+        if let Some(discards) = self.books.discards()
+            && !discards.is_none()
+        {
             while let Some(item) = self.step.held() {
-                self.discards.discard(item);
+                discards.discard(item);
             }
         }
     }
@@ -197,12 +350,6 @@ impl<T: 'static, E, O: Step<T, E>> Drop for Keeper<T, E, O> {
 struct ActiveStage<T: 'static, E, O: Step<T, E>, A> {
     keeper: Keeper<T, E, O>,
     downstream: A,
-    /// How downstream ends, once this stage has answered `CANCEL` of its own accord.
-    pending: Option<End<O::Error>>,
-    /// Downstream's demand that is not used up; counted only where the step holds items.
-    owed: Credit,
-    /// Demand to be asked from upstream as soon as downstream has stopped yielding.
-    withheld: More,
 }
 
 impl<T, E, O, A> ActiveStage<T, E, O, A>
@@ -214,12 +361,17 @@ where
 {
     #[inline]
     fn send(&mut self, item: O::Item) -> More {
-        if O::HOLDS {
-            self.owed.spend();
+        const { assert!(O::Books::KEPT || !O::HOLDS, "a step that holds items keeps `Books`") };
+        if O::HOLDS
+            && let Some(owed) = self.keeper.books.owed()
+        {
+            owed.credit.spend();
         }
         let answer = self.downstream.on_next(item);
-        if O::HOLDS {
-            self.owed.add(answer);
+        if O::HOLDS
+            && let Some(owed) = self.keeper.books.owed()
+        {
+            owed.credit.add(answer);
         }
         answer
     }
@@ -231,28 +383,33 @@ where
         }
         let more = self.keeper.step.demand(answer);
         if more.is_cancel() {
-            self.pending = Some(End::Completed);
+            return self.stop(Finish::Completed);
         }
         more
     }
 
     #[cold]
-    fn stop(&mut self, end: End<O::Error>) -> More {
-        self.pending = Some(end);
+    fn stop(&mut self, finish: Finish<O::Error>) -> More {
+        self.keeper.books.finish(finish);
         More::CANCEL
     }
 
-    /// Sends what comes before upstream's items, as far as there is demand.
+    /// Notes downstream's demand, sends what comes before upstream's items as far as it goes,
+    /// and answers with the demand that came in all.
     fn send_first(&mut self, answer: More) -> More {
-        let mut total = std::mem::replace(&mut self.withheld, More::NONE).plus(answer);
+        let Some(owed) = self.keeper.books.owed() else { return answer };
+        owed.credit.add(answer);
+        let mut total = owed.withheld.take().plus(answer);
         while !total.is_special()
-            && !self.owed.is_empty()
+            && self.keeper.books.owed().is_some_and(|owed| !owed.credit.is_empty())
             && let Some(item) = self.keeper.step.first()
         {
             let before = total;
             total = total.plus(self.send(item));
-            if total.is_yield() {
-                self.withheld = before;
+            if total.is_yield()
+                && let Some(owed) = self.keeper.books.owed()
+            {
+                owed.withheld.add(before);
             }
         }
         total
@@ -274,64 +431,55 @@ where
                 self.ask(answer)
             }
             Emit::Skip(item) => {
-                self.keeper.discards.discard(item);
+                self.keeper.discard(item);
                 More::ONE
             }
             Emit::Keep => More::NONE,
             Emit::KeepAsking => More::ONE,
             Emit::Last(item) => {
                 // Where downstream has ended itself, there is nobody to complete.
-                if !self.send(item).is_cancel() {
-                    self.pending = Some(End::Completed);
+                if self.send(item).is_cancel() {
+                    return More::CANCEL;
                 }
-                More::CANCEL
+                self.stop(Finish::Completed)
             }
             Emit::Stop(item) => {
-                self.keeper.discards.discard(item);
-                self.stop(End::Completed)
+                self.keeper.discard(item);
+                self.stop(Finish::Completed)
             }
-            Emit::Complete => self.stop(End::Completed),
-            Emit::Error(error) => self.stop(End::Failed(error)),
+            Emit::Complete => self.stop(Finish::Completed),
+            Emit::Error(error) => self.stop(Finish::Failed(error)),
         }
     }
 
+    #[inline]
     fn on_request(&mut self, more: More) -> More {
         let mut answer = self.downstream.on_request(more);
         if O::HOLDS {
-            self.owed.add(answer);
             answer = self.send_first(answer);
         }
         self.ask(answer)
     }
 
-    fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {
-        let ActiveStage { mut keeper, downstream, pending, owed, .. } = self;
-        if let Some(end) = pending {
-            let rest = downstream.on_end(end);
-            drop(keeper);
-            return rest;
-        }
-        let tail = catch_unwind(AssertUnwindSafe(|| match end {
-            End::Completed => Ok(keeper.step.complete()),
-            End::Failed(error) => Ok(keeper.step.error(error)),
-            End::Cancelled => Err(End::Cancelled),
-            End::Fault(fault) => Err(End::Fault(keeper.step.fault(fault))),
-        }));
-        let end = match tail {
-            Ok(Ok(Pulled::Error(error))) => End::Failed(error),
-            Ok(Ok(Pulled::Item(item))) => {
-                assert!(O::HOLDS, "a step that gives items at the end must say so by `HOLDS`");
-                let tail = Emission::resumed(Tail(keeper), downstream, owed, Some(item));
-                return tail.run_within(64);
+    // The fields are moved out one by one: taking the stage apart first would copy the whole
+    // chain below it, at each stage. And only steps that hold items may name `Tail` here: a
+    // second way down for every stage would double the code of the end at each.
+    #[inline]
+    fn on_end(mut self, end: End<E>) -> Option<Box<dyn Rest>> {
+        let end = match self.keeper.end(end) {
+            Ok(end) => end,
+            Err(item) => {
+                if O::HOLDS {
+                    let owed = self.keeper.books.owed().map_or(Credit::NONE, |owed| owed.credit);
+                    let tail = Tail(self.keeper);
+                    return Emission::resumed(tail, self.downstream, owed, Some(item))
+                        .run_within(64);
+                }
+                unreachable!("a step that gives items at the end must say so by `HOLDS`");
             }
-            Ok(Ok(Pulled::Complete | Pulled::Pending | Pulled::Skipped)) => End::Completed,
-            Ok(Err(end)) => end,
-            Err(payload) => panicked(payload),
         };
-        let rest = downstream.on_end(end);
-        // After downstream has been told: `finally` and `using` act now.
-        drop(keeper);
-        rest
+        // The step goes after downstream has been told: `finally` and `using` act then.
+        self.downstream.on_end(end)
     }
 
     fn on_complete(self) {
