@@ -21,6 +21,9 @@ use millstream_core::{
     ActiveSubscriber, Credit, End, Fault, More, Panic, Progress, Pull, Pulled, Rest,
 };
 
+/// The most items that are sent between two looks at the demand word.
+pub const STRETCH: u32 = 64;
+
 /// A source, the subscriber below it, and the credit between them. See the [module](self).
 pub struct Emission<P: Pull, A> {
     /// Away only while it runs: a local that nobody else can see stays in registers, whatever

@@ -238,7 +238,10 @@ pub enum Progress {
 }
 
 /// Behind one thin pointer, because every stage keeps one.
-struct DiscardHook(Box<dyn Fn(&mut dyn Any) + Send + Sync>);
+struct DiscardHook(Box<TakeDiscarded>);
+
+/// Is given an `Option` with the item inside, and takes it out if the type is right.
+type TakeDiscarded = dyn Fn(&mut dyn Any) + Send + Sync;
 
 /// Who is told of items that are taken from upstream and never delivered.
 ///

@@ -170,6 +170,8 @@ impl Bench {
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["test", "--profile", "loom", "-p", "millstream-blocks", "--no-run"])
             .args(["--test", test])
+            // Only what is built anew for each fault: the models are short, loom is not.
+            .args(["--config", "profile.loom.package.millstream-blocks.opt-level=0"])
             .current_dir(&self.tree)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("RUSTFLAGS", "--cfg millstream_loom")
