@@ -8,7 +8,8 @@
 //! * An item is pulled only with credit, so nothing is produced that may not be sent (rule 1.1).
 //! * The answer to an item is added to the credit without any atomic operation.
 //! * `interrupted` is asked before each item: a cancellation from another thread, or by dropping
-//!   the subscription inside a signal, takes effect before the next item.
+//!   the subscription inside a signal, takes effect before the next item. The source is a local
+//!   while it runs, so that looking at an atomic does not force it into memory.
 //! * Without bound there is no counting.
 //! * When the credit is used up the source is asked whether it is over, because an end needs no
 //!   demand (rules 2.9, 2.10).
@@ -22,7 +23,9 @@ use millstream_core::{
 
 /// A source, the subscriber below it, and the credit between them. See the [module](self).
 pub struct Emission<P: Pull, A> {
-    producer: P,
+    /// Away only while it runs: a local that nobody else can see stays in registers, whatever
+    /// downstream does. A panic drops it there, as it should.
+    producer: Option<P>,
     active: A,
     credit: Credit,
     /// An item that was pulled to find out whether the source is over: sent next.
@@ -34,12 +37,12 @@ pub struct Emission<P: Pull, A> {
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     /// At the beginning of a source.
     pub fn new(producer: P, active: A) -> Emission<P, A> {
-        Emission { producer, active, credit: Credit::NONE, ahead: None, started: false, end: None }
+        Emission::resumed(producer, active, Credit::NONE, None)
     }
 
     /// In the middle of one: `credit` is granted already, and `ahead`, if any, goes first.
     pub fn resumed(producer: P, active: A, credit: Credit, ahead: Option<P::Item>) -> Self {
-        Emission { producer, active, credit, ahead, started: true, end: None }
+        Emission { producer: Some(producer), active, credit, ahead, started: false, end: None }
     }
 
     /// Sends up to `budget` items, for a stage that holds them at the end of its upstream; what
@@ -97,53 +100,61 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         }
     }
 
-    #[inline]
+    // The two loops are functions of their own so that the compiler gives them all registers.
+    #[inline(never)]
     fn run_unbounded(&mut self, interrupted: &impl Fn() -> bool) -> Result<More, Progress> {
-        while !interrupted() {
-            match self.producer.pull() {
-                Pulled::Item(item) => {
-                    let answer = self.active.on_next(item);
-                    if answer.is_special() {
-                        return Ok(answer);
+        let Some(mut producer) = self.producer.take() else { return Err(Progress::Ended) };
+        let stopped = 'run: {
+            while !interrupted() {
+                match producer.pull() {
+                    Pulled::Item(item) => {
+                        let answer = self.active.on_next(item);
+                        if answer.is_special() {
+                            break 'run Ok(answer);
+                        }
                     }
-                }
-                other => self.without_item(other)?,
-            }
-        }
-        Err(Progress::Interrupted)
-    }
-
-    #[inline]
-    fn run_counted(&mut self, interrupted: &impl Fn() -> bool) -> Result<More, Progress> {
-        // The count is kept in a local so that it stays in a register.
-        let mut credit = self.credit;
-        let stopped = loop {
-            if interrupted() {
-                break Err(Progress::Interrupted);
-            }
-            match self.producer.pull() {
-                Pulled::Item(item) => {
-                    let answer = self.active.on_next(item);
-                    credit.spend();
-                    if answer.is_special() {
-                        break Ok(answer);
-                    }
-                    credit.add(answer);
-                    if credit.is_empty() || credit.is_unbounded() {
-                        break Ok(More::NONE);
-                    }
-                }
-                other => {
-                    if let Err(progress) = self.without_item(other) {
-                        break Err(progress);
+                    other => {
+                        if let Err(progress) = self.without_item(other) {
+                            break 'run Err(progress);
+                        }
                     }
                 }
             }
+            Err(Progress::Interrupted)
         };
-        self.credit = credit;
+        self.producer = Some(producer);
         stopped
     }
 
+    #[inline(never)]
+    fn run_counted(&mut self, interrupted: &impl Fn() -> bool) -> Result<More, Progress> {
+        let Some(mut producer) = self.producer.take() else { return Err(Progress::Ended) };
+        let mut credit = self.credit;
+        let stopped = 'run: {
+            while !interrupted() {
+                match producer.pull() {
+                    Pulled::Item(item) => {
+                        let answer = self.active.on_next(item);
+                        if !credit.settle(answer) {
+                            let special = answer.is_special();
+                            break 'run Ok(if special { answer } else { More::NONE });
+                        }
+                    }
+                    other => {
+                        if let Err(progress) = self.without_item(other) {
+                            break 'run Err(progress);
+                        }
+                    }
+                }
+            }
+            Err(Progress::Interrupted)
+        };
+        self.credit = credit;
+        self.producer = Some(producer);
+        stopped
+    }
+
+    /// `Ok` where the next item may be pulled.
     #[inline]
     fn without_item(&mut self, pulled: Pulled<P::Item, P::Error>) -> Result<(), Progress> {
         match pulled {
@@ -159,10 +170,10 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     }
 
     fn look_ahead(&mut self) -> Progress {
-        if self.ahead.is_some() {
+        let Some(producer) = self.producer.as_mut().filter(|_| self.ahead.is_none()) else {
             return Progress::Starved;
-        }
-        let pulled = self.producer.look_ahead(self.started);
+        };
+        let pulled = producer.look_ahead(self.started);
         match self.without_item(pulled) {
             Ok(()) | Err(Progress::Pending) => Progress::Starved,
             Err(progress) => progress,
@@ -176,9 +187,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
 
     /// Delivers the end, after [`Progress::Ended`]; the source is dropped before.
     pub fn finish(self) -> Option<Box<dyn Rest>> {
-        let Emission { producer, active, end, .. } = self;
-        drop(producer);
-        active.on_end(end.unwrap_or(End::Fault(Fault::SourceDropped)))
+        drop(self.producer);
+        self.active.on_end(self.end.unwrap_or(End::Fault(Fault::SourceDropped)))
     }
 
     /// Ends with a fault in the middle.

@@ -14,7 +14,7 @@
 //! * **Cancellation** closes the word. If nobody holds the turn, the canceller drops source and
 //!   subscriber (rule 3.13); otherwise the holder does, before the next item.
 //! * **A panic** in user code is caught here, at the entry, once for the whole chain. The chain
-//!   is told by [`End::Fault`], the source is dropped, the word closes; nobody waits for ever.
+//!   is told by [`End::Fault`](millstream_core::End::Fault), the source is dropped, the word closes; nobody waits for ever.
 //! * **Stack depth** does not grow with the number of items or requests: a request from inside a
 //!   signal adds to the word and returns.
 
@@ -41,11 +41,12 @@ pub fn emit<P: Pull, S: Subscriber<P::Item, P::Error>>(producer: P, subscriber: 
     });
     // The turn is held while the subscriber becomes active: a request from inside
     // `on_subscribe` is noted, and served below.
-    let Some(holder) = island.turn.enter() else { unreachable!("a new turn is idle") };
+    let Some(mut holder) = island.turn.enter() else { unreachable!("a new turn is idle") };
     let subscription = Subscription::new(island.clone());
     match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
         Ok(active) => {
-            island.drive(holder, Some(Running::Source(Emission::new(producer, active))));
+            holder.with(|running| *running = Running::Source(Emission::new(producer, active)));
+            island.drive(holder);
         }
         Err(payload) => undelivered(payload),
     }
@@ -65,15 +66,8 @@ struct Island<P: Pull, A> {
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
     /// Emits as the holder of the turn, until there is nothing to do.
-    fn drive(&self, mut holder: Holder<'_, Running<P, A>>, first: Option<Running<P, A>>) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            holder.with(|running| {
-                if let Some(first) = first {
-                    *running = first;
-                }
-            });
-            self.turns(&mut holder);
-        }));
+    fn drive(&self, mut holder: Holder<'_, Running<P, A>>) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.turns(&mut holder)));
         if let Err(payload) = outcome {
             // The holder has not left: leaving is the last thing a turn does.
             let running = holder.with(|running| std::mem::replace(running, Running::Vacant));
@@ -152,13 +146,13 @@ pub(crate) fn undelivered(payload: Box<dyn Any + Send>) {
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> {
     fn request(&self, demand: Demand) {
         if let Some(holder) = self.turn.request(demand) {
-            self.drive(holder, None);
+            self.drive(holder);
         }
     }
 
     fn cancel(&self) {
         if let Some(holder) = self.turn.cancel() {
-            self.drive(holder, None);
+            self.drive(holder);
         }
     }
 
@@ -168,7 +162,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> 
         }
         *lock(&self.fault) = Some(fault);
         if let Some(holder) = self.turn.signal() {
-            self.drive(holder, None);
+            self.drive(holder);
         }
     }
 }

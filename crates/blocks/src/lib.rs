@@ -8,6 +8,7 @@
 //! | [`island`] | a synchronous source and its chain of stages, in one allocation |
 //! | [`relay`] | a late-bound, switchable upstream that carries unspent demand over |
 //! | [`outcome`] | an end that comes once, awaited or waited for |
+//! | [`slot`] | one item at a time, asked for by whoever awaits it |
 //!
 //! Each is a file with its states, who may touch what and why each ordering is what it is; each
 //! has models under `tests/` that explore its schedules, and seeded faults that the models must
@@ -18,5 +19,6 @@ pub mod emission;
 pub mod island;
 pub mod outcome;
 pub mod relay;
+pub mod slot;
 pub mod turn;
 pub mod word;

@@ -77,8 +77,8 @@ pub trait Sequence: Send + 'static {
         emitted: bool,
     ) -> Then<Self::Source, Self::Error>;
 
-    /// Something arrived from outside. `busy` tells whether a source is subscribed; then only
-    /// [`Then::Wait`] and [`Then::End`] make sense, and the latter cancels that source.
+    /// Something arrived from outside. `busy` tells whether a source is subscribed; then
+    /// [`Then::Subscribe`] makes no sense, and an end cancels that source.
     fn fed(&mut self, feed: Self::Feed, busy: bool) -> Then<Self::Source, Self::Error>;
 
     /// There is demand, and no source: called whenever that is so after a [`Then::Wait`].

@@ -1,6 +1,6 @@
 //! State that only the holder of the turn can touch.
 //!
-//! A [`Turn`] is a [`DemandWord`](crate::word::DemandWord) and a cell. Whoever enters the word
+//! A [`Turn`] is a [`DemandWord`] and a cell. Whoever enters the word
 //! gets a [`Holder`], and only a holder reaches the cell; since the word lets one in at a time,
 //! there is one holder at a time.
 //!

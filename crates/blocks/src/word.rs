@@ -1,8 +1,8 @@
 //! The demand word: how much may be sent, who sends it, and whether it is over.
 //!
 //! ```text
-//!  bit 63    62     61      60 ................ 0
-//!   CLOSED   TURN   SIGNAL  demand not yet claimed (saturating, all ones = unbounded)
+//!  bit 63     62      61     60 ................ 0
+//!   CLOSED   SIGNAL   TURN   demand not yet claimed (saturating, all ones = unbounded)
 //! ```
 //!
 //! Many may knock, one holds the turn. Whoever takes the word from idle to `TURN` is the
@@ -31,9 +31,9 @@ use millstream_core::{Demand, More};
 use millstream_sync::{AtomicU64, Ordering};
 
 const CLOSED: u64 = 1 << 63;
-const TURN: u64 = 1 << 62;
-const SIGNAL: u64 = 1 << 61;
-const DEMAND: u64 = SIGNAL - 1;
+const SIGNAL: u64 = 1 << 62;
+const TURN: u64 = 1 << 61;
+const DEMAND: u64 = TURN - 1;
 
 /// What a knock at the word came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,8 +158,9 @@ impl DemandWord {
     #[inline]
     #[must_use]
     pub fn interrupted(&self) -> bool {
-        // ordering: relaxed; it is a hint, and the `claim` that follows makes the edge.
-        self.0.load(Ordering::Relaxed) & (CLOSED | SIGNAL) != 0
+        // ordering: relaxed; it is a hint, and the `claim` that follows makes the edge. The two
+        // bits are on top, so that this is one comparison: it is made before each item.
+        self.0.load(Ordering::Relaxed) >= SIGNAL
     }
 
     /// Whether it is over.

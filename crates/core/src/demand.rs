@@ -315,6 +315,35 @@ impl Credit {
         }
     }
 
+    /// Uses up one, and adds what its answer asks for, where that is a number that leaves
+    /// something to count: `false` where there is no credit left, no need to count any more, or
+    /// the answer is special (and then not added).
+    ///
+    /// The credit must be bounded, and not empty. This is what each item of a counted stream
+    /// costs.
+    #[inline]
+    #[must_use]
+    pub const fn settle(&mut self, answer: More) -> bool {
+        debug_assert!(self.0 > 0 && !self.is_unbounded());
+        // The two common answers first: replaced, and not.
+        if answer.0 == 1 {
+            return true;
+        }
+        self.0 -= 1;
+        if answer.0 == 0 {
+            return self.0 != 0;
+        }
+        if answer.is_special() {
+            return false;
+        }
+        self.0 += answer.0;
+        let counts = self.0.wrapping_sub(1) < Demand::UNBOUNDED.get() - 1;
+        if !counts && self.0 > 0 {
+            self.0 = Demand::UNBOUNDED.get();
+        }
+        counts
+    }
+
     /// Uses up at most `n`, and says how many.
     #[inline]
     pub const fn spend_up_to(&mut self, n: u64) -> u64 {
@@ -405,5 +434,22 @@ mod tests {
         credit.add(More::of(2));
         assert_eq!(credit.spend_up_to(5), 2);
         assert!(credit.is_empty());
+    }
+
+    #[test]
+    fn settling_tells_when_counting_is_over() {
+        let mut credit = Credit(2);
+        assert!(credit.settle(More::NONE));
+        assert!(credit.settle(More::ONE));
+        assert!(!credit.settle(More::NONE));
+        assert!(credit.is_empty());
+
+        let mut credit = Credit(Demand::UNBOUNDED.get() - 1);
+        assert!(!credit.settle(More::of(Demand::UNBOUNDED.get() - 1)));
+        assert!(credit.is_unbounded());
+
+        let mut credit = Credit(5);
+        assert!(!credit.settle(More::CANCEL));
+        assert_eq!(credit, Credit(4));
     }
 }

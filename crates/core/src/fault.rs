@@ -5,7 +5,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
-use std::sync::RwLock;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::InvalidDemand;
 
@@ -44,7 +44,11 @@ impl fmt::Display for Fault {
 impl Error for Fault {}
 
 /// The payload of a panic in user code, and where it happened if a stage with a name saw it.
-pub struct Panic {
+///
+/// One pointer wide, since it travels with every end.
+pub struct Panic(Box<PanicParts>);
+
+struct PanicParts {
     payload: Box<dyn Any + Send>,
     stage: Option<Cow<'static, str>>,
 }
@@ -53,13 +57,13 @@ impl Panic {
     /// A panic with what [`std::panic::catch_unwind`] returned.
     #[must_use]
     pub fn new(payload: Box<dyn Any + Send>) -> Panic {
-        Panic { payload, stage: None }
+        Panic(Box::new(PanicParts { payload, stage: None }))
     }
 
     /// The message, where the panic carried text.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
-        let payload = self.payload.as_ref();
+        let payload = self.0.payload.as_ref();
         payload
             .downcast_ref::<&'static str>()
             .copied()
@@ -69,25 +73,25 @@ impl Panic {
     /// The name of the first named stage below the place of the panic.
     #[must_use]
     pub fn stage(&self) -> Option<&str> {
-        self.stage.as_deref()
+        self.0.stage.as_deref()
     }
 
     /// Names the place, unless a stage nearer to it already did.
     #[must_use]
     pub fn at(mut self, stage: impl Into<Cow<'static, str>>) -> Panic {
-        self.stage.get_or_insert_with(|| stage.into());
+        self.0.stage.get_or_insert_with(|| stage.into());
         self
     }
 
     /// What the panic carried.
     #[must_use]
     pub fn into_payload(self) -> Box<dyn Any + Send> {
-        self.payload
+        self.0.payload
     }
 
     /// Goes on unwinding with the same payload.
     pub fn resume(self) -> ! {
-        std::panic::resume_unwind(self.payload)
+        std::panic::resume_unwind(self.0.payload)
     }
 }
 
@@ -95,7 +99,7 @@ impl fmt::Debug for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Panic")
             .field("message", &self.message())
-            .field("stage", &self.stage)
+            .field("stage", &self.0.stage)
             .finish()
     }
 }
@@ -160,22 +164,36 @@ pub enum Undelivered {
     Fault(Fault),
 }
 
-type Hook = Box<dyn Fn(&Undelivered) + Send + Sync>;
+type Hook = dyn Fn(&Undelivered) + Send + Sync;
 
-static HOOK: RwLock<Option<Hook>> = RwLock::new(None);
+static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 
 /// Sets what is told about errors and faults that reach nobody; it replaces the one before.
 ///
 /// The hook runs on the thread that found out. It must not call back into a pipeline. Without a
 /// hook the report is dropped (a panic has then already been printed by the standard panic
 /// hook).
+///
+/// No lock is held while it runs, so it may replace itself:
+///
+/// ```
+/// use millstream_core::{Fault, Undelivered, on_undelivered, report_undelivered};
+///
+/// on_undelivered(|first| {
+///     eprintln!("{first:?}; the others are not printed");
+///     on_undelivered(|_| {});
+/// });
+/// report_undelivered(&Undelivered::Fault(Fault::SourceDropped));
+/// ```
 pub fn on_undelivered(hook: impl Fn(&Undelivered) + Send + Sync + 'static) {
-    *HOOK.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(hook));
+    let before = HOOK.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::new(hook));
+    drop(before);
 }
 
 /// Reports something that reaches nobody to the hook of [`on_undelivered`].
 pub fn report_undelivered(undelivered: &Undelivered) {
-    if let Some(hook) = &*HOOK.read().unwrap_or_else(std::sync::PoisonError::into_inner) {
+    let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(hook) = hook {
         hook(undelivered);
     }
 }

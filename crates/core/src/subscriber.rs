@@ -170,6 +170,7 @@ pub trait ActiveSubscriber<T, E>: Send + Sized + 'static {
     /// [`on_error`](ActiveSubscriber::on_error) themselves. [`End::Cancelled`] is the end after
     /// the answer [`More::CANCEL`]: a stage that gave that answer (`take`) ends its downstream
     /// now; whoever is cancelled is just dropped.
+    #[inline]
     fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {
         match end {
             End::Completed => self.on_complete(),
@@ -236,7 +237,8 @@ pub enum Progress {
     Ended,
 }
 
-type DiscardHook = dyn Fn(&mut dyn Any) + Send + Sync;
+/// Behind one thin pointer, because every stage keeps one.
+struct DiscardHook(Box<dyn Fn(&mut dyn Any) + Send + Sync>);
 
 /// Who is told of items that are taken from upstream and never delivered.
 ///
@@ -248,17 +250,17 @@ pub struct Discards(Option<Arc<DiscardHook>>);
 impl Discards {
     /// Tells `hook` of discarded items of type `T`, and `next` of the others.
     pub fn new<T: 'static>(hook: impl Fn(T) + Send + Sync + 'static, next: Discards) -> Discards {
-        Discards(Some(Arc::new(move |item| {
+        Discards(Some(Arc::new(DiscardHook(Box::new(move |item| {
             match item.downcast_mut::<Option<T>>().map(Option::take) {
                 Some(Some(item)) => hook(item),
                 Some(None) => {}
                 None => {
                     if let Some(next) = &next.0 {
-                        next(item);
+                        (next.0)(item);
                     }
                 }
             }
-        })))
+        })))))
     }
 
     /// Whether nobody wants to be told.
@@ -272,7 +274,7 @@ impl Discards {
     #[inline]
     pub fn discard<T: 'static>(&self, item: T) {
         if let Some(hook) = &self.0 {
-            hook(&mut Some(item));
+            (hook.0)(&mut Some(item));
         }
     }
 }

@@ -1,12 +1,22 @@
 //! [`PublisherExt`]: the table of contents of the operators.
 
-use millstream_core::{BoxPublisher, Publisher, SharedPublisher};
+use std::borrow::Cow;
+use std::hash::Hash;
+use std::panic::Location;
 
+use millstream_core::{BoxPublisher, Demand, Publisher, SharedPublisher};
+
+use crate::chunk::*;
+use crate::combine::*;
+use crate::effect::*;
 use crate::end::*;
+use crate::fault::*;
 use crate::filter::*;
+use crate::flatten::*;
 use crate::limit::*;
 use crate::shape::end::Run;
 use crate::shape::stage::Stage;
+use crate::source::from_iter;
 use crate::transform::*;
 
 /// The operators, as methods of every publisher.
@@ -25,6 +35,126 @@ pub trait PublisherExt: Publisher {
         Stage::new(self, Map::new(f))
     }
 
+    /// Each item through a function that can fail. See [`TryMap`].
+    #[doc(alias = "handle", alias = "map_ok", alias = "and_then")]
+    fn try_map<U, G, F, How>(self, f: F) -> Stage<Self, TryMap<F, How>>
+    where
+        U: Send + 'static,
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+        F: FnMut(Self::Item) -> Result<U, G> + Send + 'static,
+        How: 'static,
+    {
+        Stage::new(self, TryMap::new(f))
+    }
+
+    /// Each item through a function that may drop it. See [`FilterMap`].
+    #[doc(alias = "mapNotNull", alias = "mapOptional", alias = "collect", alias = "handle")]
+    fn filter_map<U, F>(self, f: F) -> Stage<Self, FilterMap<F>>
+    where
+        U: Send + 'static,
+        F: FnMut(Self::Item) -> Option<U> + Send + 'static,
+    {
+        Stage::new(self, FilterMap::new(f))
+    }
+
+    /// Each item with a state, through a function that may end the stream. See [`Scan`].
+    #[doc(alias = "statefulMap")]
+    fn scan<S, U, F>(self, state: S, f: F) -> Stage<Self, Scan<S, F>>
+    where
+        S: Send + 'static,
+        U: Send + 'static,
+        F: FnMut(&mut S, Self::Item) -> Option<U> + Send + 'static,
+    {
+        Stage::new(self, Scan::new(state, f))
+    }
+
+    /// A fold that sends each of its states, the seed first. See [`RunningFold`].
+    #[doc(alias = "scan", alias = "scanWith", alias = "accumulate")]
+    fn running_fold<S, F>(self, seed: S, f: F) -> Stage<Self, RunningFold<S, F>>
+    where
+        S: Clone + Send + 'static,
+        F: FnMut(S, Self::Item) -> S + Send + 'static,
+    {
+        Stage::new(self, RunningFold::new(seed, f))
+    }
+
+    /// Each item with its number, from zero. See [`Enumerate`].
+    #[doc(alias = "index", alias = "zipWithIndex")]
+    fn enumerate(self) -> Stage<Self, Enumerate> {
+        Stage::new(self, Enumerate::new())
+    }
+
+    /// Each item with a state, which may give a last item. See [`StatefulMap`].
+    #[doc(alias = "statefulMap", alias = "statefulMapConcat")]
+    fn stateful_map<S, U, C, F, D>(
+        self,
+        create: C,
+        f: F,
+        on_complete: D,
+    ) -> Stage<Self, StatefulMap<C, S, F, D>>
+    where
+        S: Send + 'static,
+        U: Send + 'static,
+        C: FnOnce() -> S + Send + 'static,
+        F: FnMut(&mut S, Self::Item) -> U + Send + 'static,
+        D: FnOnce(S) -> Option<U> + Send + 'static,
+    {
+        Stage::new(self, StatefulMap::new(create, f, on_complete))
+    }
+
+    /// Each item through a function that uses a resource, which is closed at the end. See [`MapWithResource`].
+    #[doc(alias = "mapWithResource")]
+    fn map_with_resource<R, U, O, F, C>(
+        self,
+        open: O,
+        f: F,
+        close: C,
+    ) -> Stage<Self, MapWithResource<O, R, U, F, C>>
+    where
+        R: Send + 'static,
+        U: Send + 'static,
+        O: FnOnce() -> R + Send + 'static,
+        F: FnMut(&mut R, Self::Item) -> U + Send + 'static,
+        C: FnOnce(R) -> Option<U> + Send + 'static,
+    {
+        Stage::new(self, MapWithResource::new(open, f, close))
+    }
+
+    /// Items and the end of a stream, as items. See [`Materialize`].
+    fn materialize(self) -> Stage<Self, Materialize> {
+        Stage::new(self, Materialize::new())
+    }
+
+    /// Items that stand for signals, as those signals. See [`Dematerialize`].
+    fn dematerialize<T, G, How>(self) -> Stage<Self, Dematerialize<How>>
+    where
+        Self: Publisher<Item = Signal<T, G>>,
+        T: Send + 'static,
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+        How: 'static,
+    {
+        Stage::new(self, Dematerialize::new())
+    }
+
+    /// Each item with the one before. See [`Pairwise`].
+    #[doc(alias = "buffer", alias = "sliding", alias = "tuple_windows")]
+    fn pairwise(self) -> Stage<Self, Pairwise<Self::Item>>
+    where
+        Self::Item: Clone,
+    {
+        Stage::new(self, Pairwise::new())
+    }
+
+    /// Each item converted into another type. See [`MapInto`].
+    #[doc(alias = "cast", alias = "ofType")]
+    fn map_into<U>(self) -> Stage<Self, MapInto<U>>
+    where
+        U: Send + 'static,
+        Self::Item: Into<U>,
+    {
+        Stage::new(self, MapInto::new())
+    }
+
     // ---- filter ---------------------------------------------------------------------------
 
     /// Only the items that pass a test. See [`Filter`].
@@ -35,6 +165,93 @@ pub trait PublisherExt: Publisher {
         Stage::new(self, Filter::new(f))
     }
 
+    /// All but the first `n` items. See [`Skip`].
+    #[doc(alias = "drop")]
+    fn skip(self, n: u64) -> Stage<Self, Skip> {
+        Stage::new(self, Skip::new(n))
+    }
+
+    /// All items from the first that fails a test. See [`SkipWhile`].
+    #[doc(alias = "dropWhile", alias = "skipUntil")]
+    fn skip_while<F>(self, f: F) -> Stage<Self, SkipWhile<F>>
+    where
+        F: FnMut(&Self::Item) -> bool + Send + 'static,
+    {
+        Stage::new(self, SkipWhile::new(f))
+    }
+
+    /// All but the last `n` items. See [`SkipLast`].
+    #[doc(alias = "dropLast")]
+    fn skip_last(self, n: usize) -> Stage<Self, SkipLast<Self::Item>> {
+        Stage::new(self, SkipLast::new(n))
+    }
+
+    /// The first item and each `n`-th after it. See [`StepBy`].
+    #[track_caller]
+    fn step_by(self, n: u64) -> Stage<Self, StepBy> {
+        Stage::new(self, StepBy::new(n))
+    }
+
+    /// Each item that differs from the one before. See [`Dedup`].
+    #[doc(alias = "distinctUntilChanged", alias = "dropRepeated")]
+    fn dedup(self) -> Stage<Self, Dedup<Self::Item>>
+    where
+        Self::Item: Clone + PartialEq,
+    {
+        Stage::new(self, Dedup::new())
+    }
+
+    /// Each item whose key differs from that of the one before. See [`DedupByKey`].
+    #[doc(alias = "distinctUntilChanged", alias = "dropRepeated")]
+    fn dedup_by_key<K, F>(self, f: F) -> Stage<Self, DedupByKey<K, F>>
+    where
+        K: PartialEq + Send + 'static,
+        F: FnMut(&Self::Item) -> K + Send + 'static,
+    {
+        Stage::new(self, DedupByKey::new(f))
+    }
+
+    /// Each item that was not sent before. See [`Unique`].
+    #[doc(alias = "distinct")]
+    fn unique(self) -> Stage<Self, Unique<Self::Item>>
+    where
+        Self::Item: Clone + Eq + Hash,
+    {
+        Stage::new(self, Unique::new())
+    }
+
+    /// Each item whose key was not seen before. See [`UniqueBy`].
+    #[doc(alias = "distinct")]
+    fn unique_by<K, F>(self, f: F) -> Stage<Self, UniqueBy<K, F>>
+    where
+        K: Eq + Hash + Send + 'static,
+        F: FnMut(&Self::Item) -> K + Send + 'static,
+    {
+        Stage::new(self, UniqueBy::new(f))
+    }
+
+    /// Each item that is not among the last `capacity` different ones. See [`UniqueWithin`].
+    #[doc(alias = "distinct")]
+    #[track_caller]
+    fn unique_within(self, capacity: usize) -> Stage<Self, UniqueWithin<Self::Item>>
+    where
+        Self::Item: Clone + Eq + Hash,
+    {
+        Stage::new(self, UniqueWithin::new(capacity))
+    }
+
+    /// The end alone, without the items. See [`IgnoreItems`].
+    #[doc(alias = "ignoreElements", alias = "Sink.ignore")]
+    fn ignore_items(self) -> Stage<Self, IgnoreItems> {
+        Stage::new(self, IgnoreItems::new())
+    }
+
+    /// An item where upstream has none. See [`DefaultIfEmpty`].
+    #[doc(alias = "defaultIfEmpty", alias = "orElse")]
+    fn default_if_empty(self, default: Self::Item) -> Stage<Self, DefaultIfEmpty<Self::Item>> {
+        Stage::new(self, DefaultIfEmpty::new(default))
+    }
+
     // ---- limit ----------------------------------------------------------------------------
 
     /// The first `n` items. See [`Take`].
@@ -42,13 +259,304 @@ pub trait PublisherExt: Publisher {
         Stage::new(self, Take::new(n))
     }
 
+    /// The items before the first that fails a test. See [`TakeWhile`].
+    #[doc(alias = "takeWhile")]
+    fn take_while<F>(self, f: F) -> Stage<Self, TakeWhile<F>>
+    where
+        F: FnMut(&Self::Item) -> bool + Send + 'static,
+    {
+        Stage::new(self, TakeWhile::new(f))
+    }
+
+    /// The items up to the first that passes a test, and that one. See [`TakeThrough`].
+    #[doc(alias = "takeUntil")]
+    fn take_through<F>(self, f: F) -> Stage<Self, TakeThrough<F>>
+    where
+        F: FnMut(&Self::Item) -> bool + Send + 'static,
+    {
+        Stage::new(self, TakeThrough::new(f))
+    }
+
+    /// The last `n` items. See [`TakeLast`].
+    #[doc(alias = "takeLast")]
+    fn take_last(self, n: usize) -> Stage<Self, TakeLast<Self::Item>> {
+        Stage::new(self, TakeLast::new(n))
+    }
+
+    /// An error where there are more than `max` items. See [`Limit`].
+    #[doc(alias = "StreamLimitReachedException")]
+    fn limit(self, max: u64) -> Stage<Self, Limit> {
+        Stage::new(self, Limit::new(max))
+    }
+
+    /// An error where the items weigh more than `max` in all. See [`LimitWeighted`].
+    #[doc(alias = "limitWeighted")]
+    fn limit_weighted<F>(self, max: u64, weight: F) -> Stage<Self, LimitWeighted<F>>
+    where
+        F: FnMut(&Self::Item) -> u64 + Send + 'static,
+    {
+        Stage::new(self, LimitWeighted::new(max, weight))
+    }
+
+    /// Each item through a function, until that gives nothing. See [`MapWhile`].
+    #[doc(alias = "collectWhile")]
+    fn map_while<U, F>(self, f: F) -> Stage<Self, MapWhile<F>>
+    where
+        U: Send + 'static,
+        F: FnMut(Self::Item) -> Option<U> + Send + 'static,
+    {
+        Stage::new(self, MapWhile::new(f))
+    }
+
     // ---- combine --------------------------------------------------------------------------
+
+    /// Then the items of another publisher. See [`Chain`].
+    #[doc(alias = "concatWith", alias = "concat")]
+    fn chain<Q>(self, other: Q) -> Chain<Self, Q>
+    where
+        Q: Publisher<Item = Self::Item, Error = Self::Error>,
+    {
+        Chain::new(self, other)
+    }
+
+    /// Some items first. See [`StartWith`].
+    #[doc(alias = "startWith", alias = "prepend")]
+    fn start_with<I>(self, items: I) -> StartWith<Self, I::IntoIter>
+    where
+        I: IntoIterator<Item = Self::Item, IntoIter: Send + 'static>,
+    {
+        StartWith::new(self, from_iter(items))
+    }
+
+    /// The items of another publisher where this one has none. See [`SwitchIfEmpty`].
+    #[doc(alias = "switchIfEmpty", alias = "orElse")]
+    fn switch_if_empty<Q>(self, other: Q) -> SwitchIfEmpty<Self, Q>
+    where
+        Q: Publisher<Item = Self::Item, Error = Self::Error>,
+    {
+        SwitchIfEmpty::new(self, other)
+    }
+
+    // ---- flatten --------------------------------------------------------------------------
+
+    /// Each item becomes a publisher, one after another. See [`ConcatMap`].
+    #[doc(alias = "concatMap", alias = "flatMapConcat", alias = "flat_map", alias = "flatten")]
+    fn concat_map<Q, F>(self, f: F) -> ConcatMap<Self, F>
+    where
+        Q: Publisher<Error = Self::Error>,
+        F: FnMut(Self::Item) -> Q + Send + 'static,
+    {
+        ConcatMap::new(self, f)
+    }
+
+    /// Each item becomes the items of an iterator. See [`ConcatMapIter`].
+    #[doc(alias = "concatMapIterable", alias = "flatMapIterable", alias = "mapConcat")]
+    fn concat_map_iter<I, F>(self, f: F) -> ConcatMapIter<Self, F>
+    where
+        I: IntoIterator<IntoIter: Send + 'static, Item: Send + 'static>,
+        F: FnMut(Self::Item) -> I + Send + 'static,
+    {
+        ConcatMapIter::new(self, f)
+    }
 
     // ---- chunk ----------------------------------------------------------------------------
 
+    /// Items in groups of `size`. See [`Chunks`].
+    #[doc(alias = "buffer", alias = "grouped")]
+    #[track_caller]
+    fn chunks(self, size: usize) -> Stage<Self, Chunks<Self::Item>> {
+        Stage::new(self, Chunks::new(size))
+    }
+
+    /// Groups of `size` items, one beginning every `step` items. See [`Sliding`].
+    #[doc(alias = "buffer", alias = "windows")]
+    #[track_caller]
+    fn sliding(self, size: usize, step: usize) -> Stage<Self, Sliding<Self::Item>>
+    where
+        Self::Item: Clone,
+    {
+        Stage::new(self, Sliding::new(size, step))
+    }
+
     // ---- fault ----------------------------------------------------------------------------
 
+    /// The error through a function. See [`MapErr`].
+    #[doc(alias = "onErrorMap", alias = "mapError")]
+    fn map_err<G, F>(self, f: F) -> Stage<Self, MapErr<F>>
+    where
+        G: Send + 'static,
+        F: FnMut(Self::Error) -> G + Send + 'static,
+    {
+        Stage::new(self, MapErr::new(f))
+    }
+
+    /// One item in place of an error. See [`OnErrorReturn`].
+    #[doc(alias = "onErrorReturn", alias = "onErrorReturnItem", alias = "recover")]
+    fn on_error_return(self, item: Self::Item) -> Stage<Self, OnErrorReturn<Self::Item>> {
+        Stage::new(self, OnErrorReturn::new(item))
+    }
+
+    /// Errors that pass a test are completion. See [`OnErrorComplete`].
+    #[doc(alias = "onErrorComplete")]
+    fn on_error_complete<F>(self, f: F) -> Stage<Self, OnErrorComplete<F>>
+    where
+        F: FnMut(&Self::Error) -> bool + Send + 'static,
+    {
+        Stage::new(self, OnErrorComplete::new(f))
+    }
+
+    /// Another publisher in place of an error. See [`OnErrorResume`].
+    #[doc(alias = "onErrorResume", alias = "onErrorResumeNext", alias = "recoverWith")]
+    #[doc(alias = "or_else")]
+    fn on_error_resume<Q, F>(self, f: F) -> OnErrorResume<Self, F>
+    where
+        Q: Publisher<Item = Self::Item>,
+        F: FnOnce(Self::Error) -> Q + Send + 'static,
+    {
+        OnErrorResume::new(self, f)
+    }
+
+    /// After an error, from the beginning, up to `k` more times. See [`Retry`].
+    fn retry(self, k: u64) -> Retry<Self>
+    where
+        Self: Clone,
+    {
+        Retry::new(self, k)
+    }
+
+    /// After completion, from the beginning, `k` more times. See [`Repeat`].
+    #[doc(alias = "cycle")]
+    fn repeat(self, k: u64) -> Repeat<Self>
+    where
+        Self: Clone,
+    {
+        Repeat::new(self, k)
+    }
+
+    /// After completion, from the beginning, as long as a test says so. See [`RepeatWhile`].
+    #[doc(alias = "repeatUntil")]
+    fn repeat_while<F>(self, again: F) -> RepeatWhile<Self, F>
+    where
+        Self: Clone,
+        F: FnMut() -> bool + Send + 'static,
+    {
+        RepeatWhile::new(self, again)
+    }
+
     // ---- effect ---------------------------------------------------------------------------
+
+    /// A look at each item. See [`Inspect`].
+    #[doc(alias = "doOnNext", alias = "wireTap", alias = "tap")]
+    fn inspect<F>(self, f: F) -> Stage<Self, Inspect<F>>
+    where
+        F: FnMut(&Self::Item) + Send + 'static,
+    {
+        Stage::new(self, Inspect::new(f))
+    }
+
+    /// A look at the first item. See [`InspectFirst`].
+    #[doc(alias = "doOnFirst")]
+    fn inspect_first<F>(self, f: F) -> Stage<Self, InspectFirst<F>>
+    where
+        F: FnMut(&Self::Item) + Send + 'static,
+    {
+        Stage::new(self, InspectFirst::new(f))
+    }
+
+    /// A look at the error. See [`InspectErr`].
+    #[doc(alias = "doOnError")]
+    fn inspect_err<F>(self, f: F) -> Stage<Self, InspectErr<F>>
+    where
+        F: FnMut(&Self::Error) + Send + 'static,
+    {
+        Stage::new(self, InspectErr::new(f))
+    }
+
+    /// A call at completion. See [`InspectComplete`].
+    #[doc(alias = "doOnComplete")]
+    fn inspect_complete<F>(self, f: F) -> Stage<Self, InspectComplete<F>>
+    where
+        F: FnMut() + Send + 'static,
+    {
+        Stage::new(self, InspectComplete::new(f))
+    }
+
+    /// A look at completion or the error. See [`InspectEnd`].
+    #[doc(alias = "doOnTerminate")]
+    fn inspect_end<F>(self, f: F) -> Stage<Self, InspectEnd<F>>
+    where
+        F: FnMut(Result<(), &Self::Error>) + Send + 'static,
+    {
+        Stage::new(self, InspectEnd::new(f))
+    }
+
+    /// A call when downstream cancels. See [`InspectCancel`].
+    #[doc(alias = "doOnCancel")]
+    fn inspect_cancel<F>(self, f: F) -> Stage<Self, InspectCancel<F>>
+    where
+        F: FnMut() + Send + 'static,
+    {
+        Stage::new(self, InspectCancel::new(f))
+    }
+
+    /// A look at the demand that goes upstream. See [`InspectRequest`].
+    #[doc(alias = "doOnRequest")]
+    fn inspect_request<F>(self, f: F) -> Stage<Self, InspectRequest<F>>
+    where
+        F: FnMut(Demand) + Send + 'static,
+    {
+        Stage::new(self, InspectRequest::new(f))
+    }
+
+    /// A call when somebody subscribes. See [`InspectSubscribe`].
+    #[doc(alias = "doOnSubscribe", alias = "doFirst")]
+    fn inspect_subscribe<F>(self, f: F) -> Stage<Self, InspectSubscribe<F>>
+    where
+        F: FnMut() + Send + 'static,
+    {
+        Stage::new(self, InspectSubscribe::new(f))
+    }
+
+    /// A call when all is over, however it ends. See [`Finally`].
+    #[doc(alias = "doFinally", alias = "watchTermination")]
+    fn finally<F>(self, f: F) -> Stage<Self, Finally<F>>
+    where
+        F: FnOnce(FinallyReason) + Send + 'static,
+    {
+        Stage::new(self, Finally::new(f))
+    }
+
+    /// Hands over the items of a type that stages above take and never deliver. See [`OnDiscard`].
+    #[doc(alias = "doOnDiscard")]
+    fn on_discard<D, F>(self, f: F) -> Stage<Self, OnDiscard<D, F>>
+    where
+        D: 'static,
+        F: Fn(D) + Send + Sync + 'static,
+    {
+        Stage::new(self, OnDiscard::new(f))
+    }
+
+    /// A name for the stages above, told where one of them panics. See [`Named`].
+    #[doc(alias = "name")]
+    fn named(self, name: impl Into<Cow<'static, str>>) -> Stage<Self, Named> {
+        Stage::new(self, Named::new(name.into()))
+    }
+
+    /// An error says that it passed here. See [`Checkpoint`].
+    #[track_caller]
+    fn checkpoint(self, description: impl Into<Cow<'static, str>>) -> Stage<Self, Checkpoint> {
+        Stage::new(self, Checkpoint::new(description.into(), Location::caller()))
+    }
+
+    /// All signals as events of `tracing`. See [`Log`].
+    #[cfg(feature = "tracing")]
+    fn log(self, name: impl Into<Cow<'static, str>>) -> Stage<Self, Log>
+    where
+        Self::Item: std::fmt::Debug,
+        Self::Error: std::fmt::Debug,
+    {
+        Stage::new(self, Log::new(name.into()))
+    }
 
     // ---- end ------------------------------------------------------------------------------
 
@@ -59,6 +567,158 @@ pub trait PublisherExt: Publisher {
         C: Default + Extend<Self::Item> + Send + 'static,
     {
         Run::new(self, Collect::default())
+    }
+
+    /// All items in a collection, of at most `k`. See [`CollectMax`].
+    fn collect_max<C>(self, k: u64) -> Run<Self, CollectMax<C>>
+    where
+        C: Default + Extend<Self::Item> + Send + 'static,
+    {
+        Run::new(self, CollectMax::new(k))
+    }
+
+    /// All items folded into one value. See [`Fold`].
+    #[doc(alias = "aggregate")]
+    fn fold<A, F>(self, seed: A, f: F) -> Run<Self, Fold<A, F>>
+    where
+        A: Send + 'static,
+        F: FnMut(A, Self::Item) -> A + Send + 'static,
+    {
+        Run::new(self, Fold::new(seed, f))
+    }
+
+    /// All items folded into one value, up to the first failure. See [`TryFold`].
+    fn try_fold<A, F>(self, seed: A, f: F) -> Run<Self, TryFold<A, Self::Error, F>>
+    where
+        A: Send + 'static,
+        F: FnMut(A, Self::Item) -> Result<A, Self::Error> + Send + 'static,
+    {
+        Run::new(self, TryFold::new(seed, f))
+    }
+
+    /// All items folded into one, beginning with the first. See [`Reduce`].
+    fn reduce<F>(self, f: F) -> Run<Self, Reduce<Self::Item, F>>
+    where
+        F: FnMut(Self::Item, Self::Item) -> Self::Item + Send + 'static,
+    {
+        Run::new(self, Reduce::new(f))
+    }
+
+    /// A function for each item. See [`ForEach`].
+    #[doc(alias = "forEach", alias = "subscribe", alias = "Sink.foreach")]
+    fn for_each<F>(self, f: F) -> Run<Self, ForEach<F>>
+    where
+        F: FnMut(Self::Item) + Send + 'static,
+    {
+        Run::new(self, ForEach::new(f))
+    }
+
+    /// A function for each item, up to its first failure. See [`TryForEach`].
+    fn try_for_each<F>(self, f: F) -> Run<Self, TryForEach<Self::Error, F>>
+    where
+        F: FnMut(Self::Item) -> Result<(), Self::Error> + Send + 'static,
+    {
+        Run::new(self, TryForEach::new(f))
+    }
+
+    /// All items dropped, to run the stream to its end. See [`Drain`].
+    #[doc(alias = "then", alias = "ignoreElements", alias = "Sink.ignore")]
+    fn drain(self) -> Run<Self, Drain> {
+        Run::new(self, Drain::default())
+    }
+
+    /// How many items there are. See [`Count`].
+    #[doc(alias = "Sink.count")]
+    fn count(self) -> Run<Self, Count> {
+        Run::new(self, Count::default())
+    }
+
+    /// Whether all items pass a test. See [`All`].
+    #[doc(alias = "forall")]
+    fn all<F>(self, f: F) -> Run<Self, All<F>>
+    where
+        F: FnMut(Self::Item) -> bool + Send + 'static,
+    {
+        Run::new(self, All::new(f))
+    }
+
+    /// Whether an item passes a test. See [`Any`].
+    #[doc(alias = "exists")]
+    fn any<F>(self, f: F) -> Run<Self, Any<F>>
+    where
+        F: FnMut(Self::Item) -> bool + Send + 'static,
+    {
+        Run::new(self, Any::new(f))
+    }
+
+    /// The smallest item. See [`Min`].
+    fn min(self) -> Run<Self, Min<Self::Item>>
+    where
+        Self::Item: Ord,
+    {
+        Run::new(self, Min::new())
+    }
+
+    /// The greatest item. See [`Max`].
+    fn max(self) -> Run<Self, Max<Self::Item>>
+    where
+        Self::Item: Ord,
+    {
+        Run::new(self, Max::new())
+    }
+
+    /// The last item. See [`Last`].
+    #[doc(alias = "Sink.last", alias = "takeLast")]
+    fn last(self) -> Run<Self, Last<Self::Item>> {
+        Run::new(self, Last::new())
+    }
+
+    /// The first item; asks for one. See [`First`].
+    #[doc(alias = "Sink.head", alias = "next", alias = "firstElement")]
+    fn first(self) -> Run<Self, First<Self::Item>> {
+        Run::new(self, First::new())
+    }
+
+    /// The item with number `i`, from zero on; asks for `i + 1`. See [`Nth`].
+    #[doc(alias = "elementAt")]
+    fn nth(self, i: u64) -> Run<Self, Nth<Self::Item>> {
+        Run::new(self, Nth::new(i))
+    }
+
+    /// The item of a stream that has exactly one. See [`Single`].
+    fn single(self) -> Run<Self, Single<Self::Item>> {
+        Run::new(self, Single::new())
+    }
+
+    /// The item of a stream that has at most one. See [`SingleOrNone`].
+    #[doc(alias = "singleOrEmpty")]
+    fn single_or_none(self) -> Run<Self, SingleOrNone<Self::Item>> {
+        Run::new(self, SingleOrNone::new())
+    }
+
+    /// Whether there is no item; asks for one. See [`IsEmpty`].
+    #[doc(alias = "hasElements")]
+    #[expect(clippy::wrong_self_convention, reason = "an end uses its publisher up")]
+    fn is_empty(self) -> Run<Self, IsEmpty> {
+        Run::new(self, IsEmpty::default())
+    }
+
+    /// The items one by one, with `next().await`. See [`Cursor`].
+    #[doc(alias = "Sink.queue", alias = "toIterable")]
+    fn cursor(self) -> Cursor<Self> {
+        Cursor::new(self)
+    }
+
+    /// Functions for items, error and completion, with a demand that must be named. See
+    /// [`SubscribeWith`].
+    #[doc(alias = "subscribe", alias = "BaseSubscriber", alias = "to_subscriber")]
+    fn subscribe_with<F, G, H>(self, next: F, error: G, complete: H) -> SubscribeWith<Self, F, G, H>
+    where
+        F: FnMut(Self::Item) + Send + 'static,
+        G: FnOnce(Self::Error) + Send + 'static,
+        H: FnOnce() + Send + 'static,
+    {
+        SubscribeWith::new(self, next, error, complete)
     }
 
     // ---- box ------------------------------------------------------------------------------

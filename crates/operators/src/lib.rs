@@ -9,11 +9,14 @@
 pub mod chunk;
 pub mod combine;
 pub mod effect;
+mod either;
 pub mod end;
 pub mod executor_thread;
 mod ext;
 pub mod fault;
 pub mod filter;
+pub mod flatten;
+mod guard;
 pub mod limit;
 mod opaque_debug;
 pub mod shape;

@@ -1,1 +1,31 @@
-//! x
+//! What tests of Reactive Streams need: a subscriber and a publisher that are driven by hand, a
+//! verifier of steps, items that are counted, a kit for the 43 rules, and sweeps that run an
+//! operator over every pattern of demand, cancellation, failure and panic.
+//!
+//! | to | use |
+//! |---|---|
+//! | look at what a publisher sends, and ask by hand | [`Probe`], [`probe()`] |
+//! | drive a subscriber or an operator by hand, or badly | [`ScriptedPublisher`], [`Breach`] |
+//! | write down a stream as steps | [`Verifier`] |
+//! | see that no item is lost or kept | [`Ledger`], [`Token`] |
+//! | see that the 43 rules hold | [`rules_for!`], [`rules`] |
+//! | test an operator in one line | [`rows!`], [`sweep`] |
+//!
+//! It depends on the contract alone, so it judges publishers and subscribers of anybody.
+
+#![forbid(unsafe_code)]
+
+mod lock;
+mod probe;
+pub mod rules;
+mod scripted;
+pub mod sweep;
+mod token;
+mod verifier;
+
+pub use probe::{
+    ActiveProbe, Answer, Behaviour, Event, Faulted, Place, Probe, ProbeHandle, Violation, probe,
+};
+pub use scripted::{Breach, Script, ScriptedPublisher};
+pub use token::{Counted, Ledger, Token};
+pub use verifier::Verifier;

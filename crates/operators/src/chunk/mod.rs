@@ -1,1 +1,6 @@
-//! chunk
+//! Several items into one.
+
+mod chunks;
+mod sliding;
+pub use chunks::Chunks;
+pub use sliding::Sliding;

@@ -1,1 +1,41 @@
-//! effect
+//! A look at what passes, without changing it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use millstream_core::{Fault, Panic, Undelivered, report_undelivered};
+
+mod checkpoint;
+mod finally;
+mod inspect;
+mod inspect_cancel;
+mod inspect_complete;
+mod inspect_end;
+mod inspect_err;
+mod inspect_first;
+mod inspect_request;
+mod inspect_subscribe;
+#[cfg(feature = "tracing")]
+mod log;
+mod named;
+mod on_discard;
+pub use checkpoint::{AtCheckpoint, Checkpoint};
+pub use finally::{Finally, FinallyReason};
+pub use inspect::Inspect;
+pub use inspect_cancel::InspectCancel;
+pub use inspect_complete::InspectComplete;
+pub use inspect_end::InspectEnd;
+pub use inspect_err::InspectErr;
+pub use inspect_first::InspectFirst;
+pub use inspect_request::InspectRequest;
+pub use inspect_subscribe::InspectSubscribe;
+#[cfg(feature = "tracing")]
+pub use log::Log;
+pub use named::Named;
+pub use on_discard::OnDiscard;
+
+/// Calls `f` where a panic can be delivered to nobody: in a destructor.
+fn contained(f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        report_undelivered(&Undelivered::Fault(Fault::Panicked(Panic::new(payload))));
+    }
+}

@@ -2,7 +2,7 @@
 
 use millstream_core::{Credit, Demand, More, Pulled};
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Books, Emit, Step};
 
 /// The first `n` items: [`PublisherExt::take`](crate::PublisherExt::take).
 ///
@@ -49,6 +49,7 @@ impl Take {
 impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Take {
     type Item = T;
     type Error = E;
+    type Books = Books<E>;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<T, T, E> {

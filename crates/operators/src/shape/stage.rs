@@ -8,13 +8,14 @@
 //! ```text
 //!  on_next(item) ─▶ Step::next ─▶ Item ─▶ downstream.on_next ─▶ its answer ─▶ Step::demand ─▶ up
 //!                              ├▶ Skip ─▶ one more for upstream: the slot is still free
-//!                              ├▶ Keep ─▶ nothing more: the item was counted when asked for
+//!                              ├▶ Keep, Discard ─▶ nothing more: it was counted when asked for
 //!                              └▶ Last, Stop, Complete, Error ─▶ upstream is cancelled, then
 //!                                                                downstream is told the end
 //! ```
 
 use std::any::Any;
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_blocks::emission::Emission;
@@ -30,6 +31,9 @@ pub enum Emit<O, T, E> {
     Item(O),
     /// Nothing goes downstream; the item is discarded, and upstream is asked for another.
     Skip(T),
+    /// Nothing goes downstream; the item is discarded. Upstream is not asked for another, since
+    /// [`Step::demand`] asked for this one beyond what downstream wants.
+    Discard(T),
     /// Nothing goes downstream yet: the item is kept, or merged into something kept. Upstream is
     /// not asked for another, since [`Step::demand`] asked for all that are needed.
     Keep,
@@ -43,6 +47,8 @@ pub enum Emit<O, T, E> {
     Complete,
     /// Upstream is cancelled, downstream fails.
     Error(E),
+    /// The item is discarded, upstream is cancelled, downstream fails.
+    Reject(T, E),
 }
 
 /// An operator with at most one item out for each item in.
@@ -54,10 +60,22 @@ pub trait Step<T, E>: Send + 'static {
     /// How downstream is told of a failure.
     type Error: Send + 'static;
 
+    /// What the stage keeps beside the step: [`NoBooks`] where each item gives exactly one
+    /// ([`Emit::Item`] always), else [`Books`].
+    type Books: Bookkeeping<Self::Error>;
+
     /// Whether there can be items that do not answer an item of upstream: from
     /// [`first`](Step::first), or from [`complete`](Step::complete) and [`error`](Step::error).
     /// Downstream's demand is counted then.
     const HOLDS: bool = false;
+
+    /// Whether it works where its publisher is pulled instead of subscribed to: no demand and no
+    /// fault passes it there, and nobody is told of discarded items.
+    const PULLS: bool = true;
+
+    /// Somebody subscribes: called once, before anything else. A step that was never subscribed
+    /// is a blueprint.
+    fn subscribed(&mut self) {}
 
     /// What becomes of an item.
     fn next(&mut self, item: T) -> Emit<Self::Item, T, Self::Error>;
@@ -92,6 +110,10 @@ pub trait Step<T, E>: Send + 'static {
         None
     }
 
+    /// A stage further down wants no more items and ends the stream itself. Not called where the
+    /// stream is cancelled from outside: then the step is just dropped.
+    fn cancelled(&mut self) {}
+
     /// A fault on its way down.
     fn fault(&mut self, fault: Fault) -> Fault {
         fault
@@ -100,6 +122,117 @@ pub trait Step<T, E>: Send + 'static {
     /// Who is told of items that upstream discards, given who is told downstream.
     fn discards(&self, downstream: Discards) -> Discards {
         downstream
+    }
+}
+
+/// What a stage keeps beside its step. A trait so that a stage that needs nothing is as small as
+/// its step: a chain is moved when it starts and when it ends.
+pub trait Bookkeeping<F>: Send + 'static {
+    /// Whether anything is kept.
+    const KEPT: bool;
+    /// At the beginning.
+    fn open(discards: Discards) -> Self;
+    /// Who is told of discarded items.
+    fn discards(&self) -> Option<&Discards>;
+    /// The stage ends downstream.
+    fn finish(&mut self, finish: Finish<F>);
+    /// How, if it does.
+    fn finished(&mut self) -> Option<Finish<F>>;
+    /// Downstream's demand that is not used up.
+    fn owed(&mut self) -> Option<&mut Owed>;
+}
+
+/// The ends that a stage can bring about itself.
+#[derive(Debug)]
+pub enum Finish<F> {
+    /// Downstream completes.
+    Completed,
+    /// Downstream fails.
+    Failed(F),
+}
+
+impl<F> From<Finish<F>> for End<F> {
+    fn from(finish: Finish<F>) -> End<F> {
+        match finish {
+            Finish::Completed => End::Completed,
+            Finish::Failed(error) => End::Failed(error),
+        }
+    }
+}
+
+/// Downstream's demand, as a step that [holds](Step::HOLDS) items needs to know it.
+#[derive(Debug, Default)]
+pub struct Owed {
+    credit: Credit,
+    /// Demand to be asked from upstream as soon as downstream has stopped yielding.
+    withheld: Credit,
+}
+
+/// Nothing: the stage never skips, ends or holds.
+#[derive(Debug)]
+pub struct NoBooks;
+
+impl<F> Bookkeeping<F> for NoBooks {
+    const KEPT: bool = false;
+
+    #[inline]
+    fn open(_: Discards) -> NoBooks {
+        NoBooks
+    }
+
+    #[inline]
+    fn discards(&self) -> Option<&Discards> {
+        None
+    }
+
+    fn finish(&mut self, _: Finish<F>) {
+        unreachable!("a step that ends by itself keeps `Books`");
+    }
+
+    #[inline]
+    fn finished(&mut self) -> Option<Finish<F>> {
+        None
+    }
+
+    #[inline]
+    fn owed(&mut self) -> Option<&mut Owed> {
+        None
+    }
+}
+
+/// Everything a stage can need.
+#[derive(Debug)]
+pub struct Books<F> {
+    discards: Discards,
+    finish: Option<Finish<F>>,
+    owed: Owed,
+}
+
+impl<F: Send + 'static> Bookkeeping<F> for Books<F> {
+    const KEPT: bool = true;
+
+    #[inline]
+    fn open(discards: Discards) -> Books<F> {
+        Books { discards, finish: None, owed: Owed::default() }
+    }
+
+    #[inline]
+    fn discards(&self) -> Option<&Discards> {
+        Some(&self.discards)
+    }
+
+    fn finish(&mut self, finish: Finish<F>) {
+        self.finish = Some(finish);
+    }
+
+    #[inline]
+    fn finished(&mut self) -> Option<Finish<F>> {
+        self.finish.take()
+    }
+
+    #[inline]
+    fn owed(&mut self) -> Option<&mut Owed> {
+        Some(&mut self.owed)
     }
 }
 
@@ -131,7 +264,7 @@ where
 {
     type Item = O::Item;
     type Error = O::Error;
-    const PULLS: bool = P::PULLS;
+    const PULLS: bool = P::PULLS && O::PULLS;
 
     #[inline]
     fn subscribe<S: Subscriber<O::Item, O::Error>>(self, downstream: S) {
@@ -139,6 +272,9 @@ where
     }
 
     fn into_pull(self) -> Result<impl Pull<Item = O::Item, Error = O::Error>, Self> {
+        if !O::PULLS {
+            return Err(self);
+        }
         match self.upstream.into_pull() {
             Ok(producer) => Ok(StagePull { producer, step: self.step, phase: Phase::Fresh }),
             Err(upstream) => Err(Stage { upstream, step: self.step }),
@@ -161,14 +297,18 @@ where
     type Active = ActiveStage<T, E, O, S::Active>;
 
     #[inline]
-    fn on_subscribe(self, subscription: Subscription) -> Self::Active {
-        let discards = self.downstream.discards();
+    fn on_subscribe(mut self, subscription: Subscription) -> Self::Active {
+        self.step.subscribed();
+        // Only asked where somebody may have to be told.
+        let discards =
+            if O::Books::KEPT { self.downstream.discards() } else { Discards::default() };
         ActiveStage {
-            keeper: Keeper { step: self.step, discards, marker: std::marker::PhantomData },
+            keeper: Keeper {
+                step: self.step,
+                books: O::Books::open(discards),
+                marker: PhantomData,
+            },
             downstream: self.downstream.on_subscribe(subscription),
-            pending: None,
-            owed: Credit::NONE,
-            withheld: More::NONE,
         }
     }
 
@@ -177,32 +317,64 @@ where
     }
 }
 
-/// The step, and what becomes of the items it holds when it goes away.
+/// The step and its books, and what becomes of the items it holds when it goes away.
 struct Keeper<T: 'static, E, O: Step<T, E>> {
     step: O,
-    discards: Discards,
-    marker: std::marker::PhantomData<fn(T, E)>,
+    books: O::Books,
+    marker: PhantomData<fn(T, E)>,
+}
+
+impl<T: 'static, E, O: Step<T, E>> Keeper<T, E, O> {
+    #[inline]
+    fn discard(&self, item: T) {
+        if let Some(discards) = self.books.discards() {
+            discards.discard(item);
+        }
+    }
+
+    /// How downstream ends, or an item that goes before.
+    #[inline]
+    fn end(&mut self, end: End<E>) -> Result<End<O::Error>, O::Item> {
+        if let Some(finish) = self.books.finished() {
+            return Ok(finish.into());
+        }
+        catch_unwind(AssertUnwindSafe(|| {
+            let given = match end {
+                End::Completed => self.step.complete(),
+                End::Failed(error) => self.step.error(error),
+                End::Cancelled => {
+                    self.step.cancelled();
+                    return Ok(End::Cancelled);
+                }
+                End::Fault(fault) => return Ok(End::Fault(self.step.fault(fault))),
+            };
+            match given {
+                Pulled::Error(error) => Ok(End::Failed(error)),
+                Pulled::Item(item) => Err(item),
+                Pulled::Complete | Pulled::Pending | Pulled::Skipped => Ok(End::Completed),
+            }
+        }))
+        .unwrap_or_else(|payload| Ok(panicked(payload)))
+    }
 }
 
 impl<T: 'static, E, O: Step<T, E>> Drop for Keeper<T, E, O> {
+    #[inline]
     fn drop(&mut self) {
-        if !self.discards.is_none() {
+        if let Some(discards) = self.books.discards()
+            && !discards.is_none()
+        {
             while let Some(item) = self.step.held() {
-                self.discards.discard(item);
+                discards.discard(item);
             }
         }
     }
 }
 
 struct ActiveStage<T: 'static, E, O: Step<T, E>, A> {
-    keeper: Keeper<T, E, O>,
+    // Before the keeper: dropped in the order in which an end passes.
     downstream: A,
-    /// How downstream ends, once this stage has answered `CANCEL` of its own accord.
-    pending: Option<End<O::Error>>,
-    /// Downstream's demand that is not used up; counted only where the step holds items.
-    owed: Credit,
-    /// Demand to be asked from upstream as soon as downstream has stopped yielding.
-    withheld: More,
+    keeper: Keeper<T, E, O>,
 }
 
 impl<T, E, O, A> ActiveStage<T, E, O, A>
@@ -214,12 +386,17 @@ where
 {
     #[inline]
     fn send(&mut self, item: O::Item) -> More {
-        if O::HOLDS {
-            self.owed.spend();
+        const { assert!(O::Books::KEPT || !O::HOLDS, "a step that holds items keeps `Books`") };
+        if O::HOLDS
+            && let Some(owed) = self.keeper.books.owed()
+        {
+            owed.credit.spend();
         }
         let answer = self.downstream.on_next(item);
-        if O::HOLDS {
-            self.owed.add(answer);
+        if O::HOLDS
+            && let Some(owed) = self.keeper.books.owed()
+        {
+            owed.credit.add(answer);
         }
         answer
     }
@@ -231,28 +408,33 @@ where
         }
         let more = self.keeper.step.demand(answer);
         if more.is_cancel() {
-            self.pending = Some(End::Completed);
+            return self.stop(Finish::Completed);
         }
         more
     }
 
     #[cold]
-    fn stop(&mut self, end: End<O::Error>) -> More {
-        self.pending = Some(end);
+    fn stop(&mut self, finish: Finish<O::Error>) -> More {
+        self.keeper.books.finish(finish);
         More::CANCEL
     }
 
-    /// Sends what comes before upstream's items, as far as there is demand.
+    /// Notes downstream's demand, sends what comes before upstream's items as far as it goes,
+    /// and answers with the demand that came in all.
     fn send_first(&mut self, answer: More) -> More {
-        let mut total = std::mem::replace(&mut self.withheld, More::NONE).plus(answer);
+        let Some(owed) = self.keeper.books.owed() else { return answer };
+        owed.credit.add(answer);
+        let mut total = owed.withheld.take().plus(answer);
         while !total.is_special()
-            && !self.owed.is_empty()
+            && self.keeper.books.owed().is_some_and(|owed| !owed.credit.is_empty())
             && let Some(item) = self.keeper.step.first()
         {
             let before = total;
             total = total.plus(self.send(item));
-            if total.is_yield() {
-                self.withheld = before;
+            if total.is_yield()
+                && let Some(owed) = self.keeper.books.owed()
+            {
+                owed.withheld.add(before);
             }
         }
         total
@@ -274,64 +456,62 @@ where
                 self.ask(answer)
             }
             Emit::Skip(item) => {
-                self.keeper.discards.discard(item);
+                self.keeper.discard(item);
                 More::ONE
+            }
+            Emit::Discard(item) => {
+                self.keeper.discard(item);
+                More::NONE
             }
             Emit::Keep => More::NONE,
             Emit::KeepAsking => More::ONE,
             Emit::Last(item) => {
                 // Where downstream has ended itself, there is nobody to complete.
-                if !self.send(item).is_cancel() {
-                    self.pending = Some(End::Completed);
+                if self.send(item).is_cancel() {
+                    return More::CANCEL;
                 }
-                More::CANCEL
+                self.stop(Finish::Completed)
             }
             Emit::Stop(item) => {
-                self.keeper.discards.discard(item);
-                self.stop(End::Completed)
+                self.keeper.discard(item);
+                self.stop(Finish::Completed)
             }
-            Emit::Complete => self.stop(End::Completed),
-            Emit::Error(error) => self.stop(End::Failed(error)),
+            Emit::Complete => self.stop(Finish::Completed),
+            Emit::Error(error) => self.stop(Finish::Failed(error)),
+            Emit::Reject(item, error) => {
+                self.keeper.discard(item);
+                self.stop(Finish::Failed(error))
+            }
         }
     }
 
+    #[inline]
     fn on_request(&mut self, more: More) -> More {
         let mut answer = self.downstream.on_request(more);
         if O::HOLDS {
-            self.owed.add(answer);
             answer = self.send_first(answer);
         }
         self.ask(answer)
     }
 
-    fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {
-        let ActiveStage { mut keeper, downstream, pending, owed, .. } = self;
-        if let Some(end) = pending {
-            let rest = downstream.on_end(end);
-            drop(keeper);
-            return rest;
-        }
-        let tail = catch_unwind(AssertUnwindSafe(|| match end {
-            End::Completed => Ok(keeper.step.complete()),
-            End::Failed(error) => Ok(keeper.step.error(error)),
-            End::Cancelled => Err(End::Cancelled),
-            End::Fault(fault) => Err(End::Fault(keeper.step.fault(fault))),
-        }));
-        let end = match tail {
-            Ok(Ok(Pulled::Error(error))) => End::Failed(error),
-            Ok(Ok(Pulled::Item(item))) => {
-                assert!(O::HOLDS, "a step that gives items at the end must say so by `HOLDS`");
-                let tail = Emission::resumed(Tail(keeper), downstream, owed, Some(item));
-                return tail.run_within(64);
+    // The fields are moved out one by one: taking the stage apart first would copy the whole
+    // chain below it, at each stage. And only steps that hold items may name `Tail` here: a
+    // second way down for every stage would double the code of the end at each.
+    #[inline]
+    fn on_end(mut self, end: End<E>) -> Option<Box<dyn Rest>> {
+        let end = match self.keeper.end(end) {
+            Ok(end) => end,
+            Err(item) => {
+                if O::HOLDS {
+                    let owed = self.keeper.books.owed().map_or(Credit::NONE, |owed| owed.credit);
+                    let tail = Tail { keeper: self.keeper, ahead: Some(item) };
+                    return Emission::resumed(tail, self.downstream, owed, None).run_within(64);
+                }
+                unreachable!("a step that gives items at the end must say so by `HOLDS`");
             }
-            Ok(Ok(Pulled::Complete | Pulled::Pending | Pulled::Skipped)) => End::Completed,
-            Ok(Err(end)) => end,
-            Err(payload) => panicked(payload),
         };
-        let rest = downstream.on_end(end);
-        // After downstream has been told: `finally` and `using` act now.
-        drop(keeper);
-        rest
+        // The step goes after downstream has been told: `finally` and `using` act then.
+        self.downstream.on_end(end)
     }
 
     fn on_complete(self) {
@@ -352,18 +532,42 @@ pub(crate) fn panicked<E>(payload: Box<dyn Any + Send>) -> End<E> {
 }
 
 /// What a step gives after the end of upstream.
-struct Tail<T: 'static, E, O: Step<T, E>>(Keeper<T, E, O>);
+struct Tail<T: 'static, E, O: Step<T, E>> {
+    keeper: Keeper<T, E, O>,
+    /// The next item, where it was taken to find out whether there is one.
+    ahead: Option<O::Item>,
+}
 
 impl<T: Send + 'static, E: Send + 'static, O: Step<T, E>> Pull for Tail<T, E, O> {
     type Item = O::Item;
     type Error = O::Error;
 
     fn pull(&mut self) -> Pulled<O::Item, O::Error> {
-        self.0.step.complete()
+        match self.ahead.take() {
+            Some(item) => Pulled::Item(item),
+            None => self.keeper.step.complete(),
+        }
     }
 
     fn look_ahead(&mut self, _: bool) -> Pulled<O::Item, O::Error> {
-        self.0.step.complete()
+        if self.ahead.is_none() {
+            match self.keeper.step.complete() {
+                // Kept here, where it is discarded if it is never asked for.
+                Pulled::Item(item) => self.ahead = Some(item),
+                other => return other,
+            }
+        }
+        Pulled::Pending
+    }
+}
+
+impl<T: 'static, E, O: Step<T, E>> Drop for Tail<T, E, O> {
+    fn drop(&mut self) {
+        if let Some(item) = self.ahead.take()
+            && let Some(discards) = self.keeper.books.discards()
+        {
+            discards.discard(item);
+        }
     }
 }
 
@@ -393,13 +597,13 @@ where
         match pulled {
             Pulled::Item(item) => match self.step.next(item) {
                 Emit::Item(item) => Pulled::Item(item),
-                Emit::Skip(_) | Emit::Keep | Emit::KeepAsking => Pulled::Skipped,
+                Emit::Skip(_) | Emit::Discard(_) | Emit::Keep | Emit::KeepAsking => Pulled::Skipped,
                 Emit::Last(item) => {
                     self.phase = Phase::Over;
                     Pulled::Item(item)
                 }
                 Emit::Stop(_) | Emit::Complete => Pulled::Complete,
-                Emit::Error(error) => Pulled::Error(error),
+                Emit::Error(error) | Emit::Reject(_, error) => Pulled::Error(error),
             },
             Pulled::Skipped => Pulled::Skipped,
             Pulled::Pending => Pulled::Pending,
@@ -416,6 +620,7 @@ where
 
     #[cold]
     fn begin(&mut self) -> Pulled<O::Item, O::Error> {
+        self.step.subscribed();
         // A step may be complete before the first item (`take(0)`).
         if self.step.demand(More::NONE).is_cancel() {
             self.phase = Phase::Over;

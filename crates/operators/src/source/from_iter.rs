@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::marker::PhantomData;
 
 use millstream_blocks::island::emit;
 use millstream_core::{Publisher, Pull, Pulled, Subscriber};
@@ -65,32 +66,40 @@ where
     const PULLS: bool = true;
 
     fn subscribe<S: Subscriber<I::Item, Infallible>>(self, subscriber: S) {
-        emit(PullIter(self.iter), subscriber);
+        emit(PullIter::new(self.iter), subscriber);
     }
 
     fn into_pull(self) -> Result<impl Pull<Item = I::Item, Error = Infallible>, Self> {
-        Ok(PullIter(self.iter))
+        Ok(PullIter::new(self.iter))
     }
 }
 
-struct PullIter<I>(I);
+/// An iterator to pull from. It cannot fail, as any error type.
+pub(crate) struct PullIter<I, E = Infallible>(I, PhantomData<fn() -> E>);
 
-impl<I> Pull for PullIter<I>
+impl<I, E> PullIter<I, E> {
+    pub(crate) fn new(iter: I) -> PullIter<I, E> {
+        PullIter(iter, PhantomData)
+    }
+}
+
+impl<I, E> Pull for PullIter<I, E>
 where
     I: Iterator<Item: Send + 'static> + Send + 'static,
+    E: Send + 'static,
 {
     type Item = I::Item;
-    type Error = Infallible;
+    type Error = E;
 
     #[inline]
-    fn pull(&mut self) -> Pulled<I::Item, Infallible> {
+    fn pull(&mut self) -> Pulled<I::Item, E> {
         match self.0.next() {
             Some(item) => Pulled::Item(item),
             None => Pulled::Complete,
         }
     }
 
-    fn look_ahead(&mut self, started: bool) -> Pulled<I::Item, Infallible> {
+    fn look_ahead(&mut self, started: bool) -> Pulled<I::Item, E> {
         match self.0.size_hint() {
             (_, Some(0)) => Pulled::Complete,
             (0, _) if started => self.pull(),

@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, Step};
+use crate::shape::stage::{Emit, NoBooks, Step};
 
 /// Each item through a function: [`PublisherExt::map`](crate::PublisherExt::map).
 ///
@@ -52,6 +52,7 @@ where
 {
     type Item = U;
     type Error = E;
+    type Books = NoBooks;
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<U, T, E> {

@@ -1,0 +1,133 @@
+//! What Millstream costs, beside what it cannot be below and beside its peers.
+//!
+//! A [`Workload`] is one task, solved by several [`Peer`]s with the same closures on the same
+//! items. It is defined once, in [`workloads`], and measured three ways:
+//!
+//! * `cargo run --release -p millstream-benches --bin compare -- [W1 W9 ...]`: all peers of a
+//!   workload by turns in one process, with ratios and whether what is promised is met.
+//! * `cargo run --release -p millstream-benches --bin instructions -- [W1 ...]`: instructions per
+//!   item under callgrind, which do not wobble.
+//! * `cargo bench -p millstream-benches`: the same under criterion, with a group per workload.
+//!
+//! How it is kept honest: every sink passes each item through a register that the compiler cannot
+//! see into, or a static chain is folded to a formula; every peer must give the same result before anything is timed; the
+//! [`model`] has no errors, no panics to catch and no threads to fear, so it shows what a push
+//! chain with demand costs at least, not what a library costs.
+
+pub mod allocations;
+pub mod model;
+pub mod peers;
+pub mod workloads;
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a peer stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The least that the task costs: no protocol at all.
+    Limit,
+    /// The least that a push chain with demand costs.
+    Model,
+    /// Millstream.
+    Ours,
+    /// Another library.
+    Library,
+}
+
+/// One way to do the task of a workload.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// What it stands for.
+    pub kind: Kind,
+    /// Does the task once, and gives the result that all peers must agree on.
+    pub run: fn() -> u64,
+}
+
+/// What is promised of [`Kind::Ours`]: ratios of time, each at most.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Promise {
+    /// Times the [`Kind::Limit`].
+    pub of_limit: Option<f64>,
+    /// Times the [`Kind::Model`].
+    pub of_model: Option<f64>,
+    /// Times the best [`Kind::Library`].
+    pub of_best: Option<f64>,
+    /// Allocations per run.
+    pub allocations: Option<u64>,
+}
+
+/// One task and those who do it.
+#[derive(Debug)]
+pub struct Workload {
+    /// Its name: `W1/10`.
+    pub name: &'static str,
+    /// What the task is.
+    pub task: &'static str,
+    /// Whether a run has [`items`] items; otherwise it has one.
+    pub many: bool,
+    /// Who does it.
+    pub peers: Vec<Peer>,
+    /// What is promised.
+    pub promise: Promise,
+}
+
+impl Workload {
+    /// The items of one run.
+    #[must_use]
+    pub fn items(&self) -> u64 {
+        if self.many { items() } else { 1 }
+    }
+
+    /// The result of every peer.
+    ///
+    /// # Panics
+    /// When they do not agree.
+    pub fn check(&self) -> u64 {
+        let results: Vec<_> = self.peers.iter().map(|peer| (peer.name, (peer.run)())).collect();
+        let expected = results[0].1;
+        assert!(
+            results.iter().all(|&(_, result)| result == expected),
+            "{}: the peers do not agree: {results:?}",
+            self.name
+        );
+        expected
+    }
+}
+
+static ITEMS: AtomicU64 = AtomicU64::new(1_000_000);
+
+/// The items of a workload with many: a million, unless set.
+#[inline]
+#[must_use]
+pub fn items() -> u64 {
+    black_box(ITEMS.load(Ordering::Relaxed))
+}
+
+/// Sets [`items`], to a multiple of 1000.
+pub fn set_items(n: u64) {
+    ITEMS.store(n, Ordering::Relaxed);
+}
+
+/// What every sink does with an item.
+#[inline]
+#[must_use]
+pub fn add_up(total: u64, item: u64) -> u64 {
+    total.wrapping_add(opaque(item))
+}
+
+/// The item, through a register that the compiler cannot see into.
+///
+/// Not [`black_box`], which also makes the compiler forget what it knows of memory: that costs
+/// whoever keeps a chain on the heap a store and a load for each field and item, which no sink
+/// of a real program does.
+#[inline(always)]
+fn opaque(mut item: u64) -> u64 {
+    // SAFETY: no instruction at all.
+    unsafe {
+        std::arch::asm!("/* {0} */", inout(reg) item, options(nomem, nostack, preserves_flags));
+    }
+    item
+}

@@ -1,0 +1,73 @@
+//! W2: the chain of W1 with demand for a batch at a time.
+//!
+//! To pull is to ask for one item, so iterators and streams are the same for each batch.
+
+use futures::stream;
+
+use super::{even, peer};
+use crate::model::{Filter, Handle, Map, Sum, drive};
+use crate::peers::{iterate, subscribe, wait};
+use crate::{Kind, Peer, Promise, Workload, items};
+
+pub(super) fn workloads() -> Vec<Workload> {
+    vec![
+        Workload {
+            name: "W2/1",
+            task: "map, filter, map; one item asked for at a time",
+            many: true,
+            promise: Promise {
+                of_limit: Some(1.5),
+                of_best: Some(1.4),
+                allocations: Some(1),
+                ..Promise::default()
+            },
+            peers: peers::<1>(),
+        },
+        Workload {
+            name: "W2/128",
+            task: "map, filter, map; 128 items asked for at a time",
+            many: true,
+            promise: Promise {
+                of_limit: Some(1.3),
+                of_best: Some(1.2),
+                allocations: Some(1),
+                ..Promise::default()
+            },
+            peers: peers::<128>(),
+        },
+    ]
+}
+
+fn peers<const BATCH: u64>() -> Vec<Peer> {
+    vec![
+        peer(Kind::Limit, "iterator", || {
+            iterate((0..items()).map(|item| item + 1).filter(even).map(|item| item * 3))
+        }),
+        peer(Kind::Model, "model", || {
+            let handle = Handle::default();
+            let down = Map(
+                |item| item + 1,
+                Filter(even, Map(|item| item * 3, Sum::<BATCH>::new(&handle))),
+            );
+            drive(&handle, 0..items(), down)
+        }),
+        peer(Kind::Ours, "millstream", || {
+            use millstream::prelude::*;
+            subscribe::<BATCH>(
+                millstream::from_iter(0..items())
+                    .map(|item| item + 1)
+                    .filter(even)
+                    .map(|item| item * 3),
+            )
+        }),
+        peer(Kind::Library, "futures", || {
+            use futures::StreamExt;
+            wait(
+                stream::iter(0..items())
+                    .map(|item| item + 1)
+                    .filter(|item| std::future::ready(even(item)))
+                    .map(|item| item * 3),
+            )
+        }),
+    ]
+}

@@ -1,0 +1,67 @@
+//! The workloads: W1 static and boxed chains, W2 bounded demand, W6 chunks, W9 subscribing.
+
+mod chain;
+mod chunk;
+mod demand;
+mod start;
+
+use crate::{Kind, Peer, Workload};
+
+/// All of them, or those whose names begin with one of `filters`.
+#[must_use]
+pub fn chosen(filters: &[String]) -> Vec<Workload> {
+    let mut all = chain::workloads();
+    all.extend(demand::workloads());
+    all.extend(chunk::workloads());
+    all.extend(start::workloads());
+    all.retain(|workload| {
+        filters.is_empty() || filters.iter().any(|filter| workload.name.starts_with(&**filter))
+    });
+    all
+}
+
+fn peer(kind: Kind, name: &'static str, run: fn() -> u64) -> Peer {
+    Peer { name, kind, run }
+}
+
+/// `.map(step)` ten times, each closure with a type of its own, as in a user's chain.
+macro_rules! maps {
+    ($chain:expr;) => { $chain };
+    ($chain:expr; $one:tt $($rest:tt)*) => { maps!($chain.map(|item| step(item)); $($rest)*) };
+}
+macro_rules! ten_maps {
+    ($chain:expr) => { maps!($chain; 0 1 2 3 4 5 6 7 8 9) };
+}
+macro_rules! fifty_maps {
+    ($chain:expr) => {
+        ten_maps!(ten_maps!(ten_maps!(ten_maps!(ten_maps!($chain)))))
+    };
+}
+
+/// The same as nested receivers of the model.
+macro_rules! receivers {
+    ($sink:expr;) => { $sink };
+    ($sink:expr; $one:tt $($rest:tt)*) => {
+        Map(|item: u64| step(item), receivers!($sink; $($rest)*))
+    };
+}
+macro_rules! ten_receivers {
+    ($sink:expr) => { receivers!($sink; 0 1 2 3 4 5 6 7 8 9) };
+}
+macro_rules! fifty_receivers {
+    ($sink:expr) => {
+        ten_receivers!(ten_receivers!(ten_receivers!(ten_receivers!(ten_receivers!($sink)))))
+    };
+}
+use {fifty_maps, fifty_receivers, maps, receivers, ten_maps, ten_receivers};
+
+/// What a stage of a deep chain does: cheap, and not to be folded into its neighbour's.
+#[inline(always)]
+fn step(item: u64) -> u64 {
+    item.wrapping_mul(3) ^ 1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the type of a filter's function")]
+fn even(item: &u64) -> bool {
+    item.is_multiple_of(2)
+}

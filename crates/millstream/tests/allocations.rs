@@ -1,0 +1,167 @@
+//! What is allocated: once for a subscription, never for an item.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::task::{Context, Poll, Waker};
+
+use millstream::prelude::*;
+use millstream::{Demand, More, Subscription};
+
+struct Counting;
+
+thread_local! {
+    // Per thread, since tests run side by side.
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+    static RECEIVED: Cell<u64> = const { Cell::new(0) };
+}
+
+fn note() {
+    // A thread may allocate while its locals are gone.
+    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note();
+        // SAFETY: as asked of the caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as asked of the caller.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note();
+        // SAFETY: as asked of the caller.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(task: impl FnOnce()) -> usize {
+    let before = COUNT.get();
+    task();
+    COUNT.get() - before
+}
+
+/// Counts what it gets, and asks for `batch` more whenever it has had as many.
+struct Plain {
+    batch: u64,
+    got: u64,
+}
+
+impl Subscriber<u64, Infallible> for Plain {
+    type Active = Self;
+
+    fn on_subscribe(self, subscription: Subscription) -> Self {
+        subscription.request(Demand::of(self.batch));
+        subscription.detach();
+        self
+    }
+}
+
+impl ActiveSubscriber<u64, Infallible> for Plain {
+    fn on_next(&mut self, _: u64) -> More {
+        RECEIVED.set(RECEIVED.get() + 1);
+        self.got += 1;
+        if self.got.is_multiple_of(self.batch) { More::of(self.batch) } else { More::NONE }
+    }
+
+    fn on_complete(self) {}
+
+    fn on_error(self, error: Infallible) {
+        match error {}
+    }
+}
+
+/// Subscribes a plain subscriber: how many items it got, and what was allocated for that.
+fn subscribe(
+    publisher: impl Publisher<Item = u64, Error = Infallible>,
+    batch: u64,
+) -> (u64, usize) {
+    RECEIVED.set(0);
+    let count = allocations(|| publisher.subscribe(Plain { batch, got: 0 }));
+    (RECEIVED.get(), count)
+}
+
+/// A collection that keeps nothing but how much there was.
+#[derive(Default)]
+struct Count(u64);
+
+impl Extend<u64> for Count {
+    fn extend<I: IntoIterator<Item = u64>>(&mut self, items: I) {
+        items.into_iter().for_each(|_| self.0 += 1);
+    }
+}
+
+fn chain(n: u64) -> impl Publisher<Item = u64, Error = Infallible> {
+    millstream::from_iter(0u64..)
+        .map(|item| item + 1)
+        .filter(|item| item % 2 == 0)
+        .take(n)
+        .map(|item| item * 3)
+}
+
+fn boxed_chain(n: u64) -> impl Publisher<Item = u64, Error = Infallible> {
+    millstream::from_iter(0u64..)
+        .boxed()
+        .map(|item| item + 1)
+        .boxed()
+        .filter(|item| item % 2 == 0)
+        .boxed()
+        .take(n)
+        .boxed()
+}
+
+#[test]
+fn assembling_a_chain_allocates_nothing() {
+    assert_eq!(allocations(|| drop(chain(10))), 0);
+}
+
+#[test]
+fn a_plain_subscription_allocates_once_however_many_items_and_requests() {
+    for batch in [1, 128, Demand::UNBOUNDED.get()] {
+        for n in [10, 10_000] {
+            assert_eq!(subscribe(chain(n), batch), (n, 1), "{n} items in batches of {batch}");
+        }
+    }
+}
+
+#[test]
+fn a_blocking_end_allocates_twice_however_many_items() {
+    for n in [10, 10_000] {
+        let mut got = 0;
+        let count = allocations(|| {
+            got = chain(n).collect::<Count>().block().map_or(0, |count| count.0);
+        });
+        assert_eq!((got, count), (n, 2));
+    }
+}
+
+#[test]
+fn an_awaited_end_allocates_twice_however_many_items() {
+    for n in [10, 10_000] {
+        let mut end = std::pin::pin!(chain(n).collect::<Count>());
+        let mut polled = Poll::Pending;
+        let count = allocations(|| {
+            polled = end.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        });
+        assert!(matches!(polled, Poll::Ready(Ok(Count(got))) if got == n), "{n} items");
+        assert_eq!(count, 2, "{n} items");
+    }
+}
+
+#[test]
+fn boxed_stages_allocate_at_subscription_only() {
+    // The island; and for each of the four boxes the publisher (made here, before), the
+    // subscriber and the active subscriber.
+    for n in [10, 10_000] {
+        assert_eq!(subscribe(boxed_chain(n), 1), (n, 1 + 4 * 2));
+    }
+}

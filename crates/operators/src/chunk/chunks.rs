@@ -1,0 +1,99 @@
+//! `chunks`: items in groups of the same size.
+
+use std::num::NonZeroU64;
+
+use millstream_core::{More, Pulled};
+
+use crate::shape::stage::{Books, Emit, Step};
+
+/// Items in groups of `size`: [`PublisherExt::chunks`](crate::PublisherExt::chunks).
+///
+/// ```text
+///         chunks(2)
+/// up    --1--2------3--4------5--|
+/// down  -----[1,2]-----[3,4]-----[5]|
+/// ```
+///
+/// # Demand
+/// `size` times downstream's.
+/// # Completion
+/// As upstream; after the chunk that was begun, which may be smaller.
+/// # Errors
+/// As upstream, at once; the chunk that was begun is discarded.
+/// # Cancellation
+/// As downstream. The chunk that was begun is discarded.
+/// # Bounds
+/// Holds up to `size` items. One allocation per chunk.
+/// # Panics
+/// When `size` is zero.
+///
+/// # Examples
+/// ```
+/// use millstream::prelude::*;
+///
+/// let pairs = millstream::from_iter(1..=5).chunks(2);
+/// assert_eq!(pairs.collect::<Vec<_>>().block()?, [vec![1, 2], vec![3, 4], vec![5]]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// ```
+#[derive(Clone)]
+pub struct Chunks<T> {
+    size: usize,
+    chunk: Vec<T>,
+}
+
+/// The most that is reserved for a chunk before there are items for it.
+const RESERVED: usize = 1024;
+
+impl<T> Chunks<T> {
+    #[track_caller]
+    pub(crate) fn new(size: usize) -> Chunks<T> {
+        assert!(size > 0, "chunks(0): a chunk holds at least 1 item");
+        Chunks { size, chunk: Vec::new() }
+    }
+}
+
+crate::opaque_debug::opaque_debug!(Chunks<T>, size);
+
+/// A length as a factor of demand.
+pub(crate) fn factor(n: usize) -> NonZeroU64 {
+    NonZeroU64::new(n as u64).unwrap_or(NonZeroU64::MIN)
+}
+
+impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Chunks<T> {
+    type Item = Vec<T>;
+    type Error = E;
+    type Books = Books<E>;
+    const HOLDS: bool = true;
+
+    #[inline]
+    fn next(&mut self, item: T) -> Emit<Vec<T>, T, E> {
+        if self.chunk.capacity() == 0 {
+            self.chunk.reserve_exact(self.size.min(RESERVED));
+        }
+        self.chunk.push(item);
+        if self.chunk.len() < self.size {
+            return Emit::Keep;
+        }
+        Emit::Item(std::mem::take(&mut self.chunk))
+    }
+
+    #[inline]
+    fn demand(&mut self, more: More) -> More {
+        more.times(factor(self.size))
+    }
+
+    fn complete(&mut self) -> Pulled<Vec<T>, E> {
+        if self.chunk.is_empty() {
+            return Pulled::Complete;
+        }
+        Pulled::Item(std::mem::take(&mut self.chunk))
+    }
+
+    fn error(&mut self, error: E) -> Pulled<Vec<T>, E> {
+        Pulled::Error(error)
+    }
+
+    fn held(&mut self) -> Option<T> {
+        self.chunk.pop()
+    }
+}

@@ -1,0 +1,100 @@
+//! `switch_if_empty`: another publisher where upstream has no items.
+
+use std::convert::Infallible;
+
+use millstream_blocks::relay::{Sequence, SourceEnd, Then, relay};
+use millstream_core::{Publisher, Subscriber};
+
+use crate::either::Same;
+
+/// Another publisher where upstream has no items:
+/// [`PublisherExt::switch_if_empty`](crate::PublisherExt::switch_if_empty).
+///
+/// ```text
+/// up     ----|
+/// other       --7--8--|
+/// down   -------7--8--|
+/// ```
+///
+/// # Demand
+/// Downstream's; all of it is carried over to the other.
+/// # Completion
+/// As upstream where it had an item, else as the other.
+/// # Errors
+/// As either. An error is not emptiness.
+/// # Cancellation
+/// Whichever of the two is running is cancelled.
+/// # Bounds
+/// Holds no items. One allocation per subscription, and those of the two.
+///
+/// # Examples
+/// ```
+/// use millstream::prelude::*;
+///
+/// let numbers = millstream::from_iter(1..1).switch_if_empty(millstream::from_iter(7..=8));
+/// assert_eq!(numbers.collect::<Vec<_>>().block()?, [7, 8]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct SwitchIfEmpty<P, Q> {
+    upstream: P,
+    other: Q,
+}
+
+impl<P, Q> SwitchIfEmpty<P, Q> {
+    pub(crate) fn new(upstream: P, other: Q) -> SwitchIfEmpty<P, Q> {
+        SwitchIfEmpty { upstream, other }
+    }
+}
+
+crate::opaque_debug::opaque_debug!(SwitchIfEmpty<P, Q>);
+
+impl<P, Q> Publisher for SwitchIfEmpty<P, Q>
+where
+    P: Publisher,
+    Q: Publisher<Item = P::Item, Error = P::Error>,
+{
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
+        let sequence = OneOrOther { first: Some(self.upstream), second: Some(self.other) };
+        relay(sequence, subscriber, |_| {});
+    }
+}
+
+struct OneOrOther<P, Q> {
+    first: Option<P>,
+    second: Option<Q>,
+}
+
+impl<P, Q> Sequence for OneOrOther<P, Q>
+where
+    P: Publisher,
+    Q: Publisher<Item = P::Item, Error = P::Error>,
+{
+    type Item = P::Item;
+    type Error = P::Error;
+    type Source = Same<P, Q>;
+    type Feed = Infallible;
+
+    fn start(&mut self) -> Then<Same<P, Q>, P::Error> {
+        self.first.take().map_or(Then::Complete, |first| Then::Subscribe(Same::First(first)))
+    }
+
+    fn after(&mut self, end: SourceEnd<P::Error>, emitted: bool) -> Then<Same<P, Q>, P::Error> {
+        match end {
+            SourceEnd::Completed if emitted => Then::Complete,
+            SourceEnd::Completed => self
+                .second
+                .take()
+                .map_or(Then::Complete, |second| Then::Subscribe(Same::Second(second))),
+            SourceEnd::Failed(error) => Then::Fail(error),
+        }
+    }
+
+    fn fed(&mut self, feed: Infallible, _: bool) -> Then<Same<P, Q>, P::Error> {
+        match feed {}
+    }
+}

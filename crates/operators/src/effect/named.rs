@@ -1,0 +1,87 @@
+//! `named`: a name for what is above.
+
+use std::borrow::Cow;
+
+use millstream_core::{Fault, More, Pulled};
+
+use crate::shape::stage::{Emit, NoBooks, Step};
+
+/// A name for the stages above, told where one of them panics:
+/// [`PublisherExt::named`](crate::PublisherExt::named).
+///
+/// ```text
+/// up    --1--2--x
+/// down  --1--2--x
+/// ```
+///
+/// # Demand
+/// As downstream's.
+/// # Completion
+/// As upstream.
+/// # Errors
+/// As upstream. A panic in a stage above, or at the source, gets the name, unless a named stage
+/// nearer to it gave its own.
+/// # Cancellation
+/// As downstream.
+/// # Bounds
+/// Holds the name. Its publisher is not pulled in place.
+///
+/// # Examples
+/// ```
+/// use millstream::prelude::*;
+///
+/// use millstream::{Failure, Fault};
+///
+/// let broken = millstream::from_iter([1, 0])
+///     .map(|n| 1 / n)
+///     .named("invert");
+/// let end = broken.collect::<Vec<_>>().block();
+/// let Err(Failure::Fault(Fault::Panicked(panic))) = end else { unreachable!() };
+/// assert_eq!(panic.stage(), Some("invert"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Named {
+    name: Cow<'static, str>,
+    /// An item is with the stages below: a panic now is theirs.
+    below: bool,
+}
+
+impl Named {
+    pub(crate) fn new(name: Cow<'static, str>) -> Named {
+        Named { name, below: false }
+    }
+}
+
+impl<T, E> Step<T, E> for Named
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    type Item = T;
+    type Error = E;
+    type Books = NoBooks;
+    const PULLS: bool = false;
+
+    #[inline]
+    fn next(&mut self, item: T) -> Emit<T, T, E> {
+        self.below = true;
+        Emit::Item(item)
+    }
+
+    #[inline]
+    fn demand(&mut self, more: More) -> More {
+        self.below = false;
+        more
+    }
+
+    fn error(&mut self, error: E) -> Pulled<T, E> {
+        Pulled::Error(error)
+    }
+
+    fn fault(&mut self, fault: Fault) -> Fault {
+        match fault {
+            Fault::Panicked(panic) if !self.below => Fault::Panicked(panic.at(self.name.clone())),
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `on_discard`: what becomes of items that are never delivered.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use millstream_core::{Discards, Pulled};
+
+use crate::shape::stage::{Emit, NoBooks, Step};
+
+/// Hands over the items of a type that stages upstream of here take and never deliver:
+/// [`PublisherExt::on_discard`](crate::PublisherExt::on_discard).
+///
+/// ```text
+/// filter(even)
+/// up    --1--2--3--4--|
+/// f       1     3
+/// down  -----2-----4--|
+/// ```
+///
+/// # Demand
+/// As downstream's.
+/// # Completion
+/// As upstream.
+/// # Errors
+/// As upstream. A panic in the function becomes a fault where the stream still runs.
+/// # Cancellation
+/// As downstream; items that stages upstream hold are handed over too.
+/// # Bounds
+/// Holds nothing. Its publisher is not pulled in place. Items discarded inside of a publisher that a
+/// stage upstream holds in place (`concat_map`) are dropped without a report.
+///
+/// # Examples
+/// ```
+/// use millstream::prelude::*;
+///
+/// use std::sync::mpsc::channel;
+///
+/// let (sender, seen) = channel();
+/// let numbers = millstream::from_iter(1..=3).filter(|n| n % 2 == 0).on_discard(move |n: i32| sender.send(n).unwrap());
+/// numbers.collect::<Vec<_>>().block()?;
+/// assert_eq!(seen.iter().collect::<Vec<_>>(), [1, 3]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// ```
+pub struct OnDiscard<D, F> {
+    f: Arc<F>,
+    discarded: PhantomData<fn(D)>,
+}
+
+impl<D, F> OnDiscard<D, F> {
+    pub(crate) fn new(f: F) -> OnDiscard<D, F> {
+        OnDiscard { f: Arc::new(f), discarded: PhantomData }
+    }
+}
+
+impl<D, F> Clone for OnDiscard<D, F> {
+    fn clone(&self) -> Self {
+        OnDiscard { f: self.f.clone(), discarded: PhantomData }
+    }
+}
+
+crate::opaque_debug::opaque_debug!(OnDiscard<D, F>);
+
+impl<T, E, D, F> Step<T, E> for OnDiscard<D, F>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    D: 'static,
+    F: Fn(D) + Send + Sync + 'static,
+{
+    type Item = T;
+    type Error = E;
+    type Books = NoBooks;
+    const PULLS: bool = false;
+
+    #[inline]
+    fn next(&mut self, item: T) -> Emit<T, T, E> {
+        Emit::Item(item)
+    }
+
+    fn error(&mut self, error: E) -> Pulled<T, E> {
+        Pulled::Error(error)
+    }
+
+    fn discards(&self, downstream: Discards) -> Discards {
+        let f = self.f.clone();
+        Discards::new(move |item: D| f(item), downstream)
+    }
+}

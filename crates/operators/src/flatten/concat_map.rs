@@ -1,0 +1,325 @@
+//! `concat_map`: each item becomes a publisher, one after another.
+
+use std::marker::PhantomData;
+
+use millstream_blocks::relay::{Feeder, Sequence, SourceEnd, Then, relay};
+use millstream_core::{
+    ActiveSubscriber, Demand, Discards, End, Fault, More, Publisher, Pull, Pulled, Rest,
+    Subscriber, Subscription,
+};
+
+use crate::shape::pump::{Expand, Pump};
+
+/// Each item becomes a publisher, one after another:
+/// [`PublisherExt::concat_map`](crate::PublisherExt::concat_map).
+///
+/// ```text
+/// up     --1-------------2--|
+/// f(1)     --a--b--|
+/// f(2)                   --c--d--|
+/// down   ----a--b----------c--d--|
+/// ```
+///
+/// # Demand
+/// One item of upstream at a time, and none before downstream's first request; the next when the
+/// inner publisher is complete and there is demand. What an inner publisher has not used up is
+/// carried over to the next.
+/// # Completion
+/// When upstream and the inner publisher are complete.
+/// # Errors
+/// An error of either, at once: an error of upstream cancels the inner publisher, an error of
+/// that cancels upstream. A panic in the function becomes a fault.
+/// # Cancellation
+/// Both are cancelled. An inner publisher that is held in place looks for a cancellation after
+/// each stretch of 1024 items; the answer [`More::CANCEL`] works at once.
+/// # Bounds
+/// Holds one inner publisher and no items. An inner publisher that is synchronous
+/// ([`Publisher::PULLS`]) is held in place, without an allocation; discarded items inside of it
+/// are dropped without a report.
+///
+/// # Examples
+/// ```
+/// use millstream::prelude::*;
+///
+/// let all = millstream::from_iter(1..=3).concat_map(|n| millstream::from_iter(0..n));
+/// assert_eq!(all.collect::<Vec<_>>().block()?, [0, 0, 1, 0, 1, 2]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct ConcatMap<P, F> {
+    upstream: P,
+    f: F,
+}
+
+impl<P, F> ConcatMap<P, F> {
+    pub(crate) fn new(upstream: P, f: F) -> ConcatMap<P, F> {
+        ConcatMap { upstream, f }
+    }
+}
+
+crate::opaque_debug::opaque_debug!(ConcatMap<P, F>);
+
+impl<P, Q, F> Publisher for ConcatMap<P, F>
+where
+    P: Publisher,
+    Q: Publisher<Error = P::Error>,
+    F: FnMut(P::Item) -> Q + Send + 'static,
+{
+    type Item = Q::Item;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<Q::Item, P::Error>>(self, subscriber: S) {
+        let ConcatMap { upstream, mut f } = self;
+        if Q::PULLS {
+            let flatten = Flatten::new(move |item| match f(item).into_pull() {
+                Ok(inner) => inner,
+                Err(_) => unreachable!("a publisher that says `PULLS` can be pulled"),
+            });
+            Pump::new(upstream, flatten).subscribe(subscriber);
+        } else {
+            let discards = subscriber.discards();
+            let sequence =
+                Inners { f, outer: None, complete: false, asked: false, item: PhantomData };
+            relay(sequence, subscriber, |feeder| {
+                let active = ActiveOuter { feeder: Some(feeder) };
+                upstream.subscribe(Outer { active, discards });
+            });
+        }
+    }
+}
+
+/// Each item becomes something to pull from, held in place.
+pub(crate) struct Flatten<F, I> {
+    f: F,
+    inner: Option<I>,
+    /// Whether something was pulled from `inner`.
+    started: bool,
+}
+
+impl<F, I> Flatten<F, I> {
+    pub(crate) fn new<T>(f: F) -> Flatten<F, I>
+    where
+        F: FnMut(T) -> I,
+    {
+        Flatten { f, inner: None, started: false }
+    }
+}
+
+impl<F, I: Pull> Flatten<F, I> {
+    fn digest(&mut self, pulled: Pulled<I::Item, I::Error>) -> Pulled<I::Item, I::Error> {
+        match pulled {
+            Pulled::Complete => {
+                self.inner = None;
+                Pulled::Skipped
+            }
+            // There is nobody to say when there is an item.
+            Pulled::Pending => unreachable!("what is pulled in place has its items at hand"),
+            other => other,
+        }
+    }
+}
+
+impl<T, F, I> Expand<T, I::Error> for Flatten<F, I>
+where
+    T: Send + 'static,
+    F: FnMut(T) -> I + Send + 'static,
+    I: Pull,
+{
+    type Item = I::Item;
+    type Error = I::Error;
+
+    #[inline]
+    fn accept(&mut self, item: T) {
+        self.inner = Some((self.f)(item));
+        self.started = false;
+    }
+
+    #[inline]
+    fn produce(&mut self) -> Pulled<I::Item, I::Error> {
+        let Some(inner) = &mut self.inner else { return Pulled::Pending };
+        self.started = true;
+        let pulled = inner.pull();
+        self.digest(pulled)
+    }
+
+    fn look_ahead(&mut self) -> Pulled<I::Item, I::Error> {
+        let Some(inner) = &mut self.inner else { return Pulled::Complete };
+        match inner.look_ahead(self.started) {
+            Pulled::Complete => {
+                self.inner = None;
+                Pulled::Complete
+            }
+            other => other,
+        }
+    }
+
+    fn error(&mut self, error: I::Error) -> I::Error {
+        error
+    }
+}
+
+/// The inner publishers that can only push, one after another.
+struct Inners<T, F> {
+    f: F,
+    outer: Option<Subscription>,
+    /// The outer publisher is complete.
+    complete: bool,
+    /// The outer publisher owes an item.
+    asked: bool,
+    item: PhantomData<fn(T)>,
+}
+
+/// What comes from the outer publisher. Its failure does not wait in line.
+enum Feed<T> {
+    Subscribed(Subscription),
+    Item(T),
+    Complete,
+}
+
+impl<T, Q, F> Sequence for Inners<T, F>
+where
+    T: Send + 'static,
+    Q: Publisher,
+    F: FnMut(T) -> Q + Send + 'static,
+{
+    type Item = Q::Item;
+    type Error = Q::Error;
+    type Source = Q;
+    type Feed = Feed<T>;
+
+    fn start(&mut self) -> Then<Q, Q::Error> {
+        Then::Wait
+    }
+
+    fn after(&mut self, end: SourceEnd<Q::Error>, _: bool) -> Then<Q, Q::Error> {
+        match end {
+            SourceEnd::Completed if self.complete => Then::Complete,
+            SourceEnd::Completed => Then::Wait,
+            SourceEnd::Failed(error) => Then::Fail(error),
+        }
+    }
+
+    fn fed(&mut self, feed: Feed<T>, busy: bool) -> Then<Q, Q::Error> {
+        match feed {
+            Feed::Subscribed(outer) => {
+                self.outer = Some(outer);
+                Then::Wait
+            }
+            Feed::Item(item) => {
+                self.asked = false;
+                Then::Subscribe((self.f)(item))
+            }
+            Feed::Complete => {
+                self.complete = true;
+                self.outer = None;
+                if busy { Then::Wait } else { Then::Complete }
+            }
+        }
+    }
+
+    fn wanted(&mut self) {
+        if let Some(outer) = &self.outer
+            && !self.asked
+            && !self.complete
+        {
+            self.asked = true;
+            outer.request(Demand::ONE);
+        }
+    }
+}
+
+type Inner<T, F> = <Inners<T, F> as Sequence>::Item;
+type InnerError<T, F> = <Inners<T, F> as Sequence>::Error;
+
+/// The subscriber of the outer publisher.
+struct Outer<T, F, A>
+where
+    Inners<T, F>: Sequence,
+    A: ActiveSubscriber<Inner<T, F>, InnerError<T, F>>,
+{
+    active: ActiveOuter<T, F, A>,
+    discards: Discards,
+}
+
+struct ActiveOuter<T, F, A>
+where
+    Inners<T, F>: Sequence,
+    A: ActiveSubscriber<Inner<T, F>, InnerError<T, F>>,
+{
+    /// Gone when the end was told.
+    feeder: Option<Feeder<Inners<T, F>, A>>,
+}
+
+impl<T, E, Q, F, A> Subscriber<T, E> for Outer<T, F, A>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    Q: Publisher<Error = E>,
+    F: FnMut(T) -> Q + Send + 'static,
+    A: ActiveSubscriber<Q::Item, E>,
+{
+    type Active = ActiveOuter<T, F, A>;
+
+    fn on_subscribe(self, subscription: Subscription) -> Self::Active {
+        if let Some(feeder) = &self.active.feeder {
+            feeder.feed(Feed::Subscribed(subscription));
+        }
+        self.active
+    }
+
+    fn discards(&self) -> Discards {
+        self.discards.clone()
+    }
+}
+
+impl<T, E, Q, F, A> ActiveSubscriber<T, E> for ActiveOuter<T, F, A>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    Q: Publisher<Error = E>,
+    F: FnMut(T) -> Q + Send + 'static,
+    A: ActiveSubscriber<Q::Item, E>,
+{
+    fn on_next(&mut self, item: T) -> More {
+        if let Some(feeder) = &self.feeder {
+            feeder.feed(Feed::Item(item));
+        }
+        More::NONE
+    }
+
+    fn on_complete(self) {
+        drop(self.on_end(End::Completed));
+    }
+
+    fn on_error(self, error: E) {
+        drop(self.on_end(End::Failed(error)));
+    }
+
+    fn on_fault(self, fault: Fault) {
+        drop(ActiveSubscriber::<T, E>::on_end(self, End::Fault(fault)));
+    }
+
+    fn on_end(mut self, end: End<E>) -> Option<Box<dyn Rest>> {
+        if let Some(feeder) = self.feeder.take() {
+            match end {
+                End::Completed => feeder.feed(Feed::Complete),
+                end => feeder.end(end),
+            }
+        }
+        None
+    }
+}
+
+impl<T, F, A> Drop for ActiveOuter<T, F, A>
+where
+    Inners<T, F>: Sequence,
+    A: ActiveSubscriber<Inner<T, F>, InnerError<T, F>>,
+{
+    fn drop(&mut self) {
+        // Without an end: cancelled, and then nobody listens, or gone.
+        if let Some(feeder) = self.feeder.take() {
+            feeder.end(End::Fault(Fault::SourceDropped));
+        }
+    }
+}

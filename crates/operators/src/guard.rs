@@ -1,0 +1,35 @@
+//! A resource that is released exactly once, whatever happens.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use millstream_core::{Fault, Panic, Undelivered, report_undelivered};
+
+/// A resource and how it is released: by [`release`](Guard::release), or else by being dropped.
+pub(crate) struct Guard<R, O, F: FnOnce(R) -> O> {
+    held: Option<(R, F)>,
+}
+
+impl<R, O, F: FnOnce(R) -> O> Guard<R, O, F> {
+    pub(crate) fn new(resource: R, release: F) -> Guard<R, O, F> {
+        Guard { held: Some((resource, release)) }
+    }
+
+    /// The resource, until it is released.
+    pub(crate) fn get(&mut self) -> Option<&mut R> {
+        self.held.as_mut().map(|(resource, _)| resource)
+    }
+
+    /// Releases it, unless that was done. A panic in the function goes to the caller.
+    pub(crate) fn release(&mut self) -> Option<O> {
+        self.held.take().map(|(resource, release)| release(resource))
+    }
+}
+
+impl<R, O, F: FnOnce(R) -> O> Drop for Guard<R, O, F> {
+    fn drop(&mut self) {
+        // Caught: it may be dropped by a panic, and a second one would abort the process.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(self.release()))) {
+            report_undelivered(&Undelivered::Fault(Fault::Panicked(Panic::new(payload))));
+        }
+    }
+}

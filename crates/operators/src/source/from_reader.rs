@@ -1,0 +1,77 @@
+//! `from_reader`: the bytes of a reader.
+
+use std::io::{self, ErrorKind, Read};
+
+use millstream_core::{Pull, Pulled};
+
+use crate::source::{FromPull, from_pull};
+
+/// The bytes of a reader, in chunks of at most `chunk_size`.
+///
+/// ```text
+/// read  5 bytes, 3 bytes, end
+/// down  ^--r2-[5]--[3]----r1-|
+/// ```
+///
+/// # Demand
+/// One read for each chunk asked for, and none without demand: what a read returns is a chunk,
+/// whether or not it is full. An interrupted read is repeated.
+/// # Completion
+/// When a read returns no bytes, which takes a unit of demand: to look for the end could block.
+/// # Errors
+/// As the reader.
+/// # Cancellation
+/// The reader is dropped.
+/// # Bounds
+/// Holds the reader; each chunk is an allocation of `chunk_size` bytes. A read that blocks,
+/// blocks the thread that asks.
+/// # Panics
+/// When `chunk_size` is zero.
+///
+/// # Examples
+/// ```
+/// use millstream::prelude::*;
+///
+/// let chunks = millstream::from_reader(&b"abcde"[..], 2);
+/// let chunks = chunks.collect::<Vec<_>>().block()?;
+/// assert_eq!(chunks, [b"ab".to_vec(), b"cd".to_vec(), b"e".to_vec()]);
+/// # Ok::<(), millstream::Failure<std::io::Error>>(())
+/// ```
+#[doc(alias = "fromInputStream", alias = "FileIO", alias = "bytes", alias = "ReaderStream")]
+#[track_caller]
+pub fn from_reader<R>(reader: R, chunk_size: usize) -> FromPull<FromReader<R>>
+where
+    R: Read + Send + 'static,
+{
+    assert!(chunk_size > 0, "from_reader(_, 0): a chunk holds at least 1 byte");
+    from_pull(FromReader { reader, chunk_size })
+}
+
+/// The source of [`from_reader`].
+#[derive(Clone)]
+pub struct FromReader<R> {
+    reader: R,
+    chunk_size: usize,
+}
+
+crate::opaque_debug::opaque_debug!(FromReader<R>, chunk_size);
+
+impl<R: Read + Send + 'static> Pull for FromReader<R> {
+    type Item = Vec<u8>;
+    type Error = io::Error;
+
+    fn pull(&mut self) -> Pulled<Vec<u8>, io::Error> {
+        let mut chunk = vec![0; self.chunk_size];
+        loop {
+            return match self.reader.read(&mut chunk) {
+                Ok(0) => Pulled::Complete,
+                Ok(n) => {
+                    chunk.truncate(n);
+                    Pulled::Item(chunk)
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => Pulled::Error(error),
+            };
+        }
+    }
+}

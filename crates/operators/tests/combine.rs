@@ -1,0 +1,400 @@
+//! Claims of the operators that make one stream of several.
+
+mod support;
+
+use millstream::prelude::*;
+use millstream::{End, More};
+use support::{Ending, Hand, Mint, Probe, Told, next, next_then, on_a_small_stack, script};
+
+use Ending::{Complete, Fail, Never};
+
+#[test]
+fn the_second_source_follows_the_first_and_demand_is_carried_over() {
+    let mint = Mint::new();
+    let probe =
+        Probe::new().on(script(&mint, 0, 2, Complete).chain(script(&mint, 10, 3, Complete)));
+    probe.request(3);
+    assert_eq!(probe.take(), next([1, 2, 11]));
+    probe.request(1);
+    assert_eq!(probe.take(), next([12]));
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([13], Told::Complete), "completion needs no demand");
+    assert_eq!(mint.live(), 0);
+    assert!(!probe.is_held());
+}
+
+#[test]
+fn the_second_source_is_asked_for_exactly_what_is_left() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let probe = Probe::new().asking(More::of(3)).on(script(&mint, 0, 2, Complete).chain(source));
+    assert_eq!(probe.take(), next([1, 2]));
+    assert_eq!(hand.asked(), [1]);
+    probe.request(4);
+    assert_eq!(hand.asked(), [4]);
+    hand.end(End::Completed);
+    assert_eq!(probe.take(), [Told::Complete]);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn unbounded_demand_stays_unbounded_across_sources() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let probe =
+        Probe::new().asking(More::UNBOUNDED).on(script(&mint, 0, 2, Complete).chain(source));
+    assert_eq!(hand.asked(), [More::UNBOUNDED.count()]);
+    hand.end(End::Completed);
+    assert_eq!(probe.take(), next_then([1, 2], Told::Complete));
+}
+
+#[test]
+fn demand_that_comes_as_answers_is_carried_over_too() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let probe = Probe::new()
+        .asking(More::ONE)
+        .answering(|_, n| More::of(u64::from(n)))
+        .on(script(&mint, 0, 3, Complete).chain(source));
+    // 1 + (1 + 2 + 3) - 3 items
+    assert_eq!(hand.asked(), [4]);
+    assert_eq!(probe.take(), next([1, 2, 3]));
+    hand.end(End::Completed);
+}
+
+#[test]
+fn a_request_between_two_sources_from_inside_a_signal_is_not_lost() {
+    let mint = Mint::new();
+    let probe = Probe::new()
+        .asking(More::ONE)
+        .answering(|probe, _| {
+            probe.request(1);
+            More::NONE
+        })
+        .on(script(&mint, 0, 2, Complete).chain(script(&mint, 10, 2, Complete)));
+    assert_eq!(probe.take(), next_then([1, 2, 11, 12], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn empty_sources_complete_without_demand() {
+    let mint = Mint::new();
+    let probe = Probe::new().on(script(&mint, 0, 0, Complete).chain(script(&mint, 0, 0, Complete)));
+    assert_eq!(probe.take(), [Told::Complete]);
+    let none = Vec::<support_source::Source>::new();
+    let probe = Probe::new().on(millstream::concat(none));
+    assert_eq!(probe.take(), [Told::Complete]);
+}
+
+mod support_source {
+    pub(crate) type Source = millstream::BoxPublisher<crate::support::Item, &'static str>;
+}
+
+#[test]
+fn an_error_of_the_first_ends_all_and_the_second_is_dropped_unsubscribed() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let probe =
+        Probe::new().asking(More::UNBOUNDED).on(script(&mint, 0, 1, Fail("x")).chain(source));
+    assert_eq!(probe.take(), next_then([1], Told::Error("\"x\"".into())));
+    assert_eq!(hand.asked(), []);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn cancel_at_every_point_drops_everything() {
+    for requested in 0..5 {
+        let mint = Mint::new();
+        let probe =
+            Probe::new().on(script(&mint, 0, 2, Complete).chain(script(&mint, 10, 3, Never)));
+        if requested > 0 {
+            probe.request(requested);
+        }
+        assert_eq!(probe.take().len() as u64, requested);
+        probe.cancel();
+        assert_eq!(mint.live(), 0, "after {requested}");
+        assert!(!probe.is_held());
+        assert_eq!(probe.take(), []);
+    }
+}
+
+#[test]
+fn cancel_from_inside_any_item_drops_everything() {
+    for at in [1, 2, 11, 12] {
+        let mint = Mint::new();
+        let probe = Probe::new()
+            .asking(More::UNBOUNDED)
+            .answering(move |probe, n| {
+                if n == at {
+                    probe.cancel();
+                }
+                More::NONE
+            })
+            .on(script(&mint, 0, 2, Complete).chain(script(&mint, 10, 2, Complete)));
+        // The subscription is stored after the request, so it is there for every item.
+        assert_eq!(probe.take().last(), Some(&Told::Next(at)));
+        assert_eq!(mint.live(), 0);
+        assert!(!probe.is_held());
+    }
+}
+
+#[test]
+fn cancel_reaches_a_source_that_only_pushes() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let probe = Probe::new().on(script(&mint, 0, 0, Complete).chain(source));
+    probe.request(2);
+    hand.send(mint.item(5));
+    assert_eq!(probe.take(), next([5]));
+    probe.cancel();
+    assert!(hand.is_cancelled());
+    assert!(!probe.is_held());
+    hand.send(mint.item(6));
+    assert_eq!(probe.take(), []);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_stage_below_that_finishes_early_cancels_the_current_source() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let sources = script(&mint, 0, 1, Complete).boxed().chain(source);
+    let probe = Probe::new().asking(More::UNBOUNDED).on(sources.take(1));
+    assert_eq!(probe.take(), next_then([1], Told::Complete));
+    assert_eq!(hand.asked(), []);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn nothing_is_taken_where_nothing_is_wanted() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let probe = Probe::new().on(source.chain(script(&mint, 0, 1, Complete)).take(0));
+    assert_eq!(probe.take(), [Told::Complete]);
+    assert_eq!(hand.asked(), []);
+}
+
+#[test]
+fn an_item_held_below_a_relay_waits_for_demand_past_the_end() {
+    let mint = Mint::new();
+    let held = script(&mint, 0, 1, Complete)
+        .chain(script(&mint, 10, 1, Fail("x")))
+        .on_error_return(mint.item(99));
+    let probe = Probe::new().on(held);
+    probe.request(2);
+    assert_eq!(probe.take(), next([1, 11]));
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([99], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn an_item_held_below_a_relay_is_dropped_by_cancelling() {
+    let mint = Mint::new();
+    let held = script(&mint, 0, 1, Complete)
+        .chain(script(&mint, 10, 0, Fail("x")))
+        .on_error_return(mint.item(99));
+    let probe = Probe::new().on(held);
+    probe.request(1);
+    assert_eq!(probe.take(), next([1]));
+    assert_eq!(mint.live(), 1);
+    probe.cancel();
+    assert_eq!(mint.live(), 0);
+    assert!(!probe.is_held());
+}
+
+#[test]
+fn an_item_held_above_a_relay_uses_the_demand_that_is_there() {
+    let mint = Mint::new();
+    let held = script(&mint, 0, 1, Fail("x"))
+        .on_error_return(mint.item(99))
+        .map_err(|never| -> &'static str { match never {} });
+    let probe = Probe::new().on(held.chain(script(&mint, 10, 2, Complete)));
+    probe.request(1);
+    assert_eq!(probe.take(), next([1]));
+    probe.request(1);
+    assert_eq!(probe.take(), next([99]));
+    probe.request(2);
+    assert_eq!(probe.take(), next_then([11, 12], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn an_invalid_demand_ends_with_a_fault_wherever_the_baton_is() {
+    for requested in [0, 1, 3] {
+        let mint = Mint::new();
+        let probe =
+            Probe::new().on(script(&mint, 0, 2, Complete).chain(script(&mint, 10, 9, Never)));
+        if requested > 0 {
+            probe.request(requested);
+        }
+        probe.take();
+        probe.request_raw(0);
+        assert!(matches!(&probe.take()[..], [Told::Fault(f)] if f.contains("rule 3.9")));
+        assert_eq!(mint.live(), 0);
+        assert!(!probe.is_held());
+    }
+}
+
+#[test]
+fn an_invalid_demand_from_inside_a_signal_stops_an_endless_source() {
+    let probe = Probe::new()
+        .asking(More::UNBOUNDED)
+        .answering(|probe, n| {
+            if n == 3 {
+                probe.request_raw(-1);
+            }
+            More::NONE
+        })
+        .on(millstream::from_iter(0..1u32).chain(millstream::from_iter(1u32..)));
+    let told = probe.take();
+    assert_eq!(told[..4], next([0, 1, 2, 3]));
+    assert!(matches!(&told[4..], [Told::Fault(_)]));
+    assert!(!probe.is_held());
+}
+
+#[test]
+fn a_panic_of_the_subscriber_ends_it() {
+    let mint = Mint::new();
+    let probe = Probe::new()
+        .asking(More::UNBOUNDED)
+        .answering(|_, n| if n == 11 { panic!("ouch") } else { More::NONE })
+        .on(script(&mint, 0, 1, Complete).chain(script(&mint, 10, 2, Complete)));
+    let told = probe.take();
+    assert_eq!(told[..2], next([1, 11]));
+    assert!(matches!(&told[2..], [Told::Fault(f)] if f.contains("ouch")));
+    assert_eq!(mint.live(), 0);
+    assert!(!probe.is_held());
+}
+
+#[test]
+fn a_hundred_thousand_empty_sources_use_constant_stack() {
+    on_a_small_stack(|| {
+        let sources = (0..100_000u32).map(|_| millstream::from_iter(0..0u32));
+        let probe = Probe::new().on(millstream::concat(sources));
+        assert_eq!(probe.take(), [Told::Complete]);
+    });
+}
+
+#[test]
+fn concat_advances_its_iterator_one_source_at_a_time() {
+    let mint = Mint::new();
+    let (seen, made) = std::sync::mpsc::channel();
+    let (a, b) = (mint.clone(), mint.token());
+    let sources = (0..3u32).map(move |n| {
+        let _ = &b;
+        seen.send(n).unwrap();
+        script(&a, n * 10, 2, Complete)
+    });
+    let probe = Probe::new().on(millstream::concat(sources));
+    probe.request(1);
+    assert_eq!(made.try_iter().collect::<Vec<_>>(), [0]);
+    probe.request(2);
+    assert_eq!(made.try_iter().collect::<Vec<_>>(), [1]);
+    assert_eq!(probe.take(), next([1, 2, 11]));
+    probe.cancel();
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_panic_of_the_iterator_is_a_fault() {
+    let mint = Mint::new();
+    let m = mint.clone();
+    let sources = (0..3u32).map(move |n| {
+        assert!(n < 1, "no more sources");
+        script(&m, 0, 1, Complete)
+    });
+    let probe = Probe::new().asking(More::of(5)).on(millstream::concat(sources));
+    let told = probe.take();
+    assert_eq!(told[..1], next([1]));
+    assert!(matches!(&told[1..], [Told::Fault(f)] if f.contains("no more sources")));
+    assert_eq!(mint.live(), 0);
+    assert!(!probe.is_held());
+}
+
+#[test]
+fn first_items_come_first() {
+    let mint = Mint::new();
+    let first = vec![mint.item(7), mint.item(8)];
+    let probe = Probe::new().on(script(&mint, 0, 2, Complete).start_with(first));
+    probe.request(3);
+    assert_eq!(probe.take(), next([7, 8, 1]));
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([2], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn first_items_are_dropped_by_cancelling() {
+    let mint = Mint::new();
+    let first = vec![mint.item(7), mint.item(8)];
+    let probe = Probe::new().on(script(&mint, 0, 2, Complete).start_with(first));
+    probe.request(1);
+    probe.cancel();
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn the_other_source_is_for_an_empty_one_alone() {
+    let mint = Mint::new();
+    let full = script(&mint, 0, 1, Complete).switch_if_empty(script(&mint, 10, 1, Complete));
+    assert_eq!(Probe::new().asking(More::of(5)).on(full).take(), next_then([1], Told::Complete));
+    let empty = script(&mint, 0, 0, Complete).switch_if_empty(script(&mint, 10, 2, Complete));
+    let probe = Probe::new().on(empty);
+    probe.request(1);
+    assert_eq!(probe.take(), next([11]));
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([12], Told::Complete));
+    let failed = script(&mint, 0, 0, Fail("x")).switch_if_empty(script(&mint, 10, 2, Complete));
+    assert_eq!(Probe::new().asking(More::of(5)).on(failed).take(), [Told::Error("\"x\"".into())]);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn demand_races_with_the_end_of_a_source_and_none_is_lost() {
+    for _ in 0..200 {
+        let mint = Mint::new();
+        let (first, a) = Hand::new();
+        let (second, b) = Hand::new();
+        let probe = Probe::new().on(a.chain(b));
+        let asker = {
+            let probe = probe.clone();
+            std::thread::spawn(move || {
+                for _ in 0..4 {
+                    probe.request(1);
+                }
+            })
+        };
+        first.end(End::Completed);
+        asker.join().unwrap();
+        assert_eq!(second.asked().iter().sum::<u64>(), 4);
+        second.end(End::Completed);
+        assert_eq!(probe.take(), [Told::Complete]);
+        assert_eq!(mint.live(), 0);
+    }
+}
+
+#[test]
+fn a_detached_stream_is_dropped_when_it_starves_also_in_a_nest() {
+    let mint = Mint::new();
+    let inner = script(&mint, 0, 1, Complete).chain(script(&mint, 10, 2, Complete));
+    let probe = Probe::new().on(inner.chain(script(&mint, 20, 2, Complete)));
+    probe.request(2);
+    probe.detach();
+    assert_eq!(probe.take(), next([1, 11]));
+    assert!(!probe.is_held(), "nobody could ever ask again");
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_detached_stream_with_demand_goes_on_to_its_end() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let probe = Probe::new().on(source.chain(script(&mint, 20, 2, Complete)));
+    probe.request(3);
+    probe.detach();
+    hand.send(mint.item(1));
+    hand.end(End::Completed);
+    assert_eq!(probe.take(), next_then([1, 21, 22], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}

@@ -1,0 +1,313 @@
+//! Claims of the operators for errors and repetition.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use millstream::prelude::*;
+use millstream::{End, More};
+use support::{Ending, Hand, Mint, Probe, Told, next, next_then, on_a_small_stack, script};
+
+use Ending::{Complete, Fail};
+
+fn error(text: &str) -> Told {
+    Told::Error(format!("{text:?}"))
+}
+
+#[test]
+fn an_error_is_mapped_and_items_pass() {
+    let mint = Mint::new();
+    let probe = Probe::new()
+        .asking(More::ONE)
+        .on(script(&mint, 0, 1, Fail("x")).map_err(|e| format!("{e}!")));
+    assert_eq!(probe.take(), next_then([1], error("x!")), "an error needs no demand");
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_panic_in_the_error_mapper_is_a_fault() {
+    let mint = Mint::new();
+    let token = mint.token();
+    let probe = Probe::new().on(script(&mint, 0, 0, Fail("x")).map_err(move |_| -> () {
+        let _ = &token;
+        panic!("ouch")
+    }));
+    assert!(matches!(&probe.take()[..], [Told::Fault(f)] if f.contains("ouch")));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn the_item_in_place_of_an_error_waits_for_demand() {
+    let mint = Mint::new();
+    let probe = Probe::new().on(script(&mint, 0, 1, Fail("x")).on_error_return(mint.item(99)));
+    probe.request(1);
+    assert_eq!(probe.take(), next([1]));
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([99], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn the_item_in_place_of_an_error_uses_demand_that_is_there() {
+    let mint = Mint::new();
+    let probe = Probe::new()
+        .asking(More::of(2))
+        .on(script(&mint, 0, 1, Fail("x")).on_error_return(mint.item(99)));
+    assert_eq!(probe.take(), next_then([1, 99], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn the_item_in_place_of_an_error_is_dropped_where_there_is_none() {
+    let mint = Mint::new();
+    let probe = Probe::new()
+        .asking(More::of(2))
+        .on(script(&mint, 0, 1, Complete).on_error_return(mint.item(99)));
+    assert_eq!(probe.take(), next_then([1], Told::Complete));
+    assert_eq!(mint.live(), 0);
+    let probe = Probe::new().on(script(&mint, 0, 1, Fail("x")).on_error_return(mint.item(99)));
+    probe.request(1);
+    probe.cancel();
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn only_errors_that_pass_the_test_are_completion() {
+    let mint = Mint::new();
+    let run = |text| {
+        Probe::new()
+            .asking(More::ONE)
+            .on(script(&mint, 0, 1, Fail(text)).on_error_complete(|e| *e == "eof"))
+            .take()
+    };
+    assert_eq!(run("eof"), next_then([1], Told::Complete));
+    assert_eq!(run("io"), next_then([1], error("io")));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_panic_in_the_error_test_is_a_fault() {
+    let mint = Mint::new();
+    let probe =
+        Probe::new().on(script(&mint, 0, 0, Fail("x")).on_error_complete(|_| panic!("ouch")));
+    assert!(matches!(&probe.take()[..], [Told::Fault(f)] if f.contains("ouch")));
+}
+
+#[test]
+fn the_fallback_gets_the_demand_that_is_left() {
+    let mint = Mint::new();
+    let m = mint.clone();
+    let (hand, source) = Hand::new();
+    let probe = Probe::new().asking(More::of(3)).on(script(&mint, 0, 2, Fail("x"))
+        .on_error_resume(move |e| {
+            assert_eq!(e, "x");
+            let _ = &m;
+            source
+        }));
+    assert_eq!(probe.take(), next([1, 2]));
+    assert_eq!(hand.asked(), [1]);
+    hand.send(mint.item(7));
+    hand.end(End::Failed("y"));
+    assert_eq!(probe.take(), next_then([7], error("y")));
+    assert_eq!(mint.live(), 0);
+    assert!(!probe.is_held());
+}
+
+#[test]
+fn without_an_error_there_is_no_fallback() {
+    let mint = Mint::new();
+    let probe = Probe::new().asking(More::of(3)).on(script(&mint, 0, 2, Complete)
+        .on_error_resume(|_| -> millstream::BoxPublisher<_, ()> { panic!("not needed") }));
+    assert_eq!(probe.take(), next_then([1, 2], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_panic_in_the_fallback_is_a_fault() {
+    let mint = Mint::new();
+    let probe = Probe::new().on(script(&mint, 0, 0, Fail("x"))
+        .on_error_resume(|_| -> millstream::BoxPublisher<support::Item, ()> { panic!("ouch") }));
+    assert!(matches!(&probe.take()[..], [Told::Fault(f)] if f.contains("ouch")));
+    assert!(!probe.is_held());
+}
+
+#[test]
+fn a_fault_is_not_an_error_to_recover_from() {
+    let mint = Mint::new();
+    let m = mint.clone();
+    let broken = script(&mint, 0, 3, Complete).map(|item| {
+        assert!(item.0 < 2, "ouch");
+        item
+    });
+    let probe = Probe::new().asking(More::UNBOUNDED).on(broken
+        .on_error_resume(move |_| script(&m, 10, 1, Complete))
+        .on_error_return(mint.item(99)));
+    let told = probe.take();
+    assert_eq!(told[..1], next([1]));
+    assert!(matches!(&told[1..], [Told::Fault(f)] if f.contains("ouch")));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn cancel_during_the_fallback_drops_everything() {
+    let mint = Mint::new();
+    let m = mint.clone();
+    let probe = Probe::new()
+        .on(script(&mint, 0, 1, Fail("x")).on_error_resume(move |_| script(&m, 10, 5, Complete)));
+    probe.request(3);
+    assert_eq!(probe.take(), next([1, 11, 12]));
+    probe.cancel();
+    assert_eq!(mint.live(), 0);
+    assert!(!probe.is_held());
+}
+
+#[test]
+fn retry_tries_k_more_times_and_then_gives_the_last_error() {
+    let mint = Mint::new();
+    let probe = Probe::new().asking(More::UNBOUNDED).on(script(&mint, 0, 2, Fail("x")).retry(2));
+    assert_eq!(probe.take(), next_then([1, 2, 1, 2, 1, 2], error("x")));
+    assert_eq!(mint.live(), 0);
+    let probe = Probe::new().asking(More::UNBOUNDED).on(script(&mint, 0, 1, Fail("x")).retry(0));
+    assert_eq!(probe.take(), next_then([1], error("x")));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn retry_carries_demand_over_attempts() {
+    let mint = Mint::new();
+    let probe = Probe::new().on(script(&mint, 0, 2, Fail("x")).retry(9));
+    probe.request(3);
+    assert_eq!(probe.take(), next([1, 2, 1]));
+    probe.request(2);
+    assert_eq!(probe.take(), next([2, 1]));
+    probe.cancel();
+    assert_eq!(mint.live(), 0);
+    assert!(!probe.is_held());
+}
+
+#[test]
+fn retry_does_not_repeat_a_source_that_completes() {
+    let mint = Mint::new();
+    let probe = Probe::new().asking(More::of(9)).on(script(&mint, 0, 2, Complete).retry(5));
+    assert_eq!(probe.take(), next_then([1, 2], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_million_retries_use_constant_stack() {
+    on_a_small_stack(|| {
+        let mint = Mint::new();
+        let probe = Probe::new().on(script(&mint, 0, 0, Fail("x")).retry(1_000_000));
+        assert_eq!(probe.take(), [error("x")]);
+        assert_eq!(mint.live(), 0);
+    });
+}
+
+#[test]
+fn endless_retries_are_stopped_from_another_thread() {
+    let mint = Mint::new();
+    let rounds = Arc::new(AtomicU64::new(0));
+    let counted = rounds.clone();
+    // The error passes a stage, so that each round is seen.
+    let source = script(&mint, 0, 0, Fail("x")).map_err(move |e| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        e
+    });
+    let probe = Probe::new();
+    let spinner = {
+        let probe = probe.clone();
+        std::thread::spawn(move || drop(probe.on(source.retry(u64::MAX))))
+    };
+    while rounds.load(Ordering::SeqCst) < 10 {
+        std::thread::yield_now();
+    }
+    probe.cancel();
+    spinner.join().unwrap();
+    assert_eq!(probe.take(), []);
+    assert!(!probe.is_held());
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn repeat_runs_k_more_rounds_and_carries_demand() {
+    let mint = Mint::new();
+    let probe = Probe::new().on(script(&mint, 0, 2, Complete).repeat(1));
+    probe.request(3);
+    assert_eq!(probe.take(), next([1, 2, 1]));
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([2], Told::Complete), "completion needs no demand");
+    assert_eq!(mint.live(), 0);
+    let probe = Probe::new().asking(More::of(9)).on(script(&mint, 0, 1, Complete).repeat(0));
+    assert_eq!(probe.take(), next_then([1], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn repeat_stops_at_an_error() {
+    let mint = Mint::new();
+    let probe = Probe::new().asking(More::of(9)).on(script(&mint, 0, 1, Fail("x")).repeat(3));
+    assert_eq!(probe.take(), next_then([1], error("x")));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn repeat_stops_when_the_test_says_no() {
+    let mint = Mint::new();
+    let token = mint.token();
+    let mut rounds = 0;
+    let probe = Probe::new().asking(More::UNBOUNDED).on(script(&mint, 0, 1, Complete)
+        .repeat_while(move || {
+            let _ = &token;
+            rounds += 1;
+            rounds < 3
+        }));
+    assert_eq!(probe.take(), next_then([1, 1, 1], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_panic_in_the_test_of_repeat_is_a_fault() {
+    let mint = Mint::new();
+    let probe = Probe::new()
+        .asking(More::of(2))
+        .on(script(&mint, 0, 1, Complete).repeat_while(|| panic!("ouch")));
+    let told = probe.take();
+    assert_eq!(told[..1], next([1]));
+    assert!(matches!(&told[1..], [Told::Fault(f)] if f.contains("ouch")));
+    assert_eq!(mint.live(), 0);
+    assert!(!probe.is_held());
+}
+
+#[test]
+fn a_hundred_thousand_empty_rounds_use_constant_stack() {
+    on_a_small_stack(|| {
+        let probe = Probe::new().on(millstream::from_iter(0..0u32).repeat(100_000));
+        assert_eq!(probe.take(), [Told::Complete]);
+    });
+}
+
+#[test]
+fn requests_from_inside_signals_reach_across_rounds() {
+    let mint = Mint::new();
+    let probe = Probe::new()
+        .asking(More::ONE)
+        .answering(|probe, _| {
+            probe.request(1);
+            More::NONE
+        })
+        .on(script(&mint, 0, 2, Complete).repeat(1000));
+    assert_eq!(probe.take().len(), 2003);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_detached_stream_that_runs_out_of_demand_is_dropped() {
+    let mint = Mint::new();
+    let probe = Probe::new().on(script(&mint, 0, 2, Complete).repeat(3));
+    probe.request(3);
+    probe.detach();
+    assert_eq!(probe.take(), next([1, 2, 1]));
+    assert!(!probe.is_held(), "nobody could ever ask again");
+    assert_eq!(mint.live(), 0);
+}

@@ -1,0 +1,441 @@
+//! Claims of the operators that make many items of one, each for inner publishers that are held
+//! in place and for inner publishers behind a relay.
+
+mod support;
+
+use millstream::prelude::*;
+use millstream::{BoxPublisher, End, More};
+use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, on_a_small_stack, script};
+
+use Ending::{Complete, Fail, Never};
+
+type Boxed = BoxPublisher<Item, &'static str>;
+
+/// The same pipeline over both paths: `inner(n)` is the publisher for item `n`.
+fn both<P>(
+    outer: impl Fn(&Mint) -> P,
+    inner: impl Fn(&Mint, u32) -> support::Script + Send + Sync + Copy + 'static,
+    check: impl Fn(&Mint, Probe, &dyn Fn(Probe, &Mint) -> Probe),
+) where
+    P: Publisher<Item = Item, Error = &'static str>,
+{
+    let mint = Mint::new();
+    check(&mint, Probe::new(), &|probe, mint| {
+        let m = mint.clone();
+        probe.on(outer(mint).concat_map(move |item| inner(&m, item.0)))
+    });
+    assert_eq!(mint.live(), 0, "held in place");
+    let mint = Mint::new();
+    check(&mint, Probe::new(), &|probe, mint| {
+        let m = mint.clone();
+        probe.on(outer(mint).concat_map(move |item| inner(&m, item.0).boxed()))
+    });
+    assert_eq!(mint.live(), 0, "behind a relay");
+}
+
+#[test]
+fn inner_publishers_follow_each_other_and_demand_is_carried_over() {
+    both(
+        |mint| script(mint, 0, 2, Complete),
+        |mint, n| script(mint, n * 10, 2, Complete),
+        |mint, probe, on| {
+            let probe = on(probe, mint);
+            assert_eq!(probe.take(), []);
+            probe.request(3);
+            assert_eq!(probe.take(), next([11, 12, 21]));
+            probe.request(1);
+            assert_eq!(probe.take(), next_then([22], Told::Complete), "the end needs no demand");
+            assert!(!probe.is_held());
+        },
+    );
+}
+
+#[test]
+fn unbounded_demand_stays_unbounded() {
+    both(
+        |mint| script(mint, 0, 3, Complete),
+        |mint, n| script(mint, n * 10, n - 1, Complete),
+        |mint, probe, on| {
+            let probe = on(probe.asking(More::UNBOUNDED), mint);
+            assert_eq!(probe.take(), next_then([21, 31, 32], Told::Complete));
+        },
+    );
+}
+
+#[test]
+fn empty_streams_complete_without_demand() {
+    both(
+        |mint| script(mint, 0, 0, Complete),
+        |mint, n| script(mint, n * 10, 2, Complete),
+        |mint, probe, on| assert_eq!(on(probe, mint).take(), [Told::Complete]),
+    );
+}
+
+#[test]
+fn an_inner_error_ends_all_at_once() {
+    both(
+        |mint| script(mint, 0, 2, Complete),
+        |mint, n| script(mint, n * 10, 1, if n == 1 { Fail("x") } else { Complete }),
+        |mint, probe, on| {
+            let probe = on(probe.asking(More::of(5)), mint);
+            assert_eq!(probe.take(), next_then([11], Told::Error("\"x\"".into())));
+            assert!(!probe.is_held());
+        },
+    );
+}
+
+#[test]
+fn an_outer_error_cancels_the_inner_publisher() {
+    both(
+        |mint| script(mint, 0, 1, Fail("x")),
+        |mint, n| script(mint, n * 10, 3, Complete),
+        |mint, probe, on| {
+            let probe = on(probe, mint);
+            probe.request(1);
+            // The source looks whether it is over as soon as it is starved.
+            let told = probe.take();
+            assert_eq!(told.last(), Some(&Told::Error("\"x\"".into())));
+            assert!(told.len() <= 2);
+            assert!(!probe.is_held());
+        },
+    );
+}
+
+#[test]
+fn a_late_outer_error_cancels_an_inner_publisher_that_only_pushes() {
+    let mint = Mint::new();
+    let (outer, publisher) = Hand::new();
+    let (inner, source) = Hand::new();
+    let mut source = Some(source);
+    let probe = Probe::new().on(publisher.concat_map(move |_| source.take().unwrap()));
+    probe.request(2);
+    outer.send(mint.item(1));
+    inner.send(mint.item(5));
+    outer.end(End::Failed("x"));
+    assert_eq!(probe.take(), next_then([5], Told::Error("\"x\"".into())));
+    assert!(inner.is_cancelled());
+    assert!(!probe.is_held());
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn the_outer_publisher_is_asked_for_one_at_a_time_and_only_when_wanted() {
+    fn check(in_place: bool) {
+        let mint = Mint::new();
+        let (outer, publisher) = Hand::new();
+        let m = mint.clone();
+        let probe = if in_place {
+            Probe::new().on(publisher.concat_map(move |i| script(&m, i.0 * 10, 2, Complete)))
+        } else {
+            Probe::new()
+                .on(publisher.concat_map(move |i| script(&m, i.0 * 10, 2, Complete).boxed()))
+        };
+        assert_eq!(outer.asked(), []);
+        probe.request(3);
+        assert_eq!(outer.asked(), [1]);
+        probe.request(1);
+        assert_eq!(outer.asked(), [], "it owes one already");
+        outer.send(mint.item(1));
+        assert_eq!(probe.take(), next([11, 12]));
+        assert_eq!(outer.asked(), [1]);
+        outer.send(mint.item(2));
+        assert_eq!(probe.take(), next([21, 22]));
+        assert_eq!(outer.asked(), [], "nothing is wanted");
+        probe.request(1);
+        assert_eq!(outer.asked(), [1]);
+        outer.end(End::Completed);
+        assert_eq!(probe.take(), [Told::Complete]);
+        assert!(!probe.is_held());
+        assert_eq!(mint.live(), 0);
+    }
+    check(true);
+    check(false);
+}
+
+#[test]
+fn cancel_at_every_point_drops_everything() {
+    for requested in 0..6 {
+        both(
+            |mint| script(mint, 0, 3, Complete),
+            |mint, n| script(mint, n * 10, 2, Complete),
+            |mint, probe, on| {
+                let probe = on(probe, mint);
+                if requested > 0 {
+                    probe.request(requested);
+                }
+                assert_eq!(probe.take().len() as u64, requested);
+                probe.cancel();
+                assert_eq!(mint.live(), 0);
+                assert!(!probe.is_held());
+            },
+        );
+    }
+}
+
+#[test]
+fn cancel_from_inside_an_item_drops_everything() {
+    both(
+        |mint| script(mint, 0, 3, Complete),
+        |mint, n| script(mint, n * 10, 2, Complete),
+        |mint, probe, on| {
+            let probe = probe.asking(More::UNBOUNDED).answering(|probe, n| {
+                if n == 21 {
+                    probe.cancel();
+                }
+                More::NONE
+            });
+            let probe = on(probe, mint);
+            let told = probe.take();
+            // A publisher in place may finish its stretch; whoever wants none of it answers
+            // `More::CANCEL`.
+            assert!(told == next([11, 12, 21]) || told == next([11, 12, 21, 22]), "{told:?}");
+            assert!(!probe.is_held());
+        },
+    );
+}
+
+#[test]
+fn requests_from_inside_signals_are_served() {
+    both(
+        |mint| script(mint, 0, 50, Complete),
+        |mint, n| script(mint, n * 10, n % 3, Complete),
+        |mint, probe, on| {
+            let probe = probe.asking(More::ONE).answering(|probe, _| {
+                probe.request(1);
+                More::NONE
+            });
+            let probe = on(probe, mint);
+            let told = probe.take();
+            // 1 + 2 + 0 sixteen times, 1, 2, and the end.
+            assert_eq!(told.len(), 52);
+            assert_eq!(told.last(), Some(&Told::Complete));
+        },
+    );
+}
+
+#[test]
+fn a_stage_below_that_finishes_early_ends_both() {
+    fn check(pipeline: impl Publisher<Item = Item, Error = &'static str>, mint: &Mint) {
+        let probe = Probe::new().asking(More::UNBOUNDED).on(pipeline.take(3));
+        assert_eq!(probe.take(), next_then([11, 12, 21], Told::Complete));
+        assert!(!probe.is_held());
+        assert_eq!(mint.live(), 0);
+    }
+    let mint = Mint::new();
+    let m = mint.clone();
+    check(
+        script(&mint, 0, 9, Complete).concat_map(move |i| script(&m, i.0 * 10, 2, Complete)),
+        &mint,
+    );
+    let m = mint.clone();
+    check(
+        script(&mint, 0, 9, Complete)
+            .concat_map(move |i| script(&m, i.0 * 10, 2, Complete).boxed()),
+        &mint,
+    );
+}
+
+#[test]
+fn an_item_held_below_waits_past_the_end() {
+    fn check(pipeline: impl Publisher<Item = Item, Error = &'static str>, mint: &Mint) {
+        let probe = Probe::new().on(pipeline.on_error_return(mint.item(99)));
+        probe.request(1);
+        assert_eq!(probe.take(), next([11]));
+        probe.request(1);
+        assert_eq!(probe.take(), next_then([99], Told::Complete));
+        assert!(!probe.is_held());
+        assert_eq!(mint.live(), 0);
+    }
+    let mint = Mint::new();
+    let m = mint.clone();
+    let outer = |mint: &Mint| script(mint, 0, 2, Complete);
+    check(outer(&mint).concat_map(move |i| script(&m, i.0 * 10, 1, Fail("x"))), &mint);
+    let m = mint.clone();
+    check(outer(&mint).concat_map(move |i| script(&m, i.0 * 10, 1, Fail("x")).boxed()), &mint);
+}
+
+#[test]
+fn a_panic_in_the_function_is_a_fault() {
+    both(
+        |mint| script(mint, 0, 3, Complete),
+        |mint, n| {
+            assert!(n < 2, "ouch");
+            script(mint, n * 10, 2, Complete)
+        },
+        |mint, probe, on| {
+            let probe = on(probe.asking(More::of(9)), mint);
+            let told = probe.take();
+            assert_eq!(told[..2], next([11, 12]));
+            assert!(matches!(&told[2..], [Told::Fault(f)] if f.contains("ouch")), "{told:?}");
+            assert!(!probe.is_held());
+        },
+    );
+}
+
+#[test]
+fn an_invalid_demand_is_a_fault() {
+    both(
+        |mint| script(mint, 0, 3, Complete),
+        |mint, n| script(mint, n * 10, 2, Complete),
+        |mint, probe, on| {
+            let probe = on(probe, mint);
+            probe.request(1);
+            probe.request_raw(-1);
+            assert!(matches!(&probe.take()[1..], [Told::Fault(_)]));
+            assert!(!probe.is_held());
+        },
+    );
+}
+
+#[test]
+fn an_outer_fault_passes_both_paths() {
+    fn check(pipeline: impl Publisher<Item = Item, Error = &'static str>, mint: &Mint) {
+        let probe = Probe::new().asking(More::of(9)).on(pipeline);
+        let told = probe.take();
+        assert!(matches!(told.last(), Some(Told::Fault(f)) if f.contains("ouch")), "{told:?}");
+        assert!(!probe.is_held());
+        assert_eq!(mint.live(), 0);
+    }
+    fn outer(mint: &Mint) -> impl Publisher<Item = Item, Error = &'static str> {
+        script(mint, 0, 3, Complete).map(|item| {
+            assert!(item.0 < 2, "ouch");
+            item
+        })
+    }
+    let mint = Mint::new();
+    let m = mint.clone();
+    check(outer(&mint).concat_map(move |i| script(&m, i.0 * 10, 2, Complete)), &mint);
+    let m = mint.clone();
+    check(outer(&mint).concat_map(move |i| script(&m, i.0 * 10, 2, Complete).boxed()), &mint);
+}
+
+#[test]
+fn a_detached_stream_that_starves_is_dropped() {
+    both(
+        |mint| script(mint, 0, 3, Complete),
+        |mint, n| script(mint, n * 10, 2, Complete),
+        |mint, probe, on| {
+            for requested in [1, 2] {
+                let probe = on(probe.clone(), mint);
+                probe.request(requested);
+                probe.detach();
+                assert_eq!(probe.take().len() as u64, requested);
+                assert!(!probe.is_held(), "after {requested}");
+                assert_eq!(mint.live(), 0);
+            }
+        },
+    );
+}
+
+#[test]
+fn a_hundred_thousand_inner_publishers_use_constant_stack() {
+    on_a_small_stack(|| {
+        let outer = || millstream::from_iter(0..100_000u32);
+        let probe = Probe::new()
+            .asking(More::UNBOUNDED)
+            .on(outer().concat_map(|n| millstream::from_iter(n..n + 1)));
+        assert_eq!(probe.take().len(), 100_001);
+        let probe = Probe::new()
+            .asking(More::UNBOUNDED)
+            .on(outer().concat_map(|n| millstream::from_iter(n..n + 1).boxed()));
+        assert_eq!(probe.take().len(), 100_001);
+    });
+}
+
+#[test]
+fn an_endless_inner_publisher_can_be_cancelled_from_another_thread() {
+    fn check(pipeline: impl Publisher<Item = u32, Error = std::convert::Infallible>) {
+        let probe = Probe::new();
+        let (started, wait) = std::sync::mpsc::channel();
+        let listening = probe.clone().asking(More::UNBOUNDED).answering(move |_, n| {
+            if n == 10_000 {
+                started.send(()).unwrap();
+            }
+            More::NONE
+        });
+        let runner = std::thread::spawn(move || drop(listening.on(pipeline)));
+        wait.recv().unwrap();
+        probe.cancel();
+        runner.join().unwrap();
+        assert!(!probe.is_held());
+    }
+    let outer = || millstream::from_iter(0..1u32);
+    check(outer().concat_map(|_| millstream::from_iter(0u32..)));
+    check(outer().concat_map(|_| millstream::from_iter(0u32..).boxed()));
+}
+
+#[test]
+fn a_nest_of_both_paths_agrees_with_the_iterator() {
+    let expected: Vec<u32> = (0..6u32).flat_map(|n| (0..n).flat_map(move |m| 0..m)).collect();
+    for step in [1, 2, 3, 100] {
+        let nest = millstream::from_iter(0..6u32).concat_map(|n| {
+            millstream::from_iter(0..n).concat_map(|m| millstream::from_iter(0..m).boxed())
+        });
+        let probe = Probe::new().on(nest);
+        let mut got = Vec::new();
+        for _ in 0..60 {
+            probe.request(step);
+            got.extend(probe.take());
+        }
+        assert_eq!(got, next_then(expected.clone(), Told::Complete), "{step} at a time");
+    }
+}
+
+#[test]
+fn iterators_follow_each_other() {
+    let mint = Mint::new();
+    let m = mint.clone();
+    let probe = Probe::new().on(script(&mint, 0, 3, Complete)
+        .concat_map_iter(move |i| (1..i.0).map(|n| m.item(i.0 * 10 + n)).collect::<Vec<_>>()));
+    probe.request(2);
+    assert_eq!(probe.take(), next([21, 31]));
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([32], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn what_is_left_of_an_iterator_is_dropped_by_cancel_and_by_error() {
+    let mint = Mint::new();
+    let m = mint.clone();
+    let many = move |i: Item| (0..5).map(|n| m.item(i.0 * 10 + n)).collect::<Vec<_>>();
+    let probe = Probe::new().on(script(&mint, 0, 3, Complete).concat_map_iter(many.clone()));
+    probe.request(2);
+    probe.cancel();
+    assert_eq!(mint.live(), 1, "the function that is kept here");
+    let probe = Probe::new().on(script(&mint, 0, 1, Fail("x")).concat_map_iter(many));
+    probe.request(2);
+    assert_eq!(probe.take().last(), Some(&Told::Error("\"x\"".into())));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_panic_in_an_iterator_is_a_fault() {
+    let mint = Mint::new();
+    let m = mint.clone();
+    let probe = Probe::new().asking(More::of(5)).on(script(&mint, 0, 3, Complete).concat_map_iter(
+        move |i| {
+            let m = m.clone();
+            (1..4).map(move |n| {
+                assert!(n < 3, "ouch");
+                m.item(i.0 * 10 + n)
+            })
+        },
+    ));
+    let told = probe.take();
+    assert_eq!(told[..2], next([11, 12]));
+    assert!(matches!(&told[2..], [Told::Fault(f)] if f.contains("ouch")));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn an_inner_publisher_that_never_ends_holds_the_outer_back() {
+    let mint = Mint::new();
+    let m = mint.clone();
+    let probe = Probe::new().asking(More::of(9)).on(script(&mint, 0, 3, Complete)
+        .concat_map(move |i| -> Boxed { script(&m, i.0 * 10, 1, Never).boxed() }));
+    assert_eq!(probe.take(), next([11]));
+    probe.cancel();
+    assert_eq!(mint.live(), 0);
+    assert!(!probe.is_held());
+}
