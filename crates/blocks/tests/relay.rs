@@ -84,6 +84,12 @@ impl Oracle {
         (Source::Late(self.items(numbers), start.clone()), start)
     }
 
+    /// Subscribes, and hears nothing of what it is asked for.
+    fn deaf(&self) -> (Source, Start) {
+        let start = Start::default();
+        (Source::Deaf(self.alive(), start.clone()), start)
+    }
+
     fn by_hand(&self) -> (Source, Hand) {
         let hand = Hand::default();
         (Source::Hand(self.alive(), hand.clone()), hand)
@@ -478,6 +484,39 @@ fn detach_races_the_last_item_asked_for() {
         other.join().unwrap();
         assert_eq!(oracle.count(), 0, "nobody can ask, and still it lives");
         assert_eq!(oracle.finish(), [Item(0)]);
+    });
+}
+
+#[test]
+fn request_and_detach_race_the_drop_of_a_source() {
+    model("relay: request_and_detach_race_the_drop_of_a_source", || {
+        let oracle = Oracle::new();
+        let (first, start) = oracle.late(0..9);
+        oracle.relay([first]);
+        let other = beside(&oracle, move |_| start.forget());
+        oracle.request(1);
+        oracle.detach();
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        // It did not starve: it was asked.
+        let log = oracle.finish();
+        assert_eq!(log, [Signal::Fault(Fault::SourceDropped.to_string())]);
+    });
+}
+
+#[test]
+fn detach_races_the_drop_of_a_deaf_source() {
+    model("relay: detach_races_the_drop_of_a_deaf_source", || {
+        let oracle = Oracle::new();
+        let (deaf, hold) = oracle.deaf();
+        oracle.relay([deaf]);
+        oracle.request(1);
+        let other = beside(&oracle, move |_| hold.forget());
+        oracle.detach();
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        let log = oracle.finish();
+        assert_eq!(log, [Signal::Fault(Fault::SourceDropped.to_string())]);
     });
 }
 

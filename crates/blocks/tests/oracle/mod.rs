@@ -211,6 +211,8 @@ pub enum Source {
     Late(Items, Start),
     /// Sends what its [`Hand`] says.
     Hand(Alive, Hand),
+    /// Subscribes at once, and is asked in vain until its [`Start`] forgets it.
+    Deaf(Alive, Start),
     /// Ends at once; its subscription alone holds something.
     Empty(Box<dyn Send + Sync>),
 }
@@ -226,6 +228,11 @@ impl Publisher for Source {
                 *start.0.lock().unwrap() = Some(Box::new(move || emit(items, subscriber)));
             }
             Source::Hand(alive, hand) => Line::begin(alive, &hand, subscriber),
+            Source::Deaf(alive, start) => {
+                let active =
+                    subscriber.on_subscribe(Subscription::new(Arc::new(Idle(Box::new(())))));
+                *start.0.lock().unwrap() = Some(Box::new(move || drop((alive, active))));
+            }
             Source::Empty(held) => {
                 let active = subscriber.on_subscribe(Subscription::new(Arc::new(Idle(held))));
                 drop(active.on_end(End::Completed));
