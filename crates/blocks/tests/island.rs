@@ -13,7 +13,7 @@ use millstream_core::{
 };
 use millstream_sync::{AtomicUsize, Ordering, model, thread};
 use oracle::Signal::{Complete, Item};
-use oracle::{Error, Items, Oracle, Probe, Signal, Token, begins, broken, items};
+use oracle::{Error, Handle, Items, Oracle, Probe, Signal, Token, begins, broken, items};
 
 fn beside(oracle: &Oracle, act: impl FnOnce(&Oracle) + Send + 'static) -> thread::JoinHandle<()> {
     let oracle = oracle.clone();
@@ -253,18 +253,6 @@ impl<F: FnMut(u32) -> More + Send + 'static> Subscriber<Token, Error> for Eager<
     }
 }
 
-/// A second handle on a stream.
-struct Handle(Arc<dyn Upstream>);
-
-impl Upstream for Handle {
-    fn request(&self, demand: millstream_core::Demand) {
-        self.0.request(demand);
-    }
-    fn cancel(&self) {
-        self.0.cancel();
-    }
-}
-
 fn eager(oracle: &Oracle, act: fn(&dyn Upstream)) {
     let other = Arc::new(std::sync::Mutex::new(None));
     let probe = oracle.probe(|_| More::NONE);
@@ -443,6 +431,67 @@ fn what_came_before_a_request_is_seen_in_the_signal() {
         // There is no second item before both have asked.
         assert_eq!(items(&oracle.finish()), [0, 1]);
         assert_eq!(seen.load(Ordering::Relaxed), 1, "an old value");
+    });
+}
+
+/// A source that has nothing for now.
+struct Parked(#[expect(dead_code, reason = "held, to be counted")] oracle::Alive);
+
+impl Pull for Parked {
+    type Item = Token;
+    type Error = Error;
+
+    fn pull(&mut self) -> Pulled<Token, Error> {
+        Pulled::Pending
+    }
+}
+
+fn parked() -> Oracle {
+    let oracle = Oracle::new();
+    emit(Parked(oracle.alive()), oracle.probe(|_| More::NONE));
+    oracle
+}
+
+#[test]
+fn invalid_demand_races_a_request_to_a_parked_source() {
+    model("island: invalid_demand_races_a_request_to_a_parked_source", || {
+        let oracle = parked();
+        let other = beside(&oracle, |oracle| oracle.request_raw(0));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0, "nobody wakes it, and still it ends");
+        assert_eq!(oracle.finish(), [broken()]);
+    });
+}
+
+#[test]
+fn invalid_demand_races_invalid_demand() {
+    model("island: invalid_demand_races_invalid_demand", || {
+        let oracle = parked();
+        oracle.request(1);
+        let other = beside(&oracle, |oracle| oracle.request_raw(0));
+        oracle.request_raw(0);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        assert_eq!(oracle.finish(), [broken()], "one end");
+    });
+}
+
+#[test]
+fn invalid_demand_inside_a_signal_races_request() {
+    model("island: invalid_demand_inside_a_signal_races_request", || {
+        let oracle = Oracle::new();
+        let inside = oracle.clone();
+        let probe = oracle.probe(move |_| {
+            inside.request_raw(0);
+            More::NONE
+        });
+        emit(oracle.items(0..9), probe);
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        assert_eq!(oracle.finish(), [Item(0), broken()], "before the next item");
     });
 }
 

@@ -366,6 +366,54 @@ fn fault_races_a_late_subscription() {
 }
 
 #[test]
+fn invalid_demand_races_a_request_to_a_parked_source() {
+    model("relay: invalid_demand_races_a_request_to_a_parked_source", || {
+        let oracle = Oracle::new();
+        let (first, _hand) = oracle.by_hand();
+        oracle.relay([first]);
+        let other = beside(&oracle, |oracle| oracle.request_raw(0));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0, "the source that waits is cancelled");
+        assert_eq!(oracle.finish(), [broken()]);
+    });
+}
+
+#[test]
+fn invalid_demand_races_emission() {
+    model("relay: invalid_demand_races_emission", || {
+        let oracle = Oracle::new();
+        oracle.relay([oracle.sync(0..2), oracle.sync(10..12)]);
+        let other = beside(&oracle, |oracle| oracle.request_raw(0));
+        oracle.request(3);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        let log = oracle.finish();
+        let (end, sent) = log.split_last().unwrap();
+        assert_eq!(end, &broken());
+        assert!(begins(&[Item(0), Item(1), Item(10)], sent), "{log:?}");
+    });
+}
+
+#[test]
+fn invalid_demand_inside_a_signal_races_request() {
+    model("relay: invalid_demand_inside_a_signal_races_request", || {
+        let oracle = Oracle::new();
+        let inside = oracle.clone();
+        let probe = oracle.probe(move |_| {
+            inside.request_raw(0);
+            More::NONE
+        });
+        relay(oracle.chain([oracle.sync(0..9)]), probe, drop);
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        assert_eq!(oracle.finish(), [Item(0), broken()], "before the next item");
+    });
+}
+
+#[test]
 fn fault_races_cancel() {
     model("relay: fault_races_cancel", || {
         let oracle = Oracle::new();

@@ -109,6 +109,13 @@ impl Oracle {
         self.upstream().fail(invalid());
     }
 
+    /// What the owner of the subscription can do: 0 is the fault of [`broken`].
+    pub fn request_raw(&self, n: i64) {
+        let subscription = Subscription::new(Arc::new(Handle(self.upstream().clone())));
+        subscription.request_raw(n);
+        drop(subscription.into_upstream());
+    }
+
     /// The log so far, where the subscriber is gone.
     pub fn log(&self) -> Option<Vec<Signal>> {
         self.0.log.lock().unwrap().clone()
@@ -121,6 +128,23 @@ impl Oracle {
         assert_eq!(self.count(), 0, "still alive at the end");
         assert_eq!(Arc::strong_count(self.upstream()), 1, "the stream is still held");
         self.log().expect("the subscriber was dropped")
+    }
+}
+
+/// A second handle on a stream.
+pub struct Handle(pub Arc<dyn Upstream>);
+
+impl Upstream for Handle {
+    fn request(&self, demand: Demand) {
+        self.0.request(demand);
+    }
+
+    fn cancel(&self) {
+        self.0.cancel();
+    }
+
+    fn fail(&self, fault: Fault) {
+        self.0.fail(fault);
     }
 }
 
