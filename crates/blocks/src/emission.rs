@@ -13,16 +13,23 @@
 //! * Without bound there is no counting.
 //! * When the credit is used up the source is asked whether it is over, because an end needs no
 //!   demand (rules 2.9, 2.10).
+//! * The source is dropped before downstream is told the end, whichever it is. A destructor that
+//!   panics does not keep the end from downstream: the panic is told in its place.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_core::{
-    ActiveSubscriber, Credit, End, Fault, More, Panic, Progress, Pull, Pulled, Rest,
+    ActiveSubscriber, Credit, End, Fault, More, Panic, Progress, Pull, Pulled, Rest, Undelivered,
+    report_undelivered,
 };
 
 /// The most items that are sent between two looks at the demand word.
 pub const STRETCH: u32 = 64;
+
+/// How often a source that skips items is asked at most whether it is over, while there is no
+/// demand: it may have no end, and nobody asked for its items.
+const LOOKS: u32 = 64;
 
 /// A source, the subscriber below it, and the credit between them. See the [module](self).
 pub struct Emission<P: Pull, A> {
@@ -83,7 +90,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
             }
             self.credit.add(answer);
             if self.credit.is_empty() {
-                return self.look_ahead();
+                return self.look_ahead(&interrupted);
             }
             if let Some(item) = self.ahead.take() {
                 self.credit.spend();
@@ -172,11 +179,20 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         }
     }
 
-    fn look_ahead(&mut self) -> Progress {
+    fn look_ahead(&mut self, interrupted: &impl Fn() -> bool) -> Progress {
         let Some(producer) = self.producer.as_mut().filter(|_| self.ahead.is_none()) else {
             return Progress::Starved;
         };
-        let pulled = producer.look_ahead(self.started);
+        let mut pulled = producer.look_ahead(self.started);
+        for _ in 1..LOOKS {
+            if !matches!(pulled, Pulled::Skipped) {
+                break;
+            }
+            if interrupted() {
+                return Progress::Interrupted;
+            }
+            pulled = producer.look_ahead(self.started);
+        }
         match self.without_item(pulled) {
             Ok(()) | Err(Progress::Pending) => Progress::Starved,
             Err(progress) => progress,
@@ -189,17 +205,27 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     }
 
     /// Delivers the end, after [`Progress::Ended`]; the source is dropped before.
-    pub fn finish(self) -> Option<Box<dyn Rest>> {
-        drop(self.producer);
-        self.active.on_end(self.end.unwrap_or(End::Fault(Fault::SourceDropped)))
+    pub fn finish(mut self) -> Option<Box<dyn Rest>> {
+        let end = self.end.take().unwrap_or(End::Fault(Fault::SourceDropped));
+        self.end_with(end)
     }
 
-    /// Ends with a fault in the middle.
+    /// Ends with a fault in the middle; the source is dropped before.
     pub fn break_off(self, fault: Fault) -> Option<Box<dyn Rest>> {
+        self.end_with(End::Fault(fault))
+    }
+
+    fn end_with(self, mut end: End<P::Error>) -> Option<Box<dyn Rest>> {
         let Emission { producer, active, ahead, .. } = self;
-        let rest = active.on_end(End::Fault(fault));
-        drop((ahead, producer));
-        rest
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop((ahead, producer)))) {
+            let fault = Fault::Panicked(Panic::new(payload));
+            match end {
+                // The first fault stands.
+                End::Fault(_) => report_undelivered(&Undelivered::Fault(fault)),
+                _ => end = End::Fault(fault),
+            }
+        }
+        active.on_end(end)
     }
 }
 

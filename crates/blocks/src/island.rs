@@ -160,7 +160,9 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> 
         if self.turn.is_closed() {
             return;
         }
-        *lock(&self.fault) = Some(fault);
+        // Dropped outside of the lock: what a panic carries is foreign.
+        let before = lock(&self.fault).replace(fault);
+        drop(before);
         if let Some(holder) = self.turn.signal() {
             self.drive(holder);
         }

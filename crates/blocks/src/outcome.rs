@@ -108,17 +108,23 @@ impl<T> Outcome<T> {
     /// The result, if it is there: `None` inside where the completer was dropped without one,
     /// and after the result was taken. Wakes `context` when it comes.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<T>> {
+        // A waker is foreign code: cloned outside of the lock, and dropped after it (model
+        // `wakers_are_cloned_and_dropped_outside_of_the_lock`).
+        let mut fresh;
         let mut state = lock(&self.0.state);
-        let replaced = match &mut *state {
-            State::Open { waker, .. } => match waker {
-                Some(waker) if waker.will_wake(context.waker()) => return Poll::Pending,
-                _ => waker.replace(context.waker().clone()),
-            },
-            _ => return Poll::Ready(take(state)),
-        };
-        drop(state);
-        drop(replaced);
-        Poll::Pending
+        if let State::Open { waker, .. } = &*state {
+            if waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                return Poll::Pending;
+            }
+            drop(state);
+            fresh = Some(context.waker().clone());
+            state = lock(&self.0.state);
+            if let State::Open { waker, .. } = &mut *state {
+                std::mem::swap(waker, &mut fresh);
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(take(state))
     }
 
     /// Waits for the result on this thread. `None` as in [`poll`](Outcome::poll).

@@ -300,6 +300,9 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
             let goes_on = holder.with(|station| {
                 // First of all, so that no path loses it.
                 station.arrears.add(claim.more);
+                if claim.signalled && self.lets_go(station) {
+                    return true;
+                }
                 match station.home {
                     Home::Gone => false,
                     Home::Here(_) | Home::Rest(_) if station.overruled.is_some() => {
@@ -314,6 +317,19 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
         }
     }
 
+    /// Whether downstream has let go of its handle since the last claim: then another one comes
+    /// first, because what was asked before may have come after the last. Without it a source
+    /// that was asked would count as starved.
+    fn lets_go(&self, station: &mut Station<Q, A>) -> bool {
+        let news = lock(&self.mail).detached && !station.detached;
+        if news {
+            station.detached = true;
+            let entered = self.turn.signal();
+            debug_assert!(entered.is_none(), "the turn is held");
+        }
+        news
+    }
+
     /// Closed: what came too late is dropped.
     fn empty_mailbox(&self) {
         let mail = lock(&self.mail).take();
@@ -325,8 +341,7 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
     /// What came by mail, in the order that matters: a source comes home before the sequence is
     /// asked what follows. `false` at the end.
     fn read_mail(&self, station: &mut Station<Q, A>) -> bool {
-        let Mail { feeds, returned, overruling, detached, .. } = lock(&self.mail).take();
-        station.detached |= detached;
+        let Mail { feeds, returned, overruling, .. } = lock(&self.mail).take();
         if let Some(end) = overruling {
             self.cancel_current();
             station.overruled.get_or_insert(end);
@@ -366,9 +381,11 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
         if station.detached
             && station.overruled.is_none()
             && baton.owed.is_empty()
+            && station.arrears.is_empty()
             && matches!(end, End::Fault(Fault::SourceDropped))
         {
-            // It starved, and nobody could ever ask again: that is not a fault.
+            // It starved, and nobody could ever ask again: that is not a fault. Where there is
+            // demand that it has not seen, it did not starve.
             station.home = Home::Here(baton);
             return self.give_up(station);
         }

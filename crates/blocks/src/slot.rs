@@ -16,6 +16,8 @@
 //!
 //! **Each demand is asked for once.** The slot asks itself where it finds `upstream`; else it
 //! leaves the demand in `early`, and the filler, which puts `upstream` under the same lock, asks.
+//! While it does, letting go of the stream is up to the filler as well: a stream that is let go
+//! of before it was asked would starve.
 //!
 //! It is a lock and a condition variable: this is an edge where a task sleeps for each item.
 //! Upstreams, wakers and items are taken out under the lock and used outside of it.
@@ -34,6 +36,7 @@ pub fn slot<T, E>() -> (Filler<T, E>, Slot<T, E>) {
         state: Mutex::new(State {
             upstream: None,
             early: Credit::NONE,
+            asking: false,
             asked: false,
             item: None,
             end: None,
@@ -55,6 +58,8 @@ struct Shared<T, E> {
 struct State<T, E> {
     upstream: Option<Arc<dyn Upstream>>,
     early: Credit,
+    /// The filler is asking for what was in `early`.
+    asking: bool,
     asked: bool,
     item: Option<T>,
     end: Option<End<E>>,
@@ -108,14 +113,17 @@ impl<T, E> Filler<T, E> {
             return drop(subscription);
         }
         let upstream = subscription.into_upstream();
-        let detached = state.detached;
-        if !detached {
-            state.upstream = Some(upstream.clone());
-        }
-        let early = state.early.take();
+        let mut detached = state.detached;
+        let before = if detached { None } else { state.upstream.replace(upstream.clone()) };
+        let early = state.early.take().demand();
+        state.asking = early.is_some();
         drop(state);
-        if let Some(demand) = early.demand() {
+        drop(before);
+        if let Some(demand) = early {
             upstream.request(demand);
+            let mut state = lock(&shared.state);
+            state.asking = false;
+            detached = state.detached;
         }
         if detached {
             upstream.detach();
@@ -196,10 +204,18 @@ impl<T, E> Slot<T, E> {
         if let Some(taken) = state.take() {
             return Poll::Ready(taken);
         }
-        let replaced = match &mut state.waker {
-            Some(waker) if waker.will_wake(context.waker()) => None,
-            waker => waker.replace(context.waker().clone()),
-        };
+        if state.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            return Poll::Pending;
+        }
+        drop(state);
+        // A waker is foreign code: cloned outside of the lock, and dropped after it (model
+        // `wakers_are_cloned_and_dropped_outside_of_the_lock`).
+        let fresh = context.waker().clone();
+        let mut state = lock(&self.shared.state);
+        if let Some(taken) = state.take() {
+            return Poll::Ready(taken);
+        }
+        let replaced = state.waker.replace(fresh);
         drop(state);
         drop(replaced);
         Poll::Pending
@@ -247,14 +263,15 @@ impl<T, E> Drop for Slot<T, E> {
         let mut state = lock(&self.shared.state);
         state.unwanted = !self.detached;
         state.detached = self.detached;
+        let asking = state.asking;
         let upstream = state.upstream.take();
         let left = (state.item.take(), state.end.take(), state.waker.take());
         drop(state);
         // Outside the lock: cancelling runs the destructors of the whole stream.
         match upstream {
-            Some(upstream) if self.detached => upstream.detach(),
-            Some(upstream) => upstream.cancel(),
-            None => {}
+            Some(upstream) if !self.detached => upstream.cancel(),
+            Some(upstream) if !asking => upstream.detach(),
+            _ => {}
         }
         drop(left);
     }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use millstream_blocks::emission::Emission;
 use millstream_blocks::island::emit;
 use millstream_core::{
-    ActiveSubscriber, Credit, End, Fault, More, Rest, Subscriber, Subscription, Upstream,
+    ActiveSubscriber, Credit, End, Fault, More, Pull, Pulled, Rest, Subscriber, Subscription,
+    Upstream,
 };
 use millstream_sync::{AtomicUsize, Ordering, model, thread};
 use oracle::Signal::{Complete, Item};
-use oracle::{Error, Items, Oracle, Probe, Signal, Token, begins, broken, items};
+use oracle::{Error, Handle, Items, Oracle, Probe, Signal, Token, begins, broken, items};
 
 fn beside(oracle: &Oracle, act: impl FnOnce(&Oracle) + Send + 'static) -> thread::JoinHandle<()> {
     let oracle = oracle.clone();
@@ -252,18 +253,6 @@ impl<F: FnMut(u32) -> More + Send + 'static> Subscriber<Token, Error> for Eager<
     }
 }
 
-/// A second handle on a stream.
-struct Handle(Arc<dyn Upstream>);
-
-impl Upstream for Handle {
-    fn request(&self, demand: millstream_core::Demand) {
-        self.0.request(demand);
-    }
-    fn cancel(&self) {
-        self.0.cancel();
-    }
-}
-
 fn eager(oracle: &Oracle, act: fn(&dyn Upstream)) {
     let other = Arc::new(std::sync::Mutex::new(None));
     let probe = oracle.probe(|_| More::NONE);
@@ -442,5 +431,264 @@ fn what_came_before_a_request_is_seen_in_the_signal() {
         // There is no second item before both have asked.
         assert_eq!(items(&oracle.finish()), [0, 1]);
         assert_eq!(seen.load(Ordering::Relaxed), 1, "an old value");
+    });
+}
+
+/// A source that has nothing for now.
+struct Parked(#[expect(dead_code, reason = "held, to be counted")] oracle::Alive);
+
+impl Pull for Parked {
+    type Item = Token;
+    type Error = Error;
+
+    fn pull(&mut self) -> Pulled<Token, Error> {
+        Pulled::Pending
+    }
+}
+
+fn parked() -> Oracle {
+    let oracle = Oracle::new();
+    emit(Parked(oracle.alive()), oracle.probe(|_| More::NONE));
+    oracle
+}
+
+#[test]
+fn invalid_demand_races_a_request_to_a_parked_source() {
+    model("island: invalid_demand_races_a_request_to_a_parked_source", || {
+        let oracle = parked();
+        let other = beside(&oracle, |oracle| oracle.request_raw(0));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0, "nobody wakes it, and still it ends");
+        assert_eq!(oracle.finish(), [broken()]);
+    });
+}
+
+#[test]
+fn invalid_demand_races_invalid_demand() {
+    model("island: invalid_demand_races_invalid_demand", || {
+        let oracle = parked();
+        oracle.request(1);
+        let other = beside(&oracle, |oracle| oracle.request_raw(0));
+        oracle.request_raw(0);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        assert_eq!(oracle.finish(), [broken()], "one end");
+    });
+}
+
+#[test]
+fn invalid_demand_inside_a_signal_races_request() {
+    model("island: invalid_demand_inside_a_signal_races_request", || {
+        let oracle = Oracle::new();
+        let inside = oracle.clone();
+        let probe = oracle.probe(move |_| {
+            inside.request_raw(0);
+            More::NONE
+        });
+        emit(oracle.items(0..9), probe);
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        assert_eq!(oracle.finish(), [Item(0), broken()], "before the next item");
+    });
+}
+
+/// A source that does `at_drop` when it is dropped.
+struct Dropping(Items, fn(), Dropped);
+
+/// Whether a source is gone. Of `std`: it is looked at on one thread.
+#[derive(Clone, Default)]
+struct Dropped(Arc<std::sync::atomic::AtomicBool>);
+
+impl Pull for Dropping {
+    type Item = Token;
+    type Error = Error;
+
+    fn pull(&mut self) -> Pulled<Token, Error> {
+        self.0.pull()
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<Token, Error> {
+        self.0.look_ahead(started)
+    }
+}
+
+impl Drop for Dropping {
+    fn drop(&mut self) {
+        self.2.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        (self.1)();
+    }
+}
+
+/// A stage that fails the whole, at the end, if the source is still there.
+struct Last<S>(S, Dropped);
+
+impl<S: Subscriber<Token, Error>> Subscriber<Token, Error> for Last<S> {
+    type Active = Last<S::Active>;
+
+    fn on_subscribe(self, subscription: Subscription) -> Last<S::Active> {
+        Last(self.0.on_subscribe(subscription), self.1)
+    }
+}
+
+impl<A: ActiveSubscriber<Token, Error>> ActiveSubscriber<Token, Error> for Last<A> {
+    fn on_next(&mut self, item: Token) -> More {
+        self.0.on_next(item)
+    }
+
+    fn on_request(&mut self, more: More) -> More {
+        self.0.on_request(more)
+    }
+
+    fn on_end(self, end: End<Error>) -> Option<Box<dyn Rest>> {
+        let dropped = self.1.0.load(std::sync::atomic::Ordering::Relaxed);
+        self.0.on_end(if dropped { end } else { End::Failed("the source is still there") })
+    }
+
+    fn on_complete(self) {
+        drop(self.on_end(End::Completed));
+    }
+
+    fn on_error(self, error: Error) {
+        drop(self.on_end(End::Failed(error)));
+    }
+
+    fn on_fault(self, fault: Fault) {
+        drop(self.on_end(End::Fault(fault)));
+    }
+}
+
+/// Sends one item to a subscriber that looks whether the source is gone at the end.
+fn dropping(at_drop: fn(), react: fn(u32) -> More) -> Oracle {
+    let (oracle, dropped) = (Oracle::new(), Dropped::default());
+    let source = Dropping(oracle.items(0..1), at_drop, dropped.clone());
+    emit(source, Last(oracle.probe(react), dropped));
+    oracle
+}
+
+// Not panics of their own: they would print.
+fn panics<T>() -> T {
+    std::panic::resume_unwind(Box::new("broken"))
+}
+
+#[test]
+fn the_source_is_dropped_before_each_end() {
+    model("island: the_source_is_dropped_before_each_end", || {
+        let completed = dropping(|| {}, |_| More::NONE);
+        completed.request(1);
+        assert_eq!(completed.finish(), [Item(0), Complete]);
+        let failed = dropping(|| {}, |_| More::NONE);
+        failed.fail();
+        assert_eq!(failed.finish(), [broken()]);
+        let panicked = dropping(|| {}, |_| panics());
+        panicked.request(1);
+        let log = panicked.finish();
+        assert!(matches!(&log[..], [Item(0), Signal::Fault(_)]), "{log:?}");
+    });
+}
+
+#[test]
+fn an_end_is_told_although_the_source_panics_as_it_is_dropped() {
+    model("island: an_end_is_told_although_the_source_panics_as_it_is_dropped", || {
+        let completed = dropping(panics, |_| More::NONE);
+        completed.request(1);
+        let log = completed.finish();
+        assert!(matches!(&log[..], [Item(0), Signal::Fault(_)]), "{log:?}");
+        let failed = dropping(panics, |_| More::NONE);
+        failed.fail();
+        assert_eq!(failed.finish(), [broken()], "the first fault stands");
+    });
+}
+
+/// One item, then some that are skipped, then the end.
+struct Skipping(Option<Token>, std::ops::Range<u32>);
+
+impl Pull for Skipping {
+    type Item = Token;
+    type Error = Error;
+
+    fn pull(&mut self) -> Pulled<Token, Error> {
+        match (self.0.take(), self.1.next()) {
+            (Some(item), _) => Pulled::Item(item),
+            (None, Some(_)) => Pulled::Skipped,
+            (None, None) => Pulled::Complete,
+        }
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<Token, Error> {
+        if started { self.pull() } else { Pulled::Pending }
+    }
+}
+
+fn skipping(skipped: u32) -> Oracle {
+    let oracle = Oracle::new();
+    let source = Skipping(Some(Token(0, oracle.alive())), 0..skipped);
+    emit(source, oracle.probe(|_| More::NONE));
+    oracle
+}
+
+#[test]
+fn an_end_behind_skipped_items_needs_no_demand() {
+    model("island: an_end_behind_skipped_items_needs_no_demand", || {
+        let oracle = skipping(3);
+        oracle.request(1);
+        assert_eq!(oracle.log(), Some(vec![Item(0), Complete]));
+        oracle.finish();
+    });
+}
+
+#[test]
+fn a_source_that_only_skips_is_left_alone_without_demand() {
+    model("island: a_source_that_only_skips_is_left_alone_without_demand", || {
+        let oracle = skipping(u32::MAX);
+        oracle.request(1);
+        assert_eq!(oracle.finish(), [Item(0)]);
+    });
+}
+
+#[test]
+fn cancel_races_skipped_items() {
+    model("island: cancel_races_skipped_items", || {
+        let oracle = skipping(3);
+        let other = beside(&oracle, Oracle::cancel);
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        let log = oracle.finish();
+        assert!(begins(&[Item(0), Complete], &log), "{log:?}");
+    });
+}
+
+/// Skips without end, and is cancelled by its first look ahead.
+struct Cancelling(Oracle, Arc<std::sync::atomic::AtomicUsize>);
+
+impl Pull for Cancelling {
+    type Item = Token;
+    type Error = Error;
+
+    fn pull(&mut self) -> Pulled<Token, Error> {
+        Pulled::Item(Token(0, self.0.alive()))
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<Token, Error> {
+        if !started {
+            return Pulled::Pending;
+        }
+        self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.0.cancel();
+        Pulled::Skipped
+    }
+}
+
+#[test]
+fn cancel_inside_of_a_look_ahead_is_seen() {
+    model("island: cancel_inside_of_a_look_ahead_is_seen", || {
+        let (oracle, looks) = (Oracle::new(), Arc::default());
+        emit(Cancelling(oracle.clone(), Arc::clone(&looks)), oracle.probe(|_| More::NONE));
+        oracle.request(1);
+        assert_eq!(looks.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert_eq!(oracle.finish(), [Item(0)]);
     });
 }

@@ -1,12 +1,15 @@
 //! Models of the outcome: it comes once, wakes whoever waits, and is dropped by whoever is last.
 
+mod wakers;
+
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use millstream_blocks::outcome::{Completer, Outcome, outcome};
 use millstream_core::{Demand, Subscription, Upstream};
 use millstream_sync::{AtomicUsize, Ordering, model, thread};
+use wakers::{foreign, waker};
 
 /// A result whose life is counted, by an `Arc` of `std` that loom does not see.
 type Alive = Arc<()>;
@@ -42,20 +45,6 @@ fn drop_of_the_completer_races_wait() {
     });
 }
 
-/// Counts how often it was woken.
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-fn waker() -> (Arc<Woken>, Waker) {
-    let woken = Arc::new(Woken(AtomicUsize::new(0)));
-    (woken.clone(), Waker::from(woken))
-}
-
 fn poll(outcome: &mut Outcome<Alive>, waker: &Waker) -> Poll<Option<Alive>> {
     pin!(outcome).poll(&mut Context::from_waker(waker))
 }
@@ -72,7 +61,7 @@ fn complete_races_poll() {
         match first {
             Poll::Ready(result) => assert!(result.is_some(), "the result was lost"),
             Poll::Pending => {
-                assert_eq!(woken.0.load(Ordering::Relaxed), 1, "who waits is woken");
+                assert_eq!(woken.count(), 1, "who waits is woken");
                 assert!(matches!(poll(&mut outcome, &waker), Poll::Ready(Some(_))));
             }
         }
@@ -93,8 +82,8 @@ fn complete_races_another_waker() {
         let second = poll(&mut outcome, &waker_then);
         other.join().unwrap();
         if second.is_pending() {
-            assert_eq!(woken_then.0.load(Ordering::Relaxed), 1, "the last waker is woken");
-            assert_eq!(woken.0.load(Ordering::Relaxed), 0, "and it alone");
+            assert_eq!(woken_then.count(), 1, "the last waker is woken");
+            assert_eq!(woken.count(), 0, "and it alone");
             assert!(matches!(poll(&mut outcome, &waker_then), Poll::Ready(Some(_))));
         }
         drop(second);
@@ -110,7 +99,7 @@ fn drop_of_the_completer_races_poll() {
         let other = thread::spawn(move || drop(completer));
         let first = poll(&mut outcome, &waker);
         other.join().unwrap();
-        assert!(first.is_ready() || woken.0.load(Ordering::Relaxed) == 1, "who waits is woken");
+        assert!(first.is_ready() || woken.count() == 1, "who waits is woken");
         assert!(matches!(poll(&mut outcome, &waker), Poll::Ready(None)));
     });
 }
@@ -208,5 +197,30 @@ fn a_replaced_subscription_is_dropped_outside_of_the_lock() {
         drop((completer, outcome));
         let cancelled = [&second, &third].map(|stream| stream.0.load(Ordering::Relaxed));
         assert_eq!(cancelled, [1, 1]);
+    });
+}
+
+#[test]
+fn wakers_are_cloned_and_dropped_outside_of_the_lock() {
+    model("outcome: wakers_are_cloned_and_dropped_outside_of_the_lock", || {
+        let alive = Alive::default();
+        let (completer, mut outcome) = outcome::<Alive>();
+        let completer = Arc::new(completer);
+        let weak = Arc::downgrade(&completer);
+        let streams = Arc::downgrade(&alive);
+        // What takes the lock, if it is free.
+        let first = foreign(move || {
+            if let (Some(completer), Some(alive)) = (weak.upgrade(), streams.upgrade()) {
+                completer.attach(stream(&alive).1);
+            }
+        });
+        assert!(poll(&mut outcome, &first).is_pending());
+        let (woken, second) = waker();
+        assert!(poll(&mut outcome, &second).is_pending(), "the first waker is dropped");
+        drop(first);
+        Arc::into_inner(completer).unwrap().complete(alive.clone());
+        assert_eq!(woken.count(), 1);
+        assert!(matches!(poll(&mut outcome, &second), Poll::Ready(Some(_))));
+        assert_eq!(count(&alive), 0);
     });
 }

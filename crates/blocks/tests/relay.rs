@@ -84,6 +84,12 @@ impl Oracle {
         (Source::Late(self.items(numbers), start.clone()), start)
     }
 
+    /// Subscribes, and hears nothing of what it is asked for.
+    fn deaf(&self) -> (Source, Start) {
+        let start = Start::default();
+        (Source::Deaf(self.alive(), start.clone()), start)
+    }
+
     fn by_hand(&self) -> (Source, Hand) {
         let hand = Hand::default();
         (Source::Hand(self.alive(), hand.clone()), hand)
@@ -360,6 +366,54 @@ fn fault_races_a_late_subscription() {
 }
 
 #[test]
+fn invalid_demand_races_a_request_to_a_parked_source() {
+    model("relay: invalid_demand_races_a_request_to_a_parked_source", || {
+        let oracle = Oracle::new();
+        let (first, _hand) = oracle.by_hand();
+        oracle.relay([first]);
+        let other = beside(&oracle, |oracle| oracle.request_raw(0));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0, "the source that waits is cancelled");
+        assert_eq!(oracle.finish(), [broken()]);
+    });
+}
+
+#[test]
+fn invalid_demand_races_emission() {
+    model("relay: invalid_demand_races_emission", || {
+        let oracle = Oracle::new();
+        oracle.relay([oracle.sync(0..2), oracle.sync(10..12)]);
+        let other = beside(&oracle, |oracle| oracle.request_raw(0));
+        oracle.request(3);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        let log = oracle.finish();
+        let (end, sent) = log.split_last().unwrap();
+        assert_eq!(end, &broken());
+        assert!(begins(&[Item(0), Item(1), Item(10)], sent), "{log:?}");
+    });
+}
+
+#[test]
+fn invalid_demand_inside_a_signal_races_request() {
+    model("relay: invalid_demand_inside_a_signal_races_request", || {
+        let oracle = Oracle::new();
+        let inside = oracle.clone();
+        let probe = oracle.probe(move |_| {
+            inside.request_raw(0);
+            More::NONE
+        });
+        relay(oracle.chain([oracle.sync(0..9)]), probe, drop);
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        assert_eq!(oracle.finish(), [Item(0), broken()], "before the next item");
+    });
+}
+
+#[test]
 fn fault_races_cancel() {
     model("relay: fault_races_cancel", || {
         let oracle = Oracle::new();
@@ -478,6 +532,39 @@ fn detach_races_the_last_item_asked_for() {
         other.join().unwrap();
         assert_eq!(oracle.count(), 0, "nobody can ask, and still it lives");
         assert_eq!(oracle.finish(), [Item(0)]);
+    });
+}
+
+#[test]
+fn request_and_detach_race_the_drop_of_a_source() {
+    model("relay: request_and_detach_race_the_drop_of_a_source", || {
+        let oracle = Oracle::new();
+        let (first, start) = oracle.late(0..9);
+        oracle.relay([first]);
+        let other = beside(&oracle, move |_| start.forget());
+        oracle.request(1);
+        oracle.detach();
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        // It did not starve: it was asked.
+        let log = oracle.finish();
+        assert_eq!(log, [Signal::Fault(Fault::SourceDropped.to_string())]);
+    });
+}
+
+#[test]
+fn detach_races_the_drop_of_a_deaf_source() {
+    model("relay: detach_races_the_drop_of_a_deaf_source", || {
+        let oracle = Oracle::new();
+        let (deaf, hold) = oracle.deaf();
+        oracle.relay([deaf]);
+        oracle.request(1);
+        let other = beside(&oracle, move |_| hold.forget());
+        oracle.detach();
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        let log = oracle.finish();
+        assert_eq!(log, [Signal::Fault(Fault::SourceDropped.to_string())]);
     });
 }
 

@@ -72,6 +72,15 @@ fn empty_streams_complete_without_demand() {
 }
 
 #[test]
+fn the_end_behind_skipped_items_needs_no_demand() {
+    // An iterator that cannot say how much is left.
+    let inner = || millstream::from_iter((1..4).filter(|_| true)).filter(|n| *n == 1);
+    let probe = Probe::new().on(millstream::just(0).concat_map(move |_| inner()));
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([1], Told::Complete));
+}
+
+#[test]
 fn an_inner_error_ends_all_at_once() {
     both(
         |mint| script(mint, 0, 2, Complete),

@@ -109,6 +109,13 @@ impl Oracle {
         self.upstream().fail(invalid());
     }
 
+    /// What the owner of the subscription can do: 0 is the fault of [`broken`].
+    pub fn request_raw(&self, n: i64) {
+        let subscription = Subscription::new(Arc::new(Handle(self.upstream().clone())));
+        subscription.request_raw(n);
+        drop(subscription.into_upstream());
+    }
+
     /// The log so far, where the subscriber is gone.
     pub fn log(&self) -> Option<Vec<Signal>> {
         self.0.log.lock().unwrap().clone()
@@ -121,6 +128,23 @@ impl Oracle {
         assert_eq!(self.count(), 0, "still alive at the end");
         assert_eq!(Arc::strong_count(self.upstream()), 1, "the stream is still held");
         self.log().expect("the subscriber was dropped")
+    }
+}
+
+/// A second handle on a stream.
+pub struct Handle(pub Arc<dyn Upstream>);
+
+impl Upstream for Handle {
+    fn request(&self, demand: Demand) {
+        self.0.request(demand);
+    }
+
+    fn cancel(&self) {
+        self.0.cancel();
+    }
+
+    fn fail(&self, fault: Fault) {
+        self.0.fail(fault);
     }
 }
 
@@ -211,6 +235,8 @@ pub enum Source {
     Late(Items, Start),
     /// Sends what its [`Hand`] says.
     Hand(Alive, Hand),
+    /// Subscribes at once, and is asked in vain until its [`Start`] forgets it.
+    Deaf(Alive, Start),
     /// Ends at once; its subscription alone holds something.
     Empty(Box<dyn Send + Sync>),
 }
@@ -226,6 +252,11 @@ impl Publisher for Source {
                 *start.0.lock().unwrap() = Some(Box::new(move || emit(items, subscriber)));
             }
             Source::Hand(alive, hand) => Line::begin(alive, &hand, subscriber),
+            Source::Deaf(alive, start) => {
+                let active =
+                    subscriber.on_subscribe(Subscription::new(Arc::new(Idle(Box::new(())))));
+                *start.0.lock().unwrap() = Some(Box::new(move || drop((alive, active))));
+            }
             Source::Empty(held) => {
                 let active = subscriber.on_subscribe(Subscription::new(Arc::new(Idle(held))));
                 drop(active.on_end(End::Completed));
