@@ -22,3 +22,15 @@ fn an_empty_pipeline_is_a_pipeline() {
         panic: None,
     });
 }
+
+#[test]
+fn a_scripted_source_that_is_told_enough_still_serves_what_a_stage_holds() {
+    check(&Spec {
+        source: Source::Scripted(2),
+        operators: vec![Op::MapWhile(2), Op::TakeLast(1)],
+        demand: vec![],
+        cancel: None,
+        error: None,
+        panic: None,
+    });
+}

@@ -211,7 +211,13 @@ impl<'a> Case<'a> {
         };
         result
             .and_then(|()| self.over(&handle))
-            .map_err(|what| format!("{what}\nexpected {:?}\nlog:\n{}", self.expected, log(&handle)))
+            .map_err(|what| format!("{what}\n{}\nlog:\n{}", self.wanted(), handle.log_text()))
+    }
+
+    fn wanted(&self) -> String {
+        let Outcome { items, error } = self.expected;
+        let some = &items[..items.len().min(20)];
+        format!("expected {} items, {some:?}.., and {error:?} ({:?})", items.len(), self.certainty)
     }
 
     fn settled(&self, handle: &Handle, done: impl Fn(&Handle) -> bool) -> bool {
@@ -232,7 +238,7 @@ impl<'a> Case<'a> {
             .collect();
         let pattern: &[u64] = if outside.is_empty() { &[1] } else { &outside };
         let enough = match self.certainty {
-            Certainty::Nothing => 1_000,
+            Certainty::Nothing => 1_000 + 2 * self.expected.items.len(),
             _ => self.expected.items.len() + 3 + pattern.len(),
         };
         let mut asked = pattern.iter().cycle().take(enough);
@@ -344,14 +350,5 @@ impl<'a> Case<'a> {
             return Err("functions or sources are still held".to_owned());
         }
         Ok(())
-    }
-}
-
-fn log(handle: &Handle) -> String {
-    let log = handle.log_text();
-    let lines: Vec<_> = log.lines().collect();
-    match lines.len() {
-        0..60 => log,
-        n => format!("{}\n..\n{}", lines[..30].join("\n"), lines[n - 30..].join("\n")),
     }
 }
