@@ -174,8 +174,7 @@ fn items_queued_in_a_chain_are_dropped_with_it() {
 #[test]
 fn a_chain_that_wants_no_more_is_still_sent_what_a_stage_holds() {
     let upstream = ScriptedPublisher::<u32, &'static str>::new();
-    let (probe, handle) = Probe::new();
-    upstream.clone().take(1).take_last(1).subscribe(probe);
+    let handle = probe(upstream.clone().take(1).take_last(1), Behaviour::new());
     upstream.next(7);
     upstream.assert_cancelled();
     handle.assert_items(&[]);

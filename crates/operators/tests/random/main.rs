@@ -24,13 +24,13 @@ mod regressions;
 mod run;
 mod spec;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
-use run::holds;
+use run::{Tally, holds};
 use spec::{Flaw, Op, Spec};
 
 /// All tests of this file together.
@@ -49,22 +49,32 @@ fn cases() -> u32 {
 }
 
 /// The smallest case that fails, and why.
-fn search(cases: u32, specs: impl Strategy<Value = Spec>) -> Result<(), (String, Spec)> {
-    let run = runner.run(&specs, |spec| holds(&spec).map_err(TestCaseError::fail));
+fn search(
+    mut runner: TestRunner,
+    specs: impl Strategy<Value = Spec>,
+) -> Result<Tally, (String, Spec)> {
+    let tally = RefCell::new(Tally::default());
+    let run = runner.run(&specs, |spec| {
+        let seen = holds(&spec).map_err(TestCaseError::fail)?;
+        tally.borrow_mut().add(&seen);
+        Ok(())
+    });
     match run {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(tally.into_inner()),
         Err(TestError::Fail(why, spec)) => Err((why.to_string(), spec)),
         Err(TestError::Abort(why)) => panic!("the cases could not be made: {why}"),
     }
 }
 
 /// Runs this share of the cases, in thousandths.
-fn random(share: u32, specs: impl Strategy<Value = Spec>) {
+fn random(share: u32, specs: impl Strategy<Value = Spec>) -> Tally {
     let (cases, begun) = ((cases() * share).div_ceil(1_000), Instant::now());
-    if let Err((why, spec)) = search(TestRunner::new(config(cases)), specs) {
-        panic!("{why}\nas a test:\n    {spec:?}\n");
-    }
-    println!("{cases} cases in {:?}", begun.elapsed());
+    let tally = match search(TestRunner::new(config(cases)), specs) {
+        Ok(tally) => tally,
+        Err((why, spec)) => panic!("{why}\nas a test:\n    {spec:?}\n"),
+    };
+    println!("{cases} cases in {:?}: {tally:?}", begun.elapsed());
+    tally
 }
 
 #[test]
@@ -80,7 +90,14 @@ fn what_is_not_disturbed_gives_what_iterators_give() {
 
 #[test]
 fn what_is_cancelled_or_panics_gives_a_beginning_and_leaves_nothing_behind() {
-    random(485, spec::spec());
+    let tally = random(485, spec::spec());
+    // A share of each end, or the cases say little.
+    let Tally { runs, items, completed, failed, faulted, cancelled } = tally;
+    if runs > 1_000 {
+        assert!(items > runs, "{tally:?}");
+        assert!(completed > runs / 5 && failed > runs / 20, "{tally:?}");
+        assert!(faulted > runs / 50 && cancelled > runs / 50, "{tally:?}");
+    }
 }
 
 #[test]
@@ -97,15 +114,16 @@ fn many_items_take_no_more_stack_and_no_more_room() {
 fn a_faulty_operator_is_found_and_told_in_one_line() {
     let flaws = [Flaw::DoesNotReplenish, Flaw::Loses, Flaw::Leaks, Flaw::Floods, Flaw::Hoards];
     for flaw in flaws {
-        // Always the same cases: whether chance finds a fault must not be left to chance.
-        let algorithm = RngAlgorithm::ChaCha;
-        let runner = TestRunner::new_with_rng(config(500), TestRng::deterministic_rng(algorithm));
+        // Always the same cases: whether they find it must not be left to chance.
+        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+        let runner = TestRunner::new_with_rng(config(500), rng);
         let tried = Cell::new(0_u32);
         let specs = spec::faulty(flaw).prop_map(|spec| {
             tried.set(tried.get() + 1);
             spec
         });
-        let (why, spec) = search(500, specs).expect_err("five hundred cases do not find the fault");
+        let (why, spec) =
+            search(runner, specs).expect_err("five hundred cases do not find the fault");
         // What stands beside it may be what makes it as short as that.
         let text = format!("{spec:?}");
         assert!(spec.operators.contains(&Op::Faulty(flaw)), "{why}\n{text}");

@@ -29,22 +29,22 @@ pub(crate) fn check(spec: &Spec) {
 }
 
 /// What does not hold, if anything.
-pub(crate) fn holds(spec: &Spec) -> Result<(), String> {
+pub(crate) fn holds(spec: &Spec) -> Result<Tally, String> {
     let sent = spec.source.values().len();
     let outcomes = stages(spec, 200.max(3 * sent));
     // One that grows too much is run as far as it does not.
     let mut spec = spec.clone();
     spec.operators.truncate(outcomes.len() - 1);
     let run = || {
+        let mut tally = Tally::default();
         for way in [Way::Boxed, Way::Fused, Way::Pulled] {
             // A source on other threads is not pulled.
             if way == Way::Boxed || !matches!(spec.source, Source::Threads(_)) {
-                Case::new(&spec, &outcomes, way)
-                    .run()
-                    .map_err(|what| format!("{way:?}: {what}"))?;
+                let run = Case::new(&spec, &outcomes, way).run();
+                tally.add(&run.map_err(|what| format!("{way:?}: {what}"))?);
             }
         }
-        Ok(())
+        Ok(tally)
     };
     if sent < LONG {
         return run();
@@ -54,6 +54,39 @@ pub(crate) fn holds(spec: &Spec) -> Result<(), String> {
         let running = small.spawn_scoped(scope, run).expect("a thread can be started");
         running.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))
     })
+}
+
+/// How runs ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) runs: u64,
+    pub(crate) items: u64,
+    pub(crate) completed: u64,
+    pub(crate) failed: u64,
+    pub(crate) faulted: u64,
+    pub(crate) cancelled: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: &Tally) {
+        self.runs += other.runs;
+        self.items += other.items;
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.faulted += other.faulted;
+        self.cancelled += other.cancelled;
+    }
+
+    fn of(handle: &Handle) -> Tally {
+        let mut tally = Tally { runs: 1, items: handle.delivered(), ..Tally::default() };
+        match handle.end() {
+            Some(Event::Completed) => tally.completed = 1,
+            Some(Event::Failed(_)) => tally.failed = 1,
+            Some(Event::Faulted(_)) => tally.faulted = 1,
+            _ => tally.cancelled = 1,
+        }
+        tally
+    }
 }
 
 /// What may be found of the oracle's outcome.
@@ -193,7 +226,7 @@ impl<'a> Case<'a> {
         behaviour
     }
 
-    fn run(self) -> Result<(), String> {
+    fn run(self) -> Result<Tally, String> {
         let bounds = self.world.bounds.clone();
         let (probe, handle) = Probe::recording(
             self.behaviour(),
@@ -211,6 +244,7 @@ impl<'a> Case<'a> {
         };
         result
             .and_then(|()| self.over(&handle))
+            .map(|()| Tally::of(&handle))
             .map_err(|what| format!("{what}\n{}\nlog:\n{}", self.wanted(), handle.log_text()))
     }
 
