@@ -186,6 +186,82 @@ pub(crate) enum Cancel {
     Drop(u64),
 }
 
+impl Op {
+    /// Whether it calls a function for its items, which may panic.
+    fn calls(self) -> bool {
+        !matches!(
+            self,
+            Op::MapInto
+                | Op::Materialize
+                | Op::Skip(_)
+                | Op::SkipLast(_)
+                | Op::StepBy(_)
+                | Op::Dedup
+                | Op::Unique
+                | Op::UniqueWithin(_)
+                | Op::IgnoreItems
+                | Op::DefaultIfEmpty(_)
+                | Op::Take(_)
+                | Op::TakeLast(_)
+                | Op::Limit(_)
+                | Op::Chain(_)
+                | Op::ChainFails(_)
+                | Op::ChainPushed(_)
+                | Op::StartWith(_)
+                | Op::SwitchIfEmpty(_)
+                | Op::OnErrorReturn(_)
+                | Op::Retry(_)
+                | Op::Repeat(_)
+                | Op::InspectCancel
+                | Op::InspectSubscribe
+                | Op::Finally
+                | Op::OnDiscard
+                | Op::Named
+                | Op::Checkpoint
+                | Op::Boxed
+                | Op::BoxedClone
+                | Op::Faulty(_)
+        )
+    }
+}
+
+impl Spec {
+    /// The same with one part less.
+    pub(crate) fn smaller(&self) -> Vec<Spec> {
+        let mut all = Vec::new();
+        let mut but = |change: &dyn Fn(&mut Spec)| {
+            let mut spec = self.clone();
+            change(&mut spec);
+            all.push(spec);
+        };
+        for i in 0..self.operators.len() {
+            but(&|spec| {
+                spec.operators.remove(i);
+                spec.panic = match spec.panic {
+                    Some((at, _)) if at == i => None,
+                    Some((at, call)) if at > i => Some((at - 1, call)),
+                    other => other,
+                };
+            });
+        }
+        for i in 0..self.demand.len() {
+            but(&|spec| {
+                spec.demand.remove(i);
+            });
+        }
+        if self.cancel.is_some() {
+            but(&|spec| spec.cancel = None);
+        }
+        if self.error.is_some() {
+            but(&|spec| spec.error = None);
+        }
+        if self.panic.is_some() {
+            but(&|spec| spec.panic = None);
+        }
+        all
+    }
+}
+
 fn option(part: Option<String>) -> String {
     part.map_or_else(|| "None".to_owned(), |part| format!("Some({part})"))
 }
@@ -230,18 +306,18 @@ pub(crate) fn source(longest: usize) -> impl Strategy<Value = Source> {
 }
 
 pub(crate) fn op() -> BoxedStrategy<Op> {
-    let length = || 0_u64..5;
+    let length = || 0_u64..8;
     let size = || 1_usize..4;
     let few = || 0_usize..4;
     let modulus = || 2_i64..5;
-    let value = || 0_i64..8;
+    let value = || 0_i64..12;
     let map = prop_oneof![
         (-2_i64..3).prop_map(Op::Map),
         Just(Op::MapInto),
         (2_i64..9).prop_map(Op::TryMap),
         modulus().prop_map(Op::Filter),
         modulus().prop_map(Op::FilterMap),
-        (0_i64..30).prop_map(Op::Scan),
+        (0_i64..60).prop_map(Op::Scan),
         value().prop_map(Op::RunningFold),
         Just(Op::Enumerate),
         Just(Op::Pairwise),
@@ -268,7 +344,7 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         value().prop_map(Op::TakeThrough),
         few().prop_map(Op::TakeLast),
         length().prop_map(Op::Limit),
-        (0_u64..30).prop_map(Op::LimitWeighted),
+        (0_u64..60).prop_map(Op::LimitWeighted),
         value().prop_map(Op::MapWhile),
     ];
     let many = prop_oneof![
@@ -360,20 +436,19 @@ fn spec_of(
         prop::collection::vec(ask(), 0..5),
         prop::option::weighted(0.25, cancel()),
         prop::option::weighted(0.3, 0..=errors),
-        prop::option::weighted(0.2, (0_usize..8, 1..=panics)),
+        prop::option::weighted(0.3, (0_usize..8, 1..=panics)),
     )
-        .prop_map(|(source, operators, demand, cancel, error, panic)| Spec {
-            source,
-            operators,
-            demand,
-            cancel,
-            error,
-            panic,
+        .prop_map(|(source, operators, demand, cancel, error, panic)| {
+            let can: Vec<_> = (0..operators.len()).filter(|i| operators[*i].calls()).collect();
+            let panic = panic
+                .filter(|_| !can.is_empty())
+                .map(|(which, call)| (can[which % can.len()], call));
+            Spec { source, operators, demand, cancel, error, panic }
         })
 }
 
 pub(crate) fn spec() -> impl Strategy<Value = Spec> {
-    spec_of(source(8), op(), 8, 6)
+    spec_of(source(14), op(), 14, 4)
 }
 
 /// The source is on other threads, and expectations are waited for.
