@@ -170,3 +170,15 @@ fn items_queued_in_a_chain_are_dropped_with_it() {
     drop(handle);
     ledger.assert_settled();
 }
+
+#[test]
+fn a_chain_that_wants_no_more_is_still_sent_what_a_stage_holds() {
+    let upstream = ScriptedPublisher::<u32, &'static str>::new();
+    let handle = probe(upstream.clone().take(1).take_last(1), Behaviour::new());
+    upstream.next(7);
+    upstream.assert_cancelled();
+    handle.assert_items(&[]);
+    handle.request(1);
+    handle.assert_items(&[7]);
+    handle.assert_completed();
+}

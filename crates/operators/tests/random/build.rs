@@ -1,0 +1,530 @@
+//! A pipeline of a specification, out of the operators of the library.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use millstream::effect::AtCheckpoint;
+use millstream::limit::LimitError;
+use millstream::prelude::*;
+use millstream_core::{Pull, Pulled, SharedPublisher};
+use millstream_testkit::sweep::{Ending, Source as Scripted, TestError};
+use millstream_testkit::{Ledger, Token};
+
+use crate::edge::{Bounds, Edge};
+use crate::faulty::Faulty;
+use crate::oracle::{self, EXCEEDED, FAILED, further, inner, inner_length, passes, weight};
+use crate::spec::{Op, Source, Spec};
+
+pub(crate) type Stream = SharedPublisher<Token, TestError>;
+
+/// What a panic on purpose says.
+pub(crate) const PANIC: &str = "a panic of the specification";
+
+/// What the parts of a pipeline share.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) ledger: Ledger,
+    /// Held by everything that the pipeline must let go of.
+    pub(crate) guard: Arc<()>,
+    pub(crate) panicked: Arc<AtomicBool>,
+    pub(crate) bounds: Arc<Bounds>,
+}
+
+impl World {
+    pub(crate) fn new(bound: u64) -> World {
+        let ledger = Ledger::new();
+        World {
+            bounds: Arc::new(Bounds::new(ledger.clone(), bound)),
+            ledger,
+            guard: Arc::new(()),
+            panicked: Arc::default(),
+        }
+    }
+
+    /// A function of an operator that is not meant to panic.
+    fn hook(&self) -> Hook {
+        Hook { world: self.clone(), calls: Arc::default(), panics_at: None }
+    }
+
+    fn items<I: Iterator<Item = i64> + Clone + Send + 'static>(
+        &self,
+        values: I,
+    ) -> impl Iterator<Item = Token> + Clone + Send + use<I> {
+        let world = self.clone();
+        values.map(move |value| world.ledger.token(value))
+    }
+}
+
+/// Called in each function of an operator.
+#[derive(Clone)]
+struct Hook {
+    world: World,
+    calls: Arc<AtomicU64>,
+    panics_at: Option<u64>,
+}
+
+impl Hook {
+    fn call(&self) {
+        let call = self.calls.fetch_add(1, SeqCst) + 1;
+        if self.panics_at == Some(call) {
+            self.world.panicked.store(true, SeqCst);
+            // Not through the panic hook, which would print it.
+            std::panic::resume_unwind(Box::new(PANIC));
+        }
+    }
+
+    fn by<T, U>(
+        self,
+        f: impl Fn(T) -> U + Clone + Send + 'static,
+    ) -> impl FnMut(T) -> U + Clone + Send + 'static {
+        move |item| {
+            self.call();
+            f(item)
+        }
+    }
+
+    fn of<U>(
+        self,
+        f: impl Fn(i64) -> U + Clone + Send + 'static,
+    ) -> impl FnMut(&Token) -> U + Clone + Send + 'static {
+        move |item| {
+            self.call();
+            f(item.value())
+        }
+    }
+}
+
+/// The pulled source of the runs without pointers: one type for all.
+#[derive(Clone)]
+pub(crate) struct Supply {
+    world: World,
+    values: std::vec::IntoIter<i64>,
+    error: Option<TestError>,
+    /// Whether it knows that it is over without being asked for an item.
+    knows: bool,
+}
+
+impl Pull for Supply {
+    type Item = Token;
+    type Error = TestError;
+
+    fn pull(&mut self) -> Pulled<Token, TestError> {
+        match (self.values.next(), self.error) {
+            (Some(value), _) => Pulled::Item(self.world.ledger.token(value)),
+            (None, Some(error)) => Pulled::Error(error),
+            (None, None) => Pulled::Complete,
+        }
+    }
+
+    fn look_ahead(&mut self, _: bool) -> Pulled<Token, TestError> {
+        if self.knows && self.values.len() == 0 { self.pull() } else { Pulled::Pending }
+    }
+}
+
+pub(crate) fn supply(spec: &Spec, world: &World) -> millstream::source::FromPull<Supply> {
+    let mut values = spec.source.values();
+    values.truncate(spec.error.unwrap_or(usize::MAX));
+    millstream::from_pull(Supply {
+        world: world.clone(),
+        values: values.into_iter(),
+        error: spec.error.map(|at| TestError(at as u64)),
+        knows: !matches!(spec.source, Source::Unknown(_) | Source::FromFn(_) | Source::Generate(_)),
+    })
+}
+
+/// The source as the specification says, behind a pointer.
+pub(crate) fn source(spec: &Spec, world: &World) -> Stream {
+    let mut values = spec.source.values();
+    let n = spec.error.map_or(values.len(), |at| at.min(values.len()));
+    values.truncate(n);
+    let error = spec.error.map(|at| TestError(at as u64));
+    let token = {
+        let world = world.clone();
+        move |value: i64| world.ledger.token(value)
+    };
+    let never = |never| match never {};
+    // One that fails is one that completes, and then a failure.
+    let ends = |stream: Stream| match error {
+        Some(error) => stream.chain(millstream::fail(error)).boxed_clone(),
+        None => stream,
+    };
+    match &spec.source {
+        Source::Range(_) => {
+            let range = millstream::range(1..n as i64 + 1);
+            ends(range.map(token).map_err(never).boxed_clone())
+        }
+        Source::Values(_) => {
+            ends(millstream::from_iter(values).map(token).map_err(never).boxed_clone())
+        }
+        Source::Unknown(_) => {
+            let unknown = values.into_iter().filter(|_| true);
+            ends(millstream::from_iter(unknown).map(token).map_err(never).boxed_clone())
+        }
+        Source::FromFn(_) => {
+            let mut values = values.into_iter();
+            let stream = millstream::from_fn(move || values.next());
+            ends(stream.map(token).map_err(never).boxed_clone())
+        }
+        Source::Generate(_) => {
+            let generated = millstream::generate(values.into_iter(), move |values| {
+                match (values.next(), error) {
+                    (None, Some(error)) => Err(error),
+                    (value, _) => Ok(value),
+                }
+            });
+            generated.map(token).boxed_clone()
+        }
+        Source::Just(value) if n == 1 => {
+            ends(millstream::just(*value).map(token).map_err(never).boxed_clone())
+        }
+        Source::Just(_) | Source::Empty => ends(millstream::empty().map_err(never).boxed_clone()),
+        Source::Bursts(_, of) => {
+            let bursts: Vec<_> = values.chunks(*of).map(<[i64]>::to_vec).collect();
+            let stream = millstream::from_iter(bursts).concat_map_iter(|burst| burst);
+            ends(stream.map(token).map_err(never).boxed_clone())
+        }
+        Source::Scripted(_) => scripted(values, spec.error, world).boxed_clone(),
+        Source::Threads(_) => scripted(values, spec.error, world).on_other_threads().boxed_clone(),
+        Source::Boxed(_) => supply(spec, world).boxed_clone(),
+    }
+}
+
+fn scripted(values: Vec<i64>, error: Option<usize>, world: &World) -> Scripted<false> {
+    let ending = error.map_or(Ending::Complete, |at| Ending::Fails(at as u64));
+    Scripted::new(values, ending, &world.ledger)
+}
+
+/// How a specification is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Each stage behind a pointer, and watched on both sides.
+    Boxed,
+    /// Over a source that can be pulled, with stages that know each other.
+    Fused,
+    /// The first stages are pulled themselves.
+    Pulled,
+}
+
+pub(crate) fn pipeline(spec: &Spec, world: &World, way: Way) -> Stream {
+    let hook = |index: usize| Hook {
+        world: world.clone(),
+        calls: Arc::default(),
+        panics_at: spec.panic.filter(|(at, _)| *at == index).map(|(_, call)| call),
+    };
+    let mut ops = spec.operators.iter().copied().enumerate().map(|(i, op)| (op, hook(i)));
+    let mut stream = match way {
+        Way::Boxed => Edge::new(source(spec, world), world.bounds.edge(0)).boxed_clone(),
+        Way::Fused => fused(supply(spec, world), &mut ops),
+        Way::Pulled => {
+            let first = ops.next();
+            match first {
+                Some((op, hook)) => apply(ByPull(supply(spec, world)), op, hook),
+                None => ByPull(supply(spec, world)).boxed_clone(),
+            }
+        }
+    };
+    for (edge, (op, hook)) in (1..).zip(ops) {
+        stream = apply(stream, op, hook);
+        if way == Way::Boxed {
+            stream = Edge::new(stream, world.bounds.edge(edge)).boxed_clone();
+        }
+    }
+    stream
+}
+
+/// The first two stages in one piece, where the first is one of these.
+fn fused<P: Publisher<Item = Token, Error = TestError> + Clone>(
+    source: P,
+    ops: &mut impl Iterator<Item = (Op, Hook)>,
+) -> Stream {
+    let Some((first, hook)) = ops.next() else { return source.boxed_clone() };
+    let second = |ops: &mut dyn Iterator<Item = (Op, Hook)>| {
+        ops.next().unwrap_or_else(|| (Op::MapInto, first_hook(&hook)))
+    };
+    match first {
+        Op::Filter(n) => {
+            let (op, next) = second(ops);
+            apply(source.filter(hook.of(move |item| passes(item, n))), op, next)
+        }
+        Op::Take(n) => {
+            let (op, next) = second(ops);
+            apply(source.take(n), op, next)
+        }
+        Op::ConcatMapIter(n) => {
+            let (op, next) = second(ops);
+            apply(concat_map_iter(source, n, hook), op, next)
+        }
+        op => apply(source, op, hook),
+    }
+}
+
+fn first_hook(hook: &Hook) -> Hook {
+    hook.world.hook()
+}
+
+/// A publisher that is pulled, where it can be.
+#[derive(Clone)]
+struct ByPull<P>(P);
+
+impl<P: Publisher> Publisher for ByPull<P> {
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn subscribe<S: millstream_core::Subscriber<P::Item, P::Error>>(self, subscriber: S) {
+        match self.0.into_pull() {
+            Ok(pull) => millstream::from_pull(pull).subscribe(subscriber),
+            Err(publisher) => publisher.subscribe(subscriber),
+        }
+    }
+}
+
+fn concat_map_iter<P: Publisher<Item = Token, Error = TestError> + Clone>(
+    upstream: P,
+    n: i64,
+    hook: Hook,
+) -> impl Publisher<Item = Token, Error = TestError> + Clone {
+    let world = hook.world.clone();
+    upstream.concat_map_iter(hook.by(move |item: Token| world.items(inner(item.value(), n))))
+}
+
+fn added(value: i64) -> impl Fn(Token) -> Token + Clone + Send + 'static {
+    move |item| item.map(|item| item.wrapping_add(value))
+}
+
+fn limited(error: LimitError<TestError>) -> TestError {
+    match error {
+        LimitError::Exceeded { .. } => EXCEEDED,
+        LimitError::Upstream(error) => error,
+    }
+}
+
+/// The sum of a group, in one of its items.
+fn summed(group: Vec<Token>) -> Token {
+    let sum = oracle::sum(group.iter().map(Token::value));
+    group.into_iter().next().expect("a group is not empty").map(|_| sum)
+}
+
+/// One stage on a publisher of any type, with a function that panics where it is told to.
+fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
+    p: P,
+    op: Op,
+    hook: Hook,
+) -> Stream {
+    let world = hook.world.clone();
+    let never = |never: std::convert::Infallible| -> TestError { match never {} };
+    let inners = {
+        let world = world.clone();
+        move |item: &Token, n: i64| {
+            millstream::from_iter(world.items(inner(item.value(), n)))
+                .map_err(|never: std::convert::Infallible| -> TestError { match never {} })
+        }
+    };
+    let others = |n: usize| millstream::from_iter(world.items(further(n))).map_err(never);
+    match op {
+        Op::Map(n) => p.map(hook.by(added(n))).boxed_clone(),
+        Op::MapInto => p.map_into::<Token>().boxed_clone(),
+        Op::TryMap(n) => p
+            .try_map(hook.by(move |item: Token| match item.value() {
+                value if value != 0 && value % n == 0 => Err(FAILED),
+                _ => Ok(item),
+            }))
+            .boxed_clone(),
+        Op::Filter(n) => p.filter(hook.of(move |item| passes(item, n))).boxed_clone(),
+        Op::FilterMap(n) => p
+            .filter_map(hook.by(move |item: Token| passes(item.value(), n).then_some(item)))
+            .boxed_clone(),
+        Op::Faulty(flaw) => Faulty::on(p, flaw).boxed_clone(),
+        Op::Scan(most) => p
+            .scan(0_i64, move |sum, item: Token| {
+                hook.call();
+                *sum = sum.wrapping_add(item.value());
+                let sum = *sum;
+                (sum <= most).then(|| item.map(|_| sum))
+            })
+            .boxed_clone(),
+        Op::RunningFold(seed) => p
+            .running_fold(world.ledger.token(seed), move |sum: Token, item: Token| {
+                hook.call();
+                sum.map(|sum| sum.wrapping_add(item.value()))
+            })
+            .boxed_clone(),
+        Op::Enumerate => p
+            .enumerate()
+            .map(hook.by(|(i, item): (u64, Token)| item.map(|item| item.wrapping_add(i as i64))))
+            .boxed_clone(),
+        Op::Pairwise => p
+            .pairwise()
+            .map(hook.by(|(a, b): (Token, Token)| b.map(|b| b.wrapping_sub(a.value()))))
+            .boxed_clone(),
+        Op::StatefulMap(last) => {
+            let end = hook.clone();
+            p.stateful_map(
+                || 0_i64,
+                move |count, item: Token| {
+                    hook.call();
+                    *count += 1;
+                    added(*count - 1)(item)
+                },
+                move |count| last.then(|| end.world.ledger.token(count)),
+            )
+            .boxed_clone()
+        }
+        Op::MapWithResource(last) => {
+            let end = hook.clone();
+            p.map_with_resource(
+                || 0_i64,
+                move |count: &mut i64, item: Token| {
+                    hook.call();
+                    *count += 1;
+                    added(*count - 1)(item)
+                },
+                move |count| last.then(|| end.world.ledger.token(count)),
+            )
+            .boxed_clone()
+        }
+        Op::Materialize => p.materialize().dematerialize::<Token, TestError, _>().boxed_clone(),
+        Op::Skip(n) => p.skip(n).boxed_clone(),
+        Op::SkipWhile(n) => p.skip_while(hook.of(move |item| item < n)).boxed_clone(),
+        Op::SkipLast(n) => p.skip_last(n).boxed_clone(),
+        Op::StepBy(n) => p.step_by(n).boxed_clone(),
+        Op::Dedup => p.dedup().boxed_clone(),
+        Op::DedupByKey(n) => p.dedup_by_key(hook.of(move |item| item.rem_euclid(n))).boxed_clone(),
+        Op::Unique => p.unique().boxed_clone(),
+        Op::UniqueBy(n) => p.unique_by(hook.of(move |item| item.rem_euclid(n))).boxed_clone(),
+        Op::UniqueWithin(n) => p.unique_within(n).boxed_clone(),
+        Op::IgnoreItems => p.ignore_items().boxed_clone(),
+        Op::DefaultIfEmpty(item) => p.default_if_empty(world.ledger.token(item)).boxed_clone(),
+        Op::Take(n) => p.take(n).boxed_clone(),
+        Op::TakeWhile(n) => p.take_while(hook.of(move |item| item < n)).boxed_clone(),
+        Op::TakeThrough(n) => p.take_through(hook.of(move |item| item >= n)).boxed_clone(),
+        Op::TakeLast(n) => p.take_last(n).boxed_clone(),
+        Op::Limit(n) => p.limit(n).map_err(limited).boxed_clone(),
+        Op::LimitWeighted(n) => p.limit_weighted(n, hook.of(weight)).map_err(limited).boxed_clone(),
+        Op::MapWhile(n) => p
+            .map_while(hook.by(move |item: Token| (item.value() < n).then_some(item)))
+            .boxed_clone(),
+        Op::Chain(n) => p.chain(others(n)).boxed_clone(),
+        Op::ChainFails(n) => p.chain(others(n).chain(millstream::fail(FAILED))).boxed_clone(),
+        Op::ChainPushed(n) => p.chain(scripted(further(n).collect(), None, &world)).boxed_clone(),
+        Op::StartWith(n) => p.start_with(world.items(further(n))).boxed_clone(),
+        Op::SwitchIfEmpty(n) => p.switch_if_empty(others(n)).boxed_clone(),
+        Op::ConcatMap(n) => {
+            p.concat_map(hook.by(move |item: Token| inners(&item, n))).boxed_clone()
+        }
+        Op::ConcatMapStaged(n) => p
+            .concat_map(hook.by(move |item: Token| {
+                let most = inner_length(item.value(), n) as u64;
+                let values = item.value()..item.value().wrapping_add(2 * most.cast_signed());
+                millstream::from_iter(world.items(values)).map_err(never).take(most)
+            }))
+            .boxed_clone(),
+        Op::ConcatMapBoxed(n) => {
+            p.concat_map(hook.by(move |item: Token| inners(&item, n).boxed())).boxed_clone()
+        }
+        Op::ConcatMapPushed(n) => p
+            .concat_map(
+                hook.by(move |item: Token| {
+                    scripted(inner(item.value(), n).collect(), None, &world)
+                }),
+            )
+            .boxed_clone(),
+        Op::ConcatMapFails(n) => p
+            .concat_map(hook.by(move |item: Token| {
+                let value = item.value();
+                let fails = inner_length(value, n) == n - 1;
+                let state = (world.items(inner(value, n)), fails);
+                millstream::generate(state, |(items, fails)| match (items.next(), *fails) {
+                    (None, true) => Err(FAILED),
+                    (item, _) => Ok(item),
+                })
+            }))
+            .boxed_clone(),
+        Op::ConcatMapIter(n) => concat_map_iter(p, n, hook).boxed_clone(),
+        Op::ChunksFlat(n) => {
+            p.chunks(n).concat_map_iter(hook.by(|group: Vec<Token>| group)).boxed_clone()
+        }
+        Op::ChunksSum(n) => p.chunks(n).map(hook.by(summed)).boxed_clone(),
+        Op::SlidingFlat(size, step) => {
+            p.sliding(size, step).concat_map_iter(hook.by(|group: Vec<Token>| group)).boxed_clone()
+        }
+        Op::SlidingSum(size, step) => p.sliding(size, step).map(hook.by(summed)).boxed_clone(),
+        Op::MapErr => {
+            p.map_err(hook.by(|error: TestError| TestError(error.0 + 1_000))).boxed_clone()
+        }
+        Op::OnErrorReturn(item) => {
+            p.on_error_return(world.ledger.token(item)).map_err(never).boxed_clone()
+        }
+        Op::OnErrorComplete(all) => p
+            .on_error_complete(move |error: &TestError| {
+                hook.call();
+                all || error.0 % 2 == 1
+            })
+            .boxed_clone(),
+        Op::OnErrorResume(n) => {
+            let other = others(n);
+            p.on_error_resume(move |_| {
+                hook.call();
+                other
+            })
+            .boxed_clone()
+        }
+        Op::Retry(k) => p.retry(k).boxed_clone(),
+        Op::Repeat(k) => p.repeat(k).boxed_clone(),
+        Op::RepeatWhile(k) => {
+            let mut left = k;
+            p.repeat_while(move || {
+                hook.call();
+                let again = left > 0;
+                left = left.saturating_sub(1);
+                again
+            })
+            .boxed_clone()
+        }
+        Op::Inspect => p.inspect(hook.of(|_| ())).boxed_clone(),
+        Op::InspectFirst => p.inspect_first(hook.of(|_| ())).boxed_clone(),
+        Op::InspectErr => p.inspect_err(move |_| hook.call()).boxed_clone(),
+        Op::InspectComplete => p.inspect_complete(move || hook.call()).boxed_clone(),
+        Op::InspectEnd => p.inspect_end(move |_| hook.call()).boxed_clone(),
+        // A panic in these has nowhere to go, or must not change the stream: they only hold on.
+        Op::InspectCancel => {
+            let hook = world.hook();
+            p.inspect_cancel(move || hook.call()).boxed_clone()
+        }
+        Op::InspectRequest => p.inspect_request(move |_| hook.call()).boxed_clone(),
+        Op::InspectSubscribe => {
+            let hook = world.hook();
+            p.inspect_subscribe(move || hook.call()).boxed_clone()
+        }
+        Op::Finally => {
+            let hook = world.hook();
+            p.finally(move |_| hook.call()).boxed_clone()
+        }
+        Op::OnDiscard => {
+            let hook = world.hook();
+            p.on_discard(move |item: Token| {
+                hook.call();
+                drop(item);
+            })
+            .boxed_clone()
+        }
+        Op::Named => p.named("named").boxed_clone(),
+        Op::Checkpoint => {
+            p.checkpoint("checkpoint").map_err(|at: AtCheckpoint<TestError>| at.error).boxed_clone()
+        }
+        Op::Boxed => Hidden(p).boxed_clone(),
+        Op::BoxedClone => p.boxed_clone(),
+    }
+}
+
+/// `boxed`, which does not clone, at each subscription.
+#[derive(Clone)]
+struct Hidden<P>(P);
+
+impl<P: Publisher> Publisher for Hidden<P> {
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn subscribe<S: millstream_core::Subscriber<P::Item, P::Error>>(self, subscriber: S) {
+        self.0.boxed().subscribe(subscriber);
+    }
+}

@@ -1,0 +1,321 @@
+//! What a pipeline means: the same specification on vectors, with the iterators of `std`.
+
+use millstream_testkit::sweep::TestError;
+
+use crate::spec::{Op, Spec};
+
+/// All items, and the error if there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) items: Vec<i64>,
+    pub(crate) error: Option<TestError>,
+}
+
+/// The error of a stage that fails by itself.
+pub(crate) const FAILED: TestError = TestError(100);
+/// What `limit` makes of too many items.
+pub(crate) const EXCEEDED: TestError = TestError(200);
+
+/// The further items of `chain`, `start_with` and the like.
+pub(crate) fn further(n: usize) -> std::ops::Range<i64> {
+    50..50 + n as i64
+}
+
+/// How many items become of one in `concat_map`.
+pub(crate) fn inner_length(item: i64, modulus: i64) -> i64 {
+    item.rem_euclid(modulus)
+}
+
+pub(crate) fn inner(item: i64, modulus: i64) -> std::ops::Range<i64> {
+    item..item.wrapping_add(inner_length(item, modulus))
+}
+
+pub(crate) fn passes(item: i64, modulus: i64) -> bool {
+    item.rem_euclid(modulus) != 0
+}
+
+pub(crate) fn weight(item: i64) -> u64 {
+    item.unsigned_abs() % 8
+}
+
+impl Outcome {
+    fn completes(items: Vec<i64>) -> Outcome {
+        Outcome { items, error: None }
+    }
+
+    /// Ends early: what follows in upstream, its error included, does not matter.
+    fn cut(self, n: usize) -> Outcome {
+        Outcome::completes(self.items[..n].to_vec())
+    }
+
+    fn fail_at(self, n: usize, error: TestError) -> Outcome {
+        Outcome { items: self.items[..n].to_vec(), error: Some(error) }
+    }
+
+    fn change(self, f: impl FnOnce(Vec<i64>) -> Vec<i64>) -> Outcome {
+        Outcome { items: f(self.items), error: self.error }
+    }
+
+    /// As `change`, where the last items come only with completion.
+    fn change_whole(self, f: impl FnOnce(Vec<i64>, bool) -> Vec<i64>) -> Outcome {
+        let complete = self.error.is_none();
+        self.change(|items| f(items, complete))
+    }
+
+    fn keep(self, mut f: impl FnMut(i64) -> bool) -> Outcome {
+        self.change(|items| items.into_iter().filter(|item| f(*item)).collect())
+    }
+
+    fn then(mut self, other: impl FnOnce() -> Outcome) -> Outcome {
+        if self.error.is_some() {
+            return self;
+        }
+        let other = other();
+        self.items.extend(other.items);
+        self.error = other.error;
+        self
+    }
+
+    fn position(&self, f: impl FnMut(&i64) -> bool) -> Option<usize> {
+        self.items.iter().position(f)
+    }
+
+    pub(crate) fn through(self, op: Op) -> Outcome {
+        match op {
+            Op::Map(n) => {
+                self.change(|items| items.into_iter().map(|item| item.wrapping_add(n)).collect())
+            }
+            Op::MapInto
+            | Op::Materialize
+            | Op::Inspect
+            | Op::InspectFirst
+            | Op::InspectErr
+            | Op::InspectComplete
+            | Op::InspectEnd
+            | Op::InspectCancel
+            | Op::InspectRequest
+            | Op::InspectSubscribe
+            | Op::Finally
+            | Op::OnDiscard
+            | Op::Named
+            | Op::Checkpoint
+            | Op::Boxed
+            | Op::BoxedClone => self,
+            Op::TryMap(n) => match self.position(|item| *item != 0 && item % n == 0) {
+                Some(at) => self.fail_at(at, FAILED),
+                None => self,
+            },
+            Op::Filter(n) | Op::FilterMap(n) => self.keep(|item| passes(item, n)),
+            Op::Faulty(_) => self.keep(|item| passes(item, 3)),
+            Op::Scan(most) => {
+                let mut sum = 0_i64;
+                let sums: Vec<_> = self
+                    .items
+                    .iter()
+                    .map_while(|item| {
+                        sum = sum.wrapping_add(*item);
+                        (sum <= most).then_some(sum)
+                    })
+                    .collect();
+                let early = sums.len() < self.items.len();
+                Outcome { items: sums, error: self.error.filter(|_| !early) }
+            }
+            Op::RunningFold(seed) => self.change(|items| {
+                let mut sum = seed;
+                let sums = items.into_iter().map(move |item| {
+                    sum = sum.wrapping_add(item);
+                    sum
+                });
+                std::iter::once(seed).chain(sums).collect()
+            }),
+            Op::Enumerate => self.change(|items| {
+                items.into_iter().zip(0_i64..).map(|(item, i)| item.wrapping_add(i)).collect()
+            }),
+            Op::Pairwise => self.change(|items| {
+                items.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect()
+            }),
+            Op::StatefulMap(last) | Op::MapWithResource(last) => {
+                self.change_whole(|mut items, complete| {
+                    let count = items.len() as i64;
+                    for (item, before) in items.iter_mut().zip(0_i64..) {
+                        *item = item.wrapping_add(before);
+                    }
+                    items.extend((last && complete).then_some(count));
+                    items
+                })
+            }
+            Op::Skip(n) => self.change(|items| items.into_iter().skip(n as usize).collect()),
+            Op::SkipWhile(n) => {
+                self.change(|items| items.into_iter().skip_while(|item| *item < n).collect())
+            }
+            Op::SkipLast(n) => self.change(|mut items| {
+                items.truncate(items.len().saturating_sub(n));
+                items
+            }),
+            Op::StepBy(n) => self.change(|items| items.into_iter().step_by(n as usize).collect()),
+            Op::Dedup => self.change(|mut items| {
+                items.dedup();
+                items
+            }),
+            Op::DedupByKey(n) => self.change(|mut items| {
+                items.dedup_by_key(|item| item.rem_euclid(n));
+                items
+            }),
+            Op::Unique => {
+                let mut seen = std::collections::HashSet::new();
+                self.keep(|item| seen.insert(item))
+            }
+            Op::UniqueBy(n) => {
+                let mut seen = std::collections::HashSet::new();
+                self.keep(|item| seen.insert(item.rem_euclid(n)))
+            }
+            Op::UniqueWithin(n) => {
+                let mut last: Vec<i64> = Vec::new();
+                self.keep(|item| {
+                    let known = last.iter().position(|other| *other == item);
+                    match known {
+                        Some(at) => drop(last.remove(at)),
+                        None if last.len() == n => drop(last.remove(0)),
+                        None => {}
+                    }
+                    last.push(item);
+                    known.is_none()
+                })
+            }
+            Op::IgnoreItems => self.keep(|_| false),
+            Op::DefaultIfEmpty(item) => {
+                self.change_whole(
+                    |items, complete| {
+                        if items.is_empty() && complete { vec![item] } else { items }
+                    },
+                )
+            }
+            Op::Take(n) if self.items.len() >= n as usize => self.cut(n as usize),
+            Op::Take(_) => self,
+            Op::TakeWhile(n) | Op::MapWhile(n) => match self.position(|item| *item >= n) {
+                Some(at) => self.cut(at),
+                None => self,
+            },
+            Op::TakeThrough(n) => match self.position(|item| *item >= n) {
+                Some(at) => self.cut(at + 1),
+                None => self,
+            },
+            Op::TakeLast(n) => self.change_whole(|items, complete| {
+                if complete { items[items.len().saturating_sub(n)..].to_vec() } else { Vec::new() }
+            }),
+            Op::Limit(n) if self.items.len() > n as usize => self.fail_at(n as usize, EXCEEDED),
+            Op::Limit(_) => self,
+            Op::LimitWeighted(most) => {
+                let mut sum = 0_u64;
+                let over = self.position(|item| {
+                    sum += weight(*item);
+                    sum > most
+                });
+                match over {
+                    Some(at) => self.fail_at(at, EXCEEDED),
+                    None => self,
+                }
+            }
+            Op::Chain(n) | Op::ChainPushed(n) => {
+                self.then(|| Outcome::completes(further(n).collect()))
+            }
+            Op::ChainFails(n) => {
+                self.then(|| Outcome { items: further(n).collect(), error: Some(FAILED) })
+            }
+            Op::StartWith(n) => Outcome::completes(further(n).collect()).then(|| self),
+            Op::SwitchIfEmpty(n) => {
+                let empty = self.items.is_empty();
+                self.then(|| Outcome::completes(further(if empty { n } else { 0 }).collect()))
+            }
+            Op::ConcatMap(n)
+            | Op::ConcatMapStaged(n)
+            | Op::ConcatMapBoxed(n)
+            | Op::ConcatMapPushed(n)
+            | Op::ConcatMapIter(n) => {
+                self.change(|items| items.into_iter().flat_map(|item| inner(item, n)).collect())
+            }
+            Op::ConcatMapFails(n) => {
+                let whole = Outcome::completes(Vec::new());
+                let all = self.items.iter().fold(whole, |all, item| {
+                    let error = (inner_length(*item, n) == n - 1).then_some(FAILED);
+                    all.then(|| Outcome { items: inner(*item, n).collect(), error })
+                });
+                all.then(|| Outcome { items: Vec::new(), error: self.error })
+            }
+            Op::ChunksFlat(n) => self.change_whole(|mut items, complete| {
+                let whole = items.len() - items.len() % n;
+                items.truncate(if complete { items.len() } else { whole });
+                items
+            }),
+            Op::ChunksSum(n) => self.through(Op::SlidingSum(n, n)),
+            Op::SlidingFlat(size, step) => self.change_whole(|items, complete| {
+                groups(&items, size, step, complete).into_iter().flatten().collect()
+            }),
+            Op::SlidingSum(size, step) => self.change_whole(|items, complete| {
+                let groups = groups(&items, size, step, complete);
+                groups.iter().map(|group| sum(group.iter().copied())).collect()
+            }),
+            Op::MapErr => Outcome {
+                items: self.items,
+                error: self.error.map(|error| TestError(error.0 + 1_000)),
+            },
+            Op::OnErrorReturn(item) => Outcome {
+                items: self.items.into_iter().chain(self.error.map(|_| item)).collect(),
+                error: None,
+            },
+            Op::OnErrorComplete(all) => Outcome {
+                items: self.items,
+                error: self.error.filter(|error| !all && error.0 % 2 == 0),
+            },
+            Op::OnErrorResume(n) => match self.error {
+                Some(_) => Outcome::completes(self.items.into_iter().chain(further(n)).collect()),
+                None => self,
+            },
+            Op::Retry(k) => {
+                let times = if self.error.is_some() { k as usize + 1 } else { 1 };
+                Outcome { items: self.items.repeat(times), error: self.error }
+            }
+            Op::Repeat(k) | Op::RepeatWhile(k) => {
+                let times = if self.error.is_some() { 1 } else { k as usize + 1 };
+                Outcome { items: self.items.repeat(times), error: self.error }
+            }
+        }
+    }
+}
+
+pub(crate) fn sum(items: impl Iterator<Item = i64>) -> i64 {
+    items.fold(0, i64::wrapping_add)
+}
+
+fn groups(items: &[i64], size: usize, step: usize, complete: bool) -> Vec<Vec<i64>> {
+    (0..items.len())
+        .step_by(step)
+        .map(|from| items[from..items.len().min(from + size)].to_vec())
+        .filter(|group| complete || group.len() == size)
+        .collect()
+}
+
+/// What the source gives.
+fn sent(spec: &Spec) -> Outcome {
+    let mut items = spec.source.values();
+    if let Some(at) = spec.error {
+        items.truncate(at);
+        let error = Some(TestError(at as u64));
+        return Outcome { items, error };
+    }
+    Outcome::completes(items)
+}
+
+/// What comes out of each operator, the source first; fewer than there are operators, where one
+/// would give more than `most` items.
+pub(crate) fn stages(spec: &Spec, most: usize) -> Vec<Outcome> {
+    let mut all = vec![sent(spec)];
+    for op in &spec.operators {
+        let next = all[all.len() - 1].clone().through(*op);
+        if next.items.len() > most {
+            break;
+        }
+        all.push(next);
+    }
+    all
+}

@@ -1,0 +1,36 @@
+//! Cases that failed once, as the test printed them.
+
+use crate::run::check;
+use crate::spec::{Ask, Op, Source, Spec};
+
+#[test]
+fn an_empty_pipeline_is_a_pipeline() {
+    check(&Spec {
+        source: Source::Range(3),
+        operators: vec![],
+        demand: vec![Ask::Outside(1)],
+        cancel: None,
+        error: None,
+        panic: None,
+    });
+    check(&Spec {
+        source: Source::Empty,
+        operators: vec![Op::Repeat(2)],
+        demand: vec![],
+        cancel: None,
+        error: None,
+        panic: None,
+    });
+}
+
+#[test]
+fn a_scripted_source_that_is_told_enough_still_serves_what_a_stage_holds() {
+    check(&Spec {
+        source: Source::Scripted(2),
+        operators: vec![Op::MapWhile(2), Op::TakeLast(1)],
+        demand: vec![],
+        cancel: None,
+        error: None,
+        panic: None,
+    });
+}

@@ -1,0 +1,479 @@
+//! What a case is made of: plain data, which prints as the text of a unit test.
+
+use std::fmt;
+
+use proptest::prelude::*;
+
+/// A pipeline, and what happens to it.
+///
+/// Its `Debug` is Rust: the body of a test in `regressions.rs`.
+#[derive(Clone)]
+pub(crate) struct Spec {
+    pub(crate) source: Source,
+    pub(crate) operators: Vec<Op>,
+    pub(crate) demand: Vec<Ask>,
+    pub(crate) cancel: Option<Cancel>,
+    /// The source fails after so many items.
+    pub(crate) error: Option<usize>,
+    /// The function of the operator with this index panics at this call, counted from 1.
+    pub(crate) panic: Option<(usize, u64)>,
+}
+
+/// Where items come from.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// `range`: the numbers from 1 on.
+    Range(usize),
+    /// `from_iter` on a vector, which knows its length.
+    Values(Vec<i64>),
+    /// `from_iter` on an iterator that does not know its length.
+    Unknown(usize),
+    FromFn(usize),
+    Generate(usize),
+    Just(i64),
+    Empty,
+    /// Several items for one of a source: bursts of the second number.
+    Bursts(usize, usize),
+    /// A publisher of the testkit, which sends from `request`, and its end with the last item.
+    Scripted(usize),
+    /// The same on threads of its own.
+    Threads(usize),
+    /// The one that pulls, behind a pointer.
+    Boxed(usize),
+}
+
+impl Source {
+    pub(crate) fn values(&self) -> Vec<i64> {
+        match self {
+            Source::Values(values) => values.clone(),
+            Source::Just(value) => vec![*value],
+            Source::Empty => Vec::new(),
+            Source::Range(n)
+            | Source::Unknown(n)
+            | Source::FromFn(n)
+            | Source::Generate(n)
+            | Source::Bursts(n, _)
+            | Source::Scripted(n)
+            | Source::Threads(n)
+            | Source::Boxed(n) => (1..=*n as i64).collect(),
+        }
+    }
+}
+
+/// A stage. Numbers are lengths, moduli and thresholds, as the oracle says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Op {
+    Map(i64),
+    MapInto,
+    /// Fails at an item that this number divides.
+    TryMap(i64),
+    Filter(i64),
+    FilterMap(i64),
+    /// Sums, until the sum is beyond this.
+    Scan(i64),
+    RunningFold(i64),
+    Enumerate,
+    Pairwise,
+    /// Whether there is a last item.
+    StatefulMap(bool),
+    MapWithResource(bool),
+    Materialize,
+    Skip(u64),
+    SkipWhile(i64),
+    SkipLast(usize),
+    StepBy(u64),
+    Dedup,
+    DedupByKey(i64),
+    Unique,
+    UniqueBy(i64),
+    UniqueWithin(usize),
+    IgnoreItems,
+    DefaultIfEmpty(i64),
+    Take(u64),
+    TakeWhile(i64),
+    TakeThrough(i64),
+    TakeLast(usize),
+    Limit(u64),
+    LimitWeighted(u64),
+    MapWhile(i64),
+    Chain(usize),
+    ChainFails(usize),
+    ChainPushed(usize),
+    StartWith(usize),
+    SwitchIfEmpty(usize),
+    /// Inner publishers that can be pulled, of lengths below this number.
+    ConcatMap(i64),
+    /// The same with a stage on each.
+    ConcatMapStaged(i64),
+    /// Inner publishers behind a pointer.
+    ConcatMapBoxed(i64),
+    /// Inner publishers that send from `request`.
+    ConcatMapPushed(i64),
+    /// Inner publishers that can be pulled, of which those of such items fail.
+    ConcatMapFails(i64),
+    ConcatMapIter(i64),
+    ChunksFlat(usize),
+    ChunksSum(usize),
+    SlidingFlat(usize, usize),
+    SlidingSum(usize, usize),
+    MapErr,
+    OnErrorReturn(i64),
+    OnErrorComplete(bool),
+    OnErrorResume(usize),
+    Retry(u64),
+    Repeat(u64),
+    RepeatWhile(u64),
+    Inspect,
+    InspectFirst,
+    InspectErr,
+    InspectComplete,
+    InspectEnd,
+    InspectCancel,
+    InspectRequest,
+    InspectSubscribe,
+    Finally,
+    OnDiscard,
+    Named,
+    Checkpoint,
+    Boxed,
+    BoxedClone,
+    /// Not of the library: an operator with a fault, to test this test.
+    Faulty(Flaw),
+}
+
+/// What is wrong with [`Op::Faulty`], which claims to be `filter`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// It does not ask for another item in place of one that it drops.
+    DoesNotReplenish,
+    /// It loses its third item.
+    Loses,
+    /// It never drops the items that do not pass.
+    Leaks,
+    /// It asks upstream for everything, and sends it on.
+    Floods,
+    /// It keeps all items to the end of the stream.
+    Hoards,
+}
+
+/// A step of the demand trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Inside `on_subscribe`.
+    First(u64),
+    /// From outside; these are repeated in a circle until the end.
+    Outside(u64),
+    /// As the answer to each item. Only the first `Each..` counts.
+    Each(u64),
+    /// By the subscription, inside each item.
+    EachRequest(u64),
+    /// As the answer to this item, counted from 1.
+    At(u64, u64),
+    /// By the subscription, inside this item.
+    AtRequest(u64, u64),
+}
+
+/// Where the subscriber has enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cancel {
+    /// Inside `on_subscribe`.
+    AtOnce,
+    /// From outside, once so many items came.
+    Outside(u64),
+    /// By the answer to this item.
+    Answer(u64),
+    /// By dropping the subscription inside this item.
+    Drop(u64),
+}
+
+impl Op {
+    /// Whether it calls a function for its items, which may panic.
+    fn calls(self) -> bool {
+        !matches!(
+            self,
+            Op::MapInto
+                | Op::Materialize
+                | Op::Skip(_)
+                | Op::SkipLast(_)
+                | Op::StepBy(_)
+                | Op::Dedup
+                | Op::Unique
+                | Op::UniqueWithin(_)
+                | Op::IgnoreItems
+                | Op::DefaultIfEmpty(_)
+                | Op::Take(_)
+                | Op::TakeLast(_)
+                | Op::Limit(_)
+                | Op::Chain(_)
+                | Op::ChainFails(_)
+                | Op::ChainPushed(_)
+                | Op::StartWith(_)
+                | Op::SwitchIfEmpty(_)
+                | Op::OnErrorReturn(_)
+                | Op::Retry(_)
+                | Op::Repeat(_)
+                | Op::InspectCancel
+                | Op::InspectSubscribe
+                | Op::Finally
+                | Op::OnDiscard
+                | Op::Named
+                | Op::Checkpoint
+                | Op::Boxed
+                | Op::BoxedClone
+                | Op::Faulty(_)
+        )
+    }
+}
+
+impl Spec {
+    /// The same with one part less.
+    pub(crate) fn smaller(&self) -> Vec<Spec> {
+        let mut all = Vec::new();
+        let mut but = |change: &dyn Fn(&mut Spec)| {
+            let mut spec = self.clone();
+            change(&mut spec);
+            all.push(spec);
+        };
+        for i in 0..self.operators.len() {
+            but(&|spec| {
+                spec.operators.remove(i);
+                spec.panic = match spec.panic {
+                    Some((at, _)) if at == i => None,
+                    Some((at, call)) if at > i => Some((at - 1, call)),
+                    other => other,
+                };
+            });
+        }
+        for i in 0..self.demand.len() {
+            but(&|spec| {
+                spec.demand.remove(i);
+            });
+        }
+        if self.cancel.is_some() {
+            but(&|spec| spec.cancel = None);
+        }
+        if self.error.is_some() {
+            but(&|spec| spec.error = None);
+        }
+        if self.panic.is_some() {
+            but(&|spec| spec.panic = None);
+        }
+        all
+    }
+}
+
+fn option(part: Option<String>) -> String {
+    part.map_or_else(|| "None".to_owned(), |part| format!("Some({part})"))
+}
+
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = format!("{:?}", self.source).replace('[', "vec![");
+        let operators: Vec<_> = self
+            .operators
+            .iter()
+            .map(|op| format!("Op::{op:?}").replace("Faulty(", "Faulty(Flaw::"))
+            .collect();
+        let demand: Vec<_> = self.demand.iter().map(|ask| format!("Ask::{ask:?}")).collect();
+        let cancel = option(self.cancel.map(|cancel| format!("Cancel::{cancel:?}")));
+        write!(
+            f,
+            "check(&Spec {{ source: Source::{source}, operators: vec![{}], demand: vec![{}], \
+             cancel: {cancel}, error: {:?}, panic: {:?} }});",
+            operators.join(", "),
+            demand.join(", "),
+            self.error,
+            self.panic,
+        )
+    }
+}
+
+/// A source with at most so many items.
+pub(crate) fn source(longest: usize) -> impl Strategy<Value = Source> {
+    let n = 0..=longest;
+    prop_oneof![
+        3 => n.clone().prop_map(Source::Range),
+        2 => prop::collection::vec(0_i64..6, n.clone()).prop_map(Source::Values),
+        2 => n.clone().prop_map(Source::Unknown),
+        1 => n.clone().prop_map(Source::FromFn),
+        1 => n.clone().prop_map(Source::Generate),
+        1 => (0_i64..6).prop_map(Source::Just),
+        1 => Just(Source::Empty),
+        2 => (n.clone(), 1_usize..4).prop_map(|(n, of)| Source::Bursts(n, of)),
+        3 => n.clone().prop_map(Source::Scripted),
+        2 => n.prop_map(Source::Boxed),
+    ]
+}
+
+pub(crate) fn op() -> BoxedStrategy<Op> {
+    let length = || 0_u64..8;
+    let size = || 1_usize..4;
+    let few = || 0_usize..4;
+    let modulus = || 2_i64..5;
+    let value = || 0_i64..12;
+    let map = prop_oneof![
+        (-2_i64..3).prop_map(Op::Map),
+        Just(Op::MapInto),
+        (2_i64..9).prop_map(Op::TryMap),
+        modulus().prop_map(Op::Filter),
+        modulus().prop_map(Op::FilterMap),
+        (0_i64..60).prop_map(Op::Scan),
+        value().prop_map(Op::RunningFold),
+        Just(Op::Enumerate),
+        Just(Op::Pairwise),
+        any::<bool>().prop_map(Op::StatefulMap),
+        any::<bool>().prop_map(Op::MapWithResource),
+        Just(Op::Materialize),
+    ];
+    let filter = prop_oneof![
+        length().prop_map(Op::Skip),
+        value().prop_map(Op::SkipWhile),
+        few().prop_map(Op::SkipLast),
+        (1_u64..4).prop_map(Op::StepBy),
+        Just(Op::Dedup),
+        modulus().prop_map(Op::DedupByKey),
+        Just(Op::Unique),
+        modulus().prop_map(Op::UniqueBy),
+        size().prop_map(Op::UniqueWithin),
+        Just(Op::IgnoreItems),
+        value().prop_map(Op::DefaultIfEmpty),
+    ];
+    let limit = prop_oneof![
+        length().prop_map(Op::Take),
+        value().prop_map(Op::TakeWhile),
+        value().prop_map(Op::TakeThrough),
+        few().prop_map(Op::TakeLast),
+        length().prop_map(Op::Limit),
+        (0_u64..60).prop_map(Op::LimitWeighted),
+        value().prop_map(Op::MapWhile),
+    ];
+    let many = prop_oneof![
+        few().prop_map(Op::Chain),
+        few().prop_map(Op::ChainFails),
+        few().prop_map(Op::ChainPushed),
+        few().prop_map(Op::StartWith),
+        few().prop_map(Op::SwitchIfEmpty),
+        modulus().prop_map(Op::ConcatMap),
+        modulus().prop_map(Op::ConcatMapStaged),
+        modulus().prop_map(Op::ConcatMapBoxed),
+        modulus().prop_map(Op::ConcatMapPushed),
+        modulus().prop_map(Op::ConcatMapFails),
+        modulus().prop_map(Op::ConcatMapIter),
+        size().prop_map(Op::ChunksFlat),
+        size().prop_map(Op::ChunksSum),
+        (size(), size()).prop_map(|(size, step)| Op::SlidingFlat(size, step)),
+        (size(), size()).prop_map(|(size, step)| Op::SlidingSum(size, step)),
+    ];
+    let fault = prop_oneof![
+        Just(Op::MapErr),
+        value().prop_map(Op::OnErrorReturn),
+        any::<bool>().prop_map(Op::OnErrorComplete),
+        few().prop_map(Op::OnErrorResume),
+        (0_u64..3).prop_map(Op::Retry),
+        (0_u64..3).prop_map(Op::Repeat),
+        (0_u64..3).prop_map(Op::RepeatWhile),
+    ];
+    let effect = prop_oneof![
+        Just(Op::Inspect),
+        Just(Op::InspectFirst),
+        Just(Op::InspectErr),
+        Just(Op::InspectComplete),
+        Just(Op::InspectEnd),
+        Just(Op::InspectCancel),
+        Just(Op::InspectRequest),
+        Just(Op::InspectSubscribe),
+        Just(Op::Finally),
+        Just(Op::OnDiscard),
+        Just(Op::Named),
+        Just(Op::Checkpoint),
+        Just(Op::Boxed),
+        Just(Op::BoxedClone),
+    ];
+    prop_oneof![3 => map, 3 => filter, 2 => limit, 4 => many, 2 => fault, 2 => effect].boxed()
+}
+
+/// The usual numbers, and those at which counting goes wrong.
+fn amount() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        4 => Just(1_u64),
+        2 => Just(2_u64),
+        2 => 3_u64..8,
+        1 => Just(u64::MAX),
+        1 => Just((1 << 61) - 2),
+    ]
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let at = || 1_u64..5;
+    prop_oneof![
+        3 => amount().prop_map(Ask::First),
+        5 => amount().prop_map(Ask::Outside),
+        2 => amount().prop_map(Ask::Each),
+        1 => amount().prop_map(Ask::EachRequest),
+        2 => (at(), amount()).prop_map(|(at, n)| Ask::At(at, n)),
+        1 => (at(), amount()).prop_map(|(at, n)| Ask::AtRequest(at, n)),
+    ]
+}
+
+fn cancel() -> impl Strategy<Value = Cancel> {
+    prop_oneof![
+        1 => Just(Cancel::AtOnce),
+        3 => (0_u64..6).prop_map(Cancel::Outside),
+        3 => (1_u64..6).prop_map(Cancel::Answer),
+        3 => (1_u64..6).prop_map(Cancel::Drop),
+    ]
+}
+
+fn spec_of(
+    source: impl Strategy<Value = Source>,
+    op: BoxedStrategy<Op>,
+    errors: usize,
+    panics: u64,
+) -> impl Strategy<Value = Spec> {
+    (
+        source,
+        prop::collection::vec(op, 0..=8),
+        prop::collection::vec(ask(), 0..5),
+        prop::option::weighted(0.25, cancel()),
+        prop::option::weighted(0.3, 0..=errors),
+        prop::option::weighted(0.3, (0_usize..8, 1..=panics)),
+    )
+        .prop_map(|(source, operators, demand, cancel, error, panic)| {
+            let can: Vec<_> = (0..operators.len()).filter(|i| operators[*i].calls()).collect();
+            let panic = panic
+                .filter(|_| !can.is_empty())
+                .map(|(which, call)| (can[which % can.len()], call));
+            Spec { source, operators, demand, cancel, error, panic }
+        })
+}
+
+pub(crate) fn spec() -> impl Strategy<Value = Spec> {
+    spec_of(source(14), op(), 14, 4)
+}
+
+/// The source is on other threads, and expectations are waited for.
+pub(crate) fn threads() -> impl Strategy<Value = Spec> {
+    spec_of((0_usize..9).prop_map(Source::Threads), op(), 8, 6)
+}
+
+/// Many items, on a small stack.
+pub(crate) fn long() -> impl Strategy<Value = Spec> {
+    let n = 5_000_usize..10_000;
+    let source = prop_oneof![
+        n.clone().prop_map(Source::Range),
+        n.clone().prop_map(Source::Unknown),
+        n.clone().prop_map(|n| Source::Bursts(n, 3)),
+        n.prop_map(Source::Scripted),
+    ];
+    spec_of(source, op(), 10_000, 10_000)
+}
+
+/// With one faulty operator among the others.
+pub(crate) fn faulty(flaw: Flaw) -> impl Strategy<Value = Spec> {
+    (spec(), 0_usize..9).prop_map(move |(mut spec, at)| {
+        spec.operators.truncate(7);
+        let at = at.min(spec.operators.len());
+        spec.operators.insert(at, Op::Faulty(flaw));
+        spec
+    })
+}
