@@ -159,6 +159,8 @@ struct State<T, E> {
     busy: bool,
     subscribed: bool,
     cancelled: bool,
+    /// Cancelled by an answer: what downstream holds past its end still waits for demand.
+    answered: bool,
     over: bool,
     posts: VecDeque<Post<T, E>>,
     lines: Option<Box<dyn Lines<T, E>>>,
@@ -407,8 +409,9 @@ impl<T: Send + 'static, E: Send + 'static> Wire<T, E> {
         if answer.is_cancel() {
             let ignored = {
                 let mut state = self.state();
-                state.cancelled = true;
+                state.answered = true;
                 if state.breaks(Breach::KeepsSubscriber) {
+                    state.cancelled = true;
                     state.over = true;
                     state.kept = Some(Receiver::Active(active));
                     return Receiver::Vacant;
@@ -467,7 +470,7 @@ impl<T: Send + 'static, E: Send + 'static> Upstream for Line<T, E> {
         {
             let mut state = self.0.state();
             state.requests += 1;
-            if state.over || state.cancelled {
+            if state.over || state.cancelled || state.answered {
                 state.requests_after_end += 1;
             }
             let after_end = state.over && !state.cancelled;
@@ -583,6 +586,7 @@ impl<T: Send + 'static, E: Send + 'static> ScriptedPublisher<T, E> {
                 busy: false,
                 subscribed: false,
                 cancelled: false,
+                answered: false,
                 over: false,
                 posts: VecDeque::new(),
                 lines,
@@ -708,14 +712,15 @@ impl<T: Send + 'static, E: Send + 'static> ScriptedPublisher<T, E> {
     /// Whether it was cancelled, by dropping the subscription or by an answer, before its end.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.state().cancelled
+        let state = self.0.state();
+        state.cancelled || state.answered
     }
 
     /// Whether it was cancelled or has ended.
     #[must_use]
     pub fn is_over(&self) -> bool {
         let state = self.0.state();
-        state.cancelled || state.over
+        state.cancelled || state.answered || state.over
     }
 
     /// Waits until `done`, at most for `patience`; says whether it came to that.
@@ -816,7 +821,7 @@ impl<T, E> fmt::Debug for ScriptedPublisher<T, E> {
         f.debug_struct("ScriptedPublisher")
             .field("asked", &state.asked)
             .field("sent", &state.sent)
-            .field("cancelled", &state.cancelled)
+            .field("cancelled", &(state.cancelled || state.answered))
             .field("over", &state.over)
             .finish_non_exhaustive()
     }
