@@ -3,6 +3,9 @@
 //! A line is named as its operator; a name with something behind it is a second look at the
 //! same operator. The long runs have 10,000 items on a stack of 256 KiB, where no item may leave
 //! as much as 16 bytes behind; `stack.rs` goes a million deep.
+//!
+//! `bursts` marks those that send several items for one, or after the end of their source: a
+//! subscription dropped inside an item is seen after the burst (rule 2.8).
 
 use std::collections::HashSet;
 
@@ -155,7 +158,8 @@ rows! {
             items[..end].to_vec()
         };
     take_last: |source| source.take_last(2),
-        |items| items[items.len().saturating_sub(2)..].to_vec();
+        |items| items[items.len().saturating_sub(2)..].to_vec(),
+        |options| options.bursts();
     take_last_of_none: |source| source.take_last(0), |_items| [];
     limit: |source| source.limit(5), |items| items.into_iter().take(5), |options| options.may_fail();
     limit_that_is_exceeded: |source| source.limit(2), |items| items.into_iter().take(2),
@@ -203,7 +207,8 @@ rows! {
             let ledger = source.ledger().clone();
             source.concat_map(move |n| other(&ledger, &[n.value(), 0]))
         },
-        |items| items.into_iter().flat_map(|n| [n, 0]);
+        |items| items.into_iter().flat_map(|n| [n, 0]),
+        |options| options.bursts();
     concat_map_of_boxes: |source| {
             let ledger = source.ledger().clone();
             source.concat_map(move |n| other(&ledger, &[n.value(), 0]).boxed())
@@ -213,12 +218,14 @@ rows! {
             let ledger = source.ledger().clone();
             source.concat_map(move |n| other(&ledger, &[9, 8, 7][..n.value() as usize % 4]))
         },
-        |items| items.into_iter().flat_map(|n| [9, 8, 7][..n.rem_euclid(4) as usize].to_vec());
+        |items| items.into_iter().flat_map(|n| [9, 8, 7][..n.rem_euclid(4) as usize].to_vec()),
+        |options| options.bursts();
     concat_map_iter: |source| {
             let ledger = source.ledger().clone();
             source.concat_map_iter(move |n| [n, ledger.token(0)])
         },
-        |items| items.into_iter().flat_map(|n| [n, 0]);
+        |items| items.into_iter().flat_map(|n| [n, 0]),
+        |options| options.bursts();
 }
 
 // chunk
@@ -271,7 +278,8 @@ rows! {
         |items| items;
     on_discard: |source| source.on_discard(|_: Token| ()), |items| items;
     on_discard_below_a_buffer: |source| source.take_last(2).on_discard(|_: Token| ()),
-        |items| items[items.len().saturating_sub(2)..].to_vec();
+        |items| items[items.len().saturating_sub(2)..].to_vec(),
+        |options| options.bursts();
     named: |source| source.named("stage"), |items| items;
     checkpoint: |source| source.checkpoint("here").map_err(|error: AtCheckpoint<TestError>| error.error),
         |items| items;
@@ -298,15 +306,19 @@ rows! {
         |items| {
             let items = &items[..items.len().min(3)];
             items[items.len().saturating_sub(2)..].to_vec()
-        };
+        },
+        |options| options.bursts();
     take_below_take_last: |source| source.take_last(3).take(2),
-        |items| items[items.len().saturating_sub(3)..].iter().copied().take(2).collect::<Vec<_>>();
+        |items| items[items.len().saturating_sub(3)..].iter().copied().take(2).collect::<Vec<_>>(),
+        |options| options.bursts();
     chunks_below_take_last: |source| source.take_last(3).chunks(2),
-        |items| items[items.len().saturating_sub(3)..].chunks(2).map(<[i64]>::to_vec).collect::<Vec<_>>();
+        |items| items[items.len().saturating_sub(3)..].chunks(2).map(<[i64]>::to_vec).collect::<Vec<_>>(),
+        |options| options.bursts();
     running_fold_below_take_last: |source| source.take_last(2).running_fold(0, |sum, n| sum + n.value()),
         |items| std::iter::once(0)
             .chain(running(&items[items.len().saturating_sub(2)..], 0))
-            .collect::<Vec<_>>();
+            .collect::<Vec<_>>(),
+        |options| options.bursts();
     pairwise_below_running_fold: |source| source.running_fold(0, |sum, n| sum + n.value()).pairwise(),
         |items| {
             let sums: Vec<_> = std::iter::once(0).chain(running(&items, 0)).collect();
@@ -321,7 +333,8 @@ rows! {
             let ledger = source.ledger().clone();
             source.concat_map_iter(move |n| [n, ledger.token(0)]).take(3)
         },
-        |items| items.into_iter().flat_map(|n| [n, 0]).take(3);
+        |items| items.into_iter().flat_map(|n| [n, 0]).take(3),
+        |options| options.bursts();
     repeat_of_take: |source| source.take(2).repeat(1), |items| items[..items.len().min(2)].repeat(2);
     take_of_repeat: |source| source.repeat(3).take(3),
         |items| items.repeat(4).into_iter().take(3);
@@ -346,7 +359,8 @@ fn groups(items: &[i64], size: usize, step: usize) -> Vec<Vec<i64>> {
 }
 
 rows! {
-    sliding: |source| source.sliding(3, 1), |items| groups(&items, 3, 1);
+    sliding: |source| source.sliding(3, 1), |items| groups(&items, 3, 1),
+        |options| options.bursts();
     sliding_by_two: |source| source.sliding(3, 2), |items| groups(&items, 3, 2);
     sliding_with_gaps: |source| source.sliding(1, 2), |items| groups(&items, 1, 2);
 }
