@@ -71,6 +71,9 @@ rows! {
     reversed_thrice: |source| Pump::new(Stage::new(source, Reversed(vec![])), Thrice(vec![])),
         |items| items.into_iter().rev().flat_map(|n| [n; 3]),
         |options| options.bursts();
+    reversed_below_an_early_end: |source| Stage::new(source.take(3), Reversed(vec![])),
+        |items| items.into_iter().take(3).rev().collect::<Vec<_>>(),
+        |options| options.bursts();
     source_alone: |source| source, |items| items;
     map: |source| source.map(|n| n.map(|n| n + 1)), |items| items.iter().map(|n| n + 1);
     filter: |source| source.filter(|n| n.value() % 2 == 0), |items| items.into_iter().filter(|n| n % 2 == 0);

@@ -1,0 +1,660 @@
+//! What a panic in user code does, for each place where user code runs.
+//!
+//! Downstream is told once, by a fault; upstream is dropped; nothing is kept; `subscribe`,
+//! `request` and `cancel` return normally.
+
+use std::convert::Infallible;
+use std::hash::{Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+
+use millstream::prelude::*;
+use millstream::{Demand, Failure, Fault, More, Publisher, Subscription};
+use millstream_testkit::sweep::{Ending, Source, TestError};
+use millstream_testkit::{
+    Answer, Behaviour, Event, Faulted, Ledger, Probe, ProbeHandle, Token, probe,
+};
+
+/// Panics without a word on the terminal.
+fn ouch() -> ! {
+    resume_unwind(Box::new("ouch"))
+}
+
+fn normally<R>(what: &str, call: impl FnOnce() -> R) -> R {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(value) => value,
+        Err(_) => panic!("a panic came out of `{what}`"),
+    }
+}
+
+fn behaviours() -> [(&'static str, Behaviour); 4] {
+    let request = Answer::Request(Demand::ONE);
+    [
+        ("unbounded", Behaviour::new().initially(u64::MAX)),
+        ("answers one", Behaviour::new().initially(1).each(Answer::ONE)),
+        ("requests one inside", Behaviour::new().initially(1).each(request)),
+        ("one by one from outside", Behaviour::new()),
+    ]
+}
+
+fn told_once<V: Clone + PartialEq + std::fmt::Debug>(
+    case: &str,
+    handle: &ProbeHandle<V, String>,
+    ledger: &Ledger,
+) {
+    let expected = Event::Faulted(Faulted::Panicked(Some("ouch".into())));
+    let log = handle.log_text();
+    assert_eq!(handle.end(), Some(expected), "{case}:\n{log}");
+    assert!(handle.violations().is_empty(), "{case}: {:?}\n{log}", handle.violations());
+    assert!(handle.is_dropped(), "{case}: the subscriber is kept\n{log}");
+    assert_eq!(ledger.live(), 0, "{case}: items are kept\n{log}");
+}
+
+fn run<P: Publisher<Error: std::fmt::Debug>>(
+    case: &str,
+    publisher: P,
+    behaviour: Behaviour,
+    ledger: &Ledger,
+) {
+    let (probe, handle) =
+        Probe::recording(behaviour, drop::<P::Item>, |error| format!("{error:?}"));
+    normally("subscribe", || publisher.subscribe(probe));
+    for _ in 0..10 {
+        if handle.is_ended() {
+            break;
+        }
+        normally("request", || handle.request(1));
+    }
+    told_once(case, &handle, ledger);
+    normally("cancel", || handle.cancel());
+}
+
+fn check<const PULLS: bool, P: Publisher<Error: std::fmt::Debug>>(
+    ending: Ending,
+    build: impl Fn(Source<PULLS>) -> P,
+) {
+    for (says, behaviour) in behaviours() {
+        for boxed in [false, true] {
+            let ledger = Ledger::new();
+            let publisher = build(Source::new(vec![1, 2, 3], ending, &ledger));
+            let case = format!("{says}, pulls: {PULLS}, boxed: {boxed}");
+            match boxed {
+                false => run(&case, publisher, behaviour.clone(), &ledger),
+                true => run(&case, publisher.boxed(), behaviour.clone(), &ledger),
+            }
+        }
+    }
+}
+
+/// `name: ending, operator`: over a source that pushes and over one that can be pulled.
+macro_rules! panics {
+    ($($name:ident: $ending:expr, |$source:ident| $build:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            check::<false, _>($ending, |$source| $build);
+            check::<true, _>($ending, |$source| $build);
+        }
+    )*};
+}
+
+use Ending::{Complete, Fails};
+
+mod in_closures {
+    use super::*;
+
+    panics! {
+        map: Complete, |s| s.map(|n| if n.value() == 2 { ouch() } else { n });
+        try_map: Complete, |s| s.try_map(|n| if n.value() == 2 { ouch() } else { Ok::<_, TestError>(n) });
+        filter_map: Complete, |s| s.filter_map(|n| if n.value() == 2 { ouch() } else { None::<Token> });
+        scan: Complete, |s| s.scan((), |(), n| if n.value() == 2 { ouch() } else { Some(n) });
+        running_fold: Complete, |s| {
+            let seed = s.ledger().token(0);
+            s.running_fold(seed, |_, n| if n.value() == 2 { ouch() } else { n })
+        };
+        stateful_map: Complete, |s| s.stateful_map(|| (), |(), n| if n.value() == 2 { ouch() } else { n }, |()| None);
+        stateful_map_create: Complete, |s| s.stateful_map(|| ouch(), |(): &mut (), n| n, |()| None);
+        stateful_map_on_complete: Complete, |s| s.stateful_map(|| (), |(), n| n, |()| ouch());
+        map_with_resource: Complete, |s| {
+            let resource = s.ledger().token(0);
+            s.map_with_resource(|| resource, |_, n| if n.value() == 2 { ouch() } else { n }, |_| None)
+        };
+        map_with_resource_open: Complete, |s| s.map_with_resource(|| ouch(), |(): &mut (), n| n, |()| None);
+        map_with_resource_close: Complete, |s| {
+            let resource = s.ledger().token(0);
+            s.map_with_resource(|| resource, |_, n| n, |_| ouch())
+        };
+        map_with_resource_in_both: Complete, |s| {
+            let resource = s.ledger().token(0);
+            s.map_with_resource(|| resource, |_, _| -> Token { ouch() }, |_| resume_unwind(Box::new("second")))
+        };
+        filter: Complete, |s| s.filter(|n| n.value() == 2 && ouch());
+        skip_while: Complete, |s| s.skip_while(|n| if n.value() == 2 { ouch() } else { true });
+        dedup_by_key: Complete, |s| s.dedup_by_key(|n| if n.value() == 2 { ouch() } else { n.value() });
+        unique_by: Complete, |s| s.unique_by(|n| if n.value() == 2 { ouch() } else { n.value() });
+        take_while: Complete, |s| s.take_while(|n| if n.value() == 2 { ouch() } else { true });
+        take_through: Complete, |s| s.take_through(|n| n.value() == 2 && ouch());
+        limit_weighted: Complete, |s| s.limit_weighted(9, |n| if n.value() == 2 { ouch() } else { 1 });
+        map_while: Complete, |s| s.map_while(|n| if n.value() == 2 { ouch() } else { Some(n) });
+        concat_map: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.concat_map(move |n| {
+                if n.value() == 2 { ouch() }
+                Source::<true>::new(vec![7, 8], Complete, &ledger)
+            })
+        };
+        concat_map_of_boxes: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.concat_map(move |n| {
+                if n.value() == 2 { ouch() }
+                Source::<true>::new(vec![7, 8], Complete, &ledger).boxed()
+            })
+        };
+        concat_map_inside: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.concat_map(move |_| Source::<true>::new(vec![7, 8], Complete, &ledger).map(|n| if n.value() == 8 { ouch() } else { n }))
+        };
+        concat_map_inside_a_box: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.concat_map(move |_| {
+                Source::<true>::new(vec![7, 8], Complete, &ledger).map(|n| if n.value() == 8 { ouch() } else { n }).boxed()
+            })
+        };
+        concat_map_iter: Complete, |s| s.concat_map_iter(|n| if n.value() == 2 { ouch() } else { [n] });
+        map_err: Fails(2), |s| s.map_err(|_| -> TestError { ouch() });
+        on_error_complete: Fails(2), |s| s.on_error_complete(|_| ouch());
+        on_error_resume: Fails(2), |s| s.on_error_resume(|_| -> Source<false> { ouch() });
+        repeat_while: Complete, |s| s.repeat_while(|| ouch());
+        inspect: Complete, |s| s.inspect(|n| if n.value() == 2 { ouch() });
+        inspect_first: Complete, |s| s.inspect_first(|_| ouch());
+        inspect_err: Fails(2), |s| s.inspect_err(|_| ouch());
+        inspect_complete: Complete, |s| s.inspect_complete(|| ouch());
+        inspect_end: Complete, |s| s.inspect_end(|_| ouch());
+        inspect_end_by_an_error: Fails(2), |s| s.inspect_end(|_| ouch());
+        inspect_request: Complete, |s| s.inspect_request(|_| ouch());
+        inspect_subscribe: Complete, |s| s.inspect_subscribe(|| ouch());
+        // The stage above is told of the panic below it, and that below by the fault.
+        below_a_buffer: Complete, |s| s.take_last(2).map(|n| if n.value() == 3 { ouch() } else { n });
+        above_a_buffer: Complete, |s| s.map(|n| if n.value() == 3 { ouch() } else { n }).take_last(2);
+        above_a_group: Complete, |s| s.map(|n| if n.value() == 2 { ouch() } else { n }).chunks(5);
+        past_an_error_handler: Complete, |s| {
+            let item = s.ledger().token(9);
+            s.map(|n| if n.value() == 2 { ouch() } else { n }).on_error_return(item)
+        };
+        past_retry: Complete, |s| s.map(|n| if n.value() == 2 { ouch() } else { n }).retry(3);
+        past_resume: Complete, |s| s.map(|n| if n.value() == 2 { ouch() } else { n }).on_error_resume(|_| millstream::empty());
+    }
+}
+
+/// An iterator that gives two items and then panics.
+#[derive(Clone)]
+struct Breaking(Ledger, i64);
+
+impl Iterator for Breaking {
+    type Item = Token;
+
+    fn next(&mut self) -> Option<Token> {
+        self.1 += 1;
+        if self.1 == 3 { ouch() } else { Some(self.0.token(self.1)) }
+    }
+}
+
+mod in_sources {
+    use super::*;
+
+    fn token_or_ouch(ledger: &Ledger, n: i64) -> Token {
+        if n == 3 { ouch() } else { ledger.token(n) }
+    }
+
+    panics! {
+        from_iter: Complete, |s| millstream::from_iter(Breaking(s.ledger().clone(), 0));
+        cycle: Complete, |s| millstream::cycle(Breaking(s.ledger().clone(), 0));
+        from_fn: Complete, |s| {
+            let (ledger, mut n) = (s.ledger().clone(), 0);
+            millstream::from_fn(move || { n += 1; Some(token_or_ouch(&ledger, n)) })
+        };
+        generate: Complete, |s| {
+            let ledger = s.ledger().clone();
+            let state = ledger.token(0);
+            millstream::generate(state, move |state| {
+                let token = token_or_ouch(&ledger, state.value() + 1);
+                *state = token.clone();
+                Ok::<_, TestError>(Some(token))
+            })
+        };
+        unfold: Complete, |s| {
+            let ledger = s.ledger().clone();
+            millstream::unfold(ledger.token(0), move |n| {
+                let token = token_or_ouch(&ledger, n.value() + 1);
+                Some((token.clone(), token))
+            })
+        };
+        successors: Complete, |s| {
+            let ledger = s.ledger().clone();
+            let first = ledger.token(1);
+            millstream::successors(Some(first), move |n| Some(token_or_ouch(&ledger, n.value() + 1)))
+        };
+        defer: Complete, |s| millstream::defer(move || -> Source<true> { let _s = s; ouch() });
+        lazy: Complete, |s| millstream::lazy(move || -> Source<true> { let _s = s; ouch() });
+        using_acquire: Complete, |s| millstream::using(|| -> Result<(), TestError> { ouch() }, |()| s, drop);
+        using_use: Complete, |s| {
+            let resource = s.ledger().token(0);
+            millstream::using(|| Ok(resource), |_| -> Source<true> { ouch() }, drop)
+        };
+        using_release: Complete, |s| {
+            let resource = s.ledger().token(0);
+            millstream::using(|| Ok(resource), |_| s, |_| ouch())
+        };
+        concat: Complete, |s| {
+            let ledger = s.ledger().clone();
+            millstream::concat((1..).map(move |n| millstream::just(token_or_ouch(&ledger, n))))
+        };
+        start_with: Complete, |s| {
+            let first = Breaking(s.ledger().clone(), 0);
+            s.start_with(first)
+        };
+        concat_map_iter_next: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.concat_map_iter(move |_| Breaking(ledger.clone(), 0))
+        };
+    }
+}
+
+/// What of an item panics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Nothing,
+    Clone,
+    Eq,
+    Hash,
+    Drop,
+}
+
+/// An item whose own code panics.
+struct Bad(Token, Of);
+
+impl Clone for Bad {
+    fn clone(&self) -> Bad {
+        if self.1 == Of::Clone {
+            ouch()
+        }
+        Bad(self.0.clone(), self.1)
+    }
+}
+
+impl PartialEq for Bad {
+    fn eq(&self, other: &Bad) -> bool {
+        if self.1 == Of::Eq {
+            ouch()
+        }
+        self.0 == other.0
+    }
+}
+
+impl Eq for Bad {}
+
+impl Hash for Bad {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if self.1 == Of::Hash {
+            ouch()
+        }
+        self.0.hash(state);
+    }
+}
+
+impl Drop for Bad {
+    fn drop(&mut self) {
+        if self.1 == Of::Drop && !std::thread::panicking() {
+            ouch()
+        }
+    }
+}
+
+impl From<Token> for Bad {
+    fn from(_: Token) -> Bad {
+        ouch()
+    }
+}
+
+mod in_items {
+    use super::*;
+
+    /// The same number again and again, so that each is compared.
+    fn all<const PULLS: bool>(
+        source: Source<PULLS>,
+        of: Of,
+    ) -> impl Publisher<Item = Bad, Error = TestError> {
+        source.map(move |n| Bad(n.map(|_| 1), of))
+    }
+
+    panics! {
+        running_fold_clone: Complete, |s| {
+            let seed = Bad(s.ledger().token(0), Of::Clone);
+            s.running_fold(seed, |sum, _| sum)
+        };
+        sliding_clone: Complete, |s| all(s, Of::Clone).sliding(2, 1);
+        pairwise_clone: Complete, |s| all(s, Of::Clone).pairwise();
+        repeat_value_clone: Complete, |s| millstream::repeat_value(Bad(s.ledger().token(0), Of::Clone));
+        dedup_clone: Complete, |s| all(s, Of::Clone).dedup();
+        dedup_eq: Complete, |s| all(s, Of::Eq).dedup();
+        unique_clone: Complete, |s| all(s, Of::Clone).unique();
+        unique_eq: Complete, |s| all(s, Of::Eq).unique();
+        unique_hash: Complete, |s| all(s, Of::Hash).unique();
+        unique_within_clone: Complete, |s| all(s, Of::Clone).unique_within(2);
+        unique_within_eq: Complete, |s| all(s, Of::Eq).unique_within(2);
+        unique_within_hash: Complete, |s| all(s, Of::Hash).unique_within(2);
+        map_into_from: Complete, |s| s.map_into::<Bad>();
+        filter_drop: Complete, |s| all(s, Of::Drop).filter(|_| false);
+        skip_drop: Complete, |s| all(s, Of::Drop).skip(2);
+        ignore_items_drop: Complete, |s| all(s, Of::Drop).ignore_items();
+    }
+
+    /// Three items are held, the first of which panics when it is dropped, by cancellation.
+    fn three_held<P: Publisher<Error: std::fmt::Debug>>(
+        name: &str,
+        build: impl Fn(millstream::BoxPublisher<Bad, Infallible>) -> P,
+    ) {
+        let ledger = Ledger::new();
+        let own = ledger.clone();
+        let three = millstream::from_iter(1..=3_i64)
+            .map(move |n| Bad(own.token(n), if n == 1 { Of::Drop } else { Of::Nothing }));
+        let (probe, handle) =
+            Probe::recording(Behaviour::new(), drop::<P::Item>, |error| format!("{error:?}"));
+        let publisher = build(three.chain(millstream::pending()).boxed());
+        normally("subscribe", || publisher.subscribe(probe));
+        normally("request", || handle.request(1));
+        normally("cancel", || handle.cancel());
+        assert_eq!(handle.end(), None, "{name}");
+        assert!(handle.is_dropped(), "{name}");
+        assert_eq!(ledger.live(), 0, "{name}: items are kept");
+    }
+
+    #[test]
+    fn the_rest_of_a_queue_is_dropped_after_an_item_that_panics_in_drop() {
+        three_held("take_last", |three| three.take_last(5));
+        three_held("skip_last", |three| three.skip_last(5));
+        three_held("chunks", |three| three.chunks(5));
+        three_held("sliding", |three| three.sliding(5, 5));
+        three_held("take_last, ended", |three| three.take(3).take_last(3).filter(|_| true));
+    }
+
+    #[test]
+    fn what_a_source_holds_is_dropped_after_an_item_that_panics_in_drop() {
+        let ledger = Ledger::new();
+        let three: Vec<_> = (1..=3)
+            .map(|n| Bad(ledger.token(n), if n == 1 { Of::Drop } else { Of::Nothing }))
+            .collect();
+        let (probe, handle) =
+            Probe::recording(Behaviour::new(), drop::<Bad>, |never: Infallible| never);
+        normally("subscribe", || millstream::from_iter(three).subscribe(probe));
+        normally("cancel", || handle.cancel());
+        assert!(handle.is_dropped());
+        assert_eq!(ledger.live(), 0);
+    }
+}
+
+#[test]
+fn a_panic_in_the_discard_hook_leaves_nothing() {
+    let ledger = Ledger::new();
+    let source = Source::<true>::new(vec![1, 2, 3], Complete, &ledger);
+    let publisher = source.take_last(3).on_discard(|_: Token| ouch());
+    let (probe, handle) =
+        Probe::recording(Behaviour::new(), drop::<Token>, |error| format!("{error:?}"));
+    normally("subscribe", || publisher.subscribe(probe));
+    normally("cancel", || handle.cancel());
+    assert!(handle.is_dropped());
+    assert_eq!(ledger.live(), 0);
+}
+
+#[test]
+fn a_panic_in_finally_or_in_a_look_at_cancel_does_not_unwind() {
+    let ledger = Ledger::new();
+    let source = Source::<true>::new(vec![1, 2, 3], Complete, &ledger);
+    let publisher = source.inspect_cancel(|| ouch()).finally(|_| ouch());
+    let (probe, handle) =
+        Probe::recording(Behaviour::new(), drop::<Token>, |error| format!("{error:?}"));
+    normally("subscribe", || publisher.subscribe(probe));
+    normally("request", || handle.request(1));
+    normally("cancel", || handle.cancel());
+    assert!(handle.is_dropped());
+    assert_eq!(ledger.live(), 0);
+}
+
+#[test]
+fn a_second_subscriber_is_not_affected() {
+    let ledger = Ledger::new();
+    let source = Source::<true>::new(vec![1, 2, 3], Complete, &ledger);
+    let first = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let publisher = source
+        .map(move |n| {
+            if first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+                ouch()
+            }
+            n.value()
+        })
+        .boxed_clone();
+    let (one, two) = (publisher.clone(), publisher);
+    let broken = probe(one, Behaviour::new().initially(9));
+    broken.assert_faulted(&Faulted::Panicked(Some("ouch".into())));
+    let whole = probe(two, Behaviour::new().initially(9));
+    whole.assert_items(&[1, 2, 3]);
+    whole.assert_completed();
+    assert_eq!(ledger.live(), 0);
+}
+
+/// A subscriber that panics when it is dropped.
+struct BadSubscriber(Token, Option<Subscription>, u64);
+
+impl Drop for BadSubscriber {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            ouch()
+        }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for BadSubscriber {
+    type Active = BadSubscriber;
+
+    fn on_subscribe(mut self, subscription: Subscription) -> BadSubscriber {
+        subscription.request(Demand::of(self.2));
+        self.1 = Some(subscription);
+        self
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for BadSubscriber {
+    fn on_next(&mut self, _: T) -> More {
+        self.2 -= 1;
+        if self.2 == 0 { More::CANCEL } else { More::NONE }
+    }
+
+    fn on_complete(self) {}
+
+    fn on_error(self, _: E) {}
+}
+
+#[test]
+fn a_panic_in_the_drop_of_a_subscriber_does_not_unwind_to_the_caller() {
+    for asks in 1..=9 {
+        for ending in [Complete, Fails(2)] {
+            let ledger = Ledger::new();
+            let source = Source::<true>::new(vec![1, 2, 3], ending, &ledger);
+            let subscriber = BadSubscriber(ledger.token(0), None, asks);
+            normally("subscribe", || source.map(|n| n).subscribe(subscriber));
+            assert_eq!(ledger.live(), 0, "{asks} {ending:?}");
+        }
+    }
+}
+
+struct BadWaker;
+
+impl Wake for BadWaker {
+    fn wake(self: Arc<Self>) {
+        ouch()
+    }
+}
+
+#[test]
+fn a_waker_that_panics_harms_neither_the_sender_nor_the_result() {
+    use millstream_testkit::ScriptedPublisher;
+    let ledger = Ledger::new();
+    let upstream = ScriptedPublisher::<Token, TestError>::new();
+    let mut end = Box::pin(upstream.clone().last());
+    let waker = Waker::from(Arc::new(BadWaker));
+    assert!(end.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    normally("next", || upstream.next(ledger.token(1)));
+    normally("complete", || upstream.complete());
+    let result = end.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(result, Poll::Ready(Ok(Some(_)))), "{result:?}");
+    drop((end, result));
+
+    let mut cursor = millstream::from_iter([1]).chain(millstream::pending()).cursor();
+    let first = Box::pin(cursor.next()).as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(matches!(first, Poll::Ready(Ok(Some(1)))), "{first:?}");
+    assert_eq!(ledger.live(), 0);
+}
+
+#[test]
+fn a_waker_that_panics_when_it_is_cloned_can_be_replaced() {
+    static TABLE: RawWakerVTable = RawWakerVTable::new(|_| ouch(), |_| (), |_| (), |_| ());
+    // SAFETY: the functions use no data.
+    let bad = unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &TABLE)) };
+    use millstream_testkit::ScriptedPublisher;
+    let upstream = ScriptedPublisher::<i32, TestError>::new();
+    let mut end = Box::pin(upstream.clone().last());
+    let polled =
+        catch_unwind(AssertUnwindSafe(|| end.as_mut().poll(&mut Context::from_waker(&bad))));
+    assert!(polled.is_err(), "the executor that polls is told");
+    assert!(end.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    upstream.next(1);
+    upstream.complete();
+    let result = end.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(result, Poll::Ready(Ok(Some(1)))), "{result:?}");
+
+    let upstream = ScriptedPublisher::<i32, TestError>::new();
+    let mut cursor = upstream.clone().cursor();
+    let mut next = Box::pin(cursor.next());
+    let polled =
+        catch_unwind(AssertUnwindSafe(|| next.as_mut().poll(&mut Context::from_waker(&bad))));
+    assert!(polled.is_err(), "the executor that polls is told");
+    normally("next", || upstream.next(1));
+    let result = next.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(result, Poll::Ready(Ok(Some(1)))), "{result:?}");
+}
+
+mod in_ends {
+    use super::*;
+
+    /// The fault of an end that is waited for, with nothing left behind.
+    fn faulted<T: std::fmt::Debug, E: std::fmt::Debug>(
+        name: &str,
+        ledger: &Ledger,
+        result: Result<T, Failure<E>>,
+    ) {
+        match result {
+            Err(Failure::Fault(Fault::Panicked(panic))) => {
+                assert_eq!(panic.message(), Some("ouch"), "{name}")
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+        assert_eq!(ledger.live(), 0, "{name}");
+    }
+
+    macro_rules! ends {
+        ($($name:ident: |$source:ident| $end:expr;)*) => {$(
+            #[test]
+            fn $name() {
+                let ledger = Ledger::new();
+                let $source = Source::<false>::new(vec![1, 2, 3], Complete, &ledger);
+                faulted("pushed", &ledger, $end.block());
+                let $source = Source::<true>::new(vec![1, 2, 3], Complete, &ledger);
+                faulted("pulled", &ledger, $end.block());
+                let $source = Source::<true>::new(vec![1, 2, 3], Complete, &ledger).boxed();
+                faulted("boxed", &ledger, $end.block());
+            }
+        )*};
+    }
+
+    /// An `Ord` that panics.
+    #[derive(Debug)]
+    struct Unordered(Token);
+    impl PartialEq for Unordered {
+        fn eq(&self, _: &Self) -> bool {
+            ouch()
+        }
+    }
+    impl Eq for Unordered {}
+    impl PartialOrd for Unordered {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Unordered {
+        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+            if self.0 == other.0 { std::cmp::Ordering::Equal } else { ouch() }
+        }
+    }
+
+    /// A collection that panics.
+    #[derive(Debug, Default)]
+    struct Full(Vec<Token>);
+    impl Extend<Token> for Full {
+        fn extend<I: IntoIterator<Item = Token>>(&mut self, items: I) {
+            self.0.extend(items);
+            if self.0.len() >= 2 {
+                ouch()
+            }
+        }
+    }
+
+    ends! {
+        collect: |s| s.collect::<Full>();
+        collect_max: |s| s.collect_max::<Full>(9);
+        fold: |s| s.fold(Vec::new(), |mut all, n| {
+            all.push(n);
+            if all.len() == 2 { ouch() }
+            all
+        });
+        try_fold: |s| s.try_fold((), |(), n| if n.value() == 2 { ouch() } else { Ok(()) });
+        reduce: |s| s.reduce(|_, _| ouch());
+        for_each: |s| s.for_each(|n| if n.value() == 2 { ouch() });
+        try_for_each: |s| s.try_for_each(|n| if n.value() == 2 { ouch() } else { Ok(()) });
+        all: |s| s.all(|n| if n.value() == 2 { ouch() } else { true });
+        any: |s| s.any(|n| n.value() == 2 && ouch());
+        min: |s| s.map(Unordered).min();
+        max: |s| s.map(Unordered).max();
+    }
+
+    #[test]
+    fn subscribe_with() {
+        for place in ["next", "error", "complete"] {
+            let ledger = Ledger::new();
+            let ending = if place == "error" { Fails(2) } else { Complete };
+            let source = Source::<true>::new(vec![1, 2, 3], ending, &ledger);
+            let token = ledger.token(0);
+            let with = source.subscribe_with(
+                move |n| {
+                    if place == "next" && n.value() == 2 {
+                        drop(token.clone());
+                        ouch()
+                    }
+                },
+                move |_| {
+                    if place == "error" {
+                        ouch()
+                    }
+                },
+                move || {
+                    if place == "complete" {
+                        ouch()
+                    }
+                },
+            );
+            let handle = normally("unbounded", || with.unbounded());
+            normally("request", || handle.request(Demand::ONE));
+            normally("cancel", || handle.cancel());
+            assert_eq!(ledger.live(), 0, "{place}");
+        }
+    }
+}

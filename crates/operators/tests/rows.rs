@@ -1,0 +1,366 @@
+//! Every operator over every pattern of demand, cancellation, failure and panic, one line each.
+//!
+//! A line is named as its operator; a name with something behind it is a second look at the
+//! same operator. The long runs have 10,000 items on a stack of 256 KiB, where no item may leave
+//! as much as 16 bytes behind; `stack.rs` goes a million deep.
+//!
+//! `bursts` marks those that send several items for one, or after the end of their source: a
+//! subscription dropped inside an item is seen after the burst (rule 2.8).
+
+use std::collections::HashSet;
+
+use millstream::effect::AtCheckpoint;
+use millstream::prelude::*;
+use millstream::transform::Signal;
+use millstream_testkit::sweep::{Ending, Source, TestError};
+use millstream_testkit::{Ledger, Token, rows};
+
+/// A publisher that can be pulled, for operators that take another one.
+fn other(ledger: &Ledger, values: &[i64]) -> Source<true> {
+    Source::new(values.to_vec(), Ending::Complete, ledger)
+}
+
+/// Another one of the type of `source`.
+fn like<const PULLS: bool>(source: &Source<PULLS>, values: &[i64]) -> Source<PULLS> {
+    Source::new(values.to_vec(), Ending::Complete, source.ledger())
+}
+
+fn different(items: impl IntoIterator<Item = i64>) -> Vec<i64> {
+    let mut seen = HashSet::new();
+    items.into_iter().filter(|n| seen.insert(*n)).collect()
+}
+
+fn running(items: &[i64], seed: i64) -> impl Iterator<Item = i64> {
+    items.iter().scan(seed, |sum, n| {
+        *sum += n;
+        Some(*sum)
+    })
+}
+
+type Plain = Result<Token, Option<TestError>>;
+
+fn told(signal: Signal<Token, TestError>) -> Plain {
+    match signal {
+        Signal::Item(item) => Ok(item),
+        Signal::Complete => Err(None),
+        Signal::Error(error) => Err(Some(error)),
+    }
+}
+
+fn until_three(item: Token) -> Signal<Token, TestError> {
+    if item.value() == 3 { Signal::Complete } else { Signal::Item(item) }
+}
+
+fn until_failing_three(item: Token) -> Signal<Token, TestError> {
+    if item.value() == 3 { Signal::Error(TestError(3)) } else { Signal::Item(item) }
+}
+
+// transform
+rows! {
+    map: |source| source.map(|n| n.map(|n| n * 2)), |items| items.iter().map(|n| n * 2);
+    try_map: |source| source.try_map(|n| Ok::<_, TestError>(n.map(|n| n + 1))),
+        |items| items.iter().map(|n| n + 1);
+    try_map_that_fails:
+        |source| source.try_map(|n| if n.value() == 3 { Err(TestError(3)) } else { Ok(n) }),
+        |items| items.into_iter().take_while(|n| *n != 3), |options| options.may_fail();
+    filter_map: |source| source.filter_map(|n| (n.value() % 2 == 1).then_some(n)),
+        |items| items.into_iter().filter(|n| n % 2 == 1);
+    scan: |source| source.scan(0, |sum, n| {
+            *sum += n.value();
+            Some(*sum)
+        }),
+        |items| running(&items, 0);
+    scan_that_ends: |source| source.scan(0, |count, n| {
+            *count += 1;
+            (*count < 3).then_some(n)
+        }),
+        |items| items.into_iter().take(2);
+    running_fold: |source| source.running_fold(100, |sum, n| sum + n.value()),
+        |items| std::iter::once(100).chain(running(&items, 100)).collect::<Vec<_>>();
+    running_fold_of_items: |source| {
+            let seed = source.ledger().token(100);
+            source.running_fold(seed, |sum, n| sum.map(|sum| sum + n.value()))
+        },
+        |items| std::iter::once(100).chain(running(&items, 100)).collect::<Vec<_>>();
+    enumerate: |source| source.enumerate(), |items| items.into_iter().enumerate().map(|(i, n)| (i as u64, n));
+    stateful_map: |source| source.stateful_map(
+            || 0,
+            |sum, n| {
+                *sum += n.value();
+                *sum
+            },
+            |sum| Some(-sum),
+        ),
+        |items| running(&items, 0).chain([-items.iter().sum::<i64>()]).collect::<Vec<_>>();
+    map_with_resource: |source| {
+            let resource = source.ledger().token(100);
+            source.map_with_resource(|| resource, |r, n| n.map(|n| n + r.value()), Some)
+        },
+        |items| items.into_iter().map(|n| n + 100).chain([100]);
+    materialize: |source| source.materialize().map(told),
+        |items| items.into_iter().map(Ok).chain([Err(None)]), |options| options.recovers();
+    dematerialize: |source| source.map(Signal::<_, TestError>::Item).dematerialize(), |items| items;
+    dematerialize_an_end: |source| source.map(until_three).dematerialize(),
+        |items| items.into_iter().take_while(|n| *n != 3);
+    dematerialize_an_error: |source| source.map(until_failing_three).dematerialize(),
+        |items| items.into_iter().take_while(|n| *n != 3), |options| options.may_fail();
+    pairwise: |source| source.pairwise(), |items| items.windows(2).map(|two| (two[0], two[1])).collect::<Vec<_>>();
+    map_into: |source| source.map_into::<Option<_>>(), |items| items.into_iter().map(Some);
+}
+
+// filter
+rows! {
+    filter: |source| source.filter(|n| n.value() % 2 == 0), |items| items.into_iter().filter(|n| n % 2 == 0);
+    filter_of_all: |source| source.filter(|_| false), |_items| [];
+    skip: |source| source.skip(2), |items| items.into_iter().skip(2);
+    skip_of_none: |source| source.skip(0), |items| items;
+    skip_while: |source| source.skip_while(|n| n.value() < 3), |items| items.into_iter().skip_while(|n| *n < 3);
+    skip_last: |source| source.skip_last(2),
+        |items| items[..items.len().saturating_sub(2)].to_vec();
+    skip_last_of_none: |source| source.skip_last(0), |items| items;
+    step_by: |source| source.step_by(2), |items| items.into_iter().step_by(2);
+    dedup: |source| source.map(|n| n.map(|n| n / 2)).dedup(),
+        |items| different(items.into_iter().map(|n| n / 2));
+    dedup_by_key: |source| source.dedup_by_key(|n| n.value() / 2),
+        |items| {
+            let mut items = items;
+            items.dedup_by_key(|n| *n / 2);
+            items
+        };
+    unique: |source| source.map(|n| n.map(|n| n % 3)).unique(),
+        |items| different(items.into_iter().map(|n| n % 3));
+    unique_by: |source| source.unique_by(|n| n.value() % 3),
+        |items| {
+            let mut seen = HashSet::new();
+            items.into_iter().filter(|n| seen.insert(*n % 3)).collect::<Vec<_>>()
+        };
+    unique_within: |source| source.map(|n| n.map(|n| n % 2)).unique_within(2),
+        |items| different(items.into_iter().map(|n| n % 2));
+    unique_within_that_forgets: |source| source.map(|n| n.map(|n| n % 3)).unique_within(2),
+        |items| items.into_iter().map(|n| n % 3);
+    ignore_items: |source| source.ignore_items(), |_items| [];
+    default_if_empty: |source| {
+            let default = source.ledger().token(99);
+            source.default_if_empty(default)
+        },
+        |items| if items.is_empty() { vec![99] } else { items };
+}
+
+// limit
+rows! {
+    take: |source| source.take(2), |items| items.into_iter().take(2);
+    take_of_none: |source| source.take(0), |_items| [];
+    take_of_many: |source| source.take(100), |items| items.into_iter().take(100);
+    take_while: |source| source.take_while(|n| n.value() < 3), |items| items.into_iter().take_while(|n| *n < 3);
+    take_through: |source| source.take_through(|n| n.value() == 2),
+        |items| {
+            let end = items.iter().position(|n| *n == 2).map_or(items.len(), |at| at + 1);
+            items[..end].to_vec()
+        };
+    take_last: |source| source.take_last(2),
+        |items| items[items.len().saturating_sub(2)..].to_vec(),
+        |options| options.bursts();
+    take_last_of_none: |source| source.take_last(0), |_items| [];
+    limit: |source| source.limit(5), |items| items.into_iter().take(5), |options| options.may_fail();
+    limit_that_is_exceeded: |source| source.limit(2), |items| items.into_iter().take(2),
+        |options| options.may_fail();
+    limit_weighted: |source| source.limit_weighted(6, |n| n.value().unsigned_abs()),
+        |items| running(&items, 0).zip(items.clone()).take_while(|(sum, _)| *sum <= 6)
+            .map(|(_, n)| n).collect::<Vec<_>>(),
+        |options| options.may_fail();
+    map_while: |source| source.map_while(|n| (n.value() < 3).then(|| n.map(|n| n + 1))),
+        |items| items.into_iter().map_while(|n| (n < 3).then_some(n + 1));
+}
+
+// combine
+rows! {
+    chain: |source| {
+            let other = other(source.ledger(), &[7, 8]);
+            source.chain(other)
+        },
+        |items| [items, vec![7, 8]].concat();
+    concat: |source| {
+            let (first, last) = (like(&source, &[7]), like(&source, &[8, 9]));
+            millstream::concat([first, source, last])
+        },
+        |items| [vec![7], items, vec![8, 9]].concat();
+    concat_of_boxes: |source| {
+            let (first, last) = (like(&source, &[7]), like(&source, &[8, 9]));
+            millstream::concat([first.boxed(), source.boxed(), last.boxed()])
+        },
+        |items| [vec![7], items, vec![8, 9]].concat();
+    start_with: |source| {
+            let first = [source.ledger().token(7), source.ledger().token(8)];
+            source.start_with(first)
+        },
+        |items| [vec![7, 8], items].concat();
+    switch_if_empty: |source| {
+            let other = other(source.ledger(), &[7, 8]);
+            source.switch_if_empty(other)
+        },
+        |items| if items.is_empty() { vec![7, 8] } else { items };
+}
+
+// flatten
+rows! {
+    concat_map: |source| {
+            let ledger = source.ledger().clone();
+            source.concat_map(move |n| other(&ledger, &[n.value(), 0]))
+        },
+        |items| items.into_iter().flat_map(|n| [n, 0]),
+        |options| options.bursts();
+    concat_map_of_boxes: |source| {
+            let ledger = source.ledger().clone();
+            source.concat_map(move |n| other(&ledger, &[n.value(), 0]).boxed())
+        },
+        |items| items.into_iter().flat_map(|n| [n, 0]);
+    concat_map_of_many_and_none: |source| {
+            let ledger = source.ledger().clone();
+            source.concat_map(move |n| other(&ledger, &[9, 8, 7][..n.value() as usize % 4]))
+        },
+        |items| items.into_iter().flat_map(|n| [9, 8, 7][..n.rem_euclid(4) as usize].to_vec()),
+        |options| options.bursts();
+    concat_map_iter: |source| {
+            let ledger = source.ledger().clone();
+            source.concat_map_iter(move |n| [n, ledger.token(0)])
+        },
+        |items| items.into_iter().flat_map(|n| [n, 0]),
+        |options| options.bursts();
+}
+
+// chunk
+rows! {
+    chunks: |source| source.chunks(2), |items| items.chunks(2).map(<[i64]>::to_vec).collect::<Vec<_>>();
+    chunks_of_one: |source| source.chunks(1), |items| items.chunks(1).map(<[i64]>::to_vec).collect::<Vec<_>>();
+}
+
+// fault
+rows! {
+    map_err: |source| source.map_err(|error| error.to_string()), |items| items;
+    on_error_return: |source| {
+            let item = source.ledger().token(99);
+            source.on_error_return(item)
+        },
+        |items| items, |options| options.recovers();
+    on_error_complete: |source| source.on_error_complete(|error| error.0 % 2 == 0),
+        |items| items, |options| options.recovers();
+    on_error_resume: |source| {
+            let other = other(source.ledger(), &[7, 8]);
+            source.on_error_resume(|_| other)
+        },
+        |items| items, |options| options.recovers();
+    retry: |source| source.retry(2), |items| items, |options| options.recovers();
+    repeat: |source| source.repeat(2), |items| items.repeat(3);
+    repeat_while: |source| {
+            let mut left = 2;
+            source.repeat_while(move || {
+                left -= 1;
+                left >= 0
+            })
+        },
+        |items| items.repeat(3);
+}
+
+// effect
+rows! {
+    inspect: |source| source.inspect(|n| assert!(n.value() != 0)), |items| items;
+    inspect_first: |source| source.inspect_first(|n| assert_eq!(n.value(), 1)), |items| items;
+    inspect_err: |source| source.inspect_err(|_| ()), |items| items;
+    inspect_complete: |source| source.inspect_complete(|| ()), |items| items;
+    inspect_end: |source| source.inspect_end(|_| ()), |items| items;
+    inspect_cancel: |source| source.inspect_cancel(|| ()), |items| items;
+    inspect_request: |source| source.inspect_request(|_| ()), |items| items;
+    inspect_subscribe: |source| source.inspect_subscribe(|| ()), |items| items;
+    finally: |source| {
+            let token = source.ledger().token(0);
+            source.finally(move |_| drop(token))
+        },
+        |items| items;
+    on_discard: |source| source.on_discard(|_: Token| ()), |items| items;
+    on_discard_below_a_buffer: |source| source.take_last(2).on_discard(|_: Token| ()),
+        |items| items[items.len().saturating_sub(2)..].to_vec(),
+        |options| options.bursts();
+    named: |source| source.named("stage"), |items| items;
+    checkpoint: |source| source.checkpoint("here").map_err(|error: AtCheckpoint<TestError>| error.error),
+        |items| items;
+    #[cfg(feature = "tracing")]
+    log: |source| source.log("rows"), |items| items;
+}
+
+// box
+rows! {
+    boxed: |source| source.boxed(), |items| items;
+    boxed_twice: |source| source.boxed().map(|n| n).boxed(), |items| items;
+    boxed_clone: |source| source.boxed_clone().clone(), |items| items;
+    boxed_clone_retried: |source| source.boxed_clone().retry(1), |items| items, |options| options.recovers();
+}
+
+// What one stage does to another: each pair of the ways a stage handles demand.
+rows! {
+    take_below_skip: |source| source.skip(1).take(2), |items| items.into_iter().skip(1).take(2);
+    skip_below_take: |source| source.take(3).skip(1), |items| items.into_iter().take(3).skip(1);
+    take_below_chunks: |source| source.chunks(2).take(1), |items| items.chunks(2).take(1).map(<[i64]>::to_vec).collect::<Vec<_>>();
+    chunks_below_take: |source| source.take(3).chunks(2),
+        |items| items[..items.len().min(3)].chunks(2).map(<[i64]>::to_vec).collect::<Vec<_>>();
+    take_last_below_take: |source| source.take(3).take_last(2),
+        |items| {
+            let items = &items[..items.len().min(3)];
+            items[items.len().saturating_sub(2)..].to_vec()
+        },
+        |options| options.bursts();
+    take_below_take_last: |source| source.take_last(3).take(2),
+        |items| items[items.len().saturating_sub(3)..].iter().copied().take(2).collect::<Vec<_>>(),
+        |options| options.bursts();
+    chunks_below_take_last: |source| source.take_last(3).chunks(2),
+        |items| items[items.len().saturating_sub(3)..].chunks(2).map(<[i64]>::to_vec).collect::<Vec<_>>(),
+        |options| options.bursts();
+    running_fold_below_take_last: |source| source.take_last(2).running_fold(0, |sum, n| sum + n.value()),
+        |items| std::iter::once(0)
+            .chain(running(&items[items.len().saturating_sub(2)..], 0))
+            .collect::<Vec<_>>(),
+        |options| options.bursts();
+    pairwise_below_running_fold: |source| source.running_fold(0, |sum, n| sum + n.value()).pairwise(),
+        |items| {
+            let sums: Vec<_> = std::iter::once(0).chain(running(&items, 0)).collect();
+            sums.windows(2).map(|two| (two[0], two[1])).collect::<Vec<_>>()
+        };
+    take_below_concat_map: |source| {
+            let ledger = source.ledger().clone();
+            source.concat_map(move |n| other(&ledger, &[n.value(), 0]).boxed()).take(3)
+        },
+        |items| items.into_iter().flat_map(|n| [n, 0]).take(3);
+    take_below_concat_map_iter: |source| {
+            let ledger = source.ledger().clone();
+            source.concat_map_iter(move |n| [n, ledger.token(0)]).take(3)
+        },
+        |items| items.into_iter().flat_map(|n| [n, 0]).take(3),
+        |options| options.bursts();
+    repeat_of_take: |source| source.take(2).repeat(1), |items| items[..items.len().min(2)].repeat(2);
+    take_of_repeat: |source| source.repeat(3).take(3),
+        |items| items.repeat(4).into_iter().take(3);
+    chain_below_chain: |source| {
+            let (one, two) = (other(source.ledger(), &[7]), other(source.ledger(), &[8]));
+            source.chain(one).chain(two)
+        },
+        |items| [items, vec![7, 8]].concat();
+    default_if_empty_below_filter: |source| {
+            let default = source.ledger().token(99);
+            source.filter(|_| false).default_if_empty(default)
+        },
+        |_items| [99];
+    materialize_and_back: |source| source.materialize().dematerialize(),
+        |items| items;
+}
+
+/// Groups that begin at each step, those that the end cuts off included.
+fn groups(items: &[i64], size: usize, step: usize) -> Vec<Vec<i64>> {
+    let starts = (0..items.len()).step_by(step);
+    starts.map(|at| items[at..items.len().min(at + size)].to_vec()).collect()
+}
+
+rows! {
+    sliding: |source| source.sliding(3, 1), |items| groups(&items, 3, 1),
+        |options| options.bursts();
+    sliding_by_two: |source| source.sliding(3, 2), |items| groups(&items, 3, 2);
+    sliding_with_gaps: |source| source.sliding(1, 2), |items| groups(&items, 1, 2);
+}

@@ -1,0 +1,144 @@
+//! The 43 rules over every operator, as a processor, and every source, as a publisher.
+
+use millstream::prelude::*;
+use millstream::transform::Signal;
+use millstream_testkit::sweep::TestError;
+use millstream_testkit::{rules, rules_for};
+
+fn of(n: u64) -> impl Iterator<Item = u64> + Clone + Send + 'static {
+    1..=n
+}
+
+rules_for! {
+    map: rules::processor(|source| source.map(|n| n + 1));
+    try_map: rules::processor(|source| source.try_map(Ok::<_, TestError>));
+    filter_map: rules::processor(|source| source.filter_map(|n| (n % 2 == 0).then_some(n))).gives(|n| n / 2);
+    scan: rules::processor(|source| source.scan(0, |sum, n| {
+        *sum += n;
+        Some(*sum)
+    }));
+    running_fold: rules::processor(|source| source.running_fold(0, |sum, n| sum + n)).gives(|n| n + 1);
+    enumerate: rules::processor(|source| source.enumerate());
+    stateful_map: rules::processor(|source| source.stateful_map(|| 0, |_, n| n, |_| Some(0))).gives(|n| n + 1);
+    map_with_resource: rules::processor(|source| source.map_with_resource(|| 1, |r, n| n + *r, Some))
+        .gives(|n| n + 1);
+    materialize: rules::processor(|source| source.materialize()).gives(|n| n + 1).recovers();
+    dematerialize: rules::processor(|source| source.map(Signal::<_, TestError>::Item).dematerialize());
+    pairwise: rules::processor(|source| source.pairwise()).gives(|n| n.saturating_sub(1));
+    map_into: rules::processor(|source| source.map_into::<u128>());
+
+    filter: rules::processor(|source| source.filter(|n| n % 2 == 0)).gives(|n| n / 2);
+    skip: rules::processor(|source| source.skip(2)).gives(|n| n.saturating_sub(2));
+    skip_while: rules::processor(|source| source.skip_while(|n| *n < 3)).gives(|n| n.saturating_sub(2));
+    skip_last: rules::processor(|source| source.skip_last(2)).gives(|n| n.saturating_sub(2));
+    step_by: rules::processor(|source| source.step_by(2)).gives(|n| n.div_ceil(2));
+    dedup: rules::processor(|source| source.dedup());
+    dedup_by_key: rules::processor(|source| source.dedup_by_key(|n| n / 2)).gives(|n| if n == 0 { 0 } else { n / 2 + 1 });
+    unique: rules::processor(|source| source.unique());
+    unique_by: rules::processor(|source| source.unique_by(|n| n / 2)).gives(|n| if n == 0 { 0 } else { n / 2 + 1 });
+    unique_within: rules::processor(|source| source.unique_within(3));
+    ignore_items: rules::processor(|source| source.ignore_items()).gives(|_| 0);
+    default_if_empty: rules::processor(|source| source.default_if_empty(9)).gives(|n| n.max(1));
+
+    take: rules::processor(|source| source.take(2)).gives(|n| n.min(2));
+    take_while: rules::processor(|source| source.take_while(|n| *n < 3)).gives(|n| n.min(2));
+    take_through: rules::processor(|source| source.take_through(|n| *n == 2)).gives(|n| n.min(2));
+    take_last: rules::processor(|source| source.take_last(2)).gives(|n| n.min(2));
+    limit: rules::processor(|source| source.limit(1_000_000));
+    limit_weighted: rules::processor(|source| source.limit_weighted(u64::MAX, |n| *n));
+    map_while: rules::processor(|source| source.map_while(|n| (n < 3).then_some(n))).gives(|n| n.min(2));
+
+    chain: rules::processor(|source| source.chain(numbers(2))).gives(|n| n + 2);
+    concat: rules::processor(|source| {
+        millstream::concat([numbers(1).boxed(), source.boxed(), numbers(1).boxed()])
+    }).gives(|n| n + 2);
+    start_with: rules::processor(|source| source.start_with([7, 8])).gives(|n| n + 2);
+    switch_if_empty: rules::processor(|source| source.switch_if_empty(numbers(2)))
+        .gives(|n| if n == 0 { 2 } else { n });
+
+    concat_map: rules::processor(|source| source.concat_map(|_| numbers(2))).gives(|n| 2 * n);
+    concat_map_of_boxes: rules::processor(|source| source.concat_map(|_| numbers(2).boxed())).gives(|n| 2 * n);
+    concat_map_iter: rules::processor(|source| source.concat_map_iter(|n| [n, n])).gives(|n| 2 * n);
+
+    chunks: rules::processor(|source| source.chunks(2)).gives(|n| n.div_ceil(2));
+    sliding: rules::processor(|source| source.sliding(3, 1));
+    sliding_with_gaps: rules::processor(|source| source.sliding(1, 2)).gives(|n| n.div_ceil(2));
+
+    map_err: rules::processor(|source| source.map_err(|error| error.to_string()));
+    on_error_return: rules::processor(|source| source.on_error_return(0)).recovers();
+    on_error_complete: rules::processor(|source| source.on_error_complete(|_| true)).recovers();
+    on_error_resume: rules::processor(|source| source.on_error_resume(|_| numbers(0))).recovers();
+
+    inspect: rules::processor(|source| source.inspect(|_| ()));
+    inspect_first: rules::processor(|source| source.inspect_first(|_| ()));
+    inspect_err: rules::processor(|source| source.inspect_err(|_| ()));
+    inspect_complete: rules::processor(|source| source.inspect_complete(|| ()));
+    inspect_end: rules::processor(|source| source.inspect_end(|_| ()));
+    inspect_cancel: rules::processor(|source| source.inspect_cancel(|| ()));
+    inspect_request: rules::processor(|source| source.inspect_request(|_| ()));
+    inspect_subscribe: rules::processor(|source| source.inspect_subscribe(|| ()));
+    finally: rules::processor(|source| source.finally(drop));
+    on_discard: rules::processor(|source| source.on_discard(|_: u64| ()));
+    named: rules::processor(|source| source.named("stage"));
+    checkpoint: rules::processor(|source| source.checkpoint("here"));
+    boxed: rules::processor(|source| source.boxed());
+}
+
+/// Numbers with the error of the kit.
+fn numbers(n: u64) -> impl Publisher<Item = u64, Error = TestError> + Clone {
+    millstream::generate(0, move |sent| {
+        *sent += 1;
+        Ok((*sent <= n).then_some(*sent))
+    })
+}
+
+/// As `numbers`, failing after them.
+fn failing(n: u64) -> impl Publisher<Item = u64, Error = TestError> + Clone {
+    millstream::generate(0, move |sent| {
+        *sent += 1;
+        if *sent <= n { Ok(Some(*sent)) } else { Err(TestError(n)) }
+    })
+}
+
+// Those that subscribe to their source again, and publishers that are cloned.
+rules_for! {
+    retry: rules::publisher(|n| numbers(n).retry(2)).failing(|n| failing(n).retry(0));
+    repeat: rules::publisher(|n| numbers(n).repeat(1)).gives(|n| 2 * n).failing(|n| failing(n).repeat(1));
+    repeat_while: rules::publisher(|n| numbers(n).repeat_while(|| false))
+        .failing(|n| failing(n).repeat_while(|| false));
+    boxed_clone: rules::publisher(|n| numbers(n).boxed_clone().clone())
+        .failing(|n| failing(n).boxed_clone());
+}
+
+rules_for! {
+    from_iter: rules::publisher(|n| millstream::from_iter(of(n)));
+    from_fn: rules::publisher(|n| {
+        let mut items = of(n);
+        millstream::from_fn(move || items.next())
+    });
+    from_pull: rules::publisher(|n| millstream::from_pull(millstream::just(n).into_pull().expect("it pulls")))
+        .gives(|_| 1);
+    from_reader: rules::publisher(|n| millstream::from_reader(std::io::Cursor::new(vec![0; n as usize]), 1));
+    lines: rules::publisher(|n| millstream::lines(std::io::Cursor::new("line\n".repeat(n as usize))));
+    generate: rules::publisher(numbers).failing(failing);
+    unfold: rules::publisher(|n| millstream::unfold(0, move |sent| (sent < n).then_some((sent, sent + 1))));
+    successors: rules::publisher(|n| millstream::successors((n > 0).then_some(1), move |i| (*i < n).then_some(i + 1)));
+    range: rules::publisher(|n| millstream::range(0..n));
+    repeat_value: rules::publisher(|n| millstream::repeat_value(7).take(n));
+    cycle: rules::publisher(|n| millstream::cycle([1, 2]).take(n));
+    just: rules::publisher(millstream::just).gives(|_| 1);
+    empty: rules::publisher(|_| millstream::empty::<u64>()).gives(|_| 0);
+    fail: rules::publisher(numbers).failing(|n| numbers(n).chain(millstream::fail(TestError(n))));
+    pending: rules::publisher(|n| numbers(n).chain(millstream::pending().map_err(|never| match never {})).take(n));
+    defer: rules::publisher(|n| millstream::defer(move || numbers(n)))
+        .failing(|n| millstream::defer(move || failing(n)));
+    lazy: rules::publisher(|n| millstream::lazy(move || numbers(n)))
+        .failing(|n| millstream::lazy(move || failing(n)));
+    using: rules::publisher(|n| millstream::using(|| Ok(()), move |()| numbers(n), drop))
+        .failing(|n| millstream::using(|| Ok(()), move |()| failing(n), drop));
+    using_released_after_the_end:
+        rules::publisher(|n| millstream::using(|| Ok(()), move |()| numbers(n), drop).release_after_end())
+        .failing(|n| millstream::using(|| Ok(()), move |()| failing(n), drop).release_after_end());
+    concat_of_sources: rules::publisher(|n| millstream::concat([numbers(n), numbers(1)])).gives(|n| n + 1)
+        .failing(|n| millstream::concat([failing(n).boxed(), numbers(1).boxed()]));
+}

@@ -1,0 +1,128 @@
+//! Every source over every pattern of demand, cancellation and panic, one line each.
+//!
+//! What a row is given serves for its ledger alone: the items do not depend on it.
+
+use std::io::Cursor;
+
+use millstream::prelude::*;
+use millstream_testkit::sweep::TestError;
+use millstream_testkit::{Behaviour, probe, rows};
+
+rows! {
+    from_iter: |source| {
+            let ledger = source.ledger().clone();
+            millstream::from_iter((1..=3).map(move |n| ledger.token(n)))
+        },
+        |_items| [1, 2, 3], |options| options.keeps_faults();
+    from_iter_of_what_exists: |source| {
+            let items: Vec<_> = (1..=3).map(|n| source.ledger().token(n)).collect();
+            millstream::from_iter(items)
+        },
+        |_items| [1, 2, 3], |options| options.keeps_faults();
+    from_fn: |source| {
+            let (ledger, mut n) = (source.ledger().clone(), 0);
+            millstream::from_fn(move || {
+                n += 1;
+                (n <= 3).then(|| ledger.token(n))
+            })
+        },
+        |_items| [1, 2, 3], |options| options.keeps_faults();
+    from_pull: |source| {
+            let item = source.ledger().token(1);
+            millstream::from_pull(millstream::just(item).into_pull().expect("it can be pulled"))
+        },
+        |_items| [1], |options| options.keeps_faults();
+    from_reader: |_source| millstream::from_reader(Cursor::new(vec![1, 2, 3, 4, 5]), 2),
+        |_items| [vec![1, 2], vec![3, 4], vec![5]], |options| options.keeps_faults();
+    lines: |_source| millstream::lines(Cursor::new("one\ntwo\r\nthree")),
+        |_items| ["one", "two", "three"].map(str::to_owned), |options| options.keeps_faults();
+    generate: |source| {
+            let ledger = source.ledger().clone();
+            let state = ledger.token(0);
+            millstream::generate(state, move |state| {
+                *state = ledger.token(state.value() + 1);
+                Ok::<_, TestError>((state.value() <= 3).then(|| state.clone()))
+            })
+        },
+        |_items| [1, 2, 3], |options| options.keeps_faults();
+    generate_that_fails: |source| {
+            let ledger = source.ledger().clone();
+            millstream::generate(0, move |n| {
+                *n += 1;
+                if *n <= 3 { Ok(Some(ledger.token(*n))) } else { Err(TestError(3)) }
+            })
+        },
+        |_items| [1, 2, 3], |options| options.keeps_faults().may_fail();
+    unfold: |source| {
+            let seed = source.ledger().token(1);
+            millstream::unfold(seed, |n| {
+                (n.value() <= 3).then(|| (n.clone(), n.map(|n| n + 1)))
+            })
+        },
+        |_items| [1, 2, 3], |options| options.keeps_faults();
+    successors: |source| {
+            let first = source.ledger().token(1);
+            millstream::successors(Some(first), |n| (n.value() < 3).then(|| n.clone().map(|n| n + 1)))
+        },
+        |_items| [1, 2, 3], |options| options.keeps_faults();
+    range: |_source| millstream::range(0..4_i64), |_items| [0, 1, 2, 3], |options| options.keeps_faults();
+    repeat_value: |source| {
+            let item = source.ledger().token(7);
+            millstream::repeat_value(item).take(3)
+        },
+        |_items| [7, 7, 7], |options| options.keeps_faults();
+    cycle: |source| {
+            let items = [1, 2].map(|n| source.ledger().token(n));
+            millstream::cycle(items).take(3)
+        },
+        |_items| [1, 2, 1], |options| options.keeps_faults();
+    just: |source| {
+            let item = source.ledger().token(1);
+            millstream::just(item)
+        },
+        |_items| [1], |options| options.keeps_faults();
+    empty: |_source| millstream::empty::<i64>(), |_items| [], |options| options.keeps_faults();
+    fail: |_source| millstream::fail::<i64, _>(TestError(0)), |_items| [],
+        |options| options.keeps_faults().may_fail();
+    defer: |source| millstream::defer(move || source), |items| items;
+    defer_of_a_box: |source| millstream::defer(move || source.boxed()), |items| items;
+    lazy: |source| {
+            let ledger = source.ledger().clone();
+            millstream::lazy(move || millstream::from_iter((1..=3).map(move |n| ledger.token(n))))
+        },
+        |_items| [1, 2, 3], |options| options.keeps_faults();
+    using: |source| {
+            let resource = source.ledger().token(0);
+            millstream::using(|| Ok(resource), |_| source, drop)
+        },
+        |items| items;
+    using_released_after_the_end: |source| {
+            let resource = source.ledger().token(0);
+            millstream::using(|| Ok(resource), |_| source, drop).release_after_end()
+        },
+        |items| items;
+    using_that_acquires_nothing: |source| {
+            millstream::using(|| Err::<(), _>(TestError(0)), |()| source, drop)
+        },
+        |_items| [], |options| options.keeps_faults().may_fail();
+    concat: |source| {
+            let ledger = source.ledger().clone();
+            let of = move |n| {
+                let ledger = ledger.clone();
+                millstream::from_iter((0..n).map(move |n| ledger.token(n)))
+            };
+            millstream::concat((0..4).map(of))
+        },
+        |_items| [0, 0, 1, 0, 1, 2], |options| options.keeps_faults();
+}
+
+#[test]
+fn pending() {
+    let handle = probe(millstream::pending::<i64>(), Behaviour::new().initially(u64::MAX));
+    handle.request(1);
+    handle.assert_no_end();
+    handle.assert_items(&[]);
+    handle.cancel();
+    handle.assert_dropped();
+    handle.assert_no_violation();
+}

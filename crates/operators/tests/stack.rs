@@ -1,0 +1,201 @@
+//! The depth of the stack does not grow with the number of items, of sources or of attempts.
+//!
+//! Everything runs on a stack of 256 KiB.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use millstream::prelude::*;
+use millstream::{Demand, More, Subscription, Upstream};
+
+const MILLION: u64 = 1_000_000;
+
+fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
+    let small = std::thread::Builder::new().stack_size(256 << 10);
+    let running = small.spawn(work).expect("a thread can be started");
+    if let Err(payload) = running.join() {
+        std::panic::resume_unwind(payload);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// One by the answer.
+    Answer,
+    /// One by a request from inside the item.
+    Request,
+}
+
+#[derive(Default)]
+struct Heard {
+    items: AtomicU64,
+    ended: AtomicU64,
+}
+
+struct OneByOne {
+    how: How,
+    heard: Arc<Heard>,
+}
+
+struct Asking {
+    how: How,
+    heard: Arc<Heard>,
+    upstream: Arc<dyn Upstream>,
+}
+
+impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for OneByOne {
+    type Active = Asking;
+
+    fn on_subscribe(self, subscription: Subscription) -> Asking {
+        let upstream = subscription.into_upstream();
+        upstream.request(Demand::ONE);
+        Asking { how: self.how, heard: self.heard, upstream }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for Asking {
+    fn on_next(&mut self, _: T) -> More {
+        self.heard.items.fetch_add(1, Ordering::Relaxed);
+        match self.how {
+            How::Answer => More::ONE,
+            How::Request => {
+                self.upstream.request(Demand::ONE);
+                More::NONE
+            }
+        }
+    }
+
+    fn on_complete(self) {
+        self.heard.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn on_error(self, _: E) {
+        self.heard.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn gives<P: Publisher>(items: u64, build: impl Fn() -> P + Send + 'static) {
+    on_a_small_stack(move || {
+        for how in [How::Answer, How::Request] {
+            let heard = Arc::new(Heard::default());
+            build().subscribe(OneByOne { how, heard: heard.clone() });
+            assert_eq!(heard.items.load(Ordering::Relaxed), items, "{how:?}");
+            assert_eq!(heard.ended.load(Ordering::Relaxed), 1, "{how:?}");
+            assert_eq!(Arc::strong_count(&heard), 1, "{how:?}: the subscriber is kept");
+        }
+    });
+}
+
+fn million() -> impl Publisher<Item = u64, Error = std::convert::Infallible> + Clone {
+    millstream::from_iter(0..MILLION)
+}
+
+macro_rules! a_million_deep {
+    ($($name:ident: $items:expr, $build:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            gives($items, || $build);
+        }
+    )*};
+}
+
+// One operator of each shape, and of each way to handle demand.
+a_million_deep! {
+    from_iter: MILLION, million();
+    map: MILLION, million().map(|n| n + 1);
+    filter: 1, million().filter(|n| *n == MILLION - 1);
+    skip: 1, million().skip(MILLION - 1);
+    skip_last: MILLION - 2, million().skip_last(2);
+    take: MILLION - 1, million().take(MILLION - 1);
+    take_last: 1000, million().take_last(1000);
+    scan: MILLION, million().scan(0, |sum, n| { *sum += n; Some(*sum) });
+    running_fold: MILLION + 1, million().running_fold(0, |sum, n| sum + n);
+    pairwise: MILLION - 1, million().pairwise();
+    dedup: 1, million().map(|_| 1).dedup();
+    step_by: 2, million().step_by(MILLION / 2);
+    ignore_items: 0, million().ignore_items();
+    chunks: MILLION / 10, million().chunks(10);
+    one_chunk_of_a_million: 1, million().chunks(MILLION as usize);
+    sliding: MILLION, million().sliding(2, 1);
+    named: MILLION, million().named("stage");
+    inspect: MILLION, million().inspect(|_| ());
+    on_discard: MILLION, million().on_discard(|_: u64| ());
+    materialize: MILLION + 1, million().materialize();
+    boxed: MILLION, million().boxed();
+    boxed_clone: MILLION, million().boxed_clone();
+    boxed_in_boxed: MILLION, million().boxed().map(|n| n).boxed();
+    start_with: MILLION + 1, million().start_with([1]);
+    chain: 2 * MILLION, million().chain(million());
+    switch_if_empty: MILLION, million().ignore_items().switch_if_empty(million());
+    concat_map_iter: MILLION, million().concat_map_iter(|n| [n]);
+    concat_map_iter_of_nothing: 0, million().concat_map_iter(|_| [0_u64; 0]);
+    concat_map_iter_of_a_million: MILLION, millstream::just(1).concat_map_iter(|_| 0..MILLION);
+    concat_map: MILLION, million().concat_map(millstream::just);
+    concat_map_of_nothing: 0, million().concat_map(|_| millstream::empty::<u64>());
+    concat_map_of_boxes: MILLION, million().concat_map(|n| millstream::just(n).boxed());
+    concat_map_of_empty_boxes: 0, million().concat_map(|_| millstream::empty::<u64>().boxed());
+    on_error_resume: MILLION, millstream::fail::<u64, _>(()).on_error_resume(|()| million());
+    generate: MILLION, millstream::generate(0, |n| {
+        *n += 1;
+        Ok::<_, ()>((*n <= MILLION).then_some(*n))
+    });
+    unfold: MILLION, millstream::unfold(0, |n| (n < MILLION).then_some((n, n + 1)));
+    using: MILLION, millstream::using(|| Ok(()), |()| million(), drop);
+    defer: MILLION, millstream::defer(million);
+    lazy: MILLION, millstream::lazy(million);
+}
+
+// Sources one after another, and attempts.
+a_million_deep! {
+    concat_of_a_hundred_thousand: 100_000, millstream::concat((0..100_000_u64).map(millstream::just));
+    concat_of_a_million_empty_ones: 0,
+        millstream::concat((0..MILLION).map(|_| millstream::empty::<u64>()));
+    concat_of_a_hundred_thousand_boxes: 100_000,
+        millstream::concat((0..100_000_u64).map(|n| millstream::just(n).boxed()));
+    retry_a_million_times_of_an_immediate_error: 0, millstream::fail::<u64, _>(()).retry(MILLION);
+    retry_a_million_times_of_an_item_and_an_error: 100_001,
+        millstream::just(1).map_err(|never| -> () { match never {} }).chain(millstream::fail(()))
+            .retry(100_000);
+    retry_of_a_box_that_fails: 0, millstream::fail::<u64, _>(()).boxed_clone().retry(100_000);
+    repeat_a_million_times: MILLION, millstream::just(1).repeat(MILLION - 1);
+    repeat_nothing_a_million_times: 0, millstream::empty::<u64>().repeat(MILLION);
+    repeat_in_repeat: 100_000, millstream::just(1).repeat(99).repeat(999);
+}
+
+#[test]
+fn a_hundred_boxes_around_each_other() {
+    gives(1_000, || {
+        let mut publisher = millstream::from_iter(0..1_000_u64).boxed();
+        for _ in 0..100 {
+            publisher = publisher.boxed();
+        }
+        publisher
+    });
+}
+
+#[test]
+fn long_structures_are_dropped_and_cancelled() {
+    on_a_small_stack(|| {
+        // Sources that were never reached, a long buffer, a long group.
+        let sources: Vec<_> = (0..100_000_u64).map(|n| millstream::just(n).boxed()).collect();
+        let item = Arc::new(());
+        drop(millstream::concat(sources).take(1).collect::<Vec<_>>().block());
+        let of = |item: &Arc<()>| {
+            let item = item.clone();
+            million().map(move |_| item.clone())
+        };
+        let kept = of(&item).take_last(100_000).first().block();
+        assert!(matches!(kept, Ok(Some(_))));
+        drop(kept);
+        assert_eq!(Arc::strong_count(&item), 1);
+        let begun = of(&item).take(100_000).chain(millstream::pending()).chunks(200_000);
+        let mut cursor = begun.cursor();
+        let mut next = Box::pin(cursor.next());
+        let waker = std::task::Waker::noop();
+        assert!(next.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+        assert!(Arc::strong_count(&item) > 100_000, "the group was begun");
+        drop(next);
+        drop(cursor);
+        assert_eq!(Arc::strong_count(&item), 1);
+    });
+}
