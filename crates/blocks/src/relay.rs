@@ -130,6 +130,7 @@ where
             detached: false,
             returned: None,
             overruling: None,
+            closing: None,
         }),
         current: Mutex::new(None),
     });
@@ -146,9 +147,12 @@ where
                 relay: relay.clone(),
                 discards,
             };
-            let feeder = catch_unwind(AssertUnwindSafe(|| feeder(Feeder(relay.clone()))));
-            if let Err(payload) = feeder {
-                relay.fail(Fault::Panicked(Panic::new(payload)));
+            // Nothing is subscribed for a downstream that has already gone.
+            if !relay.turn.is_closed() {
+                let feeder = catch_unwind(AssertUnwindSafe(|| feeder(Feeder(relay.clone()))));
+                if let Err(payload) = feeder {
+                    relay.fail(Fault::Panicked(Panic::new(payload)));
+                }
             }
             relay.drive(holder, Some((sequence, baton)));
         }
@@ -198,6 +202,8 @@ struct Mail<Q: Sequence, A> {
     returned: Option<Returned<Q, A>>,
     /// An end that does not wait for the current source.
     overruling: Option<End<Q::Error>>,
+    /// An end that comes after the feeds that are waiting.
+    closing: Option<End<Q::Error>>,
 }
 
 impl<Q: Sequence, A> Mail<Q, A> {
@@ -208,6 +214,7 @@ impl<Q: Sequence, A> Mail<Q, A> {
             detached: self.detached,
             returned: self.returned.take(),
             overruling: self.overruling.take(),
+            closing: self.closing.take(),
         }
     }
 }
@@ -276,6 +283,10 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
             if !station.ask(More::NONE, &|| self.turn.interrupted()) {
                 return self.end(station, End::Cancelled);
             }
+            // Cancelled while it was subscribed: `turns` clears up, and no source is started.
+            if self.turn.is_closed() {
+                return true;
+            }
             let step = station.sequence.as_mut().map(Q::start);
             self.step(station, step)
         });
@@ -341,7 +352,7 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
     /// What came by mail, in the order that matters: a source comes home before the sequence is
     /// asked what follows. `false` at the end.
     fn read_mail(&self, station: &mut Station<Q, A>) -> bool {
-        let Mail { feeds, returned, overruling, .. } = lock(&self.mail).take();
+        let Mail { feeds, returned, overruling, closing, .. } = lock(&self.mail).take();
         if let Some(end) = overruling {
             self.cancel_current();
             station.overruled.get_or_insert(end);
@@ -365,7 +376,12 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
                 return false;
             }
         }
-        true
+        match closing {
+            Some(end) if station.sequence.is_some() && station.overruled.is_none() => {
+                self.overrule(station, end)
+            }
+            _ => true,
+        }
     }
 
     fn came_home(&self, station: &mut Station<Q, A>, returned: Returned<Q, A>) -> bool {
@@ -629,11 +645,24 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Feeder<Q, A> {
         drop(late);
     }
 
-    /// Ends the whole with `end`, at once: the current source is cancelled.
+    /// Ends the whole with `end`, at once: the current source is cancelled. A failure comes after
+    /// the feeds that the sequence has not seen yet; a fault does not wait for them.
     /// After the end of the sequence it does nothing.
     pub fn end(&self, end: End<Q::Error>) {
-        if !lock(&self.0.mail).deaf {
-            self.0.overrule_from_outside(end);
+        let mut at_once = Some(end);
+        {
+            let mut mail = lock(&self.0.mail);
+            if mail.deaf {
+                drop(mail);
+                return;
+            }
+            if !mail.feeds.is_empty() && !matches!(at_once, Some(End::Fault(_))) {
+                mail.closing = at_once.take();
+            }
+        }
+        match at_once {
+            Some(end) => self.0.overrule_from_outside(end),
+            None => self.0.post(|_| {}),
         }
     }
 }

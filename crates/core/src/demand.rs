@@ -311,7 +311,8 @@ impl Credit {
     pub const fn spend(&mut self) {
         debug_assert!(self.0 > 0, "rule 1.1: an item without demand");
         if !self.is_unbounded() {
-            self.0 -= 1;
+            // Saturating: a sender that breaks the rule must not become unbounded by it.
+            self.0 = self.0.saturating_sub(1);
         }
     }
 

@@ -398,3 +398,43 @@ fn a_detached_stream_with_demand_goes_on_to_its_end() {
     assert_eq!(probe.take(), next_then([1, 21, 22], Told::Complete));
     assert_eq!(mint.live(), 0);
 }
+
+/// Cancels while it is being subscribed.
+struct Gone;
+
+impl Subscriber<u64, std::convert::Infallible> for Gone {
+    type Active = Gone;
+    fn on_subscribe(self, subscription: millstream::Subscription) -> Gone {
+        subscription.cancel();
+        Gone
+    }
+}
+
+impl ActiveSubscriber<u64, std::convert::Infallible> for Gone {
+    fn on_next(&mut self, item: u64) -> millstream::More {
+        panic!("{item} after the cancellation");
+    }
+    fn on_complete(self) {
+        panic!("completed after the cancellation");
+    }
+    fn on_error(self, never: std::convert::Infallible) {
+        match never {}
+    }
+}
+
+#[test]
+fn nothing_is_subscribed_after_a_cancellation_in_on_subscribe() {
+    let started = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let source = || {
+        let started = started.clone();
+        millstream::defer(move || {
+            started.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            millstream::from_iter(0..3_u64)
+        })
+    };
+    source().chain(source()).subscribe(Gone);
+    source().retry(2).subscribe(Gone);
+    source().repeat(2).subscribe(Gone);
+    source().concat_map(|n| millstream::just(n).boxed()).subscribe(Gone);
+    assert_eq!(started.load(std::sync::atomic::Ordering::Relaxed), 0);
+}

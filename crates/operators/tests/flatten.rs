@@ -448,3 +448,35 @@ fn an_inner_publisher_that_never_ends_holds_the_outer_back() {
     assert_eq!(mint.live(), 0);
     assert!(!probe.is_held());
 }
+
+#[test]
+fn downstream_that_yields_twice_during_the_first_item_loses_no_demand() {
+    let sums = millstream::from_iter(1..=3_u64).running_fold(0, |sum, n| sum + n);
+    // Each item gives more than two stretches, so downstream of the seed yields, and yields again.
+    let counted = sums.concat_map_iter(|n| (0..5_000_u64).map(move |m| n + m)).count();
+    assert_eq!(counted.block().unwrap(), 4 * 5_000);
+}
+
+#[test]
+fn an_error_of_the_outer_comes_after_the_items_before_it_on_both_paths() {
+    let outer = || {
+        let failed = millstream::fail::<u64, _>("boom");
+        millstream::from_iter([3_u64]).map_err(|never| match never {}).chain(failed)
+    };
+    let inner = |n| millstream::from_iter(0..n).map_err(|never| match never {});
+    let heard = |items: std::sync::Arc<std::sync::Mutex<Vec<u64>>>| {
+        std::mem::take(&mut *items.lock().unwrap())
+    };
+    let items = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    for boxed in [false, true] {
+        let seen = items.clone();
+        let hear = move |n| seen.lock().unwrap().push(n);
+        let end = if boxed {
+            outer().concat_map(move |n| inner(n).boxed()).for_each(hear).block()
+        } else {
+            outer().concat_map(inner).for_each(hear).block()
+        };
+        assert!(matches!(end, Err(millstream::Failure::Error("boom"))), "boxed: {boxed}");
+        assert_eq!(heard(items.clone()), [0, 1, 2], "boxed: {boxed}");
+    }
+}

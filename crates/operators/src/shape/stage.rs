@@ -423,6 +423,9 @@ where
     /// and answers with the demand that came in all.
     fn send_first(&mut self, answer: More) -> More {
         let Some(owed) = self.keeper.books.owed() else { return answer };
+        if answer.is_special() {
+            return answer;
+        }
         owed.credit.add(answer);
         let mut total = owed.withheld.take().plus(answer);
         while !total.is_special()
