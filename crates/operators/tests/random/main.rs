@@ -52,7 +52,7 @@ fn cases() -> u32 {
 fn search(
     mut runner: TestRunner,
     specs: impl Strategy<Value = Spec>,
-) -> Result<Tally, (String, Spec)> {
+) -> Result<Tally, Box<(String, Spec)>> {
     let tally = RefCell::new(Tally::default());
     let run = runner.run(&specs, |spec| {
         let seen = holds(&spec).map_err(TestCaseError::fail)?;
@@ -61,7 +61,7 @@ fn search(
     });
     match run {
         Ok(()) => Ok(tally.into_inner()),
-        Err(TestError::Fail(why, spec)) => Err(smallest(why.to_string(), spec)),
+        Err(TestError::Fail(why, spec)) => Err(Box::new(smallest(why.to_string(), spec))),
         Err(TestError::Abort(why)) => panic!("the cases could not be made: {why}"),
     }
 }
@@ -81,7 +81,10 @@ fn random(share: u32, specs: impl Strategy<Value = Spec>) -> Tally {
     let (cases, begun) = ((cases() * share).div_ceil(1_000), Instant::now());
     let tally = match search(TestRunner::new(config(cases)), specs) {
         Ok(tally) => tally,
-        Err((why, spec)) => panic!("{why}\nas a test:\n    {spec:?}\n"),
+        Err(failure) => {
+            let (why, spec) = *failure;
+            panic!("{why}\nas a test:\n    {spec:?}\n");
+        }
     };
     println!("{cases} cases in {:?}: {tally:?}", begun.elapsed());
     tally
@@ -133,7 +136,7 @@ fn a_faulty_operator_is_found_and_told_in_one_line() {
             spec
         });
         let (why, spec) =
-            search(runner, specs).expect_err("five hundred cases do not find the fault");
+            *search(runner, specs).expect_err("five hundred cases do not find the fault");
         // What stands beside it may be what makes it as short as that.
         let text = format!("{spec:?}");
         assert!(spec.operators.contains(&Op::Faulty(flaw)), "{why}\n{text}");
