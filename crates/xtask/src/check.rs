@@ -205,12 +205,17 @@ fn operators(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
         {
             findings.push(format!("docs/operators.md: lacks a line for `{operator}`"));
         }
+        // `name:` or `name_of_a_variant:`, but not the row of another operator.
         let row = rows.lines().any(|line| {
             let line = line.trim_start();
-            line.starts_with(&format!("{operator}:"))
-                || line.starts_with(&format!("{operator}_")) && line.contains(": ")
-                || line.starts_with(&format!("fn {operator}("))
-                || line.starts_with(&format!("fn {operator}_"))
+            let line = line.strip_prefix("fn ").unwrap_or(line);
+            let word = line.split([':', '(']).next().unwrap_or_default();
+            word == operator
+                || word.starts_with(&format!("{operator}_"))
+                    && !operators.iter().any(|other| {
+                        other.len() > operator.len()
+                            && (word == other || word.starts_with(&format!("{other}_")))
+                    })
         });
         if !row {
             findings.push(format!("crates/operators/tests: `{operator}` has no row"));

@@ -8,8 +8,10 @@
 //! fail without any fault.
 
 use std::fs::{self, File};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -32,10 +34,29 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Str
     if faults.is_empty() {
         return Err("faults: there is no such fault".to_owned());
     }
-    let bench = Bench::new(&root)?;
     let started = Instant::now();
+    // A bench is mostly one compiler after another: as many as there are cores.
+    let benches = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let next = AtomicUsize::new(0);
+    let bad = std::thread::scope(|scope| {
+        let (root, faults, next) = (&root, &faults, &next);
+        let workers: Vec<_> = (0..benches.min(faults.len()))
+            .map(|number| scope.spawn(move || work(&Bench::new(root, number)?, faults, next)))
+            .collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|_| Err("a bench panicked".to_owned())))
+            .sum::<Result<usize, String>>()
+    })?;
+    let seconds = started.elapsed().as_secs();
+    println!("{} faults in {seconds} s, {bad} not as they should be", faults.len());
+    if bad == 0 { Ok(()) } else { Err(format!("faults: {bad} of {} are wrong", faults.len())) }
+}
+
+/// Takes fault after fault; how many were not as they should be.
+fn work(bench: &Bench, faults: &[Fault], next: &AtomicUsize) -> Result<usize, String> {
     let (mut bad, mut sound) = (0, Vec::new());
-    for fault in &faults {
+    while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
         let test = fault.test();
         if !sound.contains(&test) {
             bench.check_unpatched(test)?;
@@ -45,9 +66,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Str
         bad += usize::from(!ok);
         println!("{:<9} {:<34} {verdict}", fault.block, fault.name);
     }
-    let seconds = started.elapsed().as_secs();
-    println!("{} faults in {seconds} s, {bad} not as they should be", faults.len());
-    if bad == 0 { Ok(()) } else { Err(format!("faults: {bad} of {} are wrong", faults.len())) }
+    Ok(bad)
 }
 
 /// One fault to seed.
@@ -97,10 +116,11 @@ enum Ran {
 impl Bench {
     /// Copies what git knows, and what is new. Files that are the same keep their time stamps,
     /// so that cargo builds them once.
-    fn new(root: &Path) -> Result<Bench, String> {
+    fn new(root: &Path, number: usize) -> Result<Bench, String> {
         let target = std::env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| root.join("target"), |target| root.join(target));
-        let bench = Bench { tree: target.join("faults"), target };
+        let bench = target.join(format!("faults/{number}"));
+        let bench = Bench { tree: bench.join("tree"), target: bench.join("target") };
         let mut git = Command::new("git");
         git.args(["ls-files", "-co", "--exclude-standard"]).current_dir(root);
         let listed = git.output().map_err(|error| format!("git ls-files: {error}"))?;
