@@ -443,7 +443,11 @@ fn a_second_subscriber_is_not_affected() {
 }
 
 /// A subscriber that panics when it is dropped.
-struct BadSubscriber(Token, Option<Subscription>, u64);
+struct BadSubscriber(
+    #[expect(dead_code, reason = "it is counted, not read")] Token,
+    Option<Subscription>,
+    u64,
+);
 
 impl Drop for BadSubscriber {
     fn drop(&mut self) {
