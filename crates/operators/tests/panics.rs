@@ -397,7 +397,11 @@ mod in_items {
 fn a_panic_in_the_discard_hook_leaves_nothing() {
     let ledger = Ledger::new();
     let source = Source::<true>::new(vec![1, 2, 3], Complete, &ledger);
-    let publisher = source.take_last(3).on_discard(|_: Token| ouch());
+    let publisher = source.take_last(3).on_discard(|n: Token| {
+        if n.value() == 1 {
+            ouch()
+        }
+    });
     let (probe, handle) =
         Probe::recording(Behaviour::new(), drop::<Token>, |error| format!("{error:?}"));
     normally("subscribe", || publisher.subscribe(probe));
