@@ -84,7 +84,8 @@ rows! {
     empty: |_source| millstream::empty::<i64>(), |_items| [], |options| options.keeps_faults();
     fail: |_source| millstream::fail::<i64, _>(TestError(0)), |_items| [],
         |options| options.keeps_faults().may_fail();
-    defer: |source| millstream::defer(move || source), |items| items;
+    // A source of this kit that breaks cannot be pulled, though it says that it can.
+    defer: |source| millstream::defer(move || source), |items| items, |options| options.keeps_faults();
     defer_of_a_box: |source| millstream::defer(move || source.boxed()), |items| items;
     lazy: |source| {
             let ledger = source.ledger().clone();

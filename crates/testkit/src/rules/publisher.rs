@@ -260,7 +260,7 @@ fn a_failure_is_an_error(subject: &Subject) -> Found {
         if (subject.gives)(n + 1_000) == (subject.gives)(n) {
             continue;
         }
-        let run = failing(n, Behaviour::new().initially(n + 1));
+        let run = failing(n, Behaviour::new().initially((subject.gives)(n).max(n) + 1));
         subject.settled(&run, ProbeHandle::is_ended);
         let end = run.handle.end();
         run.expect(matches!(end, Some(Event::Failed(_))), || {
@@ -272,7 +272,7 @@ fn a_failure_is_an_error(subject: &Subject) -> Found {
 
 fn a_finite_stream_completes(subject: &Subject) -> Found {
     for n in [0, 1, 5] {
-        let run = subject.start(n, Behaviour::new().initially(n + 1));
+        let run = subject.start(n, Behaviour::new().initially((subject.gives)(n).max(n) + 1));
         subject.settled(&run, ProbeHandle::is_ended);
         let (end, delivered, expected) =
             (run.handle.end(), run.handle.delivered(), (subject.gives)(n));
