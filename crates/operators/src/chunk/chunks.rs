@@ -50,6 +50,13 @@ impl<T> Chunks<T> {
         assert!(size > 0, "chunks(0): a chunk holds at least 1 item");
         Chunks { size, chunk: Vec::new() }
     }
+
+    /// Once per chunk, or more often where the size is no promise of that many items.
+    #[cold]
+    fn make_room(&mut self) {
+        let held = self.chunk.len();
+        self.chunk.reserve_exact((self.size - held).min(held.max(RESERVED)));
+    }
 }
 
 crate::opaque_debug::opaque_debug!(Chunks<T>, size);
@@ -67,8 +74,9 @@ impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Chunks<T> {
 
     #[inline]
     fn next(&mut self, item: T) -> Emit<Vec<T>, T, E> {
-        if self.chunk.capacity() == 0 {
-            self.chunk.reserve_exact(self.size.min(RESERVED));
+        // The same question as `push` asks, so that it is asked once.
+        if self.chunk.len() == self.chunk.capacity() {
+            self.make_room();
         }
         self.chunk.push(item);
         if self.chunk.len() < self.size {
