@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use millstream_core::{More, Pulled};
 
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Items in groups of `size`: [`PublisherExt::chunks`](crate::PublisherExt::chunks).
 ///
@@ -66,14 +66,13 @@ pub(crate) fn factor(n: usize) -> NonZeroU64 {
     NonZeroU64::new(n as u64).unwrap_or(NonZeroU64::MIN)
 }
 
-impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Chunks<T> {
+impl<T: Send + 'static> ItemStep<T> for Chunks<T> {
     type Item = Vec<T>;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<Vec<T>, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<Vec<T>, T, E> {
         // The same question as `push` asks, so that it is asked once.
         if self.chunk.len() == self.chunk.capacity() {
             self.make_room();
@@ -90,15 +89,11 @@ impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Chunks<T> {
         more.times(factor(self.size))
     }
 
-    fn complete(&mut self) -> Pulled<Vec<T>, E> {
+    fn complete<E>(&mut self) -> Pulled<Vec<T>, E> {
         if self.chunk.is_empty() {
             return Pulled::Complete;
         }
         Pulled::Item(std::mem::take(&mut self.chunk))
-    }
-
-    fn error(&mut self, error: E) -> Pulled<Vec<T>, E> {
-        Pulled::Error(error)
     }
 
     fn held(&mut self) -> Option<T> {
