@@ -121,7 +121,7 @@ fn cancel_races_an_idle_island() {
         assert!(other.join().is_ok());
         assert_eq!(oracle.count(), 0, "somebody dropped it all");
         let log = oracle.finish();
-        assert!(log == [] || log == [Item(0)], "{log:?}");
+        assert!(log.is_empty() || log == [Item(0)], "{log:?}");
     });
 }
 
@@ -159,7 +159,7 @@ fn fault_races_cancel() {
         oracle.cancel();
         other.join().unwrap();
         let log = oracle.finish();
-        assert!(log == [] || log == [broken()], "{log:?}");
+        assert!(log.is_empty() || log == [broken()], "{log:?}");
     });
 }
 
@@ -288,7 +288,7 @@ fn cancel_races_on_subscribe() {
         eager(&oracle, |upstream| upstream.cancel());
         assert_eq!(oracle.count(), 0);
         let log = oracle.finish();
-        assert!(log == [] || log == [Item(0)], "{log:?}");
+        assert!(log.is_empty() || log == [Item(0)], "{log:?}");
     });
 }
 
@@ -305,7 +305,7 @@ fn drop_of_the_subscription_races_completion() {
         other.join().unwrap();
         assert_eq!(oracle.count(), 0);
         let log = oracle.finish();
-        assert!(log == [] || log == [Item(0)] || log == [Item(0), Complete], "{log:?}");
+        assert!(log.is_empty() || log == [Item(0)] || log == [Item(0), Complete], "{log:?}");
     });
 }
 

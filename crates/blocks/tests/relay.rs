@@ -370,7 +370,7 @@ fn fault_races_cancel() {
         other.join().unwrap();
         assert_eq!(oracle.count(), 0);
         let log = oracle.finish();
-        assert!(log == [] || log == [broken()], "{log:?}");
+        assert!(log.is_empty() || log == [broken()], "{log:?}");
     });
 }
 

@@ -1,13 +1,50 @@
-//! Reactive Streams for Rust.
+//! Reactive Streams for Rust: explicit demand, bounded memory, the speed of an iterator.
+//!
+//! A [`Publisher`] is a lazy blueprint of a stream. A [`Subscriber`] says how many items it can
+//! take, and no more are sent: a producer a thousand times faster than its consumer waits, and
+//! holds no more than the stages between them have room for.
+//!
+//! ```
+//! use millstream::prelude::*;
+//!
+//! let even_squares = millstream::from_iter(1..)
+//!     .map(|n| n * n)
+//!     .filter(|n| n % 2 == 0)
+//!     .take(3);
+//! assert_eq!(even_squares.collect::<Vec<u64>>().block()?, [4, 16, 36]);
+//! # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+//! ```
+//!
+//! | to | look at |
+//! |---|---|
+//! | begin a stream | the functions of this page: [`from_iter`], [`from_fn`], [`lines`], [`just`] … |
+//! | put operators on it | [`PublisherExt`], in scope by `use millstream::prelude::*` |
+//! | know what an operator asks, holds and tells | the type that its method names: [`chunk::Chunks`], [`flatten::ConcatMap`] … |
+//! | end it | an end of [`PublisherExt`], awaited or [blocked on](shape::end::Run::block) |
+//! | take items at your own pace | [`Subscriber`] and [`ActiveSubscriber`], or [`PublisherExt::cursor`] |
+//! | write a source | [`Pull`] and [`from_pull`] |
+//! | write an operator | the [shapes](shape) |
+//! | store a stream in a field | [`BoxPublisher`], [`SharedPublisher`] |
+//!
+//! A chain of operators is one function after inlining, in one allocation, without a lock or an
+//! atomic operation per item. Everything is `Send + 'static`: a request may come from any thread,
+//! and is served there.
+//!
+//! # Features
+//! Both are off by default.
+//! * `tracing`: the operator `log`, and `trace_undelivered`.
+//! * `tokio`: a blocking end also refuses to run inside a tokio runtime.
 
 #![forbid(unsafe_code)]
 
 pub use millstream_core::*;
 pub use millstream_operators::combine::concat;
 pub use millstream_operators::source::*;
+#[cfg(feature = "tracing")]
+pub use millstream_operators::trace_undelivered;
 pub use millstream_operators::{
-    PublisherExt, chunk, combine, effect, end, fault, filter, flatten, limit, shape, source,
-    transform,
+    PublisherExt, chunk, combine, effect, end, executor_thread, fault, filter, flatten, limit,
+    shape, source, transform,
 };
 
 /// What every user of the library wants in scope: traits only.

@@ -21,6 +21,10 @@ pub mod limit;
 mod opaque_debug;
 pub mod shape;
 pub mod source;
+#[cfg(feature = "tracing")]
+mod trace;
 pub mod transform;
 
 pub use ext::PublisherExt;
+#[cfg(feature = "tracing")]
+pub use trace::trace_undelivered;

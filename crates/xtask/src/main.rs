@@ -1,5 +1,6 @@
 //! The chores of the project: `cargo xtask <name>`.
 
+mod check;
 mod faults;
 
 use std::process::ExitCode;
@@ -7,11 +8,13 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask <name>
 
+  check                              conventions: dependencies, headings, rows, models
   faults [--block B] [--only NAME]   seed each fault of the blocks: the models must catch it";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let done = match arguments.next().as_deref() {
+        Some("check") => check::run(),
         Some("faults") => faults::run(arguments),
         _ => Err(USAGE.to_owned()),
     };

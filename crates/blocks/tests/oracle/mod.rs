@@ -244,7 +244,9 @@ impl Upstream for Idle {
 
 /// Starts a [`Source::Late`].
 #[derive(Clone, Default)]
-pub struct Start(Arc<std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>>);
+pub struct Start(Arc<std::sync::Mutex<Option<Starting>>>);
+
+type Starting = Box<dyn FnOnce() + Send>;
 
 impl Start {
     /// Starts it, if it was subscribed to by now.

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
+use millstream::{Pull, Pulled};
+
 use crate::meter::{Gauge, Ticket};
 use crate::stages::Line;
 
@@ -288,14 +290,15 @@ impl Reader {
     }
 }
 
-impl Iterator for Reader {
+impl Pull for Reader {
     type Item = Line;
+    type Error = Infallible;
 
-    fn next(&mut self) -> Option<Line> {
+    fn pull(&mut self) -> Pulled<Line, Infallible> {
         let start = Instant::now();
         let line = self.next_line();
         self.busy.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
-        line
+        line.map_or(Pulled::Complete, Pulled::Item)
     }
 }
 

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         }
     };
     let total = Gauge::new("in all", None);
-    // A source that is read to see whether it is over holds that one item.
+    // The line that it is reading.
     let source = Gauge::new("source", Some(1));
     let reader =
         Reader::open(args.input.clone(), args.format, args.repeat, source.clone(), total.clone());
@@ -127,7 +127,7 @@ fn pipeline(
     args: &Args,
 ) -> impl Publisher<Item = Vec<Record>, Error = InputError> + use<> {
     let Stages { source, parse, filter, chunk, queue, .. } = stages;
-    let lines = millstream::from_iter(reader).metered(source, parse);
+    let lines = millstream::from_pull(reader).metered(source, parse);
     let records = Stage::new(lines, Parse::new(args.format, args.on_error)).metered(parse, filter);
     let wanted = records.filter(is_wanted(args)).take(args.limit).metered(filter, chunk);
     Stage::new(wanted, Chunk::new(args.chunk)).metered(chunk, queue)

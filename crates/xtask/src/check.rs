@@ -1,0 +1,251 @@
+//! The conventions that no compiler checks: `cargo xtask check`.
+//!
+//! What CONTRIBUTING.md and ARCHITECTURE.md promise about the tree, and that nobody would notice
+//! breaking. Each finding says which file, and what it lacks.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which crates of the workspace a crate may depend on. Dependencies point one way.
+const EDGES: &[(&str, &[&str])] = &[
+    ("core", &[]),
+    ("sync", &[]),
+    ("blocks", &["core", "sync"]),
+    ("operators", &["core", "blocks"]),
+    ("testkit", &["core"]),
+    ("millstream", &["core", "operators"]),
+    ("xtask", &[]),
+];
+
+/// What an operator must not name: the protocol lives in the blocks.
+const FORBIDDEN_TO_OPERATORS: &[&str] =
+    &["atomic", "Atomic", "Mutex", "RwLock", "Condvar", "UnsafeCell", "unsafe ", "millstream_sync"];
+
+/// What only `millstream-sync` may name: the model checker must see all that is shared.
+const FORBIDDEN_TO_BLOCKS: &[&str] = &[
+    "std::sync::atomic",
+    "std::sync::Mutex",
+    "std::sync::Condvar",
+    "std::thread",
+    "std::cell::UnsafeCell",
+];
+
+const HEADINGS: &[&str] =
+    &["# Demand", "# Completion", "# Errors", "# Cancellation", "# Bounds", "# Examples"];
+
+/// Files of the operator folders that are no operators.
+const NO_OPERATORS: &[&str] = &["mod.rs", "broken.rs", "late.rs", "from_upstream.rs"];
+
+const FAMILIES: &[&str] = &[
+    "source",
+    "transform",
+    "filter",
+    "limit",
+    "combine",
+    "flatten",
+    "chunk",
+    "fault",
+    "effect",
+    "end",
+];
+
+/// At least this many seeded faults for each block.
+const FAULTS_PER_BLOCK: usize = 5;
+
+pub(crate) fn run() -> Result<(), String> {
+    let root = root()?;
+    let mut findings = Vec::new();
+    dependencies(&root, &mut findings)?;
+    unsafe_code(&root, &mut findings)?;
+    forbidden_words(&root, &mut findings)?;
+    operators(&root, &mut findings)?;
+    blocks(&root, &mut findings)?;
+    if findings.is_empty() {
+        println!("conventions: all kept");
+        return Ok(());
+    }
+    Err(format!("{}\n{} conventions broken", findings.join("\n"), findings.len()))
+}
+
+fn root() -> Result<PathBuf, String> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors()
+        .nth(2)
+        .map(Path::to_path_buf)
+        .ok_or_else(|| format!("{} is not inside the workspace", here.display()))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for entry in entries {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        if path.is_dir() {
+            found.extend(files(&path, ending)?);
+        } else if path.to_string_lossy().ends_with(ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn dependencies(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
+    for (krate, allowed) in EDGES {
+        let manifest = read(&root.join("crates").join(krate).join("Cargo.toml"))?;
+        let mut section = "";
+        for line in manifest.lines() {
+            if line.starts_with('[') {
+                section = line;
+            }
+            let Some(dependency) = line.strip_prefix("millstream") else { continue };
+            if section.contains("dev-dependencies") || !section.contains("dependencies") {
+                continue;
+            }
+            let dependency = dependency.trim_start_matches('-');
+            let dependency = dependency.split(['.', ' ', '=']).next().unwrap_or_default();
+            let dependency = if dependency.is_empty() { "millstream" } else { dependency };
+            if !allowed.contains(&dependency) {
+                findings.push(format!(
+                    "crates/{krate}: depends on `{dependency}`; it may depend on {allowed:?}"
+                ));
+            }
+        }
+        let external = manifest
+            .split("\n[")
+            .filter(|part| part.starts_with("dependencies]"))
+            .flat_map(|part| part.lines().skip(1))
+            .filter(|line| line.contains('=') && !line.starts_with("millstream"))
+            .count();
+        if *krate == "core" && external > 0 {
+            findings.push("crates/core: the contract depends on nothing".to_owned());
+        }
+    }
+    for folder in fs::read_dir(root.join("crates")).map_err(|error| error.to_string())? {
+        let krate = name(&folder.map_err(|error| error.to_string())?.path());
+        if !EDGES.iter().any(|(known, _)| *known == krate) {
+            findings.push(format!("crates/{krate}: say in `xtask check` what it may depend on"));
+        }
+    }
+    Ok(())
+}
+
+fn unsafe_code(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
+    for (krate, _) in EDGES {
+        let lib = root.join("crates").join(krate).join("src/lib.rs");
+        if *krate == "blocks" || !lib.exists() {
+            continue;
+        }
+        if !read(&lib)?.contains("#![forbid(unsafe_code)]") {
+            findings.push(format!("crates/{krate}: lacks `#![forbid(unsafe_code)]`"));
+        }
+    }
+    Ok(())
+}
+
+fn forbidden_words(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
+    for (krate, words) in [("operators", FORBIDDEN_TO_OPERATORS), ("blocks", FORBIDDEN_TO_BLOCKS)] {
+        for path in files(&root.join("crates").join(krate).join("src"), ".rs")? {
+            for (number, line) in read(&path)?.lines().enumerate() {
+                let code = line.split("//").next().unwrap_or_default();
+                for word in words.iter().filter(|word| code.contains(**word)) {
+                    findings.push(format!(
+                        "{}:{}: names `{}`; that belongs below",
+                        path.strip_prefix(root).unwrap_or(&path).display(),
+                        number + 1,
+                        word.trim()
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn operators(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
+    let source = root.join("crates/operators/src");
+    let index = read(&root.join("docs/operators.md"))?;
+    let tests = root.join("crates/operators/tests");
+    let mut rows = String::new();
+    for table in ["rows.rs", "sources.rs", "ends.rs", "rules.rs"] {
+        if tests.join(table).exists() {
+            rows += &read(&tests.join(table))?;
+        }
+    }
+    let mut operators = BTreeSet::new();
+    for family in FAMILIES {
+        for path in files(&source.join(family), ".rs")? {
+            if NO_OPERATORS.contains(&name(&path).as_str()) {
+                continue;
+            }
+            let text = read(&path)?;
+            let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            for heading in HEADINGS {
+                if !text.contains(&format!("/// {heading}")) {
+                    findings.push(format!("{shown}: its documentation lacks `{heading}`"));
+                }
+            }
+            if !text.contains("/// ```text") {
+                findings.push(format!("{shown}: its documentation lacks a marble diagram"));
+            }
+            operators.insert(name(&path).trim_end_matches(".rs").to_owned());
+        }
+    }
+    for operator in &operators {
+        if !index.contains(&format!("`{operator}(")) && !index.contains(&format!("`{operator}::<"))
+        {
+            findings.push(format!("docs/operators.md: lacks a line for `{operator}`"));
+        }
+        let row = rows.lines().any(|line| {
+            let line = line.trim_start();
+            line.starts_with(&format!("{operator}:"))
+                || line.starts_with(&format!("{operator}_")) && line.contains(": ")
+                || line.starts_with(&format!("fn {operator}("))
+                || line.starts_with(&format!("fn {operator}_"))
+        });
+        if !row {
+            findings.push(format!("crates/operators/tests: `{operator}` has no row"));
+        }
+    }
+    for folder in fs::read_dir(&source).map_err(|error| error.to_string())? {
+        let path = folder.map_err(|error| error.to_string())?.path();
+        let family = name(&path);
+        if path.is_dir() && family != "shape" && !FAMILIES.contains(&family.as_str()) {
+            findings.push(format!("crates/operators/src/{family}: an unknown family"));
+        }
+    }
+    Ok(())
+}
+
+fn blocks(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
+    let folder = root.join("crates/blocks");
+    for path in files(&folder.join("src"), ".rs")? {
+        let block = name(&path).trim_end_matches(".rs").to_owned();
+        if block == "lib" {
+            continue;
+        }
+        // The loop of an emission shares nothing: it is modelled in the islands that run it.
+        let model = if block == "emission" { "island" } else { &block };
+        if !folder.join(format!("tests/{model}.rs")).exists() {
+            findings.push(format!("crates/blocks: `{block}` has no models"));
+        }
+        let faults = folder.join("faults").join(&block);
+        let seeded = if faults.exists() { files(&faults, ".patch")?.len() } else { 0 };
+        if seeded < FAULTS_PER_BLOCK {
+            findings.push(format!(
+                "crates/blocks: `{block}` has {seeded} seeded faults, at least \
+                 {FAULTS_PER_BLOCK} are wanted"
+            ));
+        }
+    }
+    Ok(())
+}
