@@ -1,8 +1,10 @@
-//! The workloads: W1 static and boxed chains, W2 bounded demand, W6 chunks, W9 subscribing.
+//! The workloads: W1 static and boxed chains, W2 bounded demand, W4 streams of streams, W6 chunks,
+//! W9 subscribing.
 
 mod chain;
 mod chunk;
 mod demand;
+mod nested;
 mod start;
 
 use crate::{Kind, Peer, Workload};
@@ -12,6 +14,7 @@ use crate::{Kind, Peer, Workload};
 pub fn chosen(filters: &[String]) -> Vec<Workload> {
     let mut all = chain::workloads();
     all.extend(demand::workloads());
+    all.extend(nested::workloads());
     all.extend(chunk::workloads());
     all.extend(start::workloads());
     all.retain(|workload| {

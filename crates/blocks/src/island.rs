@@ -36,19 +36,24 @@ use crate::turn::{Holder, Turn};
 /// publisher. One allocation.
 pub fn emit<P: Pull, S: Subscriber<P::Item, P::Error>>(producer: P, subscriber: S) {
     let island = Arc::new(Island {
-        turn: Turn::new(Running::<P, S::Active>::Vacant),
+        turn: Turn::held(Running::<P, S::Active>::Vacant),
         fault: Mutex::new(None),
     });
     // The turn is held while the subscriber becomes active: a request from inside
     // `on_subscribe` is noted, and served below.
-    let Some(mut holder) = island.turn.enter() else { unreachable!("a new turn is idle") };
+    // SAFETY: made by `held` above, and this is its one call (model `first_turn_excludes`).
+    let mut holder = unsafe { island.turn.first() };
     let subscription = Subscription::new(island.clone());
     match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
         Ok(active) => {
             holder.with(|running| *running = Running::Source(Emission::new(producer, active)));
-            island.drive(holder);
+            island.drive(&mut holder);
         }
         Err(payload) => undelivered(payload),
+    }
+    // Without a subscription nobody asks or cancels any more.
+    if Arc::strong_count(&island) == 1 {
+        holder.abandon();
     }
 }
 
@@ -66,8 +71,8 @@ struct Island<P: Pull, A> {
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
     /// Emits as the holder of the turn, until there is nothing to do.
-    fn drive(&self, mut holder: Holder<'_, Running<P, A>>) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.turns(&mut holder)));
+    fn drive(&self, holder: &mut Holder<'_, Running<P, A>>) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.turns(holder)));
         if let Err(payload) = outcome {
             // The holder has not left: leaving is the last thing a turn does.
             let running = holder.with(|running| std::mem::replace(running, Running::Vacant));
@@ -145,14 +150,14 @@ pub(crate) fn undelivered(payload: Box<dyn Any + Send>) {
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> {
     fn request(&self, demand: Demand) {
-        if let Some(holder) = self.turn.request(demand) {
-            self.drive(holder);
+        if let Some(mut holder) = self.turn.request(demand) {
+            self.drive(&mut holder);
         }
     }
 
     fn cancel(&self) {
-        if let Some(holder) = self.turn.cancel() {
-            self.drive(holder);
+        if let Some(mut holder) = self.turn.cancel() {
+            self.drive(&mut holder);
         }
     }
 
@@ -163,8 +168,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> 
         // Dropped outside of the lock: what a panic carries is foreign.
         let before = lock(&self.fault).replace(fault);
         drop(before);
-        if let Some(holder) = self.turn.signal() {
-            self.drive(holder);
+        if let Some(mut holder) = self.turn.signal() {
+            self.drive(&mut holder);
         }
     }
 }

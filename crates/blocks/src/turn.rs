@@ -36,6 +36,20 @@ impl<T> Turn<T> {
         Turn { word: DemandWord::new(), state: UnsafeCell::new(state) }
     }
 
+    /// Held from the beginning, with `state`, until the holder of the [first](Turn::first) turn
+    /// leaves.
+    pub fn held(state: T) -> Turn<T> {
+        Turn { word: DemandWord::held(), state: UnsafeCell::new(state) }
+    }
+
+    /// The first turn, which nobody need enter.
+    ///
+    /// # Safety
+    /// The turn was made by [`held`](Turn::held), and this is called once.
+    pub unsafe fn first(&self) -> Holder<'_, T> {
+        Holder { turn: self, gone: false }
+    }
+
     /// Enters if idle.
     pub fn enter(&self) -> Option<Holder<'_, T>> {
         self.admit(self.word.enter())
@@ -100,8 +114,10 @@ impl<T> Holder<'_, T> {
     pub fn with<R>(&mut self, f: impl FnOnce(&mut T) -> R) -> R {
         debug_assert!(!self.gone, "the turn was given up");
         self.turn.state.with_mut(|state| {
-            // SAFETY: this holder entered the word and has not left (`gone` is set by nothing
-            // else), and the word admits no other until it leaves (model `turn_excludes`);
+            // SAFETY: this holder entered the word, or has held it from the beginning, and has
+            // not left (`gone` is set by nothing else but `abandon`, which consumes), and the
+            // word admits no other until it leaves (models `turn_excludes`,
+            // `first_turn_excludes`);
             // `&mut self` keeps this holder from lending the state twice.
             f(unsafe { &mut *state })
         })
@@ -113,6 +129,12 @@ impl<T> Holder<'_, T> {
     pub fn leave(&mut self) -> bool {
         self.gone = self.turn.word.leave();
         self.gone
+    }
+
+    /// Goes away without a word, where nobody is left who could ever knock. Somebody who is
+    /// finds it held for ever.
+    pub fn abandon(mut self) {
+        self.gone = true;
     }
 }
 

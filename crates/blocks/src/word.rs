@@ -76,6 +76,12 @@ impl DemandWord {
         DemandWord(AtomicU64::new(0))
     }
 
+    /// Held, by whoever made it.
+    #[must_use]
+    pub fn held() -> DemandWord {
+        DemandWord(AtomicU64::new(TURN))
+    }
+
     /// Adds demand, saturating; enters if idle.
     pub fn request(&self, demand: Demand) -> Knock {
         // ordering: relaxed; the value is only a guess for the exchange below.

@@ -40,6 +40,22 @@ fn turn_excludes() {
 }
 
 #[test]
+fn first_turn_excludes() {
+    model("turn: first_turn_excludes", || {
+        let turn = Arc::new(Turn::held(0));
+        // SAFETY: made by `held` above, and this is its one call.
+        let first = unsafe { turn.first() };
+        let (second, third) = (turn.clone(), turn.clone());
+        let second = thread::spawn(move || count(second.request(Demand::ONE)));
+        let third = thread::spawn(move || count(third.signal()));
+        let first = count(Some(first));
+        let counts = [first, second.join().unwrap(), third.join().unwrap()];
+        let last = counts.into_iter().flatten().max();
+        assert_eq!(count(turn.signal()), last.map(|last| last + 1), "{counts:?}");
+    });
+}
+
+#[test]
 fn cancel_races_turn() {
     model("turn: cancel_races_turn", || {
         let turn = Arc::new(Turn::new(0));

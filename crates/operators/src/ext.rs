@@ -15,7 +15,7 @@ use crate::filter::*;
 use crate::flatten::*;
 use crate::limit::*;
 use crate::shape::end::Run;
-use crate::shape::stage::Stage;
+use crate::shape::stage::{ItemStage, Stage};
 use crate::source::from_iter;
 use crate::transform::*;
 
@@ -27,12 +27,12 @@ pub trait PublisherExt: Publisher {
     // ---- transform ------------------------------------------------------------------------
 
     /// Each item through a function. See [`Map`].
-    fn map<U, F>(self, f: F) -> Stage<Self, Map<F>>
+    fn map<U, F>(self, f: F) -> ItemStage<Self, Map<F>>
     where
         U: Send + 'static,
         F: FnMut(Self::Item) -> U + Send + 'static,
     {
-        Stage::new(self, Map::new(f))
+        ItemStage::new(self, Map::new(f))
     }
 
     /// Each item through a function that can fail. See [`TryMap`].
@@ -49,39 +49,39 @@ pub trait PublisherExt: Publisher {
 
     /// Each item through a function that may drop it. See [`FilterMap`].
     #[doc(alias = "mapNotNull", alias = "mapOptional", alias = "collect", alias = "handle")]
-    fn filter_map<U, F>(self, f: F) -> Stage<Self, FilterMap<F>>
+    fn filter_map<U, F>(self, f: F) -> ItemStage<Self, FilterMap<F>>
     where
         U: Send + 'static,
         F: FnMut(Self::Item) -> Option<U> + Send + 'static,
     {
-        Stage::new(self, FilterMap::new(f))
+        ItemStage::new(self, FilterMap::new(f))
     }
 
     /// Each item with a state, through a function that may end the stream. See [`Scan`].
     #[doc(alias = "statefulMap")]
-    fn scan<S, U, F>(self, state: S, f: F) -> Stage<Self, Scan<S, F>>
+    fn scan<S, U, F>(self, state: S, f: F) -> ItemStage<Self, Scan<S, F>>
     where
         S: Send + 'static,
         U: Send + 'static,
         F: FnMut(&mut S, Self::Item) -> Option<U> + Send + 'static,
     {
-        Stage::new(self, Scan::new(state, f))
+        ItemStage::new(self, Scan::new(state, f))
     }
 
     /// A fold that sends each of its states, the seed first. See [`RunningFold`].
     #[doc(alias = "scan", alias = "scanWith", alias = "accumulate")]
-    fn running_fold<S, F>(self, seed: S, f: F) -> Stage<Self, RunningFold<S, F>>
+    fn running_fold<S, F>(self, seed: S, f: F) -> ItemStage<Self, RunningFold<S, F>>
     where
         S: Clone + Send + 'static,
         F: FnMut(S, Self::Item) -> S + Send + 'static,
     {
-        Stage::new(self, RunningFold::new(seed, f))
+        ItemStage::new(self, RunningFold::new(seed, f))
     }
 
     /// Each item with its number, from zero. See [`Enumerate`].
     #[doc(alias = "index", alias = "zipWithIndex")]
-    fn enumerate(self) -> Stage<Self, Enumerate> {
-        Stage::new(self, Enumerate::new())
+    fn enumerate(self) -> ItemStage<Self, Enumerate> {
+        ItemStage::new(self, Enumerate::new())
     }
 
     /// Each item with a state, which may give a last item. See [`StatefulMap`].
@@ -91,7 +91,7 @@ pub trait PublisherExt: Publisher {
         create: C,
         f: F,
         on_complete: D,
-    ) -> Stage<Self, StatefulMap<C, S, F, D>>
+    ) -> ItemStage<Self, StatefulMap<C, S, F, D>>
     where
         S: Send + 'static,
         U: Send + 'static,
@@ -99,7 +99,7 @@ pub trait PublisherExt: Publisher {
         F: FnMut(&mut S, Self::Item) -> U + Send + 'static,
         D: FnOnce(S) -> Option<U> + Send + 'static,
     {
-        Stage::new(self, StatefulMap::new(create, f, on_complete))
+        ItemStage::new(self, StatefulMap::new(create, f, on_complete))
     }
 
     /// Each item through a function that uses a resource, which is closed at the end. See [`MapWithResource`].
@@ -138,149 +138,149 @@ pub trait PublisherExt: Publisher {
 
     /// Each item with the one before. See [`Pairwise`].
     #[doc(alias = "buffer", alias = "sliding", alias = "tuple_windows")]
-    fn pairwise(self) -> Stage<Self, Pairwise<Self::Item>>
+    fn pairwise(self) -> ItemStage<Self, Pairwise<Self::Item>>
     where
         Self::Item: Clone,
     {
-        Stage::new(self, Pairwise::new())
+        ItemStage::new(self, Pairwise::new())
     }
 
     /// Each item converted into another type. See [`MapInto`].
     #[doc(alias = "cast", alias = "ofType")]
-    fn map_into<U>(self) -> Stage<Self, MapInto<U>>
+    fn map_into<U>(self) -> ItemStage<Self, MapInto<U>>
     where
         U: Send + 'static,
         Self::Item: Into<U>,
     {
-        Stage::new(self, MapInto::new())
+        ItemStage::new(self, MapInto::new())
     }
 
     // ---- filter ---------------------------------------------------------------------------
 
     /// Only the items that pass a test. See [`Filter`].
-    fn filter<F>(self, f: F) -> Stage<Self, Filter<F>>
+    fn filter<F>(self, f: F) -> ItemStage<Self, Filter<F>>
     where
         F: FnMut(&Self::Item) -> bool + Send + 'static,
     {
-        Stage::new(self, Filter::new(f))
+        ItemStage::new(self, Filter::new(f))
     }
 
     /// All but the first `n` items. See [`Skip`].
     #[doc(alias = "drop")]
-    fn skip(self, n: u64) -> Stage<Self, Skip> {
-        Stage::new(self, Skip::new(n))
+    fn skip(self, n: u64) -> ItemStage<Self, Skip> {
+        ItemStage::new(self, Skip::new(n))
     }
 
     /// All items from the first that fails a test. See [`SkipWhile`].
     #[doc(alias = "dropWhile", alias = "skipUntil")]
-    fn skip_while<F>(self, f: F) -> Stage<Self, SkipWhile<F>>
+    fn skip_while<F>(self, f: F) -> ItemStage<Self, SkipWhile<F>>
     where
         F: FnMut(&Self::Item) -> bool + Send + 'static,
     {
-        Stage::new(self, SkipWhile::new(f))
+        ItemStage::new(self, SkipWhile::new(f))
     }
 
     /// All but the last `n` items. See [`SkipLast`].
     #[doc(alias = "dropLast")]
-    fn skip_last(self, n: usize) -> Stage<Self, SkipLast<Self::Item>> {
-        Stage::new(self, SkipLast::new(n))
+    fn skip_last(self, n: usize) -> ItemStage<Self, SkipLast<Self::Item>> {
+        ItemStage::new(self, SkipLast::new(n))
     }
 
     /// The first item and each `n`-th after it. See [`StepBy`].
     #[track_caller]
-    fn step_by(self, n: u64) -> Stage<Self, StepBy> {
-        Stage::new(self, StepBy::new(n))
+    fn step_by(self, n: u64) -> ItemStage<Self, StepBy> {
+        ItemStage::new(self, StepBy::new(n))
     }
 
     /// Each item that differs from the one before. See [`Dedup`].
     #[doc(alias = "distinctUntilChanged", alias = "dropRepeated")]
-    fn dedup(self) -> Stage<Self, Dedup<Self::Item>>
+    fn dedup(self) -> ItemStage<Self, Dedup<Self::Item>>
     where
         Self::Item: Clone + PartialEq,
     {
-        Stage::new(self, Dedup::new())
+        ItemStage::new(self, Dedup::new())
     }
 
     /// Each item whose key differs from that of the one before. See [`DedupByKey`].
     #[doc(alias = "distinctUntilChanged", alias = "dropRepeated")]
-    fn dedup_by_key<K, F>(self, f: F) -> Stage<Self, DedupByKey<K, F>>
+    fn dedup_by_key<K, F>(self, f: F) -> ItemStage<Self, DedupByKey<K, F>>
     where
         K: PartialEq + Send + 'static,
         F: FnMut(&Self::Item) -> K + Send + 'static,
     {
-        Stage::new(self, DedupByKey::new(f))
+        ItemStage::new(self, DedupByKey::new(f))
     }
 
     /// Each item that was not sent before. See [`Unique`].
     #[doc(alias = "distinct")]
-    fn unique(self) -> Stage<Self, Unique<Self::Item>>
+    fn unique(self) -> ItemStage<Self, Unique<Self::Item>>
     where
         Self::Item: Clone + Eq + Hash,
     {
-        Stage::new(self, Unique::new())
+        ItemStage::new(self, Unique::new())
     }
 
     /// Each item whose key was not seen before. See [`UniqueBy`].
     #[doc(alias = "distinct")]
-    fn unique_by<K, F>(self, f: F) -> Stage<Self, UniqueBy<K, F>>
+    fn unique_by<K, F>(self, f: F) -> ItemStage<Self, UniqueBy<K, F>>
     where
         K: Eq + Hash + Send + 'static,
         F: FnMut(&Self::Item) -> K + Send + 'static,
     {
-        Stage::new(self, UniqueBy::new(f))
+        ItemStage::new(self, UniqueBy::new(f))
     }
 
     /// Each item that is not among the last `capacity` different ones. See [`UniqueWithin`].
     #[doc(alias = "distinct")]
     #[track_caller]
-    fn unique_within(self, capacity: usize) -> Stage<Self, UniqueWithin<Self::Item>>
+    fn unique_within(self, capacity: usize) -> ItemStage<Self, UniqueWithin<Self::Item>>
     where
         Self::Item: Clone + Eq + Hash,
     {
-        Stage::new(self, UniqueWithin::new(capacity))
+        ItemStage::new(self, UniqueWithin::new(capacity))
     }
 
     /// The end alone, without the items. See [`IgnoreItems`].
     #[doc(alias = "ignoreElements", alias = "Sink.ignore")]
-    fn ignore_items(self) -> Stage<Self, IgnoreItems> {
-        Stage::new(self, IgnoreItems::new())
+    fn ignore_items(self) -> ItemStage<Self, IgnoreItems> {
+        ItemStage::new(self, IgnoreItems::new())
     }
 
     /// An item where upstream has none. See [`DefaultIfEmpty`].
     #[doc(alias = "defaultIfEmpty", alias = "orElse")]
-    fn default_if_empty(self, default: Self::Item) -> Stage<Self, DefaultIfEmpty<Self::Item>> {
-        Stage::new(self, DefaultIfEmpty::new(default))
+    fn default_if_empty(self, default: Self::Item) -> ItemStage<Self, DefaultIfEmpty<Self::Item>> {
+        ItemStage::new(self, DefaultIfEmpty::new(default))
     }
 
     // ---- limit ----------------------------------------------------------------------------
 
     /// The first `n` items. See [`Take`].
-    fn take(self, n: u64) -> Stage<Self, Take> {
-        Stage::new(self, Take::new(n))
+    fn take(self, n: u64) -> ItemStage<Self, Take> {
+        ItemStage::new(self, Take::new(n))
     }
 
     /// The items before the first that fails a test. See [`TakeWhile`].
     #[doc(alias = "takeWhile")]
-    fn take_while<F>(self, f: F) -> Stage<Self, TakeWhile<F>>
+    fn take_while<F>(self, f: F) -> ItemStage<Self, TakeWhile<F>>
     where
         F: FnMut(&Self::Item) -> bool + Send + 'static,
     {
-        Stage::new(self, TakeWhile::new(f))
+        ItemStage::new(self, TakeWhile::new(f))
     }
 
     /// The items up to the first that passes a test, and that one. See [`TakeThrough`].
     #[doc(alias = "takeUntil")]
-    fn take_through<F>(self, f: F) -> Stage<Self, TakeThrough<F>>
+    fn take_through<F>(self, f: F) -> ItemStage<Self, TakeThrough<F>>
     where
         F: FnMut(&Self::Item) -> bool + Send + 'static,
     {
-        Stage::new(self, TakeThrough::new(f))
+        ItemStage::new(self, TakeThrough::new(f))
     }
 
     /// The last `n` items. See [`TakeLast`].
     #[doc(alias = "takeLast")]
-    fn take_last(self, n: usize) -> Stage<Self, TakeLast<Self::Item>> {
-        Stage::new(self, TakeLast::new(n))
+    fn take_last(self, n: usize) -> ItemStage<Self, TakeLast<Self::Item>> {
+        ItemStage::new(self, TakeLast::new(n))
     }
 
     /// An error where there are more than `max` items. See [`Limit`].
@@ -300,12 +300,12 @@ pub trait PublisherExt: Publisher {
 
     /// Each item through a function, until that gives nothing. See [`MapWhile`].
     #[doc(alias = "collectWhile")]
-    fn map_while<U, F>(self, f: F) -> Stage<Self, MapWhile<F>>
+    fn map_while<U, F>(self, f: F) -> ItemStage<Self, MapWhile<F>>
     where
         U: Send + 'static,
         F: FnMut(Self::Item) -> Option<U> + Send + 'static,
     {
-        Stage::new(self, MapWhile::new(f))
+        ItemStage::new(self, MapWhile::new(f))
     }
 
     // ---- combine --------------------------------------------------------------------------
@@ -364,18 +364,18 @@ pub trait PublisherExt: Publisher {
     /// Items in groups of `size`. See [`Chunks`].
     #[doc(alias = "buffer", alias = "grouped")]
     #[track_caller]
-    fn chunks(self, size: usize) -> Stage<Self, Chunks<Self::Item>> {
-        Stage::new(self, Chunks::new(size))
+    fn chunks(self, size: usize) -> ItemStage<Self, Chunks<Self::Item>> {
+        ItemStage::new(self, Chunks::new(size))
     }
 
     /// Groups of `size` items, one beginning every `step` items. See [`Sliding`].
     #[doc(alias = "buffer", alias = "windows")]
     #[track_caller]
-    fn sliding(self, size: usize, step: usize) -> Stage<Self, Sliding<Self::Item>>
+    fn sliding(self, size: usize, step: usize) -> ItemStage<Self, Sliding<Self::Item>>
     where
         Self::Item: Clone,
     {
-        Stage::new(self, Sliding::new(size, step))
+        ItemStage::new(self, Sliding::new(size, step))
     }
 
     // ---- fault ----------------------------------------------------------------------------
@@ -447,20 +447,20 @@ pub trait PublisherExt: Publisher {
 
     /// A look at each item. See [`Inspect`].
     #[doc(alias = "doOnNext", alias = "wireTap", alias = "tap")]
-    fn inspect<F>(self, f: F) -> Stage<Self, Inspect<F>>
+    fn inspect<F>(self, f: F) -> ItemStage<Self, Inspect<F>>
     where
         F: FnMut(&Self::Item) + Send + 'static,
     {
-        Stage::new(self, Inspect::new(f))
+        ItemStage::new(self, Inspect::new(f))
     }
 
     /// A look at the first item. See [`InspectFirst`].
     #[doc(alias = "doOnFirst")]
-    fn inspect_first<F>(self, f: F) -> Stage<Self, InspectFirst<F>>
+    fn inspect_first<F>(self, f: F) -> ItemStage<Self, InspectFirst<F>>
     where
         F: FnMut(&Self::Item) + Send + 'static,
     {
-        Stage::new(self, InspectFirst::new(f))
+        ItemStage::new(self, InspectFirst::new(f))
     }
 
     /// A look at the error. See [`InspectErr`].
@@ -474,11 +474,11 @@ pub trait PublisherExt: Publisher {
 
     /// A call at completion. See [`InspectComplete`].
     #[doc(alias = "doOnComplete")]
-    fn inspect_complete<F>(self, f: F) -> Stage<Self, InspectComplete<F>>
+    fn inspect_complete<F>(self, f: F) -> ItemStage<Self, InspectComplete<F>>
     where
         F: FnMut() + Send + 'static,
     {
-        Stage::new(self, InspectComplete::new(f))
+        ItemStage::new(self, InspectComplete::new(f))
     }
 
     /// A look at completion or the error. See [`InspectEnd`].
@@ -501,20 +501,20 @@ pub trait PublisherExt: Publisher {
 
     /// A look at the demand that goes upstream. See [`InspectRequest`].
     #[doc(alias = "doOnRequest")]
-    fn inspect_request<F>(self, f: F) -> Stage<Self, InspectRequest<F>>
+    fn inspect_request<F>(self, f: F) -> ItemStage<Self, InspectRequest<F>>
     where
         F: FnMut(Demand) + Send + 'static,
     {
-        Stage::new(self, InspectRequest::new(f))
+        ItemStage::new(self, InspectRequest::new(f))
     }
 
     /// A call when somebody subscribes. See [`InspectSubscribe`].
     #[doc(alias = "doOnSubscribe", alias = "doFirst")]
-    fn inspect_subscribe<F>(self, f: F) -> Stage<Self, InspectSubscribe<F>>
+    fn inspect_subscribe<F>(self, f: F) -> ItemStage<Self, InspectSubscribe<F>>
     where
         F: FnMut() + Send + 'static,
     {
-        Stage::new(self, InspectSubscribe::new(f))
+        ItemStage::new(self, InspectSubscribe::new(f))
     }
 
     /// A call when all is over, however it ends. See [`Finally`].
@@ -528,18 +528,18 @@ pub trait PublisherExt: Publisher {
 
     /// Hands over the items of a type that stages above take and never deliver. See [`OnDiscard`].
     #[doc(alias = "doOnDiscard")]
-    fn on_discard<D, F>(self, f: F) -> Stage<Self, OnDiscard<D, F>>
+    fn on_discard<D, F>(self, f: F) -> ItemStage<Self, OnDiscard<D, F>>
     where
         D: 'static,
         F: Fn(D) + Send + Sync + 'static,
     {
-        Stage::new(self, OnDiscard::new(f))
+        ItemStage::new(self, OnDiscard::new(f))
     }
 
     /// A name for the stages above, told where one of them panics. See [`Named`].
     #[doc(alias = "name")]
-    fn named(self, name: impl Into<Cow<'static, str>>) -> Stage<Self, Named> {
-        Stage::new(self, Named::new(name.into()))
+    fn named(self, name: impl Into<Cow<'static, str>>) -> ItemStage<Self, Named> {
+        ItemStage::new(self, Named::new(name.into()))
     }
 
     /// An error says that it passed here. See [`Checkpoint`].

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use millstream_core::{More, Pulled};
 
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Items in groups of `size`: [`PublisherExt::chunks`](crate::PublisherExt::chunks).
 ///
@@ -50,6 +50,13 @@ impl<T> Chunks<T> {
         assert!(size > 0, "chunks(0): a chunk holds at least 1 item");
         Chunks { size, chunk: Vec::new() }
     }
+
+    /// Once per chunk, or more often where the size is no promise of that many items.
+    #[cold]
+    fn make_room(&mut self) {
+        let held = self.chunk.len();
+        self.chunk.reserve_exact((self.size - held).min(held.max(RESERVED)));
+    }
 }
 
 crate::opaque_debug::opaque_debug!(Chunks<T>, size);
@@ -59,16 +66,16 @@ pub(crate) fn factor(n: usize) -> NonZeroU64 {
     NonZeroU64::new(n as u64).unwrap_or(NonZeroU64::MIN)
 }
 
-impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Chunks<T> {
+impl<T: Send + 'static> ItemStep<T> for Chunks<T> {
     type Item = Vec<T>;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<Vec<T>, T, E> {
-        if self.chunk.capacity() == 0 {
-            self.chunk.reserve_exact(self.size.min(RESERVED));
+    fn next<E>(&mut self, item: T) -> Emit<Vec<T>, T, E> {
+        // The same question as `push` asks, so that it is asked once.
+        if self.chunk.len() == self.chunk.capacity() {
+            self.make_room();
         }
         self.chunk.push(item);
         if self.chunk.len() < self.size {
@@ -82,15 +89,11 @@ impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Chunks<T> {
         more.times(factor(self.size))
     }
 
-    fn complete(&mut self) -> Pulled<Vec<T>, E> {
+    fn complete<E>(&mut self) -> Pulled<Vec<T>, E> {
         if self.chunk.is_empty() {
             return Pulled::Complete;
         }
         Pulled::Item(std::mem::take(&mut self.chunk))
-    }
-
-    fn error(&mut self, error: E) -> Pulled<Vec<T>, E> {
-        Pulled::Error(error)
     }
 
     fn held(&mut self) -> Option<T> {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use millstream_core::{Credit, More, Pulled};
 
 use crate::chunk::chunks::factor;
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Groups of `size` items, one beginning every `step` items: [`PublisherExt::sliding`](crate::PublisherExt::sliding).
 ///
@@ -85,14 +85,13 @@ impl<T> Sliding<T> {
 
 crate::opaque_debug::opaque_debug!(Sliding<T>, size, step);
 
-impl<T: Clone + Send + 'static, E: Send + 'static> Step<T, E> for Sliding<T> {
+impl<T: Clone + Send + 'static> ItemStep<T> for Sliding<T> {
     type Item = Vec<T>;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<Vec<T>, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<Vec<T>, T, E> {
         if self.gap > 0 {
             self.gap -= 1;
             return Emit::Discard(item);
@@ -120,15 +119,11 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Step<T, E> for Sliding<T> {
         later.get().times(factor(self.step)).plus(More::of(self.size as u64))
     }
 
-    fn complete(&mut self) -> Pulled<Vec<T>, E> {
+    fn complete<E>(&mut self) -> Pulled<Vec<T>, E> {
         if self.group.is_empty() {
             return Pulled::Complete;
         }
         Pulled::Item(self.take_group())
-    }
-
-    fn error(&mut self, error: E) -> Pulled<Vec<T>, E> {
-        Pulled::Error(error)
     }
 
     fn held(&mut self) -> Option<T> {

@@ -1,8 +1,6 @@
 //! `inspect`: a look at each item.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Emit, NoBooks, Step};
+use crate::shape::stage::{Emit, ItemStep, NoBooks};
 
 /// A look at each item:
 /// [`PublisherExt::inspect`](crate::PublisherExt::inspect).
@@ -49,23 +47,17 @@ impl<F> Inspect<F> {
 
 crate::opaque_debug::opaque_debug!(Inspect<F>);
 
-impl<T, E, F> Step<T, E> for Inspect<F>
+impl<T, F> ItemStep<T> for Inspect<F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     F: FnMut(&T) + Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = NoBooks;
+    type Books<E: Send + 'static> = NoBooks;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         (self.f)(&item);
         Emit::Item(item)
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

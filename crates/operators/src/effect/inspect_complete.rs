@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Emit, NoBooks, Step};
+use crate::shape::stage::{Emit, ItemStep, NoBooks};
 
 /// A call at completion, before downstream is told:
 /// [`PublisherExt::inspect_complete`](crate::PublisherExt::inspect_complete).
@@ -49,27 +49,21 @@ impl<F> InspectComplete<F> {
 
 crate::opaque_debug::opaque_debug!(InspectComplete<F>);
 
-impl<T, E, F> Step<T, E> for InspectComplete<F>
+impl<T, F> ItemStep<T> for InspectComplete<F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     F: FnMut() + Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = NoBooks;
+    type Books<E: Send + 'static> = NoBooks;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         Emit::Item(item)
     }
 
-    fn complete(&mut self) -> Pulled<T, E> {
+    fn complete<E>(&mut self) -> Pulled<T, E> {
         (self.f)();
         Pulled::Complete
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

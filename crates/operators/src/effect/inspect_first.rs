@@ -1,8 +1,6 @@
 //! `inspect_first`: a look at the first item.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Emit, NoBooks, Step};
+use crate::shape::stage::{Emit, ItemStep, NoBooks};
 
 /// A look at the first item:
 /// [`PublisherExt::inspect_first`](crate::PublisherExt::inspect_first).
@@ -50,25 +48,19 @@ impl<F> InspectFirst<F> {
 
 crate::opaque_debug::opaque_debug!(InspectFirst<F>);
 
-impl<T, E, F> Step<T, E> for InspectFirst<F>
+impl<T, F> ItemStep<T> for InspectFirst<F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     F: FnMut(&T) + Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = NoBooks;
+    type Books<E: Send + 'static> = NoBooks;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         if !std::mem::replace(&mut self.seen, true) {
             (self.f)(&item);
         }
         Emit::Item(item)
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

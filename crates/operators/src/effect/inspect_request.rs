@@ -1,8 +1,8 @@
 //! `inspect_request`: a look at demand.
 
-use millstream_core::{Demand, More, Pulled};
+use millstream_core::{Demand, More};
 
-use crate::shape::stage::{Emit, NoBooks, Step};
+use crate::shape::stage::{Emit, ItemStep, NoBooks};
 
 /// A look at the demand that goes upstream:
 /// [`PublisherExt::inspect_request`](crate::PublisherExt::inspect_request).
@@ -49,19 +49,17 @@ impl<F> InspectRequest<F> {
 
 crate::opaque_debug::opaque_debug!(InspectRequest<F>);
 
-impl<T, E, F> Step<T, E> for InspectRequest<F>
+impl<T, F> ItemStep<T> for InspectRequest<F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     F: FnMut(Demand) + Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = NoBooks;
+    type Books<E: Send + 'static> = NoBooks;
     const PULLS: bool = false;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         Emit::Item(item)
     }
 
@@ -71,9 +69,5 @@ where
             (self.f)(demand);
         }
         more
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

@@ -1,8 +1,6 @@
 //! `inspect_subscribe`: a call when somebody subscribes.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Emit, NoBooks, Step};
+use crate::shape::stage::{Emit, ItemStep, NoBooks};
 
 /// A call when somebody subscribes, before anything else:
 /// [`PublisherExt::inspect_subscribe`](crate::PublisherExt::inspect_subscribe).
@@ -51,26 +49,20 @@ impl<F> InspectSubscribe<F> {
 
 crate::opaque_debug::opaque_debug!(InspectSubscribe<F>);
 
-impl<T, E, F> Step<T, E> for InspectSubscribe<F>
+impl<T, F> ItemStep<T> for InspectSubscribe<F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     F: FnMut() + Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = NoBooks;
+    type Books<E: Send + 'static> = NoBooks;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         Emit::Item(item)
     }
 
     fn subscribed(&mut self) {
         (self.f)();
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use millstream_core::{Fault, More, Pulled};
+use millstream_core::{Fault, More};
 
-use crate::shape::stage::{Emit, NoBooks, Step};
+use crate::shape::stage::{Emit, ItemStep, NoBooks};
 
 /// A name for the stages above, told where one of them panics:
 /// [`PublisherExt::named`](crate::PublisherExt::named).
@@ -52,18 +52,16 @@ impl Named {
     }
 }
 
-impl<T, E> Step<T, E> for Named
+impl<T> ItemStep<T> for Named
 where
     T: Send + 'static,
-    E: Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = NoBooks;
+    type Books<E: Send + 'static> = NoBooks;
     const PULLS: bool = false;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         self.below = true;
         Emit::Item(item)
     }
@@ -72,10 +70,6 @@ where
     fn demand(&mut self, more: More) -> More {
         self.below = false;
         more
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 
     fn fault(&mut self, fault: Fault) -> Fault {

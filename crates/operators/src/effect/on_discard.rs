@@ -3,9 +3,9 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use millstream_core::{Discards, Pulled};
+use millstream_core::Discards;
 
-use crate::shape::stage::{Emit, NoBooks, Step};
+use crate::shape::stage::{Emit, ItemStep, NoBooks};
 
 /// Hands over the items of a type that stages upstream of here take and never deliver:
 /// [`PublisherExt::on_discard`](crate::PublisherExt::on_discard).
@@ -60,25 +60,19 @@ impl<D, F> Clone for OnDiscard<D, F> {
 
 crate::opaque_debug::opaque_debug!(OnDiscard<D, F>);
 
-impl<T, E, D, F> Step<T, E> for OnDiscard<D, F>
+impl<T, D, F> ItemStep<T> for OnDiscard<D, F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     D: 'static,
     F: Fn(D) + Send + Sync + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = NoBooks;
+    type Books<E: Send + 'static> = NoBooks;
     const PULLS: bool = false;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         Emit::Item(item)
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 
     fn discards(&self, downstream: Discards) -> Discards {

@@ -1,8 +1,6 @@
 //! `dedup`: each item that differs from the one before.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Each item that differs from the one before: [`PublisherExt::dedup`](crate::PublisherExt::dedup).
 ///
@@ -46,25 +44,19 @@ impl<T> Dedup<T> {
 
 crate::opaque_debug::opaque_debug!(Dedup<T>);
 
-impl<T, E> Step<T, E> for Dedup<T>
+impl<T> ItemStep<T> for Dedup<T>
 where
     T: Clone + PartialEq + Send + 'static,
-    E: Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         if self.last.as_ref() == Some(&item) {
             return Emit::Skip(item);
         }
         self.last = Some(item.clone());
         Emit::Item(item)
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

@@ -1,8 +1,6 @@
 //! `dedup_by_key`: each item whose key differs from the one before.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Each item whose key differs from that of the one before: [`PublisherExt::dedup_by_key`](crate::PublisherExt::dedup_by_key).
 ///
@@ -45,28 +43,22 @@ impl<K, F> DedupByKey<K, F> {
 
 crate::opaque_debug::opaque_debug!(DedupByKey<K, F>);
 
-impl<T, E, K, F> Step<T, E> for DedupByKey<K, F>
+impl<T, K, F> ItemStep<T> for DedupByKey<K, F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     K: PartialEq + Send + 'static,
     F: FnMut(&T) -> K + Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         let key = Some((self.f)(&item));
         if self.last == key {
             return Emit::Skip(item);
         }
         self.last = key;
         Emit::Item(item)
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

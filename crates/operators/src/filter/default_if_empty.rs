@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// An item where upstream has none: [`PublisherExt::default_if_empty`](crate::PublisherExt::default_if_empty).
 ///
@@ -44,23 +44,18 @@ impl<T> DefaultIfEmpty<T> {
 
 crate::opaque_debug::opaque_debug!(DefaultIfEmpty<T>);
 
-impl<T: Send + 'static, E: Send + 'static> Step<T, E> for DefaultIfEmpty<T> {
+impl<T: Send + 'static> ItemStep<T> for DefaultIfEmpty<T> {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         self.default = None;
         Emit::Item(item)
     }
 
-    fn complete(&mut self) -> Pulled<T, E> {
+    fn complete<E>(&mut self) -> Pulled<T, E> {
         self.default.take().map_or(Pulled::Complete, Pulled::Item)
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

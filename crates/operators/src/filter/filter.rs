@@ -1,8 +1,6 @@
 //! `filter`: only the items that pass a test.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Only the items that pass a test: [`PublisherExt::filter`](crate::PublisherExt::filter).
 ///
@@ -43,22 +41,16 @@ impl<F> Filter<F> {
 
 crate::opaque_debug::opaque_debug!(Filter<F>);
 
-impl<T, E, F> Step<T, E> for Filter<F>
+impl<T, F> ItemStep<T> for Filter<F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     F: FnMut(&T) -> bool + Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         if (self.f)(&item) { Emit::Item(item) } else { Emit::Skip(item) }
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

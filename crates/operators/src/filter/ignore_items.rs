@@ -1,8 +1,8 @@
 //! `ignore_items`: the end alone.
 
-use millstream_core::{More, Pulled};
+use millstream_core::More;
 
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// The end alone, without the items: [`PublisherExt::ignore_items`](crate::PublisherExt::ignore_items).
 ///
@@ -41,21 +41,16 @@ impl IgnoreItems {
     }
 }
 
-impl<T: Send + 'static, E: Send + 'static> Step<T, E> for IgnoreItems {
+impl<T: Send + 'static> ItemStep<T> for IgnoreItems {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         Emit::Discard(item)
     }
 
     fn demand(&mut self, _: More) -> More {
         if std::mem::replace(&mut self.asked, true) { More::NONE } else { More::UNBOUNDED }
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

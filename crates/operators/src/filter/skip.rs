@@ -1,8 +1,8 @@
 //! `skip`: all but the first items.
 
-use millstream_core::{More, Pulled};
+use millstream_core::More;
 
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// All but the first `n` items: [`PublisherExt::skip`](crate::PublisherExt::skip).
 ///
@@ -44,13 +44,12 @@ impl Skip {
     }
 }
 
-impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Skip {
+impl<T: Send + 'static> ItemStep<T> for Skip {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         if self.left == 0 {
             return Emit::Item(item);
         }
@@ -64,9 +63,5 @@ impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Skip {
             return more;
         }
         more.plus(More::of(self.left))
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

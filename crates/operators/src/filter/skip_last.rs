@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use millstream_core::{More, Pulled};
+use millstream_core::More;
 
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// All but the last `n` items: [`PublisherExt::skip_last`](crate::PublisherExt::skip_last).
 ///
@@ -48,13 +48,12 @@ impl<T> SkipLast<T> {
 
 crate::opaque_debug::opaque_debug!(SkipLast<T>, n);
 
-impl<T: Send + 'static, E: Send + 'static> Step<T, E> for SkipLast<T> {
+impl<T: Send + 'static> ItemStep<T> for SkipLast<T> {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         self.kept.push_back(item);
         if self.kept.len() <= self.n {
             return Emit::Keep;
@@ -68,10 +67,6 @@ impl<T: Send + 'static, E: Send + 'static> Step<T, E> for SkipLast<T> {
             return more;
         }
         more.plus(More::of(self.n as u64))
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 
     fn held(&mut self) -> Option<T> {

@@ -1,8 +1,6 @@
 //! `skip_while`: all items from the first that fails a test.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// All items from the first that fails a test: [`PublisherExt::skip_while`](crate::PublisherExt::skip_while).
 ///
@@ -45,26 +43,20 @@ impl<F> SkipWhile<F> {
 
 crate::opaque_debug::opaque_debug!(SkipWhile<F>, passing);
 
-impl<T, E, F> Step<T, E> for SkipWhile<F>
+impl<T, F> ItemStep<T> for SkipWhile<F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     F: FnMut(&T) -> bool + Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         if !self.passing && (self.f)(&item) {
             return Emit::Skip(item);
         }
         self.passing = true;
         Emit::Item(item)
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

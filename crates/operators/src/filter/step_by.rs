@@ -1,8 +1,6 @@
 //! `step_by`: the first item and every so many after it.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// The first item and each `n`-th after it: [`PublisherExt::step_by`](crate::PublisherExt::step_by).
 ///
@@ -48,13 +46,12 @@ impl StepBy {
     }
 }
 
-impl<T: Send + 'static, E: Send + 'static> Step<T, E> for StepBy {
+impl<T: Send + 'static> ItemStep<T> for StepBy {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         match self.left.checked_sub(1) {
             Some(left) => {
                 self.left = left;
@@ -65,9 +62,5 @@ impl<T: Send + 'static, E: Send + 'static> Step<T, E> for StepBy {
                 Emit::Item(item)
             }
         }
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

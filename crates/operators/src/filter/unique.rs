@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Each item that was not sent before: [`PublisherExt::unique`](crate::PublisherExt::unique).
 ///
@@ -47,25 +45,19 @@ impl<T> Unique<T> {
 
 crate::opaque_debug::opaque_debug!(Unique<T>);
 
-impl<T, E> Step<T, E> for Unique<T>
+impl<T> ItemStep<T> for Unique<T>
 where
     T: Clone + Eq + Hash + Send + 'static,
-    E: Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         if self.seen.contains(&item) {
             return Emit::Skip(item);
         }
         self.seen.insert(item.clone());
         Emit::Item(item)
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Each item whose key was not seen before: [`PublisherExt::unique_by`](crate::PublisherExt::unique_by).
 ///
@@ -48,24 +46,18 @@ impl<K, F> UniqueBy<K, F> {
 
 crate::opaque_debug::opaque_debug!(UniqueBy<K, F>);
 
-impl<T, E, K, F> Step<T, E> for UniqueBy<K, F>
+impl<T, K, F> ItemStep<T> for UniqueBy<K, F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     K: Eq + Hash + Send + 'static,
     F: FnMut(&T) -> K + Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         let key = (self.f)(&item);
         if self.seen.insert(key) { Emit::Item(item) } else { Emit::Skip(item) }
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Each item that is not among the last `capacity` different ones: [`PublisherExt::unique_within`](crate::PublisherExt::unique_within).
 ///
@@ -56,16 +54,14 @@ impl<T> UniqueWithin<T> {
 
 crate::opaque_debug::opaque_debug!(UniqueWithin<T>, capacity);
 
-impl<T, E> Step<T, E> for UniqueWithin<T>
+impl<T> ItemStep<T> for UniqueWithin<T>
 where
     T: Clone + Eq + Hash + Send + 'static,
-    E: Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         self.now += 1;
         if let Some(last) = self.last.get_mut(&item) {
             let before = std::mem::replace(last, self.now);
@@ -82,9 +78,5 @@ where
         self.last.insert(item.clone(), self.now);
         self.order.insert(self.now, item.clone());
         Emit::Item(item)
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

@@ -1,5 +1,6 @@
 //! `concat_map`: each item becomes a publisher, one after another.
 
+use std::convert::Infallible;
 use std::marker::PhantomData;
 
 use millstream_blocks::relay::{Feeder, Sequence, SourceEnd, Then, relay};
@@ -120,6 +121,32 @@ impl<F, I: Pull> Flatten<F, I> {
     }
 }
 
+impl<F, I: Pull> Flatten<F, I> {
+    /// The inner publisher is a local, which stays in registers, and is put in its place only
+    /// where `send` stops it.
+    #[inline]
+    fn send_from(
+        &mut self,
+        mut inner: I,
+        mut send: impl FnMut(Option<I::Item>) -> bool,
+    ) -> Pulled<Infallible, I::Error> {
+        loop {
+            let goes_on = match inner.pull() {
+                Pulled::Item(item) => send(Some(item)),
+                Pulled::Skipped => send(None),
+                Pulled::Complete => return Pulled::Pending,
+                Pulled::Error(error) => return Pulled::Error(error),
+                Pulled::Pending => unreachable!("what is pulled in place has its items at hand"),
+            };
+            if !goes_on {
+                self.inner = Some(inner);
+                self.started = true;
+                return Pulled::Skipped;
+            }
+        }
+    }
+}
+
 impl<T, F, I> Expand<T, I::Error> for Flatten<F, I>
 where
     T: Send + 'static,
@@ -141,6 +168,27 @@ where
         self.started = true;
         let pulled = inner.pull();
         self.digest(pulled)
+    }
+
+    #[inline]
+    fn send_each(
+        &mut self,
+        send: impl FnMut(Option<I::Item>) -> bool,
+    ) -> Pulled<Infallible, I::Error> {
+        match self.inner.take() {
+            Some(inner) => self.send_from(inner, send),
+            None => Pulled::Pending,
+        }
+    }
+
+    #[inline]
+    fn send_all(
+        &mut self,
+        item: T,
+        send: impl FnMut(Option<I::Item>) -> bool,
+    ) -> Pulled<Infallible, I::Error> {
+        let inner = (self.f)(item);
+        self.send_from(inner, send)
     }
 
     fn look_ahead(&mut self) -> Pulled<I::Item, I::Error> {

@@ -1,8 +1,6 @@
 //! `map_while`: each item through a function, until it gives nothing.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Each item through a function, until that gives nothing: [`PublisherExt::map_while`](crate::PublisherExt::map_while).
 ///
@@ -44,26 +42,20 @@ impl<F> MapWhile<F> {
 
 crate::opaque_debug::opaque_debug!(MapWhile<F>);
 
-impl<T, E, U, F> Step<T, E> for MapWhile<F>
+impl<T, U, F> ItemStep<T> for MapWhile<F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     U: Send + 'static,
     F: FnMut(T) -> Option<U> + Send + 'static,
 {
     type Item = U;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<U, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<U, T, E> {
         match (self.f)(item) {
             Some(item) => Emit::Item(item),
             None => Emit::Complete,
         }
-    }
-
-    fn error(&mut self, error: E) -> Pulled<U, E> {
-        Pulled::Error(error)
     }
 }

@@ -1,8 +1,8 @@
 //! `take`: the first items.
 
-use millstream_core::{Credit, Demand, More, Pulled};
+use millstream_core::{Credit, Demand, More};
 
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// The first `n` items: [`PublisherExt::take`](crate::PublisherExt::take).
 ///
@@ -46,13 +46,12 @@ impl Take {
     }
 }
 
-impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Take {
+impl<T: Send + 'static> ItemStep<T> for Take {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         self.left -= 1;
         if self.left == 0 { Emit::Last(item) } else { Emit::Item(item) }
     }
@@ -68,9 +67,5 @@ impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Take {
             Some(demand) => More::from(Demand::new(self.unasked.spend_up_to(demand.get()))),
             None => More::NONE,
         }
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

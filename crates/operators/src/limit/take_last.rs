@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use millstream_core::{More, Pulled};
 
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// The last `n` items: [`PublisherExt::take_last`](crate::PublisherExt::take_last).
 ///
@@ -49,14 +49,13 @@ impl<T> TakeLast<T> {
 
 crate::opaque_debug::opaque_debug!(TakeLast<T>, n);
 
-impl<T: Send + 'static, E: Send + 'static> Step<T, E> for TakeLast<T> {
+impl<T: Send + 'static> ItemStep<T> for TakeLast<T> {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         self.kept.push_back(item);
         if self.kept.len() <= self.n {
             return Emit::Keep;
@@ -68,12 +67,8 @@ impl<T: Send + 'static, E: Send + 'static> Step<T, E> for TakeLast<T> {
         if std::mem::replace(&mut self.asked, true) { More::NONE } else { More::UNBOUNDED }
     }
 
-    fn complete(&mut self) -> Pulled<T, E> {
+    fn complete<E>(&mut self) -> Pulled<T, E> {
         self.kept.pop_front().map_or(Pulled::Complete, Pulled::Item)
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 
     fn held(&mut self) -> Option<T> {

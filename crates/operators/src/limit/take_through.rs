@@ -1,8 +1,6 @@
 //! `take_through`: the items up to the first that passes a test, and that one.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// The items up to the first that passes a test, and that one: [`PublisherExt::take_through`](crate::PublisherExt::take_through).
 ///
@@ -44,22 +42,16 @@ impl<F> TakeThrough<F> {
 
 crate::opaque_debug::opaque_debug!(TakeThrough<F>);
 
-impl<T, E, F> Step<T, E> for TakeThrough<F>
+impl<T, F> ItemStep<T> for TakeThrough<F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     F: FnMut(&T) -> bool + Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         if (self.f)(&item) { Emit::Last(item) } else { Emit::Item(item) }
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

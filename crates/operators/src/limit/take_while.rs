@@ -1,8 +1,6 @@
 //! `take_while`: the items before the first that fails a test.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// The items before the first that fails a test: [`PublisherExt::take_while`](crate::PublisherExt::take_while).
 ///
@@ -44,22 +42,16 @@ impl<F> TakeWhile<F> {
 
 crate::opaque_debug::opaque_debug!(TakeWhile<F>);
 
-impl<T, E, F> Step<T, E> for TakeWhile<F>
+impl<T, F> ItemStep<T> for TakeWhile<F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     F: FnMut(&T) -> bool + Send + 'static,
 {
     type Item = T;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<T, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         if (self.f)(&item) { Emit::Item(item) } else { Emit::Stop(item) }
-    }
-
-    fn error(&mut self, error: E) -> Pulled<T, E> {
-        Pulled::Error(error)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | shape | for | an operator writes |
 //! |---|---|---|
-//! | [`stage`] | at most one item out for each item in: `map`, `filter`, `take`, `chunks` | a [`Step`](stage::Step) |
+//! | [`stage`] | at most one item out for each item in: `map`, `filter`, `take`, `chunks` | an [`ItemStep`](stage::ItemStep), or a [`Step`](stage::Step) where failures matter |
 //! | [`pump`] | many items out for one in: `concat_map`, `concat_map_iter` | an [`Expand`](pump::Expand) |
 //! | [`end`] | the end of a stream: `collect`, `fold`, `for_each` | a [`Gather`](end::Gather) |
 //! | `relay` in `millstream-blocks` | one source after another: `chain`, `retry` | a `Sequence` |

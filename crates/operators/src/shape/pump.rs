@@ -7,6 +7,7 @@
 //! It hands the thread back after a number of items ([`More::YIELD`]), so that a cancellation is
 //! seen even where one item gives a million, or an endless number.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -35,6 +36,38 @@ pub trait Expand<T, E>: Send + 'static {
     /// The next item for downstream; [`Pulled::Pending`] where another item of upstream is
     /// needed for it, [`Pulled::Complete`] to cancel upstream and complete.
     fn produce(&mut self) -> Pulled<Self::Item, Self::Error>;
+
+    /// Sends what is left of the items taken, without counting: [`None`] to `send` where an item
+    /// was skipped. [`Pulled::Skipped`] where `send` said to stop, else why there is none.
+    fn send_each(
+        &mut self,
+        mut send: impl FnMut(Option<Self::Item>) -> bool,
+    ) -> Pulled<Infallible, Self::Error> {
+        loop {
+            let goes_on = match self.produce() {
+                Pulled::Item(item) => send(Some(item)),
+                Pulled::Skipped => send(None),
+                Pulled::Pending => return Pulled::Pending,
+                Pulled::Complete => return Pulled::Complete,
+                Pulled::Error(error) => return Pulled::Error(error),
+            };
+            if !goes_on {
+                return Pulled::Skipped;
+            }
+        }
+    }
+
+    /// [`accept`](Expand::accept) and [`send_each`](Expand::send_each) in one: what an item gives
+    /// at once need not be kept.
+    #[inline]
+    fn send_all(
+        &mut self,
+        item: T,
+        send: impl FnMut(Option<Self::Item>) -> bool,
+    ) -> Pulled<Infallible, Self::Error> {
+        self.accept(item);
+        self.send_each(send)
+    }
 
     /// Called without demand after the end of upstream: [`Pulled::Complete`] where nothing is
     /// left, [`Pulled::Pending`] where that cannot be told without demand.
@@ -117,12 +150,59 @@ struct ActivePump<O, A, F> {
 }
 
 impl<O, A, F> ActivePump<O, A, F> {
+    /// As [`pump`](Self::pump) where nobody counts; `item` is what upstream has just sent.
     #[inline]
+    fn gush<T, E>(&mut self, item: Option<T>) -> More
+    where
+        O: Expand<T, E, Error = F>,
+        A: ActiveSubscriber<O::Item, F>,
+    {
+        let ActivePump { expand, downstream, .. } = self;
+        let mut left = STRETCH;
+        let mut stop = More::YIELD;
+        let send = |item| {
+            if let Some(item) = item {
+                let answer = downstream.on_next(item);
+                if answer.is_special() {
+                    stop = answer;
+                    return false;
+                }
+            }
+            left -= 1;
+            left > 0
+        };
+        let stopped = match item {
+            Some(item) => expand.send_all(item, send),
+            None => expand.send_each(send),
+        };
+        match stopped {
+            Pulled::Item(never) => match never {},
+            Pulled::Skipped => stop,
+            Pulled::Pending => self.ask(),
+            Pulled::Complete => self.stop(End::Completed),
+            Pulled::Error(error) => self.stop(End::Failed(error)),
+        }
+    }
+
+    #[inline]
+    fn ask(&mut self) -> More {
+        if std::mem::replace(&mut self.asked, true) { More::NONE } else { More::ONE }
+    }
+
+    #[cold]
+    fn stop(&mut self, end: End<F>) -> More {
+        self.pending = Some(end);
+        More::CANCEL
+    }
+
     fn pump<T, E>(&mut self) -> More
     where
         O: Expand<T, E, Error = F>,
         A: ActiveSubscriber<O::Item, F>,
     {
+        if self.owed.is_unbounded() {
+            return self.gush(None);
+        }
         for _ in 0..STRETCH {
             if self.owed.is_empty() {
                 return More::NONE;
@@ -137,21 +217,9 @@ impl<O, A, F> ActivePump<O, A, F> {
                     self.owed.add(answer);
                 }
                 Pulled::Skipped => {}
-                Pulled::Pending => {
-                    return if std::mem::replace(&mut self.asked, true) {
-                        More::NONE
-                    } else {
-                        More::ONE
-                    };
-                }
-                Pulled::Complete => {
-                    self.pending = Some(End::Completed);
-                    return More::CANCEL;
-                }
-                Pulled::Error(error) => {
-                    self.pending = Some(End::Failed(error));
-                    return More::CANCEL;
-                }
+                Pulled::Pending => return self.ask(),
+                Pulled::Complete => return self.stop(End::Completed),
+                Pulled::Error(error) => return self.stop(End::Failed(error)),
             }
         }
         More::YIELD
@@ -165,9 +233,12 @@ where
     O: Expand<T, E>,
     A: ActiveSubscriber<O::Item, O::Error>,
 {
-    #[inline]
+    #[inline(always)]
     fn on_next(&mut self, item: T) -> More {
         self.asked = false;
+        if self.owed.is_unbounded() {
+            return self.gush(Some(item));
+        }
         self.expand.accept(item);
         self.pump()
     }

@@ -125,6 +125,131 @@ pub trait Step<T, E>: Send + 'static {
     }
 }
 
+/// A [`Step`] that has to do with items only: failures pass it as they are.
+///
+/// Most operators are one. To know its items the compiler need not know how upstream fails, which
+/// makes the proof that a long chain is a publisher a line instead of a tree: fifty stages compile
+/// in half the time. The methods are those of [`Step`], for any error.
+pub trait ItemStep<T>: Send + 'static {
+    /// As [`Step::Item`].
+    type Item: Send + 'static;
+
+    /// As [`Step::Books`].
+    type Books<E: Send + 'static>: Bookkeeping<E>;
+
+    /// As [`Step::HOLDS`].
+    const HOLDS: bool = false;
+
+    /// As [`Step::PULLS`].
+    const PULLS: bool = true;
+
+    /// As [`Step::subscribed`].
+    fn subscribed(&mut self) {}
+
+    /// As [`Step::next`].
+    fn next<E>(&mut self, item: T) -> Emit<Self::Item, T, E>;
+
+    /// As [`Step::demand`].
+    #[inline]
+    fn demand(&mut self, more: More) -> More {
+        more
+    }
+
+    /// As [`Step::first`].
+    fn first(&mut self) -> Option<Self::Item> {
+        None
+    }
+
+    /// As [`Step::complete`].
+    fn complete<E>(&mut self) -> Pulled<Self::Item, E> {
+        Pulled::Complete
+    }
+
+    /// As [`Step::held`].
+    fn held(&mut self) -> Option<T> {
+        None
+    }
+
+    /// As [`Step::cancelled`].
+    fn cancelled(&mut self) {}
+
+    /// As [`Step::fault`].
+    fn fault(&mut self, fault: Fault) -> Fault {
+        fault
+    }
+
+    /// As [`Step::discards`].
+    fn discards(&self, downstream: Discards) -> Discards {
+        downstream
+    }
+}
+
+/// An [`ItemStep`] as a [`Step`].
+struct OfItems<O>(O);
+
+impl<T, E, O> Step<T, E> for OfItems<O>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    O: ItemStep<T>,
+{
+    type Item = O::Item;
+    type Error = E;
+    type Books = O::Books<E>;
+    const HOLDS: bool = O::HOLDS;
+    const PULLS: bool = O::PULLS;
+
+    #[inline]
+    fn subscribed(&mut self) {
+        self.0.subscribed();
+    }
+
+    #[inline(always)]
+    fn next(&mut self, item: T) -> Emit<O::Item, T, E> {
+        self.0.next(item)
+    }
+
+    #[inline]
+    fn demand(&mut self, more: More) -> More {
+        self.0.demand(more)
+    }
+
+    #[inline]
+    fn first(&mut self) -> Option<O::Item> {
+        self.0.first()
+    }
+
+    #[inline]
+    fn complete(&mut self) -> Pulled<O::Item, E> {
+        self.0.complete()
+    }
+
+    #[inline]
+    fn error(&mut self, error: E) -> Pulled<O::Item, E> {
+        Pulled::Error(error)
+    }
+
+    #[inline]
+    fn held(&mut self) -> Option<T> {
+        self.0.held()
+    }
+
+    #[inline]
+    fn cancelled(&mut self) {
+        self.0.cancelled();
+    }
+
+    #[inline]
+    fn fault(&mut self, fault: Fault) -> Fault {
+        self.0.fault(fault)
+    }
+
+    #[inline]
+    fn discards(&self, downstream: Discards) -> Discards {
+        self.0.discards(downstream)
+    }
+}
+
 /// What a stage keeps beside its step. A trait so that a stage that needs nothing is as small as
 /// its step: a chain is moved when it starts and when it ends.
 pub trait Bookkeeping<F>: Send + 'static {
@@ -278,6 +403,55 @@ where
         match self.upstream.into_pull() {
             Ok(producer) => Ok(StagePull { producer, step: self.step, phase: Phase::Fresh }),
             Err(upstream) => Err(Stage { upstream, step: self.step }),
+        }
+    }
+}
+
+/// A publisher with an [`ItemStep`] after it.
+#[derive(Clone)]
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct ItemStage<P, O> {
+    upstream: P,
+    step: O,
+}
+
+impl<P, O> ItemStage<P, O> {
+    /// `step` after `upstream`.
+    pub fn new(upstream: P, step: O) -> ItemStage<P, O> {
+        ItemStage { upstream, step }
+    }
+}
+
+impl<P, O: fmt::Debug> fmt::Debug for ItemStage<P, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stage").field(&self.step).finish()
+    }
+}
+
+// No bound here may name `P::Error`: see `ItemStep`.
+impl<P, O> Publisher for ItemStage<P, O>
+where
+    P: Publisher,
+    O: ItemStep<P::Item>,
+{
+    type Item = O::Item;
+    type Error = P::Error;
+    const PULLS: bool = P::PULLS && O::PULLS;
+
+    #[inline]
+    fn subscribe<S: Subscriber<O::Item, P::Error>>(self, downstream: S) {
+        self.upstream.subscribe(StageSubscriber { step: OfItems(self.step), downstream });
+    }
+
+    fn into_pull(self) -> Result<impl Pull<Item = O::Item, Error = P::Error>, Self> {
+        if !O::PULLS {
+            return Err(self);
+        }
+        match self.upstream.into_pull() {
+            Ok(producer) => {
+                Ok(StagePull { producer, step: OfItems(self.step), phase: Phase::Fresh })
+            }
+            Err(upstream) => Err(ItemStage { upstream, step: self.step }),
         }
     }
 }
@@ -451,7 +625,9 @@ where
     O: Step<T, E>,
     A: ActiveSubscriber<O::Item, O::Error>,
 {
-    #[inline]
+    // Always: once per item and stage. With one stage that does more than a line of code the
+    // compiler makes it a call, which costs as much as the stage.
+    #[inline(always)]
     fn on_next(&mut self, item: T) -> More {
         match self.keeper.step.next(item) {
             Emit::Item(item) => {

@@ -1,8 +1,6 @@
 //! `enumerate`: each item with its number.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Emit, NoBooks, Step};
+use crate::shape::stage::{Emit, ItemStep, NoBooks};
 
 /// Each item with its number, from zero: [`PublisherExt::enumerate`](crate::PublisherExt::enumerate).
 ///
@@ -41,19 +39,14 @@ impl Enumerate {
     }
 }
 
-impl<T: Send + 'static, E: Send + 'static> Step<T, E> for Enumerate {
+impl<T: Send + 'static> ItemStep<T> for Enumerate {
     type Item = (u64, T);
-    type Error = E;
-    type Books = NoBooks;
+    type Books<E: Send + 'static> = NoBooks;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<(u64, T), T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<(u64, T), T, E> {
         let number = self.count;
         self.count += 1;
         Emit::Item((number, item))
-    }
-
-    fn error(&mut self, error: E) -> Pulled<(u64, T), E> {
-        Pulled::Error(error)
     }
 }

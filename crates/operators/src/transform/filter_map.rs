@@ -1,8 +1,6 @@
 //! `filter_map`: each item through a function that may drop it.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Each item through a function that may drop it: [`PublisherExt::filter_map`](crate::PublisherExt::filter_map).
 ///
@@ -45,26 +43,20 @@ impl<F> FilterMap<F> {
 
 crate::opaque_debug::opaque_debug!(FilterMap<F>);
 
-impl<T, E, U, F> Step<T, E> for FilterMap<F>
+impl<T, U, F> ItemStep<T> for FilterMap<F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     U: Send + 'static,
     F: FnMut(T) -> Option<U> + Send + 'static,
 {
     type Item = U;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<U, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<U, T, E> {
         match (self.f)(item) {
             Some(item) => Emit::Item(item),
             None => Emit::KeepAsking,
         }
-    }
-
-    fn error(&mut self, error: E) -> Pulled<U, E> {
-        Pulled::Error(error)
     }
 }

@@ -1,8 +1,6 @@
 //! `map`: each item through a function.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Emit, NoBooks, Step};
+use crate::shape::stage::{Emit, ItemStep, NoBooks};
 
 /// Each item through a function: [`PublisherExt::map`](crate::PublisherExt::map).
 ///
@@ -43,23 +41,17 @@ impl<F> Map<F> {
 
 crate::opaque_debug::opaque_debug!(Map<F>);
 
-impl<T, E, U, F> Step<T, E> for Map<F>
+impl<T, U, F> ItemStep<T> for Map<F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     U: Send + 'static,
     F: FnMut(T) -> U + Send + 'static,
 {
     type Item = U;
-    type Error = E;
-    type Books = NoBooks;
+    type Books<E: Send + 'static> = NoBooks;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<U, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<U, T, E> {
         Emit::Item((self.f)(item))
-    }
-
-    fn error(&mut self, error: E) -> Pulled<U, E> {
-        Pulled::Error(error)
     }
 }

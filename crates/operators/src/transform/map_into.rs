@@ -2,9 +2,7 @@
 
 use std::marker::PhantomData;
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Emit, NoBooks, Step};
+use crate::shape::stage::{Emit, ItemStep, NoBooks};
 
 /// Each item converted into another type: [`PublisherExt::map_into`](crate::PublisherExt::map_into).
 ///
@@ -50,22 +48,16 @@ impl<U> Clone for MapInto<U> {
 
 crate::opaque_debug::opaque_debug!(MapInto<U>);
 
-impl<T, E, U> Step<T, E> for MapInto<U>
+impl<T, U> ItemStep<T> for MapInto<U>
 where
     T: Into<U> + Send + 'static,
-    E: Send + 'static,
     U: Send + 'static,
 {
     type Item = U;
-    type Error = E;
-    type Books = NoBooks;
+    type Books<E: Send + 'static> = NoBooks;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<U, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<U, T, E> {
         Emit::Item(item.into())
-    }
-
-    fn error(&mut self, error: E) -> Pulled<U, E> {
-        Pulled::Error(error)
     }
 }

@@ -1,8 +1,8 @@
 //! `pairwise`: each item with the one before.
 
-use millstream_core::{More, Pulled};
+use millstream_core::More;
 
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Each item with the one before: [`PublisherExt::pairwise`](crate::PublisherExt::pairwise).
 ///
@@ -46,13 +46,12 @@ impl<T> Pairwise<T> {
 
 crate::opaque_debug::opaque_debug!(Pairwise<T>);
 
-impl<T: Clone + Send + 'static, E: Send + 'static> Step<T, E> for Pairwise<T> {
+impl<T: Clone + Send + 'static> ItemStep<T> for Pairwise<T> {
     type Item = (T, T);
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<(T, T), T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<(T, T), T, E> {
         let kept = item.clone();
         match self.last.replace(kept) {
             Some(before) => {
@@ -69,10 +68,6 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Step<T, E> for Pairwise<T> {
             return more;
         }
         more.plus(More::ONE)
-    }
-
-    fn error(&mut self, error: E) -> Pulled<(T, T), E> {
-        Pulled::Error(error)
     }
 
     fn held(&mut self) -> Option<T> {

@@ -2,7 +2,7 @@
 
 use millstream_core::{Credit, More, Pulled};
 
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// A fold that sends each of its states, the seed first: [`PublisherExt::running_fold`](crate::PublisherExt::running_fold).
 ///
@@ -57,20 +57,18 @@ impl<S, F> RunningFold<S, F> {
 
 crate::opaque_debug::opaque_debug!(RunningFold<S, F>, seed);
 
-impl<T, E, S, F> Step<T, E> for RunningFold<S, F>
+impl<T, S, F> ItemStep<T> for RunningFold<S, F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     S: Clone + Send + 'static,
     F: FnMut(S, T) -> S + Send + 'static,
 {
     type Item = S;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<S, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<S, T, E> {
         let Some(state) = self.state.take() else { return Emit::Complete };
         let state = (self.f)(state, item);
         self.state = Some(state.clone());
@@ -97,14 +95,10 @@ where
         self.state.clone()
     }
 
-    fn complete(&mut self) -> Pulled<S, E> {
-        match <Self as Step<T, E>>::first(self) {
+    fn complete<E>(&mut self) -> Pulled<S, E> {
+        match <Self as ItemStep<T>>::first(self) {
             Some(seed) => Pulled::Item(seed),
             None => Pulled::Complete,
         }
-    }
-
-    fn error(&mut self, error: E) -> Pulled<S, E> {
-        Pulled::Error(error)
     }
 }

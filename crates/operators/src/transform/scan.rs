@@ -1,8 +1,6 @@
 //! `scan`: each item with a state, through a function that may end the stream.
 
-use millstream_core::Pulled;
-
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Each item with a state, through a function that may end the stream: [`PublisherExt::scan`](crate::PublisherExt::scan).
 ///
@@ -51,27 +49,21 @@ impl<S, F> Scan<S, F> {
 
 crate::opaque_debug::opaque_debug!(Scan<S, F>);
 
-impl<T, E, U, S, F> Step<T, E> for Scan<S, F>
+impl<T, U, S, F> ItemStep<T> for Scan<S, F>
 where
     T: Send + 'static,
-    E: Send + 'static,
     U: Send + 'static,
     S: Send + 'static,
     F: FnMut(&mut S, T) -> Option<U> + Send + 'static,
 {
     type Item = U;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<U, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<U, T, E> {
         match (self.f)(&mut self.state, item) {
             Some(item) => Emit::Item(item),
             None => Emit::Complete,
         }
-    }
-
-    fn error(&mut self, error: E) -> Pulled<U, E> {
-        Pulled::Error(error)
     }
 }

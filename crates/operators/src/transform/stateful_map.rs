@@ -2,7 +2,7 @@
 
 use millstream_core::Pulled;
 
-use crate::shape::stage::{Books, Emit, Step};
+use crate::shape::stage::{Books, Emit, ItemStep};
 
 /// Each item with a state, which may give a last item: [`PublisherExt::stateful_map`](crate::PublisherExt::stateful_map).
 ///
@@ -67,10 +67,9 @@ impl<C, S, F, D> StatefulMap<C, S, F, D> {
 
 crate::opaque_debug::opaque_debug!(StatefulMap<C, S, F, D>);
 
-impl<T, E, U, C, S, F, D> Step<T, E> for StatefulMap<C, S, F, D>
+impl<T, U, C, S, F, D> ItemStep<T> for StatefulMap<C, S, F, D>
 where
     T: Send + 'static,
-    E: Send + 'static,
     U: Send + 'static,
     S: Send + 'static,
     C: FnOnce() -> S + Send + 'static,
@@ -78,12 +77,11 @@ where
     D: FnOnce(S) -> Option<U> + Send + 'static,
 {
     type Item = U;
-    type Error = E;
-    type Books = Books<E>;
+    type Books<E: Send + 'static> = Books<E>;
     const HOLDS: bool = true;
 
     #[inline]
-    fn next(&mut self, item: T) -> Emit<U, T, E> {
+    fn next<E>(&mut self, item: T) -> Emit<U, T, E> {
         self.state();
         match &mut self.state {
             Some(state) => Emit::Item((self.f)(state, item)),
@@ -91,15 +89,11 @@ where
         }
     }
 
-    fn complete(&mut self) -> Pulled<U, E> {
+    fn complete<E>(&mut self) -> Pulled<U, E> {
         self.state();
         match self.state.take().zip(self.on_complete.take()) {
             Some((state, on_complete)) => on_complete(state).map_or(Pulled::Complete, Pulled::Item),
             None => Pulled::Complete,
         }
-    }
-
-    fn error(&mut self, error: E) -> Pulled<U, E> {
-        Pulled::Error(error)
     }
 }
