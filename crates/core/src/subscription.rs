@@ -108,11 +108,15 @@ impl Subscription {
     pub fn request_raw(&self, n: i64) {
         match Demand::from_raw(n) {
             Ok(demand) => self.request(demand),
-            Err(invalid) => {
-                if let Some(upstream) = &self.0 {
-                    upstream.fail(Fault::InvalidDemand(invalid));
-                }
-            }
+            Err(invalid) => self.fail(Fault::InvalidDemand(invalid)),
+        }
+    }
+
+    /// For stages: ends the stream with `fault`, because something of theirs broke while they
+    /// were being subscribed. Whoever becomes active on this subscription is told.
+    pub fn fail(&self, fault: Fault) {
+        if let Some(upstream) = &self.0 {
+            upstream.fail(fault);
         }
     }
 

@@ -104,6 +104,7 @@ mod in_closures {
     use super::*;
 
     panics! {
+        inspect_subscribe: Complete, |s| s.inspect_subscribe(|| ouch());
         map: Complete, |s| s.map(|n| if n.value() == 2 { ouch() } else { n });
         try_map: Complete, |s| s.try_map(|n| if n.value() == 2 { ouch() } else { Ok::<_, TestError>(n) });
         filter_map: Complete, |s| s.filter_map(|n| if n.value() == 2 { ouch() } else { None::<Token> });

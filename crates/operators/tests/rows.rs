@@ -116,7 +116,7 @@ rows! {
     skip_of_none: |source| source.skip(0), |items| items;
     skip_while: |source| source.skip_while(|n| n.value() < 3), |items| items.into_iter().skip_while(|n| *n < 3);
     skip_last: |source| source.skip_last(2),
-        |items| items[..items.len().saturating_sub(2)].to_vec();
+        |items| items[..items.len().saturating_sub(2)].iter().copied();
     skip_last_of_none: |source| source.skip_last(0), |items| items;
     step_by: |source| source.step_by(2), |items| items.into_iter().step_by(2);
     dedup: |source| source.map(|n| n.map(|n| n / 2)).dedup(),
@@ -155,10 +155,10 @@ rows! {
     take_through: |source| source.take_through(|n| n.value() == 2),
         |items| {
             let end = items.iter().position(|n| *n == 2).map_or(items.len(), |at| at + 1);
-            items[..end].to_vec()
+            items[..end].iter().copied()
         };
     take_last: |source| source.take_last(2),
-        |items| items[items.len().saturating_sub(2)..].to_vec(),
+        |items| items[items.len().saturating_sub(2)..].iter().copied(),
         |options| options.bursts();
     take_last_of_none: |source| source.take_last(0), |_items| [];
     limit: |source| source.limit(5), |items| items.into_iter().take(5), |options| options.may_fail();
@@ -278,7 +278,7 @@ rows! {
         |items| items;
     on_discard: |source| source.on_discard(|_: Token| ()), |items| items;
     on_discard_below_a_buffer: |source| source.take_last(2).on_discard(|_: Token| ()),
-        |items| items[items.len().saturating_sub(2)..].to_vec(),
+        |items| items[items.len().saturating_sub(2)..].iter().copied(),
         |options| options.bursts();
     named: |source| source.named("stage"), |items| items;
     checkpoint: |source| source.checkpoint("here").map_err(|error: AtCheckpoint<TestError>| error.error),

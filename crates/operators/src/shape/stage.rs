@@ -472,7 +472,10 @@ where
 
     #[inline]
     fn on_subscribe(mut self, subscription: Subscription) -> Self::Active {
-        self.step.subscribed();
+        // A panic here is told to downstream, once it is subscribed.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.step.subscribed())) {
+            subscription.fail(Fault::Panicked(Panic::new(payload)));
+        }
         // Only asked where somebody may have to be told.
         let discards =
             if O::Books::KEPT { self.downstream.discards() } else { Discards::default() };
@@ -760,6 +763,8 @@ struct StagePull<P, O> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Fresh,
+    /// The step may have items that come before those of upstream.
+    First,
     Running,
     /// Upstream has ended, the step may still hold items.
     Tail,
@@ -805,12 +810,7 @@ where
             self.phase = Phase::Over;
             return Pulled::Complete;
         }
-        if O::HOLDS
-            && let Some(item) = self.step.first()
-        {
-            return Pulled::Item(item);
-        }
-        self.phase = Phase::Running;
+        self.phase = Phase::First;
         Pulled::Skipped
     }
 }
@@ -835,6 +835,10 @@ where
                     Pulled::Skipped => {}
                     other => return other,
                 },
+                Phase::First => match self.step.first() {
+                    Some(item) if O::HOLDS => return Pulled::Item(item),
+                    _ => self.phase = Phase::Running,
+                },
                 Phase::Tail => return self.step.complete(),
                 Phase::Over => return Pulled::Complete,
             }
@@ -847,7 +851,7 @@ where
                 Pulled::Pending => Pulled::Pending,
                 pulled => self.digest(pulled),
             },
-            Phase::Fresh => Pulled::Pending,
+            Phase::Fresh | Phase::First => Pulled::Pending,
             Phase::Tail => self.step.complete(),
             Phase::Over => Pulled::Complete,
         }

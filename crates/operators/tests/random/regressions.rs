@@ -34,3 +34,27 @@ fn a_scripted_source_that_is_told_enough_still_serves_what_a_stage_holds() {
         panic: None,
     });
 }
+
+#[test]
+fn the_failure_of_an_outer_publisher_does_not_reach_downstream_that_cancelled() {
+    check(&Spec {
+        source: Source::Bursts(3, 1),
+        operators: vec![Op::ConcatMapBoxed(2), Op::TakeWhile(2)],
+        demand: vec![],
+        cancel: None,
+        error: Some(3),
+        panic: None,
+    });
+}
+
+#[test]
+fn a_panic_below_an_inner_publisher_is_told_although_the_outer_has_failed() {
+    check(&Spec {
+        source: Source::Range(1),
+        operators: vec![Op::ConcatMapBoxed(2), Op::TryMap(2)],
+        demand: vec![],
+        cancel: None,
+        error: Some(1),
+        panic: Some((1, 1)),
+    });
+}
