@@ -24,9 +24,6 @@ use millstream_core::{
     report_undelivered,
 };
 
-/// The most items that are sent between two looks at the demand word.
-pub const STRETCH: u32 = 64;
-
 /// How often a source that skips items is asked at most whether it is over, while there is no
 /// demand: it may have no end, and nobody asked for its items.
 const LOOKS: u32 = 64;

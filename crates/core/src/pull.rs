@@ -12,7 +12,10 @@ pub enum Pulled<T, E> {
     /// No item this time, but ask again: an item was skipped. It lets the caller look for a
     /// cancellation between two skipped items.
     Skipped,
-    /// No item for now; whoever owns the source is told when there is one.
+    /// No item for now. From [`look_ahead`](Pull::look_ahead): "can't tell". From
+    /// [`pull`](Pull::pull) it is for sources that somebody else fills and that tell whoever runs
+    /// them; a synchronous source does not say so, since nobody would ask it again before the
+    /// next request, and a stage that holds it in place ends with a fault.
     Pending,
     /// There are no more items.
     Complete,

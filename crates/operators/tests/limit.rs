@@ -173,3 +173,14 @@ fn a_panic_in_any_closure_is_a_fault_at_the_end() {
     check(source().map_while(|_| -> Option<u32> { panic!("here") }));
     check(source().limit_weighted(1, |_| panic!("here")));
 }
+
+#[test]
+fn take_never_asks_for_more_than_it_takes() {
+    let (sender, asked) = std::sync::mpsc::channel();
+    let counted = millstream::from_iter(0..1_000)
+        .inspect_request(move |demand| sender.send(demand).unwrap())
+        .take(3);
+    // `collect` asks for everything.
+    assert_eq!(counted.collect::<Vec<_>>().block().unwrap(), [0, 1, 2]);
+    assert_eq!(asked.iter().collect::<Vec<_>>(), [millstream::Demand::of(3)]);
+}

@@ -27,7 +27,9 @@ use crate::shape::stage::{Emit, ItemStep, NoBooks};
 /// As downstream; items that stages upstream hold are handed over too.
 /// # Bounds
 /// Holds nothing. Its publisher is not pulled in place. Items discarded inside of a publisher that a
-/// stage upstream holds in place (`concat_map`) are dropped without a report.
+/// stage upstream holds in place (`concat_map`) are dropped without a report, and so is the one item
+/// that a source gave to find out whether it was over. A function that panics while another
+/// panic unwinds aborts the process, as any destructor does.
 ///
 /// # Examples
 /// ```

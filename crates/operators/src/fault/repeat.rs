@@ -23,7 +23,9 @@ use crate::fault::RepeatWhile;
 /// # Cancellation
 /// The running round is cancelled.
 /// # Bounds
-/// Holds no items. One allocation per subscription, and those of each round.
+/// Holds no items. One allocation per subscription, and those of each round. Rounds without an
+/// item follow each other at once, on the thread that asked: a source that is always empty,
+/// repeated without end, keeps that thread busy until it is cancelled.
 ///
 /// # Examples
 /// ```

@@ -24,7 +24,9 @@ use crate::source::PullIter;
 /// As upstream, at once: what is left of the iterator is dropped. A panic in the function or the
 /// iterator becomes a fault.
 /// # Cancellation
-/// Upstream is cancelled, the iterator dropped.
+/// Upstream is cancelled, the iterator dropped. A cancellation by the subscription from inside a
+/// signal, or from another thread, is seen after each stretch of 1024 items; the answer
+/// [`More::CANCEL`](millstream_core::More::CANCEL) works at once.
 /// # Bounds
 /// Holds one iterator.
 ///
