@@ -112,7 +112,8 @@ impl<T> Holder<'_, T> {
     /// The state, for the time of `f`.
     #[inline]
     pub fn with<R>(&mut self, f: impl FnOnce(&mut T) -> R) -> R {
-        debug_assert!(!self.gone, "the turn was given up");
+        // Not only in debug builds: what follows is sound by it.
+        assert!(!self.gone, "the turn was given up");
         self.turn.state.with_mut(|state| {
             // SAFETY: this holder entered the word, or has held it from the beginning, and has
             // not left (`gone` is set by nothing else but `abandon`, which consumes), and the
