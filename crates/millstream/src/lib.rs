@@ -1,4 +1,4 @@
-//! Reactive Streams for Rust: explicit demand, bounded memory, the speed of an iterator.
+//! Reactive Streams for Rust: explicit demand, bounded memory.
 //!
 //! A [`Publisher`] is a lazy blueprint of a stream. A [`Subscriber`] says how many items it can
 //! take, and no more are sent: a producer a thousand times faster than its consumer waits, and
