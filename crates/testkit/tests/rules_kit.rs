@@ -63,7 +63,7 @@ fn a_scripted_publisher_on_other_threads_keeps_all_rules() {
         let script = Script::<u64, TestError>::items(0..n).then_complete();
         ScriptedPublisher::playing(script).on_other_threads()
     };
-    let patience = std::time::Duration::from_secs(10);
+    let patience = std::time::Duration::from_secs(25);
     rules::publisher(whole).patience(patience).check().assert_kept();
 }
 
