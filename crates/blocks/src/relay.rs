@@ -406,29 +406,30 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
             return self.give_up(station);
         }
         station.home = Home::Here(baton);
-        if matches!(end, End::Cancelled) {
-            // Downstream itself wants no more: it is past being told another end.
-            if let Some(End::Fault(fault)) = station.overruled.take() {
-                report_undelivered(&Undelivered::Fault(fault));
-            }
-            return self.end(station, End::Cancelled);
-        }
-        if station.overruled.is_some() {
-            // A source that was dropped for the sake of another end has nothing to say; one that
-            // broke before that has.
-            if let End::Fault(fault) = end
-                && !matches!(fault, Fault::SourceDropped)
-                && !matches!(station.overruled, Some(End::Fault(_)))
-            {
-                station.overruled = Some(End::Fault(fault));
-            }
-            return self.end(station, End::Cancelled);
-        }
         let end = match end {
+            End::Cancelled => {
+                // Downstream itself wants no more: it is past being told another end.
+                if let Some(End::Fault(fault)) = station.overruled.take() {
+                    report_undelivered(&Undelivered::Fault(fault));
+                }
+                return self.end(station, End::Cancelled);
+            }
+            End::Fault(fault) => {
+                // A source that was dropped for the sake of another end has nothing to say; one
+                // that broke before that has.
+                let stands = match &station.overruled {
+                    None => false,
+                    Some(End::Fault(_)) => true,
+                    Some(_) => matches!(fault, Fault::SourceDropped),
+                };
+                if !stands {
+                    station.overruled = Some(End::Fault(fault));
+                }
+                return self.end(station, End::Cancelled);
+            }
+            _ if station.overruled.is_some() => return self.end(station, End::Cancelled),
             End::Completed => SourceEnd::Completed,
             End::Failed(error) => SourceEnd::Failed(error),
-            End::Cancelled => return true,
-            End::Fault(fault) => return self.end(station, End::Fault(fault)),
         };
         let step = station.sequence.as_mut().map(|sequence| sequence.after(end, emitted));
         self.step(station, step)

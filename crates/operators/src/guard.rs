@@ -28,8 +28,13 @@ impl<R, O, F: FnOnce(R) -> O> Guard<R, O, F> {
 impl<R, O, F: FnOnce(R) -> O> Drop for Guard<R, O, F> {
     fn drop(&mut self) {
         // Caught: it may be dropped by a panic, and a second one would abort the process.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(self.release()))) {
-            report_undelivered(&Undelivered::Fault(Fault::Panicked(Panic::new(payload))));
-        }
+        contained(|| drop(self.release()));
+    }
+}
+
+/// Calls `f` where a panic can be delivered to nobody: in a destructor.
+pub(crate) fn contained(f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        report_undelivered(&Undelivered::Fault(Fault::Panicked(Panic::new(payload))));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use millstream_core::{Fault, Pulled};
 
-use crate::effect::contained;
+use crate::guard::contained;
 use crate::shape::stage::{Emit, NoBooks, Step};
 
 /// A call when downstream cancels:

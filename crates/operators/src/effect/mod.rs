@@ -1,9 +1,5 @@
 //! A look at what passes, without changing it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use millstream_core::{Fault, Panic, Undelivered, report_undelivered};
-
 mod checkpoint;
 mod finally;
 mod inspect;
@@ -32,10 +28,3 @@ pub use inspect_subscribe::InspectSubscribe;
 pub use log::Log;
 pub use named::Named;
 pub use on_discard::OnDiscard;
-
-/// Calls `f` where a panic can be delivered to nobody: in a destructor.
-fn contained(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        report_undelivered(&Undelivered::Fault(Fault::Panicked(Panic::new(payload))));
-    }
-}
