@@ -47,6 +47,23 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         Emission::resumed(producer, active, Credit::NONE, None)
     }
 
+    /// Without a source: there is only an end to be told.
+    pub(crate) fn sourceless(active: A) -> Emission<P, A> {
+        Emission {
+            producer: None,
+            active,
+            credit: Credit::NONE,
+            ahead: None,
+            started: false,
+            end: None,
+        }
+    }
+
+    /// Gives a source to one that has none.
+    pub(crate) fn begin(&mut self, producer: P) {
+        self.producer = Some(producer);
+    }
+
     /// In the middle of one: `credit` is granted already, and `ahead`, if any, goes first.
     pub fn resumed(producer: P, active: A, credit: Credit, ahead: Option<P::Item>) -> Self {
         Emission { producer: Some(producer), active, credit, ahead, started: false, end: None }

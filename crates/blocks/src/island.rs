@@ -1,15 +1,17 @@
-//! An island: a synchronous source and the chain of stages below it, in one allocation.
+//! An island: a source to pull from and the chain of stages below it, run by whoever knocks.
 //!
 //! ```text
 //!        ┌──────────────────────── island ────────────────────────┐
 //!        │ Turn: word │ Emission: source → stage → … → subscriber │
-//!        └───▲────────────────────────────────────────────────────┘
+//!        └───▲────────────────────▲───────────────────────────────┘
+//!            │                    └── Bell (news in a queue), held by whoever fills it
 //!            └── Subscription (request, cancel), held by whoever asks
 //! ```
 //!
-//! States of the guarded value: `Vacant` (before the subscriber is active, and after the end),
-//! `Source` (the source is being sent), `Rest` (the source has ended, a stage below still holds
-//! items). Whoever enters the turn runs the emission; whoever finds it held only adds.
+//! The guarded value is what it [runs](crate::running). Whoever enters the turn runs the emission;
+//! whoever finds it held only adds. The source is synchronous ([`emit`]), or reads from
+//! [lanes](crate::lane) that others fill ([`join`]): then it may have nothing for now, and goes on
+//! when one of its bells rings.
 //!
 //! * **Cancellation** closes the word. If nobody holds the turn, the canceller drops source and
 //!   subscriber (rule 3.13); otherwise the holder does, before the next item.
@@ -17,36 +19,40 @@
 //!   is told by [`End::Fault`](millstream_core::End::Fault), the source is dropped, the word closes; nobody waits for ever.
 //! * **Stack depth** does not grow with the number of items or requests: a request from inside a
 //!   signal adds to the word and returns.
+//! * **Nothing keeps itself alive.** A joined island and the sources that fill its lanes hold each
+//!   other, so a handle that is [let go](Upstream::detach) is noted: without demand, nobody could
+//!   ever ask again, and the island goes.
 
-use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Demand, Fault, More, Panic, Progress, Pull, Rest, Subscriber, Subscription,
-    Undelivered, Upstream, report_undelivered,
+    ActiveSubscriber, Demand, Discards, Fault, Panic, Progress, Pull, Subscriber, Subscription,
+    Upstream,
 };
 use millstream_sync::{Mutex, lock};
 
-use crate::emission::{Emission, run_rest};
+use crate::bell::{Bell, Host};
+use crate::emission::Emission;
+use crate::mail::Mail;
+use crate::running::{Running, undelivered};
 use crate::turn::{Holder, Turn};
 
 /// Subscribes `subscriber` to a source that is pulled: the whole protocol of a synchronous
 /// publisher. One allocation.
 pub fn emit<P: Pull, S: Subscriber<P::Item, P::Error>>(producer: P, subscriber: S) {
-    let island = Arc::new(Island {
-        turn: Turn::held(Running::<P, S::Active>::Vacant),
-        fault: Mutex::new(None),
-    });
+    let island = Island::<P, S::Active>::new(false);
     // The turn is held while the subscriber becomes active: a request from inside
     // `on_subscribe` is noted, and served below.
-    // SAFETY: made by `held` above, and this is its one call (model `first_turn_excludes`).
+    // SAFETY: made by `held`, and this is its one call (model `first_turn_excludes`).
     let mut holder = unsafe { island.turn.first() };
     let subscription = Subscription::new(island.clone());
     match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
         Ok(active) => {
-            holder.with(|running| *running = Running::Source(Emission::new(producer, active)));
+            holder.with(|station| {
+                station.running = Running::Source(Emission::new(producer, active));
+            });
             island.drive(&mut holder);
         }
         Err(payload) => undelivered(payload),
@@ -57,59 +63,103 @@ pub fn emit<P: Pull, S: Subscriber<P::Item, P::Error>>(producer: P, subscriber: 
     }
 }
 
-enum Running<P: Pull, A> {
-    Vacant,
-    Source(Emission<P, A>),
-    Rest(Box<dyn Rest>),
+/// Subscribes `subscriber` to a source that others fill. `make` is given the bell that they must
+/// ring, and whom to tell of items that are never delivered; it subscribes to them. One
+/// allocation, and those of the source.
+pub fn join<P, S>(make: impl FnOnce(&Bell, &Discards) -> P, subscriber: S)
+where
+    P: Pull,
+    S: Subscriber<P::Item, P::Error>,
+{
+    let island = Island::<P, S::Active>::new(true);
+    // SAFETY: made by `held`, and this is its one call (model `first_turn_excludes`).
+    let mut holder = unsafe { island.turn.first() };
+    let discards = subscriber.discards();
+    let subscription = Subscription::new(island.clone());
+    let active = match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
+        Ok(active) => active,
+        Err(payload) => return undelivered(payload),
+    };
+    // Nothing is subscribed for a downstream that has already gone.
+    if island.turn.is_closed() {
+        return drop(active);
+    }
+    let bell = Bell::new(island.clone());
+    match catch_unwind(AssertUnwindSafe(|| make(&bell, &discards))) {
+        Ok(source) => {
+            drop(bell);
+            holder.with(|station| {
+                station.running = Running::Source(Emission::new(source, active));
+            });
+            island.drive(&mut holder);
+        }
+        Err(payload) => {
+            let running = Running::Source(Emission::<P, _>::sourceless(active));
+            running.break_off_contained(Fault::Panicked(Panic::new(payload)));
+        }
+    }
 }
 
 struct Island<P: Pull, A> {
-    turn: Turn<Running<P, A>>,
-    /// A fault from outside, waiting for the holder of the turn.
-    fault: Mutex<Option<Fault>>,
+    turn: Turn<Station<P, A>>,
+    mail: Mutex<Mail>,
+    /// Whether somebody else fills the source: then there are others that hold this island.
+    joined: bool,
+}
+
+/// What the holder of the turn guards.
+struct Station<P: Pull, A> {
+    running: Running<P, A>,
+    /// Downstream let go of its handle, and all that it asked for has been claimed.
+    detached: bool,
 }
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
+    fn new(joined: bool) -> Arc<Island<P, A>> {
+        Arc::new(Island {
+            turn: Turn::held(Station { running: Running::Vacant, detached: false }),
+            mail: Mutex::new(Mail::default()),
+            joined,
+        })
+    }
+
     /// Emits as the holder of the turn, until there is nothing to do.
-    fn drive(&self, holder: &mut Holder<'_, Running<P, A>>) {
+    fn drive(&self, holder: &mut Holder<'_, Station<P, A>>) {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.turns(holder)));
         if let Err(payload) = outcome {
             // The holder has not left: leaving is the last thing a turn does.
-            let running = holder.with(|running| std::mem::replace(running, Running::Vacant));
-            break_off(running, payload);
+            let running = holder.with(|station| station.running.take());
+            running.break_off_contained(Fault::Panicked(Panic::new(payload)));
         }
     }
 
-    fn turns(&self, holder: &mut Holder<'_, Running<P, A>>) {
+    fn turns(&self, holder: &mut Holder<'_, Station<P, A>>) {
         let interrupted = || self.turn.interrupted();
         loop {
-            let claim = holder.claim();
-            if claim.closed {
-                return holder.with(|running| *running = Running::Vacant);
+            let mut claim = holder.claim();
+            let mut mail = Mail::default();
+            if claim.signalled {
+                mail = lock(&self.mail).take();
+                if mail.detached {
+                    // What was asked before letting go may have come after the claim.
+                    claim = claim.and(holder.claim());
+                }
             }
-            let fault = if claim.signalled { lock(&self.fault).take() } else { None };
-            let goes_on = holder.with(|running| {
-                if let Some(fault) = fault {
-                    let _ = std::mem::replace(running, Running::Vacant).break_off(fault);
+            if claim.closed {
+                return holder.with(|station| station.running = Running::Vacant);
+            }
+            let goes_on = holder.with(|station| {
+                if let Some(fault) = mail.fault {
+                    station.running.take().break_off(fault);
                     return false;
                 }
-                if let Running::Source(emission) = running {
-                    match emission.run(claim.more, interrupted) {
-                        Progress::Ended => {}
-                        _ => return true,
+                station.detached |= mail.detached;
+                match station.running.advance(claim.more, &interrupted) {
+                    Some(Progress::Starved) if station.detached => {
+                        station.running = Running::Vacant;
+                        false
                     }
-                }
-                let rest = match std::mem::replace(running, Running::Vacant) {
-                    Running::Source(emission) => emission.finish().map(|rest| (rest, More::NONE)),
-                    Running::Rest(rest) => Some((rest, claim.more)),
-                    Running::Vacant => None,
-                };
-                match rest.and_then(|(rest, more)| run_rest(rest, more, &interrupted)) {
-                    Some((rest, _)) => {
-                        *running = Running::Rest(rest);
-                        true
-                    }
-                    None => false,
+                    progress => progress.is_some(),
                 }
             });
             // At the end the holder is dropped without leaving: the word closes.
@@ -118,46 +168,27 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
             }
         }
     }
-}
 
-impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
-    fn break_off(self, fault: Fault) -> Option<Box<dyn Rest>> {
-        match self {
-            Running::Source(emission) => emission.break_off(fault),
-            Running::Rest(rest) => rest.break_off(fault),
-            Running::Vacant => {
-                report_undelivered(&Undelivered::Fault(fault));
-                None
-            }
+    fn knock(&self, holder: Option<Holder<'_, Station<P, A>>>) {
+        if let Some(mut holder) = holder {
+            self.drive(&mut holder);
         }
     }
-}
-
-fn break_off<P: Pull, A: ActiveSubscriber<P::Item, P::Error>>(
-    running: Running<P, A>,
-    payload: Box<dyn Any + Send>,
-) {
-    let fault = Fault::Panicked(Panic::new(payload));
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(running.break_off(fault)))) {
-        undelivered(second);
-    }
-}
-
-/// Reports a panic that no subscriber can be told of.
-pub(crate) fn undelivered(payload: Box<dyn Any + Send>) {
-    report_undelivered(&Undelivered::Fault(Fault::Panicked(Panic::new(payload))));
 }
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> {
     fn request(&self, demand: Demand) {
-        if let Some(mut holder) = self.turn.request(demand) {
-            self.drive(&mut holder);
-        }
+        self.knock(self.turn.request(demand));
     }
 
     fn cancel(&self) {
-        if let Some(mut holder) = self.turn.cancel() {
-            self.drive(&mut holder);
+        self.knock(self.turn.cancel());
+    }
+
+    fn detach(&self) {
+        if self.joined && !self.turn.is_closed() {
+            lock(&self.mail).detached = true;
+            self.knock(self.turn.signal());
         }
     }
 
@@ -166,11 +197,19 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> 
             return;
         }
         // Dropped outside of the lock: what a panic carries is foreign.
-        let before = lock(&self.fault).replace(fault);
+        let before = lock(&self.mail).fault.replace(fault);
         drop(before);
-        if let Some(mut holder) = self.turn.signal() {
-            self.drive(&mut holder);
-        }
+        self.knock(self.turn.signal());
+    }
+}
+
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Host for Island<P, A> {
+    fn ring(&self) {
+        self.knock(self.turn.signal());
+    }
+
+    fn fail(&self, fault: Fault) {
+        Upstream::fail(self, fault);
     }
 }
 

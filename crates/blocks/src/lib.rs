@@ -5,7 +5,13 @@
 //! | [`word`] | one atomic word: demand, the right to emit, closed |
 //! | [`turn`] | state that only the holder of the right to emit can touch |
 //! | [`emission`] | the loop that sends items while there is demand |
-//! | [`island`] | a synchronous source and its chain of stages, in one allocation |
+//! | [`ring`] | a bounded queue from one writer to one reader, which tells when the reader waits |
+//! | [`bell`] | how a queue tells whoever empties it that there is something to do |
+//! | [`lane`] | a subscriber that fills a ring, and a pull that empties it |
+//! | [`waker`] | a place for the waker of one task |
+//! | [`island`] | a source and its chain of stages, run by whoever knocks |
+//! | [`task`] | the same on a task of an executor |
+//! | [`courier`] | a stream whose requests run on a task of an executor |
 //! | [`relay`] | a late-bound, switchable upstream that carries unspent demand over |
 //! | [`outcome`] | an end that comes once, awaited or waited for |
 //! | [`slot`] | one item at a time, asked for by whoever awaits it |
@@ -15,10 +21,18 @@
 //! catch. Operators are made of the shapes in `millstream-operators` and never touch these
 //! directly, nor any atomic, lock or unsafe code of their own.
 
+pub mod bell;
+pub mod courier;
 pub mod emission;
 pub mod island;
+pub mod lane;
+mod mail;
 pub mod outcome;
 pub mod relay;
+pub mod ring;
+mod running;
 pub mod slot;
+pub mod task;
 pub mod turn;
+pub mod waker;
 pub mod word;

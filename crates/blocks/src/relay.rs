@@ -52,7 +52,7 @@ use millstream_core::{
 use millstream_sync::{Mutex, lock};
 
 use crate::emission::run_rest;
-use crate::island::undelivered;
+use crate::running::undelivered;
 use crate::turn::{Holder, Turn};
 
 /// What comes after what: the policy of an operator that is built on a relay.

@@ -59,6 +59,17 @@ pub struct Claim {
     pub closed: bool,
 }
 
+impl Claim {
+    /// This one, and another that followed.
+    pub(crate) fn and(self, later: Claim) -> Claim {
+        Claim {
+            more: self.more.plus(later.more),
+            signalled: self.signalled | later.signalled,
+            closed: self.closed | later.closed,
+        }
+    }
+}
+
 /// The word. See the [module](self).
 #[derive(Debug)]
 pub struct DemandWord(AtomicU64);
@@ -167,6 +178,13 @@ impl DemandWord {
         // ordering: relaxed; it is a hint, and the `claim` that follows makes the edge. The two
         // bits are on top, so that this is one comparison: it is made before each item.
         self.0.load(Ordering::Relaxed) >= SIGNAL
+    }
+
+    /// Whether somebody holds the turn.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        // ordering: relaxed; whoever may go on because of it claims next, which makes the edge.
+        self.0.load(Ordering::Relaxed) & TURN != 0
     }
 
     /// Whether it is over.

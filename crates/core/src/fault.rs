@@ -25,6 +25,13 @@ pub enum Fault {
     SourceDropped,
     /// A blocking end was called on a thread that runs an executor.
     BlockedExecutor,
+    /// The executor refused or dropped the task of a stage: as a rule it was shut down.
+    ExecutorGone,
+    /// A source sent an item that was not asked for (rule 1.1).
+    Overflow {
+        /// How many items the stage has room for, all taken.
+        capacity: u64,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -36,6 +43,14 @@ impl fmt::Display for Fault {
             Fault::BlockedExecutor => f.write_str(
                 "a blocking end was called on a thread that runs an executor, where it could \
                  wait for itself; await the end instead",
+            ),
+            Fault::ExecutorGone => f.write_str(
+                "the executor refused or dropped the task of a stage before its stream was over",
+            ),
+            Fault::Overflow { capacity } => write!(
+                f,
+                "a source sent an item that was not asked for: all {capacity} places of the \
+                 stage below it are taken",
             ),
         }
     }

@@ -1,0 +1,133 @@
+//! How a queue tells whoever empties it that there is something to do.
+//!
+//! The drain of a queue has a *host*: an [island](crate::island), which runs on the thread that
+//! rings, or a [task](crate::task), which is woken where it lives. A [`Bell`] is a handle on the
+//! host that fits in a queue's writer, whatever the host runs. Ringing never recurses: a host that
+//! is running already takes note and looks again before it rests.
+//!
+//! A host of many queues gives each bell a number, so that it need not look at all of them: see
+//! [`Marks`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use millstream_core::Fault;
+use millstream_sync::{AtomicU64, Ordering};
+
+/// Whoever runs the drain of one or more queues.
+pub trait Host: Send + Sync + 'static {
+    /// There is something to do. May do it before it returns.
+    fn ring(&self);
+
+    /// Something broke: ends the stream with `fault`, at once.
+    fn fail(&self, fault: Fault);
+}
+
+/// A handle on a [`Host`].
+#[derive(Clone)]
+pub struct Bell {
+    host: Arc<dyn Host>,
+    mark: Option<(Arc<Marks>, usize)>,
+}
+
+impl Bell {
+    /// A bell of `host`.
+    #[must_use]
+    pub fn new(host: Arc<dyn Host>) -> Bell {
+        Bell { host, mark: None }
+    }
+
+    /// A bell that leaves mark number `mark` before it rings.
+    #[must_use]
+    pub fn marked(&self, marks: &Arc<Marks>, mark: usize) -> Bell {
+        Bell { host: self.host.clone(), mark: Some((marks.clone(), mark)) }
+    }
+
+    /// Tells the host that there is something to do.
+    pub fn ring(&self) {
+        if let Some((marks, mark)) = &self.mark {
+            marks.set(*mark);
+        }
+        self.host.ring();
+    }
+
+    /// Ends the stream of the host with `fault`.
+    pub fn fail(&self, fault: Fault) {
+        self.host.fail(fault);
+    }
+
+    /// The bell as a waker, for futures that a stage drives. One allocation.
+    #[must_use]
+    pub fn into_waker(self) -> Waker {
+        Waker::from(Arc::new(Ringer(self)))
+    }
+}
+
+struct Ringer(Bell);
+
+impl Wake for Ringer {
+    fn wake(self: Arc<Self>) {
+        self.0.ring();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.ring();
+    }
+}
+
+impl fmt::Debug for Bell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bell")
+            .field("mark", &self.mark.as_ref().map(|(_, mark)| mark))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which of many queues have rung: a set of small numbers that many add to, and one takes out.
+///
+/// A mark that is set twice before it is taken is taken once. Whoever takes it sees what was
+/// written before it was set.
+pub struct Marks {
+    words: Box<[AtomicU64]>,
+}
+
+impl Marks {
+    /// An empty set of the numbers below `size`.
+    #[must_use]
+    pub fn new(size: usize) -> Arc<Marks> {
+        Arc::new(Marks { words: (0..size.div_ceil(64)).map(|_| AtomicU64::new(0)).collect() })
+    }
+
+    /// Adds a number.
+    ///
+    /// # Panics
+    /// When it is not below the size.
+    pub fn set(&self, mark: usize) {
+        // ordering: release pairs with the acquire in `take` (model `a_mark_publishes`).
+        self.words[mark / 64].fetch_or(1 << (mark % 64), Ordering::Release);
+    }
+
+    /// Takes out all numbers, and calls `each` with them, in ascending order.
+    pub fn take(&self, mut each: impl FnMut(usize)) {
+        for (n, word) in self.words.iter().enumerate() {
+            // ordering: relaxed; a guess that spares the exchange. The bell rings after the
+            // mark is set, so the host looks again.
+            if word.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            // ordering: acquire pairs with the release in `set` (model `a_mark_publishes`).
+            let mut bits = word.swap(0, Ordering::Acquire);
+            while bits != 0 {
+                each(n * 64 + bits.trailing_zeros() as usize);
+                bits &= bits - 1;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Marks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Marks")
+    }
+}

@@ -1,0 +1,387 @@
+//! A courier: a stream that is subscribed to, and asked, on a task of an executor.
+//!
+//! ```text
+//!  downstream ── request, cancel ──▶ Counter (word · waker) ── wake ──▶ Courier: a future
+//!      ▲                                                                   │ subscribe, request
+//!      └────────── signals, straight through ◀── Carried ◀── upstream ◀────┘
+//! ```
+//!
+//! Signals are not touched: they come on the thread that upstream sends them on, which for a
+//! synchronous source is the one that asks it. What is asked is added up in the word and handed
+//! on by the task.
+//!
+//! | what | who may touch it | when |
+//! |---|---|---|
+//! | `word` | anyone | any; the turn is the token that schedules, as for a [task](crate::task) |
+//! | `link` | put by the subscriber, taken by the canceller or at the end, under its lock | any |
+//! | publisher, demand before there is a link | the task | |
+//!
+//! * **Cancellation** is not scheduled: it closes the word first and takes the link second, while
+//!   a subscription that arrives is put into the link first and looks at the word second. One of
+//!   the two sees the other.
+//! * **An executor that drops the task** ends the stream with [`Fault::ExecutorGone`], whether
+//!   upstream was subscribed to before or not.
+//! * **Nothing keeps itself alive.** When downstream lets go of its handle, what it asked for is
+//!   handed on, then the link is let go, and the task is over.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use millstream_core::{
+    ActiveSubscriber, Credit, Demand, Discards, End, Fault, More, Panic, Publisher, Rest,
+    Subscriber, Subscription, Upstream,
+};
+use millstream_sync::{Mutex, lock};
+
+use crate::mail::Mail;
+use crate::running::undelivered;
+use crate::waker::WakerSlot;
+use crate::word::{DemandWord, Knock};
+
+/// Makes the task that subscribes `subscriber` to `publisher`, and asks it for what `subscriber`
+/// asks; the caller hands it to an executor. `None` where downstream is gone already.
+pub fn courier<P, S>(publisher: P, subscriber: S) -> Option<Courier<P, S::Active>>
+where
+    P: Publisher,
+    S: Subscriber<P::Item, P::Error>,
+{
+    let counter = Arc::new(Counter {
+        // The first turn is that of the first poll.
+        word: DemandWord::held(),
+        waker: WakerSlot::new(),
+        link: Mutex::new(Link::Awaited),
+        mail: Mutex::new(Mail::default()),
+    });
+    let discards = subscriber.discards();
+    let subscription = Subscription::new(counter.clone());
+    let active = match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
+        Ok(active) => active,
+        Err(payload) => {
+            counter.word.close();
+            undelivered(payload);
+            return None;
+        }
+    };
+    if counter.word.is_closed() {
+        return None;
+    }
+    let carried = Carried { active, finish: Finish(counter.clone()), discards };
+    Some(Courier {
+        counter,
+        errand: Some((publisher, carried)),
+        owed: Credit::NONE,
+        detached: false,
+        over: false,
+    })
+}
+
+/// What downstream asks, added up for the task.
+struct Counter {
+    word: DemandWord,
+    waker: WakerSlot,
+    link: Mutex<Link>,
+    mail: Mutex<Mail>,
+}
+
+enum Link {
+    /// The subscription has not arrived.
+    Awaited,
+    Here(Arc<dyn Upstream>),
+    /// Something broke before it arrived.
+    Broken(Fault),
+    /// Cancelled, let go, or over.
+    Gone,
+}
+
+impl Counter {
+    fn knock(&self, knock: Knock) {
+        if knock == Knock::Entered {
+            self.waker.wake();
+        }
+    }
+
+    fn unlink(&self) -> Link {
+        std::mem::replace(&mut *lock(&self.link), Link::Gone)
+    }
+
+    fn upstream(&self) -> Option<Arc<dyn Upstream>> {
+        match &*lock(&self.link) {
+            Link::Here(upstream) => Some(upstream.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl Upstream for Counter {
+    fn request(&self, demand: Demand) {
+        self.knock(self.word.request(demand));
+    }
+
+    fn cancel(&self) {
+        self.knock(self.word.cancel());
+        if let Link::Here(upstream) = self.unlink() {
+            upstream.cancel();
+        }
+    }
+
+    fn detach(&self) {
+        if !self.word.is_closed() {
+            lock(&self.mail).detached = true;
+            self.knock(self.word.signal());
+        }
+    }
+
+    fn fail(&self, fault: Fault) {
+        let mut link = lock(&self.link);
+        match &*link {
+            Link::Awaited => {
+                *link = Link::Broken(fault);
+                drop(link);
+                self.knock(self.word.signal());
+            }
+            Link::Here(upstream) => {
+                let upstream = upstream.clone();
+                drop(link);
+                upstream.fail(fault);
+            }
+            // The first stands.
+            Link::Broken(_) | Link::Gone => drop(link),
+        }
+    }
+}
+
+/// Closes the word when the stream is over.
+struct Finish(Arc<Counter>);
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        let knock = self.0.word.cancel();
+        drop(self.0.unlink());
+        self.0.knock(knock);
+    }
+}
+
+/// The subscriber on its way to upstream.
+struct Carried<A> {
+    active: A,
+    finish: Finish,
+    discards: Discards,
+}
+
+impl<T, E, A: ActiveSubscriber<T, E>> Subscriber<T, E> for Carried<A> {
+    type Active = ActiveCarried<A>;
+
+    fn on_subscribe(self, subscription: Subscription) -> ActiveCarried<A> {
+        let Carried { active, finish, .. } = self;
+        let counter = &finish.0;
+        let upstream = subscription.into_upstream();
+        let before = {
+            let mut link = lock(&counter.link);
+            match &*link {
+                Link::Awaited => std::mem::replace(&mut *link, Link::Here(upstream.clone())),
+                _ => std::mem::replace(&mut *link, Link::Gone),
+            }
+        };
+        match before {
+            // Demand may be waiting.
+            Link::Awaited => counter.knock(counter.word.signal()),
+            Link::Broken(fault) => upstream.fail(fault),
+            _ => upstream.cancel(),
+        }
+        ActiveCarried { active, finish }
+    }
+
+    fn discards(&self) -> Discards {
+        self.discards.clone()
+    }
+}
+
+/// Passes everything on.
+struct ActiveCarried<A> {
+    active: A,
+    finish: Finish,
+}
+
+impl<T, E, A: ActiveSubscriber<T, E>> ActiveSubscriber<T, E> for ActiveCarried<A> {
+    #[inline]
+    fn on_next(&mut self, item: T) -> More {
+        self.active.on_next(item)
+    }
+
+    fn on_complete(self) {
+        self.active.on_complete();
+    }
+
+    fn on_error(self, error: E) {
+        self.active.on_error(error);
+    }
+
+    fn on_fault(self, fault: Fault) {
+        self.active.on_fault(fault);
+    }
+
+    #[inline]
+    fn on_request(&mut self, more: More) -> More {
+        self.active.on_request(more)
+    }
+
+    fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {
+        let ActiveCarried { active, finish } = self;
+        let rest = active.on_end(end)?;
+        Some(Box::new(CarriedRest { rest, finish }))
+    }
+}
+
+/// What a stage downstream still holds at the end.
+struct CarriedRest {
+    rest: Box<dyn Rest>,
+    finish: Finish,
+}
+
+impl Rest for CarriedRest {
+    fn go_on(&mut self, more: More, interrupted: &dyn Fn() -> bool) -> millstream_core::Progress {
+        self.rest.go_on(more, interrupted)
+    }
+
+    fn finish(self: Box<Self>) -> Option<Box<dyn Rest>> {
+        let CarriedRest { rest, finish } = *self;
+        Some(Box::new(CarriedRest { rest: rest.finish()?, finish }))
+    }
+
+    fn break_off(self: Box<Self>, fault: Fault) -> Option<Box<dyn Rest>> {
+        let CarriedRest { rest, finish } = *self;
+        Some(Box::new(CarriedRest { rest: rest.break_off(fault)?, finish }))
+    }
+}
+
+/// A future that subscribes and asks, and is ready when nobody can ask any more. See the
+/// [module](self).
+#[must_use = "a task does nothing unless an executor runs it, and ends its stream when dropped"]
+pub struct Courier<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> {
+    counter: Arc<Counter>,
+    /// Until it subscribes.
+    errand: Option<(P, Carried<A>)>,
+    /// Demand that waits for the subscription.
+    owed: Credit,
+    detached: bool,
+    over: bool,
+}
+
+// What it carries is moved, never pinned.
+impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Unpin for Courier<P, A> {}
+
+impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
+    /// Hands on what was asked until there is nothing to do; `false` when it is over.
+    fn turns(&mut self) -> bool {
+        loop {
+            let mut claim = self.counter.word.claim();
+            if claim.signalled && !self.detached {
+                self.detached = lock(&self.counter.mail).detached;
+                if self.detached {
+                    // What was asked before letting go may have come after the claim.
+                    claim = claim.and(self.counter.word.claim());
+                }
+            }
+            if claim.closed {
+                drop(self.errand.take());
+                return false;
+            }
+            self.owed.add(claim.more);
+            if let Some((publisher, carried)) = self.errand.take() {
+                if let Link::Broken(_) = &*lock(&self.counter.link) {
+                    self.errand = Some((publisher, carried));
+                    return false;
+                }
+                publisher.subscribe(carried);
+            }
+            if let Some(upstream) = self.counter.upstream() {
+                if let Some(demand) = self.owed.take().demand() {
+                    upstream.request(demand);
+                }
+                if self.detached {
+                    drop(self.counter.unlink());
+                    upstream.detach();
+                    return false;
+                }
+            }
+            if self.counter.word.leave() {
+                return true;
+            }
+        }
+    }
+
+    /// The end: nobody enters again, and a stream that was not subscribed to yet, or is still
+    /// going on, is broken off by `fault`.
+    fn finish(&mut self, fault: Fault) {
+        self.over = true;
+        let Some((publisher, carried)) = self.errand.take() else {
+            self.counter.fail(fault);
+            return;
+        };
+        let fault = match self.counter.unlink() {
+            Link::Broken(first) => first,
+            _ => fault,
+        };
+        self.counter.word.close();
+        let Carried { active, finish, .. } = carried;
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            drop(publisher);
+            drop(active.on_end(End::Fault(fault)));
+        }));
+        drop(finish);
+        if let Err(payload) = told {
+            undelivered(payload);
+        }
+    }
+}
+
+impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Future for Courier<P, A> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if this.over {
+            return Poll::Ready(());
+        }
+        this.counter.waker.register(context.waker());
+        if !this.counter.word.is_held() {
+            return Poll::Pending;
+        }
+        match catch_unwind(AssertUnwindSafe(|| this.turns())) {
+            Ok(true) => return Poll::Pending,
+            Ok(false) => {
+                this.over = this.errand.is_none();
+                if !this.over {
+                    // Broken before it began: `finish` tells the fault that waits in the link.
+                    this.finish(Fault::ExecutorGone);
+                }
+            }
+            Err(payload) => this.finish(Fault::Panicked(Panic::new(payload))),
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Drop for Courier<P, A> {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        if self.counter.word.is_closed() {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(self.errand.take()))) {
+                undelivered(payload);
+            }
+        } else {
+            self.finish(Fault::ExecutorGone);
+        }
+    }
+}
+
+impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> fmt::Debug for Courier<P, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Courier").field("over", &self.over).finish_non_exhaustive()
+    }
+}

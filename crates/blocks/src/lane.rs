@@ -1,0 +1,328 @@
+//! A lane: a subscriber that fills a bounded queue, and a [`Pull`] that empties it.
+//!
+//! ```text
+//!  upstream ──signals──▶ Inlet ─▶ ring(capacity) ─▶ Outlet: Pull ──▶ the host's emission
+//!       ◀── request(capacity), then request(low) each time low items have left ──┘
+//!                          └── Bell: the ring was empty and its reader waits
+//! ```
+//!
+//! Every stage that takes signals on one side and sends them on another, later or elsewhere, is
+//! made of lanes: one for `publish_on`, several for `merge` and `zip`.
+//!
+//! | what | who may touch it | when |
+//! |---|---|---|
+//! | `ring` | see [`ring`](crate::ring) | |
+//! | `link` | put by the inlet, taken by the outlet, under its lock | any |
+//! | `end` | written by the inlet before the ring is shut, taken by the outlet after it saw that | |
+//!
+//! * **Demand.** `capacity` is asked for when the subscription arrives, and `low` (three quarters)
+//!   each time that many items have *left the queue*. So never more is on its way and queued than
+//!   the capacity; a source that sends more than it was asked for ends the stream with
+//!   [`Fault::Overflow`].
+//! * **The end** comes behind what is queued, whether completion or failure, and needs no demand of
+//!   its own. A fault does not wait: it goes to the host at once.
+//! * **Cancellation.** An outlet that is dropped marks the ring first, cancels upstream second,
+//!   and discards what is queued; an item that is just being pushed comes back to the inlet, which
+//!   discards it. A subscription that arrives later is cancelled on arrival.
+//! * **A source that goes away** without an end is [`Fault::SourceDropped`].
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use millstream_core::{
+    ActiveSubscriber, Demand, Discards, End, Fault, More, Pull, Pulled, Rest, Subscriber,
+    Subscription, Undelivered, Upstream, report_undelivered,
+};
+use millstream_sync::{Mutex, lock};
+
+use crate::bell::Bell;
+use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
+
+/// A lane for at most `capacity` items that rings `bell` when its outlet waits. What is never
+/// delivered goes to `discards`.
+#[must_use]
+pub fn lane<T, E>(
+    capacity: NonZeroUsize,
+    bell: Bell,
+    discards: Discards,
+) -> (Inlet<T, E>, Outlet<T, E>) {
+    let (writer, reader) = ring(capacity.get());
+    let shared = Arc::new(Shared { link: Mutex::new(Link::Awaited), end: Mutex::new(None) });
+    let capacity = capacity.get() as u64;
+    let inlet = Inlet { writer, shared: shared.clone(), bell, discards: discards.clone() };
+    let outlet = Outlet {
+        reader: Some(reader),
+        shared,
+        upstream: None,
+        left: 0,
+        low: capacity - capacity / 4,
+        discards,
+    };
+    (inlet, outlet)
+}
+
+struct Shared<E> {
+    link: Mutex<Link>,
+    end: Mutex<Option<Result<(), E>>>,
+}
+
+enum Link {
+    /// The subscription has not arrived.
+    Awaited,
+    Here(Arc<dyn Upstream>),
+    /// The outlet has gone.
+    Gone,
+}
+
+/// The subscriber of a lane.
+pub struct Inlet<T, E> {
+    writer: Writer<T>,
+    shared: Arc<Shared<E>>,
+    bell: Bell,
+    discards: Discards,
+}
+
+impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for Inlet<T, E> {
+    type Active = ActiveInlet<T, E>;
+
+    fn on_subscribe(self, subscription: Subscription) -> ActiveInlet<T, E> {
+        let upstream = subscription.into_upstream();
+        let mut link = lock(&self.shared.link);
+        let gone = matches!(*link, Link::Gone);
+        if !gone {
+            *link = Link::Here(upstream.clone());
+        }
+        drop(link);
+        if gone {
+            upstream.cancel();
+        } else {
+            upstream.request(Demand::of(self.writer.capacity() as u64));
+        }
+        let Inlet { writer, shared, bell, discards } = self;
+        ActiveInlet { writer: Some(writer), shared, bell, discards }
+    }
+
+    fn discards(&self) -> Discards {
+        self.discards.clone()
+    }
+}
+
+impl<T, E> fmt::Debug for Inlet<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inlet").field("writer", &self.writer).finish_non_exhaustive()
+    }
+}
+
+/// The subscriber of a lane, with its subscription.
+pub struct ActiveInlet<T, E> {
+    /// Here until the end.
+    writer: Option<Writer<T>>,
+    shared: Arc<Shared<E>>,
+    bell: Bell,
+    discards: Discards,
+}
+
+impl<T, E> ActiveInlet<T, E> {
+    fn end(&mut self, end: Result<(), E>) {
+        let Some(writer) = self.writer.take() else { return };
+        let before = lock(&self.shared.end).replace(end);
+        drop(before);
+        if writer.shut() {
+            self.bell.ring();
+        }
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        if let Some(writer) = self.writer.take() {
+            if writer.is_gone() {
+                report_undelivered(&Undelivered::Fault(fault));
+            } else {
+                self.bell.fail(fault);
+            }
+        }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for ActiveInlet<T, E> {
+    #[inline]
+    fn on_next(&mut self, item: T) -> More {
+        let Some(writer) = &mut self.writer else { return More::CANCEL };
+        match writer.push(item) {
+            Pushed::Noted => More::NONE,
+            Pushed::Wake => {
+                self.bell.ring();
+                More::NONE
+            }
+            Pushed::Gone(item) => {
+                self.writer = None;
+                self.discards.discard(item);
+                More::CANCEL
+            }
+            Pushed::Full(item) => {
+                let capacity = writer.capacity() as u64;
+                self.fail(Fault::Overflow { capacity });
+                self.discards.discard(item);
+                More::CANCEL
+            }
+        }
+    }
+
+    fn on_complete(mut self) {
+        self.end(Ok(()));
+    }
+
+    fn on_error(mut self, error: E) {
+        self.end(Err(error));
+    }
+
+    fn on_fault(mut self, fault: Fault) {
+        self.fail(fault);
+    }
+
+    fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {
+        match end {
+            End::Completed => self.on_complete(),
+            End::Failed(error) => self.on_error(error),
+            End::Fault(fault) => self.on_fault(fault),
+            End::Cancelled => {}
+        }
+        None
+    }
+}
+
+impl<T, E> Drop for ActiveInlet<T, E> {
+    fn drop(&mut self) {
+        // Dropped without an end: because the outlet cancelled, or the source went away.
+        if self.writer.as_ref().is_some_and(|writer| !writer.is_gone()) {
+            self.fail(Fault::SourceDropped);
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for ActiveInlet<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActiveInlet").field("writer", &self.writer).finish_non_exhaustive()
+    }
+}
+
+/// The end of a lane that items come out by. Whoever pulls it must be the host of its bell, and
+/// must pull again after the bell has rung.
+pub struct Outlet<T: 'static, E> {
+    /// Here until it is dropped.
+    reader: Option<Reader<T>>,
+    shared: Arc<Shared<E>>,
+    /// A copy of the link, once it was needed.
+    upstream: Option<Arc<dyn Upstream>>,
+    /// Items that left the queue since the last request.
+    left: u64,
+    low: u64,
+    discards: Discards,
+}
+
+impl<T: 'static, E> Outlet<T, E> {
+    #[cold]
+    fn replenish(&mut self) {
+        let left = std::mem::take(&mut self.left);
+        if self.upstream.is_none()
+            && let Link::Here(upstream) = &*lock(&self.shared.link)
+        {
+            self.upstream = Some(upstream.clone());
+        }
+        if let Some(upstream) = &self.upstream {
+            upstream.request(Demand::of(left));
+        }
+    }
+
+    /// Items that wait in the queue.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.reader.as_ref().map_or(0, Reader::len)
+    }
+
+    /// Whether no item waits in the queue.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    #[cold]
+    fn over<I>(&mut self) -> Pulled<I, E> {
+        match lock(&self.shared.end).take() {
+            Some(Err(error)) => Pulled::Error(error),
+            _ => Pulled::Complete,
+        }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
+    type Item = T;
+    type Error = E;
+
+    #[inline]
+    fn pull(&mut self) -> Pulled<T, E> {
+        loop {
+            let Some(reader) = &mut self.reader else { return Pulled::Complete };
+            match reader.pop() {
+                Popped::Item(item) => {
+                    self.left += 1;
+                    if self.left == self.low {
+                        self.replenish();
+                    }
+                    return Pulled::Item(item);
+                }
+                Popped::Empty => {
+                    if reader.sleep() {
+                        return Pulled::Pending;
+                    }
+                }
+                Popped::Shut => return self.over(),
+            }
+        }
+    }
+
+    fn look_ahead(&mut self, _started: bool) -> Pulled<T, E> {
+        loop {
+            let Some(reader) = &mut self.reader else { return Pulled::Complete };
+            match reader.look() {
+                Look::Items => return Pulled::Pending,
+                // To be told of the end, for which no demand is needed.
+                Look::Nothing => {
+                    if reader.sleep() {
+                        return Pulled::Pending;
+                    }
+                }
+                Look::Over => return self.over(),
+            }
+        }
+    }
+}
+
+impl<T: 'static, E> Drop for Outlet<T, E> {
+    fn drop(&mut self) {
+        let link = std::mem::replace(&mut *lock(&self.shared.link), Link::Gone);
+        let Some(reader) = self.reader.take() else { return };
+        // The ring first: what upstream drops when it is cancelled is not a source gone away.
+        let discards = &self.discards;
+        let cancel = Cancel(link);
+        reader.close(|item| discards.discard(item));
+        drop(cancel);
+    }
+}
+
+/// Cancels when it is dropped, whatever the destructors of items did.
+struct Cancel(Link);
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        if let Link::Here(upstream) = &self.0 {
+            upstream.cancel();
+        }
+    }
+}
+
+impl<T: 'static, E> fmt::Debug for Outlet<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet").field("reader", &self.reader).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,347 @@
+//! A bounded queue from one writer to one reader, which tells when the reader waits.
+//!
+//! ```text
+//!            push                         pop
+//!  Writer ─────────▶ │ slot │ slot │ … │ ─────────▶ Reader
+//!            tail = index · 8 + SHUT | GONE | ASLEEP
+//!            head = index
+//! ```
+//!
+//! | what | who may touch it | when |
+//! |---|---|---|
+//! | slot `i` | the writer | `tail ≤ i < head + capacity` |
+//! | slot `i` | the reader | `head ≤ i < tail` |
+//! | index of `tail` | the writer | any |
+//! | `SHUT` | the writer, once, at its end | no push follows |
+//! | `ASLEEP` | set by the reader, cleared by the next push | the queue was empty |
+//! | `GONE` | the reader, once, at its end | no pop follows |
+//! | `head` | the reader | any |
+//!
+//! **No wake-up is lost, and none is made that is not needed.** A reader that finds nothing
+//! marks the very word that the next push replaces. Either the push came first, and then the
+//! mark fails because the word has changed, or it comes after, and then it finds the mark and
+//! says so: whoever pushed must ring, once. A writer that is ahead of its reader never does.
+//!
+//! **Nothing is left behind.** A reader that goes takes what is in the queue with it. A push
+//! that comes after it finds `GONE` in the word that it replaced, and gets its item back.
+//!
+//! The capacity is a bound, not a hint: an item too many comes back to the writer.
+
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use millstream_sync::{AtomicU64, Ordering, UnsafeCell};
+
+const ASLEEP: u64 = 1;
+const GONE: u64 = 2;
+const SHUT: u64 = 4;
+/// One index of the tail.
+const STEP: u64 = 8;
+
+/// A ring for at most `capacity` items. Two allocations.
+///
+/// # Panics
+/// When the capacity is zero.
+#[must_use]
+pub fn ring<T>(capacity: usize) -> (Writer<T>, Reader<T>) {
+    assert!(capacity > 0, "a ring needs room for one item");
+    let slots = (0..capacity.next_power_of_two())
+        .map(|_| UnsafeCell::new(MaybeUninit::uninit()))
+        .collect::<Box<[_]>>();
+    let ring = Arc::new(Ring {
+        tail: Line(AtomicU64::new(0)),
+        head: Line(AtomicU64::new(0)),
+        mask: slots.len() as u64 - 1,
+        capacity: capacity as u64,
+        slots,
+    });
+    (
+        Writer { ring: ring.clone(), tail: 0, head: 0, gone: false },
+        Reader { ring, head: 0, tail: 0, gone: false },
+    )
+}
+
+/// On cache lines of its own: two, because they are fetched in pairs.
+#[repr(align(128))]
+struct Line(AtomicU64);
+
+struct Ring<T> {
+    tail: Line,
+    head: Line,
+    mask: u64,
+    capacity: u64,
+    slots: Box<[UnsafeCell<MaybeUninit<T>>]>,
+}
+
+// SAFETY: a slot is reached by the writer or by the reader, never by both (see the table; model
+// `a_slot_has_one_owner`); items move between threads, hence `T: Send`.
+unsafe impl<T: Send> Send for Ring<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Ring<T> {}
+
+impl<T> Ring<T> {
+    /// Puts an item into slot `index`.
+    ///
+    /// # Safety
+    /// The caller is the writer, the slot is empty, and the reader cannot see it yet.
+    #[inline]
+    unsafe fn write(&self, index: u64, item: T) {
+        self.slots[(index & self.mask) as usize].with_mut(|slot| {
+            // SAFETY: by the contract of this function nobody else reaches the slot.
+            unsafe { (*slot).write(item) };
+        });
+    }
+
+    /// Takes the item out of slot `index`.
+    ///
+    /// # Safety
+    /// The slot holds an item, and the caller owns it.
+    #[inline]
+    unsafe fn read(&self, index: u64) -> T {
+        self.slots[(index & self.mask) as usize].with_mut(|slot| {
+            // SAFETY: by the contract of this function it holds an item, and nobody else
+            // reaches it.
+            unsafe { (*slot).assume_init_read() }
+        })
+    }
+}
+
+/// What a push came to.
+#[derive(Debug)]
+#[must_use = "a reader that waits must be woken"]
+pub enum Pushed<T> {
+    /// The item is in the queue, and the reader will find it.
+    Noted,
+    /// The item is in the queue, and the reader waits to be told.
+    Wake,
+    /// The reader has gone.
+    Gone(T),
+    /// There are as many items in the queue as it has room for.
+    Full(T),
+}
+
+/// The end that items go in by.
+pub struct Writer<T> {
+    ring: Arc<Ring<T>>,
+    tail: u64,
+    /// The last `head` that was seen.
+    head: u64,
+    gone: bool,
+}
+
+impl<T> Writer<T> {
+    /// Puts an item at the end of the queue.
+    #[inline]
+    pub fn push(&mut self, item: T) -> Pushed<T> {
+        if self.tail - self.head >= self.ring.capacity && !self.has_room() {
+            return Pushed::Full(item);
+        }
+        if self.gone {
+            return Pushed::Gone(item);
+        }
+        // SAFETY: this is the writer; the slot is `capacity` past what the reader has taken, so
+        // it is empty; the reader learns of it by the exchange below (model
+        // `a_slot_has_one_owner`).
+        unsafe { self.ring.write(self.tail, item) };
+        // ordering: release pairs with the acquire in `pop` and `drop` of the reader: it sees
+        // the item (model `a_slot_has_one_owner`). Nothing is read here that somebody else
+        // wrote.
+        let before = self.ring.tail.0.swap((self.tail + 1) * STEP, Ordering::Release);
+        if before & GONE != 0 {
+            self.gone = true;
+            // SAFETY: the reader went before the exchange, so it has not seen this item and
+            // never will (model `push_races_the_end_of_the_reader`).
+            return Pushed::Gone(unsafe { self.ring.read(self.tail) });
+        }
+        self.tail += 1;
+        if before & ASLEEP == 0 { Pushed::Noted } else { Pushed::Wake }
+    }
+
+    #[cold]
+    fn has_room(&mut self) -> bool {
+        // ordering: acquire pairs with the release in `pop`: the reader is done with the slots
+        // before `head` (model `a_slot_is_used_again`).
+        self.head = self.ring.head.0.load(Ordering::Acquire);
+        self.tail - self.head < self.ring.capacity
+    }
+
+    /// Says that no item follows, and tells whether the reader waits to be told. What was
+    /// written before is visible to a reader that has seen it.
+    #[must_use = "a reader that waits must be woken"]
+    pub fn shut(self) -> bool {
+        // ordering: release pairs with the acquire in `pop` (model `shut_publishes_the_end`).
+        let before = self.ring.tail.0.fetch_or(SHUT, Ordering::Release);
+        before & ASLEEP != 0
+    }
+
+    /// How many items fit.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.ring.capacity as usize
+    }
+
+    /// Whether the reader has gone.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        // ordering: relaxed; nothing is read by it.
+        self.gone || self.ring.tail.0.load(Ordering::Relaxed) & GONE != 0
+    }
+}
+
+impl<T> fmt::Debug for Writer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("tail", &self.tail).finish_non_exhaustive()
+    }
+}
+
+/// What a pop came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Popped<T> {
+    /// The item at the head of the queue.
+    Item(T),
+    /// The queue is empty for now.
+    Empty,
+    /// The queue is empty, and stays so.
+    Shut,
+}
+
+/// The end that items come out by.
+pub struct Reader<T> {
+    ring: Arc<Ring<T>>,
+    head: u64,
+    /// The last `tail` that was seen, with its flags.
+    tail: u64,
+    gone: bool,
+}
+
+impl<T> Reader<T> {
+    /// Takes the item at the head of the queue.
+    #[inline]
+    pub fn pop(&mut self) -> Popped<T> {
+        if self.head == self.tail / STEP {
+            match self.look() {
+                Look::Items => {}
+                Look::Nothing => return Popped::Empty,
+                Look::Over => return Popped::Shut,
+            }
+        }
+        // SAFETY: `head < tail`: the writer has given the slot up, and this is the one reader
+        // (model `a_slot_has_one_owner`).
+        let item = unsafe { self.ring.read(self.head) };
+        self.head += 1;
+        // ordering: release pairs with the acquire in `has_room` (model `a_slot_is_used_again`).
+        self.ring.head.0.store(self.head, Ordering::Release);
+        Popped::Item(item)
+    }
+
+    /// Whether the queue is empty, and whether it stays so: looks again if need be.
+    #[inline]
+    pub fn look(&mut self) -> Look {
+        if self.head == self.tail / STEP {
+            // ordering: acquire pairs with the release in `push` and `shut` (models
+            // `a_slot_has_one_owner`, `shut_publishes_the_end`).
+            self.tail = self.ring.tail.0.load(Ordering::Acquire);
+        }
+        if self.head != self.tail / STEP {
+            Look::Items
+        } else if self.tail & SHUT == 0 {
+            Look::Nothing
+        } else {
+            Look::Over
+        }
+    }
+
+    /// Asks to be woken by the next push, or by the shutting, after the queue was found empty.
+    /// `false` where something came meanwhile: look again.
+    #[must_use = "false: there is news, and nobody will wake this reader"]
+    pub fn sleep(&mut self) -> bool {
+        // ordering: relaxed on both sides; the mark hands nothing over. Whoever finds it rings,
+        // and ringing makes the edge (model `no_wake_up_is_lost`).
+        let tail = &self.ring.tail.0;
+        let slept = tail.compare_exchange(
+            self.tail,
+            self.tail | ASLEEP,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+        match slept {
+            Ok(_) => {
+                self.tail |= ASLEEP;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// How many items are in the queue; another thread may be adding.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        // ordering: relaxed; a figure for whoever wants to know.
+        (self.ring.tail.0.load(Ordering::Relaxed) / STEP - self.head) as usize
+    }
+
+    /// Whether it is empty; another thread may be adding.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many items fit.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.ring.capacity as usize
+    }
+
+    /// Goes, and hands what is in the queue to `discard`, each item once. A panic of `discard`
+    /// is raised again after the last item.
+    pub fn close(mut self, mut discard: impl FnMut(T)) {
+        self.clear(&mut discard);
+    }
+
+    fn clear(&mut self, discard: &mut dyn FnMut(T)) {
+        // Once: a writer that finds `GONE` leaves an index behind that has no item.
+        if std::mem::replace(&mut self.gone, true) {
+            return;
+        }
+        // ordering: acquire pairs with the release in `push`: the items are visible. The writer
+        // learns of `GONE` by its next exchange, and owns what it writes from there on (model
+        // `push_races_the_end_of_the_reader`).
+        let tail = self.ring.tail.0.fetch_or(GONE, Ordering::Acquire);
+        let mut panicked = None;
+        while self.head < tail / STEP {
+            // SAFETY: as in `pop`.
+            let item = unsafe { self.ring.read(self.head) };
+            self.head += 1;
+            let discarded = catch_unwind(AssertUnwindSafe(|| discard(item)));
+            panicked = panicked.or(discarded.err());
+        }
+        if let Some(payload) = panicked {
+            resume_unwind(payload);
+        }
+    }
+}
+
+/// What a reader sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// There is an item.
+    Items,
+    /// There is none for now.
+    Nothing,
+    /// There is none, and none follows.
+    Over,
+}
+
+impl<T> Drop for Reader<T> {
+    fn drop(&mut self) {
+        self.clear(&mut drop);
+    }
+}
+
+impl<T> fmt::Debug for Reader<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("len", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+//! What a host runs: an emission, and after it what stages below still hold.
+//!
+//! | state | what it is |
+//! |---|---|
+//! | `Vacant` | before the subscriber is active, and after the end |
+//! | `Source` | the source is being sent |
+//! | `Rest` | the source has ended, a stage below still holds items |
+//!
+//! It belongs to whoever runs it, and knows nothing of threads.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use millstream_core::{
+    ActiveSubscriber, Fault, More, Panic, Progress, Pull, Rest, Undelivered, report_undelivered,
+};
+
+use crate::emission::{Emission, run_rest};
+
+/// See the [module](self).
+pub(crate) enum Running<P: Pull, A> {
+    Vacant,
+    Source(Emission<P, A>),
+    Rest(Box<dyn Rest>),
+}
+
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
+    /// Sends what may be sent, and says why it stopped; `None` at the end, which downstream has
+    /// been told.
+    #[inline]
+    pub(crate) fn advance(
+        &mut self,
+        more: More,
+        interrupted: &impl Fn() -> bool,
+    ) -> Option<Progress> {
+        if let Running::Source(emission) = self {
+            match emission.run(more, interrupted) {
+                Progress::Ended => {}
+                progress => return Some(progress),
+            }
+        }
+        let (rest, more) = match self.take() {
+            Running::Source(emission) => (emission.finish()?, More::NONE),
+            Running::Rest(rest) => (rest, more),
+            Running::Vacant => return None,
+        };
+        let (rest, progress) = run_rest(rest, more, interrupted)?;
+        *self = Running::Rest(rest);
+        Some(progress)
+    }
+
+    pub(crate) fn take(&mut self) -> Running<P, A> {
+        std::mem::replace(self, Running::Vacant)
+    }
+
+    /// Ends with `fault` in the middle.
+    pub(crate) fn break_off(self, fault: Fault) {
+        // What downstream still holds after a fault, nobody can ask for.
+        drop(match self {
+            Running::Source(emission) => emission.break_off(fault),
+            Running::Rest(rest) => rest.break_off(fault),
+            Running::Vacant => {
+                report_undelivered(&Undelivered::Fault(fault));
+                None
+            }
+        });
+    }
+
+    /// [`break_off`](Running::break_off), where a second panic reaches nobody but the hook.
+    pub(crate) fn break_off_contained(self, fault: Fault) {
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| self.break_off(fault))) {
+            undelivered(second);
+        }
+    }
+}
+
+/// Reports a panic that no subscriber can be told of.
+pub(crate) fn undelivered(payload: Box<dyn Any + Send>) {
+    report_undelivered(&Undelivered::Fault(Fault::Panicked(Panic::new(payload))));
+}

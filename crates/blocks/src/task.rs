@@ -1,0 +1,281 @@
+//! A task: a source that others fill and the chain of stages below it, on an executor.
+//!
+//! ```text
+//!        ┌──────── Post (shared) ────────┐       ┌────── Task: a future ──────┐
+//!        │ word · waker · mail           │──────▶│ lanes → stage → subscriber │
+//!        └──▲─────────────────▲──────────┘ wake  └────────────────────────────┘
+//!           │                 └── Bell, held by whoever fills a lane
+//!           └── Subscription (request, cancel), held by whoever asks
+//! ```
+//!
+//! The same as an [island](crate::island), run elsewhere. What it [runs](crate::running) lives in
+//! the future, so nobody else can touch it, and there is no cell to guard. The turn of the
+//! [word](crate::word) is the token that schedules: it is taken by the knock that wakes the task
+//! and given up by the task when it has nothing to do, so the task is woken once, however many
+//! knock.
+//!
+//! | turn | the task | who may do what |
+//! |---|---|---|
+//! | held | runs, or is about to | a knock only adds |
+//! | free | rests | the first knock takes the turn and wakes |
+//! | closed | is over | nothing |
+//!
+//! * **The executor may poll when nobody woke it.** A poll that finds the turn free only leaves its
+//!   waker; one that finds it held runs, whether or not the wake-up that goes with it has arrived.
+//! * **It does not starve others.** After [`BUDGET`] items it wakes itself and returns.
+//! * **An executor that drops the task**, because it refuses it, is shut down or has had enough,
+//!   ends the stream with [`Fault::ExecutorGone`]; a task that was cancelled before is just
+//!   dropped. Either way what is queued is discarded and upstream cancelled.
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use millstream_core::{
+    ActiveSubscriber, Demand, Discards, Fault, Panic, Progress, Pull, Subscriber, Subscription,
+    Upstream,
+};
+use millstream_sync::{Mutex, lock};
+
+use crate::bell::{Bell, Host};
+use crate::emission::Emission;
+use crate::mail::Mail;
+use crate::running::{Running, undelivered};
+use crate::waker::WakerSlot;
+use crate::word::{DemandWord, Knock};
+
+/// How many items a task sends at most before it lets others run.
+pub const BUDGET: u32 = 1024;
+
+/// Subscribes `subscriber` to a source that others fill, and returns the task that sends its
+/// items; the caller hands it to an executor. `make` is given the bell that they must ring, and
+/// whom to tell of items that are never delivered; it subscribes to them.
+///
+/// `None` where there is nothing to run: downstream is gone already.
+pub fn task<P, S>(
+    make: impl FnOnce(&Bell, &Discards) -> P,
+    subscriber: S,
+) -> Option<Task<P, S::Active>>
+where
+    P: Pull,
+    S: Subscriber<P::Item, P::Error>,
+{
+    let post = Arc::new(Post {
+        // The first turn is that of the first poll.
+        word: DemandWord::held(),
+        waker: WakerSlot::new(),
+        mail: Mutex::new(Mail::default()),
+    });
+    let discards = subscriber.discards();
+    let subscription = Subscription::new(post.clone());
+    let active = match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
+        Ok(active) => active,
+        Err(payload) => {
+            post.word.close();
+            undelivered(payload);
+            return None;
+        }
+    };
+    // Nothing is subscribed for a downstream that has already gone.
+    if post.word.is_closed() {
+        return None;
+    }
+    let mut task = Task {
+        running: Running::Source(Emission::sourceless(active)),
+        post: post.clone(),
+        detached: false,
+        over: false,
+    };
+    let bell = Bell::new(post);
+    match catch_unwind(AssertUnwindSafe(|| make(&bell, &discards))) {
+        Ok(source) => {
+            if let Running::Source(emission) = &mut task.running {
+                emission.begin(source);
+            }
+            Some(task)
+        }
+        Err(payload) => {
+            task.finish(Some(Fault::Panicked(Panic::new(payload))));
+            None
+        }
+    }
+}
+
+/// What knocks come to.
+struct Post {
+    word: DemandWord,
+    waker: WakerSlot,
+    mail: Mutex<Mail>,
+}
+
+impl Post {
+    fn knock(&self, knock: Knock) {
+        if knock == Knock::Entered {
+            self.waker.wake();
+        }
+    }
+}
+
+impl Upstream for Post {
+    fn request(&self, demand: Demand) {
+        self.knock(self.word.request(demand));
+    }
+
+    fn cancel(&self) {
+        self.knock(self.word.cancel());
+    }
+
+    fn detach(&self) {
+        if !self.word.is_closed() {
+            lock(&self.mail).detached = true;
+            self.knock(self.word.signal());
+        }
+    }
+
+    fn fail(&self, fault: Fault) {
+        if self.word.is_closed() {
+            return;
+        }
+        // Dropped outside of the lock: what a panic carries is foreign.
+        let before = lock(&self.mail).fault.replace(fault);
+        drop(before);
+        self.knock(self.word.signal());
+    }
+}
+
+impl Host for Post {
+    fn ring(&self) {
+        self.knock(self.word.signal());
+    }
+
+    fn fail(&self, fault: Fault) {
+        Upstream::fail(self, fault);
+    }
+}
+
+/// A future that sends items while there is demand, and is ready at the end of the stream. See
+/// the [module](self).
+#[must_use = "a task does nothing unless an executor runs it, and ends its stream when dropped"]
+pub struct Task<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> {
+    post: Arc<Post>,
+    running: Running<P, A>,
+    /// Downstream let go of its handle, and all that it asked for has been claimed.
+    detached: bool,
+    over: bool,
+}
+
+// What it runs is moved before it runs, never pinned.
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Unpin for Task<P, A> {}
+
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
+    /// Sends until there is nothing to do; `None` at the end.
+    fn turns(&mut self) -> Option<Rested> {
+        let left = Cell::new(BUDGET);
+        let Task { post, running, detached, .. } = self;
+        let interrupted = || {
+            let spent = left.get() == 0;
+            left.set(left.get().saturating_sub(1));
+            spent || post.word.interrupted()
+        };
+        loop {
+            let mut claim = post.word.claim();
+            if claim.signalled {
+                let mail = lock(&post.mail).take();
+                if let Some(fault) = mail.fault {
+                    running.take().break_off(fault);
+                    return None;
+                }
+                if mail.detached {
+                    // What was asked before letting go may have come after the claim.
+                    claim = claim.and(post.word.claim());
+                    *detached = true;
+                }
+            }
+            if claim.closed {
+                *running = Running::Vacant;
+                return None;
+            }
+            match running.advance(claim.more, &interrupted)? {
+                Progress::Starved if *detached => {
+                    *running = Running::Vacant;
+                    return None;
+                }
+                Progress::Interrupted if left.get() == 0 => return Some(Rested::Spent),
+                _ => {}
+            }
+            if post.word.leave() {
+                return Some(Rested::Left);
+            }
+        }
+    }
+
+    /// The end: nobody enters again, and what runs is broken off by `fault`.
+    fn finish(&mut self, fault: Option<Fault>) {
+        self.over = true;
+        self.post.word.close();
+        let running = self.running.take();
+        match fault {
+            Some(fault) => running.break_off_contained(fault),
+            None => {
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(running))) {
+                    undelivered(payload);
+                }
+            }
+        }
+    }
+}
+
+enum Rested {
+    /// The turn was given up.
+    Left,
+    /// The budget is spent; the turn is still held.
+    Spent,
+}
+
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Future for Task<P, A> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if this.over {
+            return Poll::Ready(());
+        }
+        this.post.waker.register(context.waker());
+        if !this.post.word.is_held() {
+            return Poll::Pending;
+        }
+        match catch_unwind(AssertUnwindSafe(|| this.turns())) {
+            Ok(Some(Rested::Left)) => Poll::Pending,
+            Ok(Some(Rested::Spent)) => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Ok(None) => {
+                this.finish(None);
+                Poll::Ready(())
+            }
+            Err(payload) => {
+                this.finish(Some(Fault::Panicked(Panic::new(payload))));
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Drop for Task<P, A> {
+    fn drop(&mut self) {
+        if !self.over {
+            let cancelled = self.post.word.is_closed();
+            self.finish((!cancelled).then_some(Fault::ExecutorGone));
+        }
+    }
+}
+
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> fmt::Debug for Task<P, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("over", &self.over).finish_non_exhaustive()
+    }
+}
