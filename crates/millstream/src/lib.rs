@@ -38,13 +38,14 @@
 #![forbid(unsafe_code)]
 
 pub use millstream_core::*;
+pub use millstream_executors as executor;
 pub use millstream_operators::combine::concat;
 pub use millstream_operators::source::*;
 #[cfg(feature = "tracing")]
 pub use millstream_operators::trace_undelivered;
 pub use millstream_operators::{
-    PublisherExt, chunk, combine, effect, end, executor_thread, fault, filter, flatten, limit,
-    shape, source, transform,
+    PublisherExt, boundary, chunk, combine, effect, end, fault, filter, flatten, limit, shape,
+    source, transform,
 };
 
 /// What every user of the library wants in scope: traits only.

@@ -5,7 +5,9 @@ use std::hash::Hash;
 use std::panic::Location;
 
 use millstream_core::{BoxPublisher, Demand, Publisher, SharedPublisher};
+use millstream_executors::Executor;
 
+use crate::boundary::*;
 use crate::chunk::*;
 use crate::combine::*;
 use crate::effect::*;
@@ -441,6 +443,39 @@ pub trait PublisherExt: Publisher {
         F: FnMut() -> bool + Send + 'static,
     {
         RepeatWhile::new(self, again)
+    }
+
+    // ---- boundary -------------------------------------------------------------------------
+
+    /// What follows runs on an executor, behind a bounded queue. See [`PublishOn`].
+    #[doc(alias = "observe_on", alias = "observeOn", alias = "publishOn", alias = "async")]
+    #[track_caller]
+    fn publish_on<X: Executor>(self, executor: X, capacity: usize) -> PublishOn<Self, X> {
+        PublishOn::new(self, executor, capacity)
+    }
+
+    /// What comes before is subscribed to and asked on an executor. See [`SubscribeOn`].
+    #[doc(alias = "subscribeOn")]
+    fn subscribe_on<X: Executor>(self, executor: X) -> SubscribeOn<Self, X> {
+        SubscribeOn::new(self, executor)
+    }
+
+    /// What comes before and what follows run on tasks of their own. See [`AsyncBoundary`].
+    #[doc(alias = "async", alias = "spawn_stage")]
+    #[track_caller]
+    fn async_boundary<X: Executor + Clone>(
+        self,
+        executor: X,
+        capacity: usize,
+    ) -> AsyncBoundary<Self, X> {
+        AsyncBoundary::new(self, executor, capacity)
+    }
+
+    /// Upstream is asked before downstream asks, into a bounded queue. See [`Prefetch`].
+    #[doc(alias = "rebatchRequests", alias = "limitRate", alias = "buffer")]
+    #[track_caller]
+    fn prefetch(self, capacity: usize) -> Prefetch<Self> {
+        Prefetch::new(self, capacity)
     }
 
     // ---- effect ---------------------------------------------------------------------------

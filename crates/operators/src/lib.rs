@@ -6,12 +6,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod boundary;
 pub mod chunk;
 pub mod combine;
 pub mod effect;
 mod either;
 pub mod end;
-pub mod executor_thread;
 mod ext;
 pub mod fault;
 pub mod filter;

@@ -12,9 +12,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("sync", &[]),
     ("blocks", &["core", "sync"]),
-    ("operators", &["core", "blocks"]),
+    ("executors", &[]),
+    ("operators", &["core", "blocks", "executors"]),
     ("testkit", &["core"]),
-    ("millstream", &["core", "operators"]),
+    ("millstream", &["core", "executors", "operators"]),
     ("xtask", &[]),
 ];
 

@@ -8,8 +8,7 @@ use millstream_blocks::slot::{Filler, Slot, slot};
 use millstream_core::{
     ActiveSubscriber, End, Failure, Fault, More, Publisher, Rest, Subscriber, Subscription,
 };
-
-use crate::executor_thread;
+use millstream_executors::executor_thread;
 
 /// The items one by one: [`PublisherExt::cursor`](crate::PublisherExt::cursor).
 ///

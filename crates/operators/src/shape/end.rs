@@ -14,8 +14,7 @@ use millstream_core::{
     ActiveSubscriber, Demand, End, Failure, Fault, More, Panic, Publisher, Rest, Subscriber,
     Subscription,
 };
-
-use crate::executor_thread;
+use millstream_executors::executor_thread;
 
 /// What an end does with the items, and what comes of them.
 pub trait Gather<T, E>: Send + 'static {
@@ -74,7 +73,7 @@ impl<P: Publisher, G: Gather<P::Item, P::Error>> Run<P, G> {
     /// # Errors
     /// As awaiting it; and [`Fault::BlockedExecutor`], before anything runs, on a thread that
     /// runs an executor: it could wait for work that only this thread can do. Such a thread is
-    /// known where an executor [says so](crate::executor_thread::enter), inside the poll of any
+    /// known where an executor [says so](millstream_executors::executor_thread::enter), inside the poll of any
     /// end of this library, and, with the feature `tokio`, inside a tokio runtime. Inside the
     /// `block_on` of another library, outside of any pipeline, it cannot be told.
     pub fn block(self) -> Result<G::Output, Failure<G::Error>> {

@@ -5,11 +5,13 @@
 //! | [`stage`] | at most one item out for each item in: `map`, `filter`, `take`, `chunks` | an [`ItemStep`](stage::ItemStep), or a [`Step`](stage::Step) where failures matter |
 //! | [`pump`] | many items out for one in: `concat_map`, `concat_map_iter` | an [`Expand`](pump::Expand) |
 //! | [`end`] | the end of a stream: `collect`, `fold`, `for_each` | a [`Gather`](end::Gather) |
+//! | `joined` | several upstreams, or one that runs elsewhere: `publish_on`, `merge`, `zip` | a `Pull` over its feeds |
 //! | `relay` in `millstream-blocks` | one source after another: `chain`, `retry` | a `Sequence` |
 //!
 //! The shapes carry demand, ends, cancellation, discarded items and faults. None of them, and no
 //! operator, holds an atomic, a lock or unsafe code.
 
 pub mod end;
+pub(crate) mod joined;
 pub mod pump;
 pub mod stage;

@@ -1,0 +1,186 @@
+//! Tasks that are run by whoever asks for it: what [`CurrentThread`](crate::CurrentThread) and
+//! [`Seeded`](crate::Seeded) share.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::{Refused, Task, executor_thread};
+
+/// The tasks, those of them that are ready, and whether the runner waits.
+pub(crate) struct RunQueue {
+    state: Mutex<State>,
+    news: Condvar,
+    name: &'static str,
+}
+
+#[derive(Default)]
+struct State {
+    /// All that are not over, so that they can be dropped.
+    jobs: BTreeMap<u64, Arc<Job>>,
+    ready: Vec<Arc<Job>>,
+    next: u64,
+    /// The future that the runner waits for was woken.
+    woken: bool,
+    closed: bool,
+    /// How many more tasks are taken before all are refused.
+    allowance: Option<usize>,
+}
+
+struct Job {
+    number: u64,
+    /// Taken while it is polled and when it is over.
+    task: Mutex<Option<Task>>,
+    queued: AtomicBool,
+    queue: Arc<RunQueue>,
+}
+
+impl Wake for Job {
+    fn wake(self: Arc<Self>) {
+        // ordering: acquire and release, because a wake-up that finds it queued leaves its
+        // news to the poll that follows.
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            let queue = self.queue.clone();
+            let mut state = queue.lock();
+            if !state.closed {
+                state.ready.push(self);
+                queue.news.notify_all();
+            }
+        }
+    }
+}
+
+/// Wakes the runner for the future that it waits for.
+struct Runner(Arc<RunQueue>);
+
+impl Wake for Runner {
+    fn wake(self: Arc<Self>) {
+        self.0.lock().woken = true;
+        self.0.news.notify_all();
+    }
+}
+
+impl RunQueue {
+    pub(crate) fn new(name: &'static str) -> Arc<RunQueue> {
+        Arc::new(RunQueue { state: Mutex::new(State::default()), news: Condvar::new(), name })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No foreign code runs under it, so what it guards is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn spawn(self: &Arc<Self>, task: Task) -> Result<(), Refused> {
+        let mut refused = Some(task);
+        let mut state = self.lock();
+        let allowed = match &mut state.allowance {
+            Some(0) => false,
+            Some(n) => {
+                *n -= 1;
+                true
+            }
+            None => true,
+        };
+        if allowed && !state.closed {
+            let job = Arc::new(Job {
+                number: state.next,
+                task: Mutex::new(refused.take()),
+                queued: AtomicBool::new(true),
+                queue: self.clone(),
+            });
+            state.next += 1;
+            state.jobs.insert(job.number, job.clone());
+            state.ready.push(job);
+            self.news.notify_all();
+            return Ok(());
+        }
+        let reason = if state.closed { "it is shut down" } else { "it was told to refuse" };
+        drop(state);
+        drop(refused);
+        Err(Refused::new(self.name, reason))
+    }
+
+    pub(crate) fn allow(&self, tasks: Option<usize>) {
+        self.lock().allowance = tasks;
+    }
+
+    /// Runs the ready task that `pick` chooses; `false` where none is ready.
+    pub(crate) fn step(&self, pick: &mut impl FnMut(usize) -> usize) -> bool {
+        let mut state = self.lock();
+        if state.ready.is_empty() {
+            return false;
+        }
+        let chosen = pick(state.ready.len());
+        let job = state.ready.remove(chosen);
+        drop(state);
+        self.run(&job);
+        true
+    }
+
+    fn run(&self, job: &Arc<Job>) {
+        // ordering: as in `wake`: what was written before a wake-up is visible to this poll.
+        job.queued.swap(false, Ordering::AcqRel);
+        let taken = job.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut task) = taken else { return };
+        let waker = Waker::from(job.clone());
+        let _here = executor_thread::enter();
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut Context::from_waker(&waker))));
+        match polled {
+            Ok(Poll::Pending) if self.lock().jobs.contains_key(&job.number) => {
+                *job.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+            }
+            // Ready, or it panicked, which the panic hook has told.
+            _ => {
+                self.lock().jobs.remove(&job.number);
+                drop(task);
+            }
+        }
+    }
+
+    pub(crate) fn run_until<F: Future>(
+        self: &Arc<Self>,
+        future: F,
+        pick: &mut impl FnMut(usize) -> usize,
+    ) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        let waker = Waker::from(Arc::new(Runner(self.clone())));
+        self.lock().woken = true;
+        loop {
+            if std::mem::take(&mut self.lock().woken) {
+                let _here = executor_thread::enter();
+                let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+                if let Poll::Ready(output) = polled {
+                    return output;
+                }
+            }
+            if !self.step(pick) {
+                let mut state = self.lock();
+                while state.ready.is_empty() && !state.woken {
+                    state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    /// Drops all tasks, each once; new ones are refused if `close` says so.
+    pub(crate) fn clear(&self, close: bool) {
+        let mut state = self.lock();
+        state.closed |= close;
+        let jobs = std::mem::take(&mut state.jobs);
+        let ready = std::mem::take(&mut state.ready);
+        drop(state);
+        drop(ready);
+        for job in jobs.into_values() {
+            let task = job.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(task);
+        }
+    }
+
+    /// Tasks that are not over.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().jobs.len()
+    }
+}

@@ -1,0 +1,99 @@
+//! Joined stages: several upstreams, or one that runs elsewhere, and one serial downstream.
+//!
+//! A joined stage is a [`Pull`] made of *feeds*, one for each upstream. An upstream that can be
+//! pulled is held in place and costs no queue; any other fills a bounded queue of its own. What
+//! runs the pull is an island ([`join`](millstream_blocks::island::join)), on the thread that has
+//! news, or a task of an executor ([`on`]).
+
+use std::num::NonZeroUsize;
+
+use millstream_blocks::bell::Bell;
+use millstream_blocks::lane::{Outlet, lane};
+use millstream_blocks::task::task;
+use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
+use millstream_executors::{Executor, executor_thread};
+
+/// A capacity, which is at least one.
+///
+/// # Panics
+/// When it is zero: `what` is the call.
+#[track_caller]
+pub(crate) fn capacity(what: &str, n: usize) -> NonZeroUsize {
+    match NonZeroUsize::new(n) {
+        Some(n) => n,
+        None => panic!("{what}: a queue holds at least 1 item, and 0 was asked for"),
+    }
+}
+
+/// One upstream of a joined stage.
+pub(crate) enum Feed<Q, T: 'static, E> {
+    /// Held in place.
+    Pulled(Q),
+    /// It fills a queue.
+    Lane(Outlet<T, E>),
+}
+
+impl<Q: Pull> Pull for Feed<Q, Q::Item, Q::Error> {
+    type Item = Q::Item;
+    type Error = Q::Error;
+
+    #[inline]
+    fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
+        match self {
+            Feed::Pulled(pull) => pull.pull(),
+            Feed::Lane(outlet) => outlet.pull(),
+        }
+    }
+
+    #[inline]
+    fn look_ahead(&mut self, started: bool) -> Pulled<Q::Item, Q::Error> {
+        match self {
+            Feed::Pulled(pull) => pull.look_ahead(started),
+            Feed::Lane(outlet) => outlet.look_ahead(started),
+        }
+    }
+}
+
+/// Makes a feed of `publisher`: subscribes to it, unless it can be pulled. `bell` rings when
+/// there is news.
+pub(crate) fn feed<P: Publisher>(
+    publisher: P,
+    capacity: NonZeroUsize,
+    bell: Bell,
+    discards: &Discards,
+) -> impl Pull<Item = P::Item, Error = P::Error> + use<P> {
+    match publisher.into_pull() {
+        Ok(pull) => Feed::Pulled(pull),
+        Err(publisher) => {
+            let (inlet, outlet) = lane(capacity, bell, discards.clone());
+            publisher.subscribe(inlet);
+            Feed::Lane(outlet)
+        }
+    }
+}
+
+/// Runs a joined stage on a task of `executor`, which an executor that will not run it drops:
+/// then `subscriber` is told.
+pub(crate) fn on<P, S>(
+    executor: &impl Executor,
+    make: impl FnOnce(&Bell, &Discards) -> P,
+    subscriber: S,
+) where
+    P: Pull,
+    S: Subscriber<P::Item, P::Error>,
+{
+    if let Some(task) = task(make, subscriber) {
+        spawn(executor, task);
+    }
+}
+
+/// Hands a task to `executor`. One that is refused is dropped, and tells its pipeline itself.
+pub(crate) fn spawn(
+    executor: &impl Executor,
+    mut task: impl Future<Output = ()> + Unpin + Send + 'static,
+) {
+    let _refused = executor.spawn(Box::pin(std::future::poll_fn(move |context| {
+        let _polled_by_an_executor = executor_thread::enter();
+        std::pin::Pin::new(&mut task).poll(context)
+    })));
+}
