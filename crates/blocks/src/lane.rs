@@ -221,6 +221,19 @@ pub struct Outlet<T: 'static, E> {
 }
 
 impl<T: 'static, E> Outlet<T, E> {
+    /// From here on asks for nothing by itself, but for what is [granted](Outlet::grant).
+    #[must_use]
+    pub fn granting(mut self) -> Outlet<T, E> {
+        self.low = u64::MAX;
+        self
+    }
+
+    /// Asks upstream for `n` more. At most as many as left the queue.
+    pub fn grant(&mut self, n: u64) {
+        self.left = n;
+        self.replenish();
+    }
+
     #[cold]
     fn replenish(&mut self) {
         let left = std::mem::take(&mut self.left);

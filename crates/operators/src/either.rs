@@ -1,6 +1,6 @@
 //! Two kinds of publisher under one type, for sequences whose sources differ.
 
-use millstream_core::{Publisher, Subscriber};
+use millstream_core::{Publisher, Pull, Pulled, Subscriber};
 
 use crate::fault::MapErr;
 use crate::shape::stage::Stage;
@@ -34,8 +34,11 @@ where
 
 /// One of two publishers that fail alike.
 #[derive(Debug, Clone)]
-pub(crate) enum Same<A, B> {
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub enum Same<A, B> {
+    /// The one.
     First(A),
+    /// The other.
     Second(B),
 }
 
@@ -46,11 +49,46 @@ where
 {
     type Item = A::Item;
     type Error = A::Error;
+    const PULLS: bool = A::PULLS && B::PULLS;
 
     fn subscribe<S: Subscriber<Self::Item, Self::Error>>(self, subscriber: S) {
         match self {
             Same::First(first) => first.subscribe(subscriber),
             Same::Second(second) => second.subscribe(subscriber),
+        }
+    }
+    fn into_pull(self) -> Result<impl Pull<Item = A::Item, Error = A::Error>, Self> {
+        if !Self::PULLS {
+            return Err(self);
+        }
+        match self {
+            Same::First(first) => first.into_pull().map(Same::First).map_err(Same::First),
+            Same::Second(second) => second.into_pull().map(Same::Second).map_err(Same::Second),
+        }
+    }
+}
+
+impl<A, B> Pull for Same<A, B>
+where
+    A: Pull,
+    B: Pull<Item = A::Item, Error = A::Error>,
+{
+    type Item = A::Item;
+    type Error = A::Error;
+
+    #[inline]
+    fn pull(&mut self) -> Pulled<A::Item, A::Error> {
+        match self {
+            Same::First(first) => first.pull(),
+            Same::Second(second) => second.pull(),
+        }
+    }
+
+    #[inline]
+    fn look_ahead(&mut self, started: bool) -> Pulled<A::Item, A::Error> {
+        match self {
+            Same::First(first) => first.look_ahead(started),
+            Same::Second(second) => second.look_ahead(started),
         }
     }
 }

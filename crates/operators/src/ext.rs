@@ -11,6 +11,7 @@ use crate::boundary::*;
 use crate::chunk::*;
 use crate::combine::*;
 use crate::effect::*;
+use crate::either::Same;
 use crate::end::*;
 use crate::fault::*;
 use crate::filter::*;
@@ -339,6 +340,26 @@ pub trait PublisherExt: Publisher {
         SwitchIfEmpty::new(self, other)
     }
 
+    /// Items of this publisher and another, as they come. See [`Merge`].
+    #[doc(alias = "mergeWith", alias = "select")]
+    #[track_caller]
+    fn merge<Q>(self, other: Q, prefetch: usize) -> Merge<Same<Self, Q>>
+    where
+        Q: Publisher<Item = Self::Item, Error = Self::Error>,
+    {
+        merge_all([Same::First(self), Same::Second(other)], prefetch)
+    }
+
+    /// Each item with one of another publisher. See [`Zip`].
+    #[doc(alias = "zipWith")]
+    #[track_caller]
+    fn zip<Q>(self, other: Q, prefetch: usize) -> Zip<(Self, Q)>
+    where
+        Q: Publisher<Error = Self::Error>,
+    {
+        zip((self, other), prefetch)
+    }
+
     // ---- flatten --------------------------------------------------------------------------
 
     /// Each item becomes a publisher, one after another. See [`ConcatMap`].
@@ -359,6 +380,94 @@ pub trait PublisherExt: Publisher {
         F: FnMut(Self::Item) -> I + Send + 'static,
     {
         ConcatMapIter::new(self, f)
+    }
+
+    /// Each item a publisher, up to `limit` of them at a time, in any order. See
+    /// [`FlatMapUnordered`].
+    #[doc(alias = "flatMap", alias = "flatMapMerge", alias = "merge")]
+    #[track_caller]
+    fn flat_map_unordered<Q, F>(
+        self,
+        limit: usize,
+        prefetch: usize,
+        f: F,
+    ) -> FlatMapUnordered<Self, F>
+    where
+        Q: Publisher<Error = Self::Error>,
+        F: FnMut(Self::Item) -> Q + Send + 'static,
+    {
+        FlatMapUnordered::new(self, limit, prefetch, f)
+    }
+
+    /// Each item through a future, `limit` at a time, in order. See [`MapAsync`].
+    #[doc(alias = "mapAsync", alias = "buffered", alias = "flatMapSequential", alias = "then")]
+    #[track_caller]
+    fn map_async<X, Fut, F>(self, executor: X, limit: usize, f: F) -> MapAsync<Self, X, F>
+    where
+        X: Executor,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        MapAsync::new(self, executor, limit, f)
+    }
+
+    /// Each item through a future, `limit` at a time, as they finish. See [`MapAsyncUnordered`].
+    #[doc(alias = "mapAsyncUnordered", alias = "buffer_unordered", alias = "flatMapSingle")]
+    #[track_caller]
+    fn map_async_unordered<X, Fut, F>(
+        self,
+        executor: X,
+        limit: usize,
+        f: F,
+    ) -> MapAsyncUnordered<Self, X, F>
+    where
+        X: Executor,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        MapAsyncUnordered::new(self, executor, limit, f)
+    }
+
+    /// Each item through a future that can fail, `limit` at a time, in order. See [`TryMapAsync`].
+    #[doc(alias = "mapAsync", alias = "try_buffered")]
+    #[track_caller]
+    fn try_map_async<X, Fut, U, G, F, How>(
+        self,
+        executor: X,
+        limit: usize,
+        f: F,
+    ) -> TryMapAsync<Self, X, F, How>
+    where
+        X: Executor,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<U, G>> + Send + 'static,
+        U: Send + 'static,
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+        How: 'static,
+    {
+        TryMapAsync::new(self, executor, limit, f)
+    }
+
+    /// Each item through a future that can fail, `limit` at a time, as they finish. See [`TryMapAsyncUnordered`].
+    #[doc(alias = "mapAsyncUnordered", alias = "try_buffer_unordered")]
+    #[track_caller]
+    fn try_map_async_unordered<X, Fut, U, G, F, How>(
+        self,
+        executor: X,
+        limit: usize,
+        f: F,
+    ) -> TryMapAsyncUnordered<Self, X, F, How>
+    where
+        X: Executor,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<U, G>> + Send + 'static,
+        U: Send + 'static,
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+        How: 'static,
+    {
+        TryMapAsyncUnordered::new(self, executor, limit, f)
     }
 
     // ---- chunk ----------------------------------------------------------------------------

@@ -26,14 +26,34 @@ pub(crate) fn capacity(what: &str, n: usize) -> NonZeroUsize {
 }
 
 /// One upstream of a joined stage.
-pub(crate) enum Feed<Q, T: 'static, E> {
+pub(crate) enum Feed<Q: Pull> {
     /// Held in place.
     Pulled(Q),
     /// It fills a queue.
-    Lane(Outlet<T, E>),
+    Lane(Outlet<Q::Item, Q::Error>),
 }
 
-impl<Q: Pull> Pull for Feed<Q, Q::Item, Q::Error> {
+impl<Q: Pull> Feed<Q> {
+    /// Asks an upstream made by [`granted_feed`] for `n` more.
+    #[inline]
+    pub(crate) fn grant(&mut self, n: u64) {
+        if let Feed::Lane(outlet) = self
+            && n > 0
+        {
+            outlet.grant(n);
+        }
+    }
+
+    /// Whether items are waiting, as far as can be told.
+    pub(crate) fn holds(&self) -> bool {
+        match self {
+            Feed::Pulled(_) => true,
+            Feed::Lane(outlet) => !outlet.is_empty(),
+        }
+    }
+}
+
+impl<Q: Pull> Pull for Feed<Q> {
     type Item = Q::Item;
     type Error = Q::Error;
 
@@ -61,7 +81,7 @@ pub(crate) fn feed<P: Publisher>(
     capacity: NonZeroUsize,
     bell: Bell,
     discards: &Discards,
-) -> impl Pull<Item = P::Item, Error = P::Error> + use<P> {
+) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
     match publisher.into_pull() {
         Ok(pull) => Feed::Pulled(pull),
         Err(publisher) => {
@@ -69,6 +89,20 @@ pub(crate) fn feed<P: Publisher>(
             publisher.subscribe(inlet);
             Feed::Lane(outlet)
         }
+    }
+}
+
+/// As [`feed`], of an upstream that is asked for `capacity`, and then for what it is
+/// [granted](Feed::grant).
+pub(crate) fn granted_feed<P: Publisher>(
+    publisher: P,
+    capacity: NonZeroUsize,
+    bell: Bell,
+    discards: &Discards,
+) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
+    match feed(publisher, capacity, bell, discards) {
+        Feed::Lane(outlet) => Feed::Lane(outlet.granting()),
+        pulled @ Feed::Pulled(_) => pulled,
     }
 }
 

@@ -12,6 +12,9 @@
 //! operator, holds an atomic, a lock or unsafe code.
 
 pub mod end;
+pub(crate) mod flights;
 pub(crate) mod joined;
 pub mod pump;
+pub(crate) mod roster;
 pub mod stage;
+pub(crate) mod table;

@@ -1,0 +1,106 @@
+//! `merge`: items of several publishers, as they come.
+
+use std::num::NonZeroUsize;
+
+use millstream_blocks::bell::Bell;
+use millstream_blocks::island::join;
+use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
+
+use crate::shape::joined::{capacity, feed};
+use crate::shape::table::Table;
+
+/// Items of several publishers, as they come: [`merge_all`], and
+/// [`PublisherExt::merge`](crate::PublisherExt::merge) for two.
+///
+/// ```text
+/// a     --1-----2--------3--|
+/// b     ----9------8-|
+/// down  --1-9---2--8-----3--|
+/// ```
+///
+/// It is fair: a source with items at hand gives up to 32, and then the next has its turn. The
+/// order of the items of one source is kept. What follows runs on the thread that sends or asks,
+/// one at a time.
+///
+/// # Demand
+/// `prefetch` from each source when it is subscribed to, and three quarters of it each time as
+/// many of its items were sent. A synchronous source is pulled as downstream asks.
+/// # Completion
+/// When all sources are complete and their items sent. Of no sources: at once.
+/// # Errors
+/// The first failure, after the items which that source sent before; the other sources are
+/// cancelled, and what they sent is discarded.
+/// # Cancellation
+/// As downstream's: all sources are cancelled, and what is queued is discarded.
+/// # Bounds
+/// `prefetch` items for each source that is not synchronous.
+/// # Panics
+/// When `prefetch` is zero.
+///
+/// # Examples
+/// ```
+/// use millstream::prelude::*;
+///
+/// let odd = millstream::from_iter([1, 3, 5]);
+/// let even = millstream::from_iter([2, 4]);
+/// let mut all = millstream::merge_all([odd, even], 16).collect::<Vec<_>>().block()?;
+/// all.sort();
+/// assert_eq!(all, [1, 2, 3, 4, 5]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct Merge<P> {
+    sources: Vec<P>,
+    prefetch: NonZeroUsize,
+}
+
+/// Items of several publishers, as they come. See [`Merge`].
+#[doc(alias = "mergeAll", alias = "select_all", alias = "flatten_unordered")]
+#[track_caller]
+pub fn merge_all<P: Publisher>(sources: impl IntoIterator<Item = P>, prefetch: usize) -> Merge<P> {
+    Merge {
+        sources: sources.into_iter().collect(),
+        prefetch: capacity("merge_all(sources, 0)", prefetch),
+    }
+}
+
+crate::opaque_debug::opaque_debug!(Merge<P>, prefetch);
+
+impl<P: Publisher> Publisher for Merge<P> {
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
+        join(|bell, discards| merged(self, bell, discards), subscriber);
+    }
+}
+
+fn merged<P: Publisher>(
+    merge: Merge<P>,
+    bell: &Bell,
+    discards: &Discards,
+) -> impl Pull<Item = P::Item, Error = P::Error> + use<P> {
+    let Merge { sources, prefetch } = merge;
+    let mut table = Table::new(sources.len());
+    for source in sources {
+        table.add(bell, |bell| feed(source, prefetch, bell, discards));
+    }
+    Merged(table)
+}
+
+struct Merged<Q: Pull>(Table<Q>);
+
+impl<Q: Pull> Pull for Merged<Q> {
+    type Item = Q::Item;
+    type Error = Q::Error;
+
+    #[inline]
+    fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
+        self.0.pull()
+    }
+
+    fn look_ahead(&mut self, _: bool) -> Pulled<Q::Item, Q::Error> {
+        self.0.look_ahead()
+    }
+}

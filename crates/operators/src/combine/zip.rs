@@ -1,0 +1,200 @@
+//! `zip`: the first items together, then the second, and so on.
+
+use std::num::NonZeroUsize;
+
+use millstream_blocks::island::join;
+use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
+
+use crate::shape::joined::{Feed, capacity, feed};
+
+/// One item of each of several publishers at a time: [`zip`], and
+/// [`PublisherExt::zip`](crate::PublisherExt::zip) for two.
+///
+/// ```text
+/// a     --1---2---3------|
+/// b     ----x---y-|
+/// down  ----1x--2y|
+/// ```
+///
+/// # Demand
+/// `prefetch` from each source when it is subscribed to, and three quarters of it each time as
+/// many of its items were taken. A synchronous source is pulled as downstream asks.
+/// # Completion
+/// As soon as one source is complete and its items are used up; the others are cancelled, and what
+/// they sent is discarded. It needs no demand.
+/// # Errors
+/// The first failure, after the items which that source sent before; the others are cancelled,
+/// and what they sent is discarded.
+/// # Cancellation
+/// As downstream's: all sources are cancelled, and what is queued is discarded.
+/// # Bounds
+/// One item of each source, and `prefetch` for each source that is not synchronous.
+/// # Panics
+/// When `prefetch` is zero.
+///
+/// # Examples
+/// ```
+/// use millstream::prelude::*;
+///
+/// let numbers = millstream::from_iter(1..);
+/// let letters = millstream::from_iter(["a", "b"]);
+/// let flags = millstream::from_iter([true, false, true]);
+/// let rows = millstream::zip((numbers, letters, flags), 16);
+/// assert_eq!(rows.collect::<Vec<_>>().block()?, [(1, "a", true), (2, "b", false)]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct Zip<S> {
+    sources: S,
+    prefetch: NonZeroUsize,
+}
+
+/// One item of each of several publishers at a time, two to eight of them, as a tuple. See
+/// [`Zip`].
+#[doc(alias = "zipWith", alias = "zipN")]
+#[track_caller]
+pub fn zip<S>(sources: S, prefetch: usize) -> Zip<S>
+where
+    Zip<S>: Publisher,
+{
+    Zip { sources, prefetch: capacity("zip(sources, 0)", prefetch) }
+}
+
+crate::opaque_debug::opaque_debug!(Zip<S>, prefetch);
+
+/// A source and the item of it that waits for the others.
+struct Head<Q: Pull> {
+    feed: Feed<Q>,
+    item: Option<Q::Item>,
+    started: bool,
+    discards: Discards,
+}
+
+impl<Q: Pull> Drop for Head<Q> {
+    fn drop(&mut self) {
+        if let Some(item) = self.item.take() {
+            self.discards.discard(item);
+        }
+    }
+}
+
+impl<Q: Pull> Head<Q> {
+    fn new(feed: Feed<Q>, discards: &Discards) -> Head<Q> {
+        Head { feed, item: None, started: false, discards: discards.clone() }
+    }
+
+    /// Fetches an item, unless one waits; else why there is none.
+    #[inline]
+    fn fetch<T>(&mut self) -> Option<Pulled<T, Q::Error>> {
+        if self.item.is_some() {
+            return None;
+        }
+        self.started = true;
+        match self.feed.pull() {
+            Pulled::Item(item) => {
+                self.item = Some(item);
+                None
+            }
+            other => Some(without_item(other)),
+        }
+    }
+
+    /// The end, if it is here.
+    fn end<T>(&mut self) -> Option<Pulled<T, Q::Error>> {
+        if self.item.is_some() {
+            return None;
+        }
+        match self.feed.look_ahead(self.started) {
+            Pulled::Item(item) => {
+                self.item = Some(item);
+                None
+            }
+            Pulled::Pending => None,
+            other => Some(without_item(other)),
+        }
+    }
+}
+
+fn without_item<T, U, E>(pulled: Pulled<T, E>) -> Pulled<U, E> {
+    match pulled {
+        Pulled::Complete => Pulled::Complete,
+        Pulled::Error(error) => Pulled::Error(error),
+        Pulled::Skipped => Pulled::Skipped,
+        Pulled::Item(_) | Pulled::Pending => Pulled::Pending,
+    }
+}
+
+macro_rules! zips {
+    ($pull:ident: $($source:ident $head:ident $item:ident),+) => {
+        impl<Error: Send + 'static, $($source),+> Publisher for Zip<($($source,)+)>
+        where
+            $($source: Publisher<Error = Error>,)+
+        {
+            type Item = ($($source::Item,)+);
+            type Error = Error;
+
+            fn subscribe<Down: Subscriber<Self::Item, Error>>(self, subscriber: Down) {
+                let Zip { sources: ($($head,)+), prefetch } = self;
+                join(
+                    |bell, discards| $pull {
+                        $($head: Head::new(feed($head, prefetch, bell.clone(), discards), discards),)+
+                    },
+                    subscriber,
+                );
+            }
+        }
+
+        struct $pull<$($source: Pull),+> {
+            $($head: Head<$source>,)+
+        }
+
+        impl<Error: Send + 'static, $($source),+> Pull for $pull<$($source),+>
+        where
+            $($source: Pull<Error = Error>,)+
+        {
+            type Item = ($($source::Item,)+);
+            type Error = Error;
+
+            #[inline]
+            fn pull(&mut self) -> Pulled<Self::Item, Error> {
+                // All are asked, so that all that wait are told of news.
+                let mut pending = None;
+                $(
+                    match self.$head.fetch() {
+                        None => {}
+                        Some(Pulled::Pending) => pending = Some(Pulled::Pending),
+                        Some(Pulled::Skipped) => {
+                            pending.get_or_insert(Pulled::Skipped);
+                        }
+                        Some(other) => return other,
+                    }
+                )+
+                if let Some(pending) = pending {
+                    return pending;
+                }
+                match ($(self.$head.item.take(),)+) {
+                    ($(Some($item),)+) => Pulled::Item(($($item,)+)),
+                    _ => unreachable!("every head has an item"),
+                }
+            }
+
+            fn look_ahead(&mut self, _: bool) -> Pulled<Self::Item, Error> {
+                $(
+                    if let Some(end) = self.$head.end() {
+                        return end;
+                    }
+                )+
+                Pulled::Pending
+            }
+        }
+    };
+}
+
+zips!(Zip2: A a x0, B b x1);
+zips!(Zip3: A a x0, B b x1, C c x2);
+zips!(Zip4: A a x0, B b x1, C c x2, D d x3);
+zips!(Zip5: A a x0, B b x1, C c x2, D d x3, F f x4);
+zips!(Zip6: A a x0, B b x1, C c x2, D d x3, F f x4, G g x5);
+zips!(Zip7: A a x0, B b x1, C c x2, D d x3, F f x4, G g x5, H h x6);
+zips!(Zip8: A a x0, B b x1, C c x2, D d x3, F f x4, G g x5, H h x6, I i x7);

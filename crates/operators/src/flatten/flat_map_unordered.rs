@@ -1,0 +1,173 @@
+//! `flat_map_unordered`: each item a publisher, several of them at a time.
+
+use std::num::NonZeroUsize;
+
+use millstream_blocks::bell::Bell;
+use millstream_blocks::island::join;
+use millstream_core::{Publisher, Pull, Pulled, Subscriber};
+
+use crate::shape::joined::{Feed, capacity, feed, granted_feed};
+use crate::shape::table::Table;
+
+/// Each item becomes a publisher, and up to `limit` of them send at a time:
+/// [`PublisherExt::flat_map_unordered`](crate::PublisherExt::flat_map_unordered).
+///
+/// ```text
+///           flat_map_unordered(2, 16, |x| x-x-x-|)
+/// up    --1---2----3-------------|
+/// down  --1-1-2-1-2---2-3-3-3----|
+/// ```
+///
+/// It is fair: an inner publisher with items at hand gives up to 32, and then the next has its
+/// turn. The order of the items of one inner publisher is kept. Inner publishers that are
+/// synchronous are held in place: they cost no queue and no allocation.
+///
+/// # Demand
+/// `limit` from upstream when it is subscribed to, and one more for each inner publisher that is
+/// complete. `prefetch` from each inner publisher, and three quarters of it each time as many of
+/// its items were sent; one that is synchronous is pulled as downstream asks.
+/// # Completion
+/// When upstream and all inner publishers are complete and their items sent.
+/// # Errors
+/// The first failure, of upstream or of an inner publisher, after the items which that one sent
+/// before; the others are cancelled, and what they sent is discarded. A panic in the function
+/// becomes a fault.
+/// # Cancellation
+/// As downstream's: all are cancelled, and what is queued is discarded.
+/// # Bounds
+/// `limit` inner publishers, `limit` items of an upstream that is not synchronous, and `prefetch`
+/// items of each inner publisher that is not.
+/// # Panics
+/// When `limit` or `prefetch` is zero.
+///
+/// # Examples
+/// ```
+/// use millstream::prelude::*;
+///
+/// let all = millstream::range(1..4).flat_map_unordered(2, 16, |n| millstream::range(0..n));
+/// let mut all = all.collect::<Vec<_>>().block()?;
+/// all.sort();
+/// assert_eq!(all, [0, 0, 0, 1, 1, 2]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct FlatMapUnordered<P, F> {
+    upstream: P,
+    f: F,
+    limit: NonZeroUsize,
+    prefetch: NonZeroUsize,
+}
+
+impl<P, F> FlatMapUnordered<P, F> {
+    #[track_caller]
+    pub(crate) fn new(upstream: P, limit: usize, prefetch: usize, f: F) -> Self {
+        FlatMapUnordered {
+            upstream,
+            f,
+            limit: capacity("flat_map_unordered(0, prefetch, f)", limit),
+            prefetch: capacity("flat_map_unordered(limit, 0, f)", prefetch),
+        }
+    }
+}
+
+crate::opaque_debug::opaque_debug!(FlatMapUnordered<P, F>, limit, prefetch);
+
+impl<P, Q, F> Publisher for FlatMapUnordered<P, F>
+where
+    P: Publisher,
+    Q: Publisher<Error = P::Error>,
+    F: FnMut(P::Item) -> Q + Send + 'static,
+{
+    type Item = Q::Item;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<Q::Item, P::Error>>(self, subscriber: S) {
+        let FlatMapUnordered { upstream, mut f, limit, prefetch } = self;
+        join(
+            |bell, discards| {
+                let inner = {
+                    let discards = discards.clone();
+                    move |item, bell| feed(f(item), prefetch, bell, &discards)
+                };
+                Flattened {
+                    outer: Some(granted_feed(upstream, limit, bell.clone(), discards)),
+                    table: Table::new(limit.get()),
+                    inner,
+                    bell: bell.clone(),
+                }
+            },
+            subscriber,
+        );
+    }
+}
+
+struct Flattened<O: Pull, Q: Pull, G> {
+    /// Until it is complete.
+    outer: Option<Feed<O>>,
+    table: Table<Q>,
+    inner: G,
+    bell: Bell,
+}
+
+impl<O, Q, G> Flattened<O, Q, G>
+where
+    O: Pull<Error = Q::Error>,
+    Q: Pull,
+    G: FnMut(O::Item, Bell) -> Feed<Q> + Send + 'static,
+{
+    /// Takes on inner publishers while there is room and upstream has items.
+    #[inline]
+    fn take_on(&mut self) -> Pulled<(), Q::Error> {
+        while self.table.has_room() {
+            let Some(outer) = &mut self.outer else { break };
+            outer.grant(self.table.take_removed());
+            match outer.pull() {
+                Pulled::Item(item) => {
+                    let inner = &mut self.inner;
+                    self.table.add(&self.bell, |bell| inner(item, bell));
+                }
+                Pulled::Skipped => return Pulled::Skipped,
+                Pulled::Pending => break,
+                Pulled::Complete => self.outer = None,
+                Pulled::Error(error) => return Pulled::Error(error),
+            }
+        }
+        Pulled::Pending
+    }
+}
+
+impl<O, Q, G> Pull for Flattened<O, Q, G>
+where
+    O: Pull<Error = Q::Error>,
+    Q: Pull,
+    G: FnMut(O::Item, Bell) -> Feed<Q> + Send + 'static,
+{
+    type Item = Q::Item;
+    type Error = Q::Error;
+
+    #[inline]
+    fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
+        match self.take_on() {
+            Pulled::Error(error) => return Pulled::Error(error),
+            Pulled::Skipped => return Pulled::Skipped,
+            _ => {}
+        }
+        match self.table.pull() {
+            Pulled::Complete if self.outer.is_some() => Pulled::Pending,
+            other => other,
+        }
+    }
+
+    fn look_ahead(&mut self, _: bool) -> Pulled<Q::Item, Q::Error> {
+        match self.take_on() {
+            Pulled::Error(error) => return Pulled::Error(error),
+            Pulled::Skipped => return Pulled::Skipped,
+            _ => {}
+        }
+        match self.table.look_ahead() {
+            Pulled::Complete if self.outer.is_some() => Pulled::Pending,
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `map_async`: each item through a future, several of them at a time.
+
+use std::num::NonZeroUsize;
+
+use millstream_core::{Publisher, Subscriber};
+use millstream_executors::Executor;
+
+use crate::shape::flights::{InOrder, fly};
+use crate::shape::joined::capacity;
+
+/// Each item through an asynchronous function, up to `limit` of its futures at a time, in the order of
+/// the items:
+/// [`PublisherExt::map_async`](crate::PublisherExt::map_async).
+///
+/// ```text
+///           map_async(executor, 2, f)    f(2) takes long
+/// up    --1-2-3----4-----|
+/// down  ----1------2-3--4--|
+/// ```
+///
+/// The stage drives its futures on a task of its own: they go on while downstream is busy
+/// elsewhere or asks for nothing. A closure downstream that blocks its thread stops them, since it
+/// runs on the same task: put [`publish_on`](crate::PublisherExt::publish_on) between.
+///
+/// # Demand
+/// `limit` when it is subscribed to, and one more for each result that was sent: never more than
+/// `limit` items are on their way, in flight, or waiting for demand. A synchronous upstream is
+/// pulled as there is room.
+/// # Completion
+/// When upstream is complete and all results are sent.
+/// # Errors
+/// A failure of upstream comes after the results of what it sent before. A panic in the function
+/// or in a future becomes a fault. When the executor refuses or drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// # Cancellation
+/// On the executor: the futures are dropped and upstream is cancelled when the task runs next.
+/// # Bounds
+/// `limit` futures and results together. A few allocations for each of them when it is subscribed
+/// to; none per item.
+/// # Panics
+/// When `limit` is zero.
+///
+/// # Examples
+/// ```
+/// use millstream::executor::CurrentThread;
+/// use millstream::prelude::*;
+///
+/// let executor = CurrentThread::new();
+/// let squares = millstream::range(1..=4).map_async(executor.handle(), 2, |n| async move { n * n });
+/// assert_eq!(executor.run_until(squares.collect::<Vec<_>>())?, [1, 4, 9, 16]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct MapAsync<P, X, F> {
+    upstream: P,
+    executor: X,
+    limit: NonZeroUsize,
+    f: F,
+}
+
+impl<P, X, F> MapAsync<P, X, F> {
+    #[track_caller]
+    pub(crate) fn new(upstream: P, executor: X, limit: usize, f: F) -> Self {
+        MapAsync { upstream, executor, limit: capacity("map_async(executor, 0, f)", limit), f }
+    }
+}
+
+crate::opaque_debug::opaque_debug!(MapAsync<P, X, F>, limit);
+
+impl<P, X, F, Fut, U> Publisher for MapAsync<P, X, F>
+where
+    P: Publisher,
+    X: Executor,
+    F: FnMut(P::Item) -> Fut + Send + 'static,
+    Fut: Future<Output = U> + Send + 'static,
+    U: Send + 'static,
+{
+    type Item = U;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<U, P::Error>>(self, subscriber: S) {
+        let MapAsync { upstream, executor, limit, mut f } = self;
+        let f = move |item| {
+            let future = f(item);
+            async move { Ok(future.await) }
+        };
+        fly::<InOrder<U>, _, _, _, _, _, _, _>(
+            upstream,
+            &executor,
+            limit,
+            f,
+            |error| error,
+            subscriber,
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! `try_map_async_unordered`: each item through a future that can fail, several at a time, as they finish.
+
+use std::marker::PhantomData;
+use std::num::NonZeroUsize;
+
+use millstream_core::{Publisher, Subscriber};
+use millstream_executors::Executor;
+
+use crate::shape::flights::{AsTheyCome, fly};
+use crate::shape::joined::capacity;
+use crate::transform::FromUpstream;
+
+/// Each item through an asynchronous function that can fail, up to `limit` of its futures at a time, as
+/// they finish:
+/// [`PublisherExt::try_map_async_unordered`](crate::PublisherExt::try_map_async_unordered).
+///
+/// ```text
+///           try_map_async_unordered(executor, 2, f)    f(2) takes long
+/// up    --1-2-3----4-----|
+/// down  ----1-3----2----4--|
+/// ```
+///
+/// The stage drives its futures on a task of its own: they go on while downstream is busy
+/// elsewhere or asks for nothing. A closure downstream that blocks its thread stops them, since it
+/// runs on the same task: put [`publish_on`](crate::PublisherExt::publish_on) between.
+///
+/// # Demand
+/// `limit` when it is subscribed to, and one more for each result that was sent: never more than
+/// `limit` items are on their way, in flight, or waiting for demand. A synchronous upstream is
+/// pulled as there is room.
+/// # Completion
+/// When upstream is complete and all results are sent.
+/// # Errors
+/// The first future that fails ends the stream at once: the others are dropped, results that
+/// wait are discarded, upstream is cancelled. A failure of upstream comes after the results of
+/// what it sent before. A panic in the function or in a future becomes a fault. When the executor
+/// refuses or drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// # Cancellation
+/// On the executor: the futures are dropped and upstream is cancelled when the task runs next.
+/// # Bounds
+/// `limit` futures and results together. A few allocations for each of them when it is subscribed
+/// to; none per item.
+/// # Panics
+/// When `limit` is zero.
+///
+/// # Examples
+/// ```
+/// use millstream::executor::CurrentThread;
+/// use millstream::prelude::*;
+///
+/// let executor = CurrentThread::new();
+/// let numbers = millstream::from_iter(["1", "2", "three"])
+///     .try_map_async_unordered(executor.handle(), 2, |text| async move { text.parse::<u32>() });
+/// let failure = executor.run_until(numbers.collect::<Vec<_>>()).unwrap_err();
+/// assert_eq!(failure.to_string(), "invalid digit found in string");
+/// ```
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct TryMapAsyncUnordered<P, X, F, How> {
+    upstream: P,
+    executor: X,
+    limit: NonZeroUsize,
+    f: F,
+    how: PhantomData<fn() -> How>,
+}
+
+impl<P: Clone, X: Clone, F: Clone, How> Clone for TryMapAsyncUnordered<P, X, F, How> {
+    fn clone(&self) -> Self {
+        TryMapAsyncUnordered {
+            upstream: self.upstream.clone(),
+            executor: self.executor.clone(),
+            limit: self.limit,
+            f: self.f.clone(),
+            how: PhantomData,
+        }
+    }
+}
+
+impl<P, X, F, How> TryMapAsyncUnordered<P, X, F, How> {
+    #[track_caller]
+    pub(crate) fn new(upstream: P, executor: X, limit: usize, f: F) -> Self {
+        let limit = capacity("try_map_async_unordered(executor, 0, f)", limit);
+        TryMapAsyncUnordered { upstream, executor, limit, f, how: PhantomData }
+    }
+}
+
+crate::opaque_debug::opaque_debug!(TryMapAsyncUnordered<P, X, F, How>, limit);
+
+impl<P, X, F, Fut, U, G, How> Publisher for TryMapAsyncUnordered<P, X, F, How>
+where
+    P: Publisher,
+    X: Executor,
+    F: FnMut(P::Item) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<U, G>> + Send + 'static,
+    U: Send + 'static,
+    G: FromUpstream<P::Error, How> + Send + 'static,
+    How: 'static,
+{
+    type Item = U;
+    type Error = G;
+
+    fn subscribe<S: Subscriber<U, G>>(self, subscriber: S) {
+        let TryMapAsyncUnordered { upstream, executor, limit, f, .. } = self;
+        fly::<AsTheyCome<U>, _, _, _, _, _, _, _>(
+            upstream,
+            &executor,
+            limit,
+            f,
+            G::from_upstream,
+            subscriber,
+        );
+    }
+}

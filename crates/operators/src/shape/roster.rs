@@ -1,0 +1,86 @@
+//! Whose turn it is among many feeds: round and round, past those that wait.
+
+use std::sync::Arc;
+
+use millstream_blocks::bell::{Bell, Marks};
+
+/// How many items one feed gives before the next has its turn.
+const BURST: u32 = 32;
+
+/// The feeds that may have something, and the one whose turn it is.
+pub(crate) struct Roster {
+    /// Feeds that were asleep, and have rung since.
+    marks: Arc<Marks>,
+    awake: Box<[u64]>,
+    current: usize,
+    /// How many more items the current feed may give.
+    left: u32,
+}
+
+impl Roster {
+    /// For `size` feeds, all asleep.
+    pub(crate) fn new(size: usize) -> Roster {
+        Roster {
+            marks: Marks::new(size),
+            awake: vec![0; size.div_ceil(64)].into(),
+            current: 0,
+            left: 0,
+        }
+    }
+
+    /// The bell of feed number `n`.
+    pub(crate) fn bell(&self, bell: &Bell, n: usize) -> Bell {
+        bell.marked(&self.marks, n)
+    }
+
+    /// Feed `n` may have something.
+    pub(crate) fn wake(&mut self, n: usize) {
+        self.awake[n / 64] |= 1 << (n % 64);
+    }
+
+    /// Feed `n` has nothing until it rings. Its turn is over.
+    pub(crate) fn sleep(&mut self, n: usize) {
+        self.awake[n / 64] &= !(1 << (n % 64));
+        self.left = 0;
+    }
+
+    /// The feed whose turn it is, for one item.
+    #[inline]
+    pub(crate) fn turn(&mut self) -> Option<usize> {
+        if self.left == 0 {
+            self.current = self.after(self.current + 1)?;
+            self.left = BURST;
+        }
+        self.left -= 1;
+        Some(self.current)
+    }
+
+    /// Those that rang are awake.
+    pub(crate) fn listen(&mut self) {
+        let awake = &mut self.awake;
+        self.marks.take(|n| awake[n / 64] |= 1 << (n % 64));
+    }
+
+    /// The first awake feed from number `n` on, and then from the beginning; it listens when it
+    /// has come round.
+    fn after(&mut self, n: usize) -> Option<usize> {
+        self.from(n).or_else(|| {
+            self.listen();
+            self.from(0)
+        })
+    }
+
+    /// The first awake feed from number `n` on.
+    pub(crate) fn from(&self, n: usize) -> Option<usize> {
+        let first = n / 64;
+        let mut mask = u64::MAX << (n % 64);
+        for (i, word) in self.awake.iter().enumerate().skip(first) {
+            let bits = word & mask;
+            if bits != 0 {
+                return Some(i * 64 + bits.trailing_zeros() as usize);
+            }
+            mask = u64::MAX;
+        }
+        None
+    }
+}

@@ -1,0 +1,117 @@
+//! The table of a stage with many upstreams at a time: `merge`, `flat_map_unordered`.
+
+use millstream_blocks::bell::Bell;
+use millstream_core::{Pull, Pulled};
+
+use crate::shape::joined::Feed;
+use crate::shape::roster::Roster;
+
+/// Feeds that come and go, each in a place, and whose turn it is.
+pub(crate) struct Table<Q: Pull> {
+    places: Vec<Option<Feed<Q>>>,
+    free: Vec<usize>,
+    roster: Roster,
+    /// Feeds that went since this was asked.
+    removed: u64,
+    started: bool,
+}
+
+impl<Q: Pull> Table<Q> {
+    /// For up to `size` feeds at a time.
+    pub(crate) fn new(size: usize) -> Table<Q> {
+        Table {
+            places: (0..size).map(|_| None).collect(),
+            free: (0..size).rev().collect(),
+            roster: Roster::new(size),
+            removed: 0,
+            started: false,
+        }
+    }
+
+    /// How many feeds went since this was asked last.
+    #[inline]
+    pub(crate) fn take_removed(&mut self) -> u64 {
+        std::mem::take(&mut self.removed)
+    }
+
+    /// Whether there is a place for another feed.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        !self.free.is_empty()
+    }
+
+    /// Whether there is no feed.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.free.len() == self.places.len()
+    }
+
+    /// Puts a feed into a free place, if there is one. `make` is given its bell, of `bell`'s host.
+    #[inline]
+    pub(crate) fn add(&mut self, bell: &Bell, make: impl FnOnce(Bell) -> Feed<Q>) {
+        if let Some(n) = self.free.pop() {
+            // In its place only when it is made: user code may panic in `make`.
+            self.places[n] = Some(make(self.roster.bell(bell, n)));
+            self.roster.wake(n);
+        }
+    }
+
+    fn remove(&mut self, n: usize) {
+        self.roster.sleep(n);
+        self.places[n] = None;
+        self.free.push(n);
+        self.removed += 1;
+    }
+
+    /// An item of the feed whose turn it is. [`Pulled::Skipped`] where a feed is over, and its
+    /// place free; [`Pulled::Complete`] where there is no feed.
+    #[inline]
+    pub(crate) fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
+        self.started = true;
+        while let Some(n) = self.roster.turn() {
+            let Some(feed) = &mut self.places[n] else {
+                // It rang when it was over already.
+                self.roster.sleep(n);
+                continue;
+            };
+            match feed.pull() {
+                Pulled::Pending => self.roster.sleep(n),
+                Pulled::Complete => {
+                    self.remove(n);
+                    return Pulled::Skipped;
+                }
+                other => return other,
+            }
+        }
+        self.rest()
+    }
+
+    /// As [`pull`](Table::pull), without demand: an end, or an item that had to be taken to find
+    /// out.
+    pub(crate) fn look_ahead(&mut self) -> Pulled<Q::Item, Q::Error> {
+        self.roster.listen();
+        let mut from = 0;
+        while let Some(n) = self.roster.from(from) {
+            from = n + 1;
+            let Some(feed) = &mut self.places[n] else {
+                self.roster.sleep(n);
+                continue;
+            };
+            match feed.look_ahead(self.started) {
+                Pulled::Complete => {
+                    self.remove(n);
+                    return Pulled::Skipped;
+                }
+                // Items are waiting: the end is not here, whatever the others have.
+                Pulled::Pending if feed.holds() => return Pulled::Pending,
+                Pulled::Pending => {}
+                other => return other,
+            }
+        }
+        self.rest()
+    }
+
+    fn rest(&self) -> Pulled<Q::Item, Q::Error> {
+        if self.is_empty() { Pulled::Complete } else { Pulled::Pending }
+    }
+}
