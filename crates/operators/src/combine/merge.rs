@@ -41,8 +41,8 @@ use crate::shape::table::Table;
 /// ```
 /// use millstream::prelude::*;
 ///
-/// let odd = millstream::from_iter([1, 3, 5]);
-/// let even = millstream::from_iter([2, 4]);
+/// let odd = millstream::from_iter(vec![1, 3, 5]);
+/// let even = millstream::from_iter(vec![2, 4]);
 /// let mut all = millstream::merge_all([odd, even], 16).collect::<Vec<_>>().block()?;
 /// all.sort();
 /// assert_eq!(all, [1, 2, 3, 4, 5]);

@@ -46,7 +46,7 @@ use crate::shape::joined::capacity;
 /// use millstream::prelude::*;
 ///
 /// let executor = CurrentThread::new();
-/// let squares = millstream::range(1..=4).map_async(executor.handle(), 2, |n| async move { n * n });
+/// let squares = millstream::range(1..5).map_async(executor.handle(), 2, |n| async move { n * n });
 /// assert_eq!(executor.run_until(squares.collect::<Vec<_>>())?, [1, 4, 9, 16]);
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
 /// ```

@@ -46,7 +46,7 @@ use crate::shape::joined::capacity;
 /// use millstream::prelude::*;
 ///
 /// let executor = CurrentThread::new();
-/// let squares = millstream::range(1..=4).map_async_unordered(executor.handle(), 2, |n| async move { n * n });
+/// let squares = millstream::range(1..5).map_async_unordered(executor.handle(), 2, |n| async move { n * n });
 /// let mut squares = executor.run_until(squares.collect::<Vec<_>>())?;
 /// squares.sort();
 /// assert_eq!(squares, [1, 4, 9, 16]);
