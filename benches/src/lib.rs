@@ -9,8 +9,8 @@
 //!   item under callgrind, which do not wobble.
 //! * `cargo bench -p millstream-benches`: the same under criterion, with a group per workload.
 //!
-//! How it is kept honest: every sink passes each item through a register that the compiler cannot
-//! see into, or a static chain is folded to a formula; every peer must give the same result before anything is timed; the
+//! How it is kept honest: every sink passes each item through
+//! `black_box`, or a static chain is folded to a formula; every peer must give the same result before anything is timed; the
 //! [`model`] has no errors, no panics to catch and no threads to fear, so it shows what a push
 //! chain with demand costs at least, not what a library costs.
 
@@ -111,23 +111,12 @@ pub fn set_items(n: u64) {
     ITEMS.store(n, Ordering::Relaxed);
 }
 
-/// What every sink does with an item.
+/// What every sink does with an item: passes it through [`black_box`], the same for everybody.
+///
+/// It keeps the compiler from folding a static chain to a formula. It also makes it forget what
+/// it knows of memory, which is what a real sink, a write or a call, does to any chain.
 #[inline]
 #[must_use]
 pub fn add_up(total: u64, item: u64) -> u64 {
-    total.wrapping_add(opaque(item))
-}
-
-/// The item, through a register that the compiler cannot see into.
-///
-/// Not [`black_box`], which also makes the compiler forget what it knows of memory: that costs
-/// whoever keeps a chain on the heap a store and a load for each field and item, which no sink
-/// of a real program does.
-#[inline(always)]
-fn opaque(mut item: u64) -> u64 {
-    // SAFETY: no instruction at all.
-    unsafe {
-        std::arch::asm!("/* {0} */", inout(reg) item, options(nomem, nostack, preserves_flags));
-    }
-    item
+    total.wrapping_add(black_box(item))
 }
