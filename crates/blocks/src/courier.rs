@@ -277,14 +277,8 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
     /// Hands on what was asked until there is nothing to do; `false` when it is over.
     fn turns(&mut self) -> bool {
         loop {
-            let mut claim = self.counter.word.claim();
-            if claim.signalled && !self.detached {
-                self.detached = lock(&self.counter.mail).detached;
-                if self.detached {
-                    // What was asked before letting go may have come after the claim.
-                    claim = claim.and(self.counter.word.claim());
-                }
-            }
+            let claim = self.counter.word.claim();
+            let lets_go = claim.signalled && lock(&self.counter.mail).take().detached;
             if claim.closed {
                 drop(self.errand.take());
                 return false;
@@ -307,7 +301,10 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
                     return false;
                 }
             }
-            if self.counter.word.leave() {
+            if lets_go {
+                // What was asked before letting go may have come after the claim.
+                self.detached = true;
+            } else if self.counter.word.leave() {
                 return true;
             }
         }

@@ -136,15 +136,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
     fn turns(&self, holder: &mut Holder<'_, Station<P, A>>) {
         let interrupted = || self.turn.interrupted();
         loop {
-            let mut claim = holder.claim();
-            let mut mail = Mail::default();
-            if claim.signalled {
-                mail = lock(&self.mail).take();
-                if mail.detached {
-                    // What was asked before letting go may have come after the claim.
-                    claim = claim.and(holder.claim());
-                }
-            }
+            let claim = holder.claim();
+            let mail = if claim.signalled { lock(&self.mail).take() } else { Mail::default() };
             if claim.closed {
                 return holder.with(|station| station.running = Running::Vacant);
             }
@@ -153,15 +146,21 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
                     station.running.take().break_off(fault);
                     return false;
                 }
-                station.detached |= mail.detached;
                 match station.running.advance(claim.more, &interrupted) {
                     Some(Progress::Starved) if station.detached => {
                         station.running = Running::Vacant;
                         false
                     }
-                    progress => progress.is_some(),
+                    progress => {
+                        station.detached |= mail.detached;
+                        progress.is_some()
+                    }
                 }
             });
+            if goes_on && mail.detached {
+                // What was asked before letting go may have come after the claim.
+                continue;
+            }
             // At the end the holder is dropped without leaving: the word closes.
             if !goes_on || holder.leave() {
                 return;

@@ -181,32 +181,27 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
             spent || post.word.interrupted()
         };
         loop {
-            let mut claim = post.word.claim();
-            if claim.signalled {
-                let mail = lock(&post.mail).take();
-                if let Some(fault) = mail.fault {
-                    running.take().break_off(fault);
-                    return None;
-                }
-                if mail.detached {
-                    // What was asked before letting go may have come after the claim.
-                    claim = claim.and(post.word.claim());
-                    *detached = true;
-                }
-            }
+            let claim = post.word.claim();
+            let mail = if claim.signalled { lock(&post.mail).take() } else { Mail::default() };
             if claim.closed {
                 *running = Running::Vacant;
                 return None;
             }
-            match running.advance(claim.more, &interrupted)? {
-                Progress::Starved if *detached => {
-                    *running = Running::Vacant;
-                    return None;
-                }
-                Progress::Interrupted if left.get() == 0 => return Some(Rested::Spent),
-                _ => {}
+            if let Some(fault) = mail.fault {
+                running.take().break_off(fault);
+                return None;
             }
-            if post.word.leave() {
+            let progress = running.advance(claim.more, &interrupted)?;
+            if progress == Progress::Starved && *detached {
+                *running = Running::Vacant;
+                return None;
+            }
+            *detached |= mail.detached;
+            if progress == Progress::Interrupted && left.get() == 0 {
+                return Some(Rested::Spent);
+            }
+            // What was asked before letting go may have come after the claim.
+            if !mail.detached && post.word.leave() {
                 return Some(Rested::Left);
             }
         }

@@ -5,8 +5,8 @@
 //! | empty | the task may register; whoever wakes does nothing: the task runs, or was woken |
 //! | full | the task may replace it; whoever wakes takes it |
 //!
-//! A waker is foreign code: it is cloned, called and dropped outside of the lock (model
-//! `a_waker_is_called_outside_of_the_lock`). The task registers first and looks for work second;
+//! A waker is foreign code: it is cloned, called and dropped outside of the lock (models
+//! `a_waker_is_called_outside_of_the_lock`, `a_waker_is_dropped_outside_of_the_lock`). The task registers first and looks for work second;
 //! whoever has work notes it first and wakes second: one of the two sees the other (model
 //! `register_races_wake`).
 

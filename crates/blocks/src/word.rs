@@ -59,17 +59,6 @@ pub struct Claim {
     pub closed: bool,
 }
 
-impl Claim {
-    /// This one, and another that followed.
-    pub(crate) fn and(self, later: Claim) -> Claim {
-        Claim {
-            more: self.more.plus(later.more),
-            signalled: self.signalled | later.signalled,
-            closed: self.closed | later.closed,
-        }
-    }
-}
-
 /// The word. See the [module](self).
 #[derive(Debug)]
 pub struct DemandWord(AtomicU64);
