@@ -50,7 +50,13 @@ pub fn lane<T, E>(
     let (writer, reader) = ring(capacity.get());
     let shared = Arc::new(Shared { link: Mutex::new(Link::Awaited), end: Mutex::new(None) });
     let capacity = capacity.get() as u64;
-    let inlet = Inlet { writer, shared: shared.clone(), bell, discards: discards.clone() };
+    let active = ActiveInlet {
+        writer: Some(writer),
+        shared: shared.clone(),
+        bell,
+        discards: discards.clone(),
+    };
+    let inlet = Inlet { active, capacity: Demand::of(capacity) };
     let outlet = Outlet {
         reader: Some(reader),
         shared,
@@ -77,10 +83,8 @@ enum Link {
 
 /// The subscriber of a lane.
 pub struct Inlet<T, E> {
-    writer: Writer<T>,
-    shared: Arc<Shared<E>>,
-    bell: Bell,
-    discards: Discards,
+    active: ActiveInlet<T, E>,
+    capacity: Demand,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for Inlet<T, E> {
@@ -88,7 +92,7 @@ impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for Inlet<T, E> {
 
     fn on_subscribe(self, subscription: Subscription) -> ActiveInlet<T, E> {
         let upstream = subscription.into_upstream();
-        let mut link = lock(&self.shared.link);
+        let mut link = lock(&self.active.shared.link);
         let gone = matches!(*link, Link::Gone);
         if !gone {
             *link = Link::Here(upstream.clone());
@@ -97,20 +101,19 @@ impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for Inlet<T, E> {
         if gone {
             upstream.cancel();
         } else {
-            upstream.request(Demand::of(self.writer.capacity() as u64));
+            upstream.request(self.capacity);
         }
-        let Inlet { writer, shared, bell, discards } = self;
-        ActiveInlet { writer: Some(writer), shared, bell, discards }
+        self.active
     }
 
     fn discards(&self) -> Discards {
-        self.discards.clone()
+        self.active.discards.clone()
     }
 }
 
 impl<T, E> fmt::Debug for Inlet<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inlet").field("writer", &self.writer).finish_non_exhaustive()
+        f.debug_struct("Inlet").field("active", &self.active).finish_non_exhaustive()
     }
 }
 

@@ -288,6 +288,11 @@ impl Start {
         }
     }
 
+    /// What is done when it starts.
+    pub fn set(&self, start: impl FnOnce() + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::new(start));
+    }
+
     /// Drops the subscriber without ever subscribing it.
     pub fn forget(&self) {
         drop(self.0.lock().unwrap().take());
