@@ -39,7 +39,7 @@
 
 pub use millstream_core::*;
 pub use millstream_executors as executor;
-pub use millstream_operators::combine::{concat, merge_all, zip};
+pub use millstream_operators::combine::{combine_latest, concat, merge_all, race, zip};
 pub use millstream_operators::source::*;
 #[cfg(feature = "tracing")]
 pub use millstream_operators::trace_undelivered;

@@ -255,6 +255,16 @@ pub trait PublisherExt: Publisher {
         ItemStage::new(self, DefaultIfEmpty::new(default))
     }
 
+    /// Nothing before another publisher sends an item or is complete. See [`SkipUntil`].
+    #[doc(alias = "skipUntilOther", alias = "skipUntil")]
+    #[track_caller]
+    fn skip_until<Q>(self, signal: Q, prefetch: usize) -> SkipUntil<Self, Q>
+    where
+        Q: Publisher<Error = Self::Error>,
+    {
+        SkipUntil::new(self, signal, prefetch)
+    }
+
     // ---- limit ----------------------------------------------------------------------------
 
     /// The first `n` items. See [`Take`].
@@ -311,6 +321,15 @@ pub trait PublisherExt: Publisher {
         ItemStage::new(self, MapWhile::new(f))
     }
 
+    /// Until another publisher sends an item or is complete. See [`TakeUntil`].
+    #[doc(alias = "takeUntilOther", alias = "takeUntil")]
+    fn take_until<Q>(self, signal: Q) -> TakeUntil<Self, Q>
+    where
+        Q: Publisher<Error = Self::Error>,
+    {
+        TakeUntil::new(self, signal)
+    }
+
     // ---- combine --------------------------------------------------------------------------
 
     /// Then the items of another publisher. See [`Chain`].
@@ -358,6 +377,16 @@ pub trait PublisherExt: Publisher {
         Q: Publisher<Error = Self::Error>,
     {
         zip((self, other), prefetch)
+    }
+
+    /// Each item with the latest of another publisher. See [`WithLatestFrom`].
+    #[doc(alias = "withLatestFrom")]
+    #[track_caller]
+    fn with_latest_from<Q>(self, other: Q, prefetch: usize) -> WithLatestFrom<Self, Q>
+    where
+        Q: Publisher<Error = Self::Error, Item: Clone>,
+    {
+        WithLatestFrom::new(self, other, prefetch)
     }
 
     // ---- flatten --------------------------------------------------------------------------
@@ -468,6 +497,40 @@ pub trait PublisherExt: Publisher {
         How: 'static,
     {
         TryMapAsyncUnordered::new(self, executor, limit, f)
+    }
+
+    /// Each item a publisher, up to `limit` of them at work, in order. See [`FlatMapOrdered`].
+    #[doc(alias = "flatMapSequential", alias = "concatMapEager", alias = "mergeSequential")]
+    #[track_caller]
+    fn flat_map_ordered<Q, F>(self, limit: usize, prefetch: usize, f: F) -> FlatMapOrdered<Self, F>
+    where
+        Q: Publisher<Error = Self::Error>,
+        F: FnMut(Self::Item) -> Q + Send + 'static,
+    {
+        FlatMapOrdered::new(self, limit, prefetch, f)
+    }
+
+    /// Each item a publisher, the newest only. See [`SwitchMap`].
+    #[doc(alias = "switchMap", alias = "flatMapLatest")]
+    #[track_caller]
+    fn switch_map<Q, F>(self, prefetch: usize, f: F) -> SwitchMap<Self, F>
+    where
+        Q: Publisher<Error = Self::Error>,
+        F: FnMut(Self::Item) -> Q + Send + 'static,
+    {
+        SwitchMap::new(self, prefetch, f)
+    }
+
+    /// Each item through a future, one at a time. See [`MapAsync`].
+    #[doc(alias = "concatMap", alias = "mapAsync")]
+    fn then<X, Fut, F>(self, executor: X, f: F) -> MapAsync<Self, X, F>
+    where
+        X: Executor,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        MapAsync::new(self, executor, 1, f)
     }
 
     // ---- chunk ----------------------------------------------------------------------------

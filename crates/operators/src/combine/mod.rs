@@ -1,15 +1,21 @@
 //! Several publishers as one.
 
 mod chain;
+mod combine_latest;
 mod concat;
 mod merge;
+mod race;
 mod start_with;
 mod switch_if_empty;
+mod with_latest_from;
 mod zip;
 pub use crate::either::Same;
 pub use chain::Chain;
+pub use combine_latest::{CombineLatest, combine_latest};
 pub use concat::{Concat, concat};
 pub use merge::{Merge, merge_all};
+pub use race::{Race, race};
 pub use start_with::StartWith;
 pub use switch_if_empty::SwitchIfEmpty;
+pub use with_latest_from::WithLatestFrom;
 pub use zip::{Zip, zip};

@@ -25,3 +25,5 @@ pub use step_by::StepBy;
 pub use unique::Unique;
 pub use unique_by::UniqueBy;
 pub use unique_within::UniqueWithin;
+mod skip_until;
+pub use skip_until::SkipUntil;

@@ -15,3 +15,5 @@ pub use take::Take;
 pub use take_last::TakeLast;
 pub use take_through::TakeThrough;
 pub use take_while::TakeWhile;
+mod take_until;
+pub use take_until::TakeUntil;

@@ -1,0 +1,204 @@
+//! `combine_latest`: the latest items of several publishers, whenever one has a new one.
+
+use std::num::NonZeroUsize;
+
+use millstream_blocks::island::join;
+use millstream_core::{Publisher, Pull, Pulled, Subscriber};
+
+use crate::shape::joined::{Feed, capacity, feed};
+
+/// The latest item of each of several publishers, whenever one of them has a new one:
+/// [`combine_latest`].
+///
+/// ```text
+/// a     --1-----2----------|
+/// b     ----x------y--z-|
+/// down  ----1x--2x-2y-2z---|
+/// ```
+///
+/// The sources have their turns one after another, an item each. Items wait in their queues until
+/// downstream asks for the row that they make: none is skipped.
+///
+/// # Demand
+/// `prefetch` from each source when it is subscribed to, and three quarters of it each time as
+/// many of its items were taken. A synchronous source is pulled as downstream asks.
+/// # Completion
+/// When all sources are complete, or one is that never sent an item.
+/// # Errors
+/// The first failure, after the items which that source sent before; the others are cancelled,
+/// and what they sent is discarded. A panic while an item is cloned becomes a fault.
+/// # Cancellation
+/// As downstream's: all sources are cancelled, and what is queued is discarded.
+/// # Bounds
+/// One item of each source, and `prefetch` for each source that is not synchronous.
+/// # Panics
+/// When `prefetch` is zero.
+///
+/// # Examples
+/// ```
+/// use millstream::prelude::*;
+///
+/// let numbers = millstream::from_iter([1, 2]);
+/// let letters = millstream::from_iter(["x", "y"]);
+/// let rows = millstream::combine_latest((numbers, letters), 16);
+/// assert_eq!(rows.collect::<Vec<_>>().block()?, [(1, "x"), (2, "x"), (2, "y")]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct CombineLatest<S> {
+    sources: S,
+    prefetch: NonZeroUsize,
+}
+
+/// The latest items of two to eight publishers, as a tuple. See [`CombineLatest`].
+#[doc(alias = "zipLatest", alias = "mergeLatest")]
+#[track_caller]
+pub fn combine_latest<S>(sources: S, prefetch: usize) -> CombineLatest<S>
+where
+    CombineLatest<S>: Publisher,
+{
+    CombineLatest { sources, prefetch: capacity("combine_latest(sources, 0)", prefetch) }
+}
+
+crate::opaque_debug::opaque_debug!(CombineLatest<S>, prefetch);
+
+/// A source, until it is complete, and its latest item.
+struct Latest<Q: Pull> {
+    feed: Option<Feed<Q>>,
+    item: Option<Q::Item>,
+    started: bool,
+}
+
+/// What a look at a source came to.
+enum Looked<E> {
+    /// A new item.
+    News,
+    /// Nothing for now.
+    Nothing,
+    /// Nothing this time.
+    Skipped,
+    /// Nothing any more, and what it sent is still of use.
+    Over,
+    /// Nothing any more, and it never sent an item.
+    Empty,
+    Failed(E),
+}
+
+impl<Q: Pull> Latest<Q> {
+    fn new(feed: Feed<Q>) -> Latest<Q> {
+        Latest { feed: Some(feed), item: None, started: false }
+    }
+
+    #[inline]
+    fn look(&mut self, demand: bool) -> Looked<Q::Error> {
+        let Some(feed) = &mut self.feed else { return Looked::Over };
+        let pulled = if demand {
+            self.started = true;
+            feed.pull()
+        } else {
+            feed.look_ahead(self.started)
+        };
+        match pulled {
+            Pulled::Item(item) => {
+                self.item = Some(item);
+                Looked::News
+            }
+            Pulled::Pending => Looked::Nothing,
+            Pulled::Skipped => Looked::Skipped,
+            Pulled::Complete => {
+                self.feed = None;
+                if self.item.is_some() { Looked::Over } else { Looked::Empty }
+            }
+            Pulled::Error(error) => Looked::Failed(error),
+        }
+    }
+}
+
+macro_rules! combine {
+    ($pull:ident $n:literal: $($source:ident $latest:ident $number:literal),+) => {
+        impl<Error: Send + 'static, $($source),+> Publisher for CombineLatest<($($source,)+)>
+        where
+            $($source: Publisher<Error = Error, Item: Clone>,)+
+        {
+            type Item = ($($source::Item,)+);
+            type Error = Error;
+
+            fn subscribe<Down: Subscriber<Self::Item, Error>>(self, subscriber: Down) {
+                let CombineLatest { sources: ($($latest,)+), prefetch } = self;
+                join(
+                    |bell, discards| $pull {
+                        $($latest: Latest::new(feed($latest, prefetch, bell.clone(), discards)),)+
+                        turn: 0,
+                    },
+                    subscriber,
+                );
+            }
+        }
+
+        struct $pull<$($source: Pull),+> {
+            $($latest: Latest<$source>,)+
+            /// The source whose turn it is.
+            turn: usize,
+        }
+
+        impl<Error: Send + 'static, $($source),+> $pull<$($source),+>
+        where
+            $($source: Pull<Error = Error, Item: Clone>,)+
+        {
+            #[inline]
+            fn look(&mut self, demand: bool) -> Pulled<($($source::Item,)+), Error> {
+                let mut over = 0;
+                for _ in 0..$n {
+                    let turn = self.turn;
+                    self.turn = (turn + 1) % $n;
+                    let looked = match turn {
+                        $($number => self.$latest.look(demand),)+
+                        _ => unreachable!("one of the sources has its turn"),
+                    };
+                    match looked {
+                        Looked::News => return self.row(),
+                        Looked::Skipped => return Pulled::Skipped,
+                        Looked::Nothing => {}
+                        Looked::Over => over += 1,
+                        Looked::Empty => return Pulled::Complete,
+                        Looked::Failed(error) => return Pulled::Error(error),
+                    }
+                }
+                if over == $n { Pulled::Complete } else { Pulled::Pending }
+            }
+
+            fn row(&self) -> Pulled<($($source::Item,)+), Error> {
+                match ($(&self.$latest.item,)+) {
+                    ($(Some($latest),)+) => Pulled::Item(($($latest.clone(),)+)),
+                    _ => Pulled::Skipped,
+                }
+            }
+        }
+
+        impl<Error: Send + 'static, $($source),+> Pull for $pull<$($source),+>
+        where
+            $($source: Pull<Error = Error, Item: Clone>,)+
+        {
+            type Item = ($($source::Item,)+);
+            type Error = Error;
+
+            #[inline]
+            fn pull(&mut self) -> Pulled<Self::Item, Error> {
+                self.look(true)
+            }
+
+            fn look_ahead(&mut self, _: bool) -> Pulled<Self::Item, Error> {
+                self.look(false)
+            }
+        }
+    };
+}
+
+combine!(Combine2 2: A a 0, B b 1);
+combine!(Combine3 3: A a 0, B b 1, C c 2);
+combine!(Combine4 4: A a 0, B b 1, C c 2, D d 3);
+combine!(Combine5 5: A a 0, B b 1, C c 2, D d 3, F f 4);
+combine!(Combine6 6: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5);
+combine!(Combine7 7: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5, H h 6);
+combine!(Combine8 8: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5, H h 6, I i 7);
