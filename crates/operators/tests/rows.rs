@@ -25,6 +25,11 @@ fn like<const PULLS: bool>(source: &Source<PULLS>, values: &[i64]) -> Source<PUL
     Source::new(values.to_vec(), Ending::Complete, source.ledger())
 }
 
+/// Neither an item nor an end.
+fn never<T: Send + 'static>() -> impl Publisher<Item = T, Error = TestError> {
+    millstream::pending().map_err(|never| match never {})
+}
+
 fn different(items: impl IntoIterator<Item = i64>) -> Vec<i64> {
     let mut seen = HashSet::new();
     items.into_iter().filter(|n| seen.insert(*n)).collect()
@@ -226,6 +231,57 @@ rows! {
         },
         |items| items.into_iter().flat_map(|n| [n, 0]),
         |options| options.bursts();
+}
+
+// several upstreams at a time
+rows! {
+    combine_latest: |source| {
+            let other = other(source.ledger(), &[7]).map(|n| n.value());
+            millstream::combine_latest((source.map(|n| n.value()), other), 2)
+        },
+        |items| items.into_iter().map(|n| (n, 7)),
+        |options| options.bursts();
+    with_latest_from: |source| {
+            let other = other(source.ledger(), &[7]).map(|n| n.value());
+            source.with_latest_from(other, 2)
+        },
+        |items| items.into_iter().map(|n| (n, 7));
+    race: |source| millstream::race([source], 2), |items| items;
+    race_with_one_that_never_comes: |source| {
+            millstream::race([never().boxed(), source.boxed()], 3)
+        },
+        |items| items;
+    take_until: |source| source.take_until(never::<()>()), |items| items;
+    take_until_that_comes_at_once: |source| {
+            source.take_until(millstream::just(()).map_err(|never| match never {}))
+        },
+        |_items| Vec::<i64>::new();
+    skip_until: |source| {
+            source.skip_until(millstream::just(()).map_err(|never| match never {}), 2)
+        },
+        |items| items;
+    skip_until_that_never_comes: |source| source.skip_until(never::<()>(), 2),
+        |_items| Vec::<i64>::new();
+    flat_map_ordered: |source| {
+            let ledger = source.ledger().clone();
+            source.flat_map_ordered(2, 2, move |n| other(&ledger, &[n.value(), 0]))
+        },
+        |items| items.into_iter().flat_map(|n| [n, 0]);
+    flat_map_ordered_of_boxes: |source| {
+            let ledger = source.ledger().clone();
+            source.flat_map_ordered(3, 1, move |n| other(&ledger, &[n.value(), 0]).boxed())
+        },
+        |items| items.into_iter().flat_map(|n| [n, 0]);
+    switch_map: |source| {
+            let ledger = source.ledger().clone();
+            source.take(1).switch_map(2, move |n| other(&ledger, &[n.value(), 0]))
+        },
+        |items| items.into_iter().take(1).flat_map(|n| [n, 0]);
+    switch_map_of_boxes: |source| {
+            let ledger = source.ledger().clone();
+            source.take(1).switch_map(1, move |n| other(&ledger, &[n.value(), 0]).boxed())
+        },
+        |items| items.into_iter().take(1).flat_map(|n| [n, 0]);
 }
 
 // chunk
