@@ -1,0 +1,73 @@
+//! An executor of the models: one task on one thread, which sleeps until it is woken.
+
+#![allow(dead_code, reason = "each file of models uses a part of it")]
+#![allow(unreachable_pub, reason = "a module of several test crates")]
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+
+use millstream_sync::{Condvar, Mutex, lock};
+
+/// Whether the task was woken, and who waits for that.
+#[derive(Default)]
+pub struct Alarm {
+    woken: Mutex<bool>,
+    news: Condvar,
+}
+
+impl Alarm {
+    fn sleep(&self) {
+        let mut woken = lock(&self.woken);
+        while !std::mem::take(&mut *woken) {
+            woken = self.news.wait(woken).unwrap();
+        }
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        *lock(&self.woken) = true;
+        self.news.notify_one();
+    }
+}
+
+/// A task, and the alarm that wakes it.
+pub struct Runner<F> {
+    task: Pin<Box<F>>,
+    alarm: Arc<Alarm>,
+}
+
+impl<F: Future<Output = ()>> Runner<F> {
+    pub fn new(task: F) -> Runner<F> {
+        Runner { task: Box::pin(task), alarm: Arc::new(Alarm::default()) }
+    }
+
+    /// Polls it, whether or not it was woken; whether it is ready.
+    pub fn poll(&mut self) -> bool {
+        let waker = Waker::from(self.alarm.clone());
+        self.task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
+    }
+
+    /// Polls it at once, and whenever it is woken, until it is ready.
+    pub fn run(mut self) {
+        while !self.poll() {
+            self.alarm.sleep();
+        }
+    }
+}
+
+/// Runs `task` until it is ready.
+pub fn run(task: Option<impl Future<Output = ()>>) {
+    if let Some(task) = task {
+        Runner::new(task).run();
+    }
+}
+
+/// Polls `task` so many times, woken or not, and drops it.
+pub fn run_and_drop(task: Option<impl Future<Output = ()>>, polls: usize) {
+    if let Some(task) = task {
+        let mut runner = Runner::new(task);
+        let _ready = (0..polls).any(|_| runner.poll());
+    }
+}
