@@ -28,10 +28,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 
 use millstream_core::{
-    ActiveSubscriber, Credit, Demand, Discards, End, Fault, More, Panic, Publisher, Rest,
+    ActiveSubscriber, Context, Credit, Demand, End, Fault, More, Panic, Publisher, Rest,
     Subscriber, Subscription, Upstream,
 };
 use millstream_sync::{Mutex, lock};
@@ -55,7 +55,7 @@ where
         link: Mutex::new(Link::Awaited),
         mail: Mutex::new(Mail::default()),
     });
-    let discards = subscriber.discards();
+    let context = subscriber.context();
     let subscription = Subscription::new(counter.clone());
     let active = match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
         Ok(active) => active,
@@ -68,7 +68,7 @@ where
     if counter.word.is_closed() {
         return None;
     }
-    let carried = Carried { active, finish: Finish(counter.clone()), discards };
+    let carried = Carried { active, finish: Finish(counter.clone()), context };
     Some(Courier {
         counter,
         errand: Some((publisher, carried)),
@@ -168,7 +168,7 @@ impl Drop for Finish {
 struct Carried<A> {
     active: A,
     finish: Finish,
-    discards: Discards,
+    context: Context,
 }
 
 impl<T, E, A: ActiveSubscriber<T, E>> Subscriber<T, E> for Carried<A> {
@@ -194,8 +194,8 @@ impl<T, E, A: ActiveSubscriber<T, E>> Subscriber<T, E> for Carried<A> {
         ActiveCarried { active, finish }
     }
 
-    fn discards(&self) -> Discards {
-        self.discards.clone()
+    fn context(&self) -> Context {
+        self.context.clone()
     }
 }
 
@@ -338,12 +338,12 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
 impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Future for Courier<P, A> {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
         let this = &mut *self;
         if this.over {
             return Poll::Ready(());
         }
-        this.counter.waker.register(context.waker());
+        this.counter.waker.register(cx.waker());
         if !this.counter.word.is_held() {
             return Poll::Pending;
         }

@@ -8,7 +8,7 @@
 //!            └── Subscription (request, cancel), held by whoever asks
 //! ```
 //!
-//! The guarded value is what it [runs](crate::running). Whoever enters the turn runs the emission;
+//! The guarded value is what it runs (`running`). Whoever enters the turn runs the emission;
 //! whoever finds it held only adds. The source is synchronous ([`emit`]), or reads from
 //! [lanes](crate::lane) that others fill ([`join`]): then it may have nothing for now, and goes on
 //! when one of its bells rings.
@@ -28,7 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Demand, Discards, Fault, Panic, Progress, Pull, Subscriber, Subscription,
+    ActiveSubscriber, Context, Demand, Fault, Panic, Progress, Pull, Subscriber, Subscription,
     Upstream,
 };
 use millstream_sync::{Mutex, lock};
@@ -64,9 +64,9 @@ pub fn emit<P: Pull, S: Subscriber<P::Item, P::Error>>(producer: P, subscriber: 
 }
 
 /// Subscribes `subscriber` to a source that others fill. `make` is given the bell that they must
-/// ring, and whom to tell of items that are never delivered; it subscribes to them. One
+/// ring, and the context of `subscriber`; it subscribes to them. One
 /// allocation, and those of the source.
-pub fn join<P, S>(make: impl FnOnce(&Bell, &Discards) -> P, subscriber: S)
+pub fn join<P, S>(make: impl FnOnce(&Bell, &Context) -> P, subscriber: S)
 where
     P: Pull,
     S: Subscriber<P::Item, P::Error>,
@@ -74,7 +74,7 @@ where
     let island = Island::<P, S::Active>::new(true);
     // SAFETY: made by `held`, and this is its one call (model `first_turn_excludes`).
     let mut holder = unsafe { island.turn.first() };
-    let discards = subscriber.discards();
+    let context = subscriber.context();
     let subscription = Subscription::new(island.clone());
     let active = match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
         Ok(active) => active,
@@ -85,7 +85,7 @@ where
         return drop(active);
     }
     let bell = Bell::new(island.clone());
-    match catch_unwind(AssertUnwindSafe(|| make(&bell, &discards))) {
+    match catch_unwind(AssertUnwindSafe(|| make(&bell, &context))) {
         Ok(source) => {
             drop(bell);
             holder.with(|station| {

@@ -31,7 +31,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Demand, Discards, End, Fault, More, Pull, Pulled, Rest, Subscriber,
+    ActiveSubscriber, Context, Demand, Discards, End, Fault, More, Pull, Pulled, Rest, Subscriber,
     Subscription, Undelivered, Upstream, report_undelivered,
 };
 use millstream_sync::{Mutex, lock};
@@ -39,24 +39,25 @@ use millstream_sync::{Mutex, lock};
 use crate::bell::Bell;
 use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
 
-/// A lane for at most `capacity` items that rings `bell` when its outlet waits. What is never
-/// delivered goes to `discards`.
+/// A lane for at most `capacity` items that rings `bell` when its outlet waits. `context` is
+/// that of the host's subscriber: what is never delivered goes to its discards.
 #[must_use]
 pub fn lane<T, E>(
     capacity: NonZeroUsize,
     bell: Bell,
-    discards: Discards,
+    context: &Context,
 ) -> (Inlet<T, E>, Outlet<T, E>) {
     let (writer, reader) = ring(capacity.get());
     let shared = Arc::new(Shared { link: Mutex::new(Link::Awaited), end: Mutex::new(None) });
     let capacity = capacity.get() as u64;
+    let discards = context.discards().clone();
     let active = ActiveInlet {
         writer: Some(writer),
         shared: shared.clone(),
         bell,
         discards: discards.clone(),
     };
-    let inlet = Inlet { active, capacity: Demand::of(capacity) };
+    let inlet = Inlet { active, capacity: Demand::of(capacity), context: context.upstream() };
     let outlet = Outlet {
         reader: Some(reader),
         shared,
@@ -85,6 +86,7 @@ enum Link {
 pub struct Inlet<T, E> {
     active: ActiveInlet<T, E>,
     capacity: Demand,
+    context: Context,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for Inlet<T, E> {
@@ -106,8 +108,8 @@ impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for Inlet<T, E> {
         self.active
     }
 
-    fn discards(&self) -> Discards {
-        self.active.discards.clone()
+    fn context(&self) -> Context {
+        self.context.clone()
     }
 }
 

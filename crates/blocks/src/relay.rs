@@ -46,7 +46,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Credit, Demand, Discards, End, Fault, More, Panic, Progress, Publisher, Rest,
+    ActiveSubscriber, Context, Credit, Demand, End, Fault, More, Panic, Progress, Publisher, Rest,
     Subscriber, Subscription, Undelivered, Upstream, report_undelivered,
 };
 use millstream_sync::{Mutex, lock};
@@ -136,7 +136,7 @@ where
     });
     let Some(holder) = relay.turn.enter() else { unreachable!("a new turn is idle") };
     let subscription = Subscription::new(relay.clone());
-    let discards = downstream.discards();
+    let context = downstream.context();
     match catch_unwind(AssertUnwindSafe(|| downstream.on_subscribe(subscription))) {
         Ok(active) => {
             let baton = Baton {
@@ -145,7 +145,7 @@ where
                 seen: Credit::NONE,
                 emitted: false,
                 relay: relay.clone(),
-                discards,
+                context,
             };
             // Nothing is subscribed for a downstream that has already gone.
             if !relay.turn.is_closed() {
@@ -236,7 +236,7 @@ struct Baton<Q: Sequence, A> {
     /// Whether the current source sent an item.
     emitted: bool,
     relay: Arc<Relay<Q, A>>,
-    discards: Discards,
+    context: Context,
 }
 
 impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Baton<Q, A> {
@@ -720,8 +720,8 @@ where
         self.active
     }
 
-    fn discards(&self) -> Discards {
-        self.active.baton.as_ref().map(|baton| baton.discards.clone()).unwrap_or_default()
+    fn context(&self) -> Context {
+        self.active.baton.as_ref().map(|baton| baton.context.clone()).unwrap_or_default()
     }
 }
 

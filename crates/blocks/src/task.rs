@@ -8,7 +8,7 @@
 //!           └── Subscription (request, cancel), held by whoever asks
 //! ```
 //!
-//! The same as an [island](crate::island), run elsewhere. What it [runs](crate::running) lives in
+//! The same as an [island](crate::island), run elsewhere. What it runs (`running`) lives in
 //! the future, so nobody else can touch it, and there is no cell to guard. The turn of the
 //! [word](crate::word) is the token that schedules: it is taken by the knock that wakes the task
 //! and given up by the task when it has nothing to do, so the task is woken once, however many
@@ -32,10 +32,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 
 use millstream_core::{
-    ActiveSubscriber, Demand, Discards, Fault, Panic, Progress, Pull, Subscriber, Subscription,
+    ActiveSubscriber, Context, Demand, Fault, Panic, Progress, Pull, Subscriber, Subscription,
     Upstream,
 };
 use millstream_sync::{Mutex, lock};
@@ -52,11 +52,11 @@ pub const BUDGET: u32 = 1024;
 
 /// Subscribes `subscriber` to a source that others fill, and returns the task that sends its
 /// items; the caller hands it to an executor. `make` is given the bell that they must ring, and
-/// whom to tell of items that are never delivered; it subscribes to them.
+/// the context of `subscriber`; it subscribes to them.
 ///
 /// `None` where there is nothing to run: downstream is gone already.
 pub fn task<P, S>(
-    make: impl FnOnce(&Bell, &Discards) -> P,
+    make: impl FnOnce(&Bell, &Context) -> P,
     subscriber: S,
 ) -> Option<Task<P, S::Active>>
 where
@@ -69,7 +69,7 @@ where
         waker: WakerSlot::new(),
         mail: Mutex::new(Mail::default()),
     });
-    let discards = subscriber.discards();
+    let context = subscriber.context();
     let subscription = Subscription::new(post.clone());
     let active = match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
         Ok(active) => active,
@@ -90,7 +90,7 @@ where
         over: false,
     };
     let bell = Bell::new(post);
-    match catch_unwind(AssertUnwindSafe(|| make(&bell, &discards))) {
+    match catch_unwind(AssertUnwindSafe(|| make(&bell, &context))) {
         Ok(source) => {
             if let Running::Source(emission) = &mut task.running {
                 emission.begin(source);
@@ -233,19 +233,19 @@ enum Rested {
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Future for Task<P, A> {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
         let this = &mut *self;
         if this.over {
             return Poll::Ready(());
         }
-        this.post.waker.register(context.waker());
+        this.post.waker.register(cx.waker());
         if !this.post.word.is_held() {
             return Poll::Pending;
         }
         match catch_unwind(AssertUnwindSafe(|| this.turns())) {
             Ok(Some(Rested::Left)) => Poll::Pending,
             Ok(Some(Rested::Spent)) => {
-                context.waker().wake_by_ref();
+                cx.waker().wake_by_ref();
                 Poll::Pending
             }
             Ok(None) => {

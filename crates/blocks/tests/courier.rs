@@ -176,7 +176,7 @@ fn dropping_races_cancel() {
         oracle.cancel();
         executor.join().unwrap();
         let log = oracle.finish();
-        assert!(log == [] || log == [gone()], "{log:?}");
+        assert!(log.is_empty() || log == [gone()], "{log:?}");
     });
 }
 

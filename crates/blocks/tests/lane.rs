@@ -10,7 +10,7 @@ use millstream_blocks::bell::{Bell, Host};
 use millstream_blocks::island::join;
 use millstream_blocks::lane::lane;
 use millstream_core::{
-    ActiveSubscriber, Credit, Demand, Discards, End, Fault, More, Publisher, Subscriber,
+    ActiveSubscriber, Context, Credit, Demand, End, Fault, More, Publisher, Subscriber,
     Subscription, Upstream,
 };
 use millstream_sync::{Mutex, lock, model, thread};
@@ -30,9 +30,9 @@ fn through(
     react: impl FnMut(u32) -> More + Send + 'static,
 ) {
     join(
-        |bell, discards| {
+        |bell, context| {
             let capacity = NonZeroUsize::new(capacity).unwrap();
-            let (inlet, outlet) = lane(capacity, bell.clone(), discards.clone());
+            let (inlet, outlet) = lane(capacity, bell.clone(), context);
             source.subscribe(inlet);
             outlet
         },
@@ -314,7 +314,7 @@ fn cancel_is_not_a_source_gone() {
         let oracle = Oracle::new();
         let bell = Bell::new(Arc::new(Listening(told.clone())));
         let capacity = NonZeroUsize::new(1).unwrap();
-        let (inlet, outlet) = lane::<Token, Error>(capacity, bell, Discards::default());
+        let (inlet, outlet) = lane::<Token, Error>(capacity, bell, &Context::default());
         Source::Hand(oracle.alive(), Hand::default()).subscribe(inlet);
         drop(outlet);
         assert_eq!(*lock(&told), Vec::<String>::new(), "nobody was told of a fault");
@@ -443,8 +443,7 @@ fn upstream_is_asked_for_what_left() {
         }
         oracle.request(1);
         assert_eq!(oracle.finish(), all(n), "capacity {capacity}");
-        let asked = lock(&asked).clone();
-        asked
+        lock(&asked).clone()
     };
     model("lane: upstream_is_asked_for_what_left", move || {
         assert_eq!(asked_of(1, 3), [1, 1, 1, 1]);

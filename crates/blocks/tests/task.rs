@@ -23,9 +23,9 @@ fn boundary<S: Subscriber<Token, Error>>(
     subscriber: S,
 ) -> Option<Boundary<S>> {
     task(
-        |bell, discards| {
+        |bell, context| {
             let capacity = NonZeroUsize::new(capacity).unwrap();
-            let (inlet, outlet) = lane(capacity, bell.clone(), discards.clone());
+            let (inlet, outlet) = lane(capacity, bell.clone(), context);
             source.subscribe(inlet);
             outlet
         },
@@ -177,7 +177,7 @@ fn cancel_races_dropping_what_is_queued() {
         oracle.cancel();
         executor.join().unwrap();
         let log = oracle.finish();
-        assert!(log == [] || log == [gone()], "{log:?}");
+        assert!(log.is_empty() || log == [gone()], "{log:?}");
     });
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    ActiveSubscriber, Discards, End, Fault, More, Publisher, Rest, Subscriber, Subscription,
+    ActiveSubscriber, Context, End, Fault, More, Publisher, Rest, Subscriber, Subscription,
 };
 
 trait AnyPublisher<T, E>: Send {
@@ -90,7 +90,7 @@ impl<T, E> fmt::Debug for SharedPublisher<T, E> {
 
 trait AnySubscriber<T, E>: Send {
     fn on_subscribe_boxed(self: Box<Self>, subscription: Subscription) -> BoxActive<T, E>;
-    fn discards_boxed(&self) -> Discards;
+    fn context_boxed(&self) -> Context;
 }
 
 impl<T: 'static, E: 'static, S: Subscriber<T, E>> AnySubscriber<T, E> for S {
@@ -98,8 +98,8 @@ impl<T: 'static, E: 'static, S: Subscriber<T, E>> AnySubscriber<T, E> for S {
         BoxActive(Box::new(self.on_subscribe(subscription)))
     }
 
-    fn discards_boxed(&self) -> Discards {
-        self.discards()
+    fn context_boxed(&self) -> Context {
+        self.context()
     }
 }
 
@@ -120,8 +120,8 @@ impl<T: 'static, E: 'static> Subscriber<T, E> for BoxSubscriber<T, E> {
         self.0.on_subscribe_boxed(subscription)
     }
 
-    fn discards(&self) -> Discards {
-        self.0.discards_boxed()
+    fn context(&self) -> Context {
+        self.0.context_boxed()
     }
 }
 

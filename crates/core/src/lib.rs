@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod boxed;
+mod context;
 mod demand;
 mod fault;
 mod publisher;
@@ -27,9 +28,10 @@ mod subscriber;
 mod subscription;
 
 pub use boxed::{BoxActive, BoxPublisher, BoxSubscriber, SharedPublisher};
+pub use context::{Context, Discards};
 pub use demand::{Credit, Demand, InvalidDemand, More};
 pub use fault::{Failure, Fault, Panic, Undelivered, on_undelivered, report_undelivered};
 pub use publisher::{Processor, Publisher};
 pub use pull::{NeverPull, Pull, Pulled};
-pub use subscriber::{ActiveSubscriber, Discards, End, Progress, Rest, Subscriber};
+pub use subscriber::{ActiveSubscriber, End, Progress, Rest, Subscriber};
 pub use subscription::{Subscription, Upstream};

@@ -1,10 +1,6 @@
 //! [`Subscriber`] before its subscription, [`ActiveSubscriber`] after it.
 
-use std::any::Any;
-use std::fmt;
-use std::sync::Arc;
-
-use crate::{Fault, More, Subscription, Undelivered, report_undelivered};
+use crate::{Context, Fault, More, Subscription, Undelivered, report_undelivered};
 
 /// Who wants to receive a stream: it is given its [`Subscription`], once, and becomes an
 /// [`ActiveSubscriber`].
@@ -78,10 +74,10 @@ pub trait Subscriber<T, E>: Send + Sized + 'static {
     /// end that stream.
     fn on_subscribe(self, subscription: Subscription) -> Self::Active;
 
-    /// Who is told of items that stages upstream of here take and never deliver. A stage passes
-    /// on what its downstream says.
-    fn discards(&self) -> Discards {
-        Discards::default()
+    /// What surrounds this subscriber: who is told of discarded items, and more. Whoever subscribes
+    /// it may ask before it does. A stage passes on what its downstream says.
+    fn context(&self) -> Context {
+        Context::default()
     }
 }
 
@@ -235,55 +231,4 @@ pub enum Progress {
     Interrupted,
     /// To the end, which is still to be delivered.
     Ended,
-}
-
-/// Behind one thin pointer, because every stage keeps one.
-struct DiscardHook(Box<TakeDiscarded>);
-
-/// Is given an `Option` with the item inside, and takes it out if the type is right.
-type TakeDiscarded = dyn Fn(&mut dyn Any) + Send + Sync;
-
-/// Who is told of items that are taken from upstream and never delivered.
-///
-/// Items are dropped exactly once in any case; this is for whoever wants to count or return
-/// them. It costs nothing where nobody does.
-#[derive(Clone, Default)]
-pub struct Discards(Option<Arc<DiscardHook>>);
-
-impl Discards {
-    /// Tells `hook` of discarded items of type `T`, and `next` of the others.
-    pub fn new<T: 'static>(hook: impl Fn(T) + Send + Sync + 'static, next: Discards) -> Discards {
-        Discards(Some(Arc::new(DiscardHook(Box::new(move |item| {
-            match item.downcast_mut::<Option<T>>().map(Option::take) {
-                Some(Some(item)) => hook(item),
-                Some(None) => {}
-                None => {
-                    if let Some(next) = &next.0 {
-                        (next.0)(item);
-                    }
-                }
-            }
-        })))))
-    }
-
-    /// Whether nobody wants to be told.
-    #[inline]
-    #[must_use]
-    pub fn is_none(&self) -> bool {
-        self.0.is_none()
-    }
-
-    /// Discards `item`: hands it to the hook for its type, or drops it.
-    #[inline]
-    pub fn discard<T: 'static>(&self, item: T) {
-        if let Some(hook) = &self.0 {
-            (hook.0)(&mut Some(item));
-        }
-    }
-}
-
-impl fmt::Debug for Discards {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_none() { "Discards(nobody)" } else { "Discards(hook)" })
-    }
 }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use common::{Ended, Mint, Token, panic_message, scripted, watch};
 use millstream::prelude::*;
-use millstream::{ActiveSubscriber, Demand, Discards, More, Publisher, Subscriber, Subscription};
+use millstream::{
+    ActiveSubscriber, Context, Demand, Discards, More, Publisher, Subscriber, Subscription,
+};
 
 // ---- skip, skip_while, skip_last, step_by -----------------------------------------------------
 
@@ -249,9 +251,12 @@ impl<E: Send + 'static> Subscriber<u32, E> for Counting {
         subscription.detach();
         self
     }
-    fn discards(&self) -> Discards {
+    fn context(&self) -> Context {
         let counted = self.0.clone();
-        Discards::new(move |n: u32| counted.lock().unwrap().push(n), Discards::default())
+        Context::default().with_discards(Discards::new(
+            move |n: u32| counted.lock().unwrap().push(n),
+            Discards::default(),
+        ))
     }
 }
 
@@ -299,9 +304,12 @@ fn items_that_wait_past_the_end_of_upstream_are_discarded_once_at_a_cancellation
             *self.1.lock().unwrap() = Some(subscription);
             self
         }
-        fn discards(&self) -> Discards {
+        fn context(&self) -> Context {
             let counted = self.0.clone();
-            Discards::new(move |n: u32| counted.lock().unwrap().push(n), Discards::default())
+            Context::default().with_discards(Discards::new(
+                move |n: u32| counted.lock().unwrap().push(n),
+                Discards::default(),
+            ))
         }
     }
     impl ActiveSubscriber<u32, Infallible> for Holding {

@@ -6,8 +6,8 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use millstream_core::{
-    ActiveSubscriber, Credit, Demand, Discards, Fault, More, Publisher, Subscriber, Subscription,
-    Upstream,
+    ActiveSubscriber, Context, Credit, Demand, Discards, Fault, More, Publisher, Subscriber,
+    Subscription, Upstream,
 };
 
 use crate::lock::lock;
@@ -314,7 +314,7 @@ pub struct Probe<T, E, V = T, F = E> {
     behaviour: Behaviour,
     record: Recorder<T, V>,
     record_error: Recorder<E, F>,
-    discards: Discards,
+    context: Context,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Probe<T, E> {
@@ -324,7 +324,8 @@ impl<T: Send + 'static, E: Send + 'static> Probe<T, E> {
     pub fn noting_discards(mut self) -> Probe<T, E> {
         let shared = self.presence.0.clone();
         let hook = move |item: T| shared.record().discarded.push(item);
-        self.discards = Discards::new(hook, Discards::default());
+        let discards = Discards::new(hook, self.context.discards().clone());
+        self.context = self.context.with_discards(discards);
         self
     }
 
@@ -372,7 +373,7 @@ impl<T, E, V, F> Probe<T, E, V, F> {
             behaviour,
             record: Box::new(record),
             record_error: Box::new(record_error),
-            discards: Discards::default(),
+            context: Context::default(),
         };
         (probe, ProbeHandle(Arc::new(Hold(shared))))
     }
@@ -416,8 +417,8 @@ where
 {
     type Active = ActiveProbe<T, E, V, F>;
 
-    fn discards(&self) -> Discards {
-        self.discards.clone()
+    fn context(&self) -> Context {
+        self.context.clone()
     }
 
     fn on_subscribe(self, subscription: Subscription) -> Self::Active {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use millstream::{
-    ActiveSubscriber, Discards, End, Fault, More, Publisher, Rest, Subscriber, Subscription,
+    ActiveSubscriber, Context, End, Fault, More, Publisher, Rest, Subscriber, Subscription,
 };
 use millstream_testkit::sweep::{self, Options, Source, TestError};
 use millstream_testkit::{Faulted, Token};
@@ -44,8 +44,8 @@ impl<S: Subscriber<Token, TestError>> Subscriber<Token, TestError> for Before<S>
         Active { downstream: self.0.on_subscribe(subscription), wrong: self.1, kept: Vec::new() }
     }
 
-    fn discards(&self) -> Discards {
-        self.0.discards()
+    fn context(&self) -> Context {
+        self.0.context()
     }
 }
 

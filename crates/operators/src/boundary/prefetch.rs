@@ -65,8 +65,8 @@ impl<P: Publisher> Publisher for Prefetch<P> {
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
         join(
-            |bell, discards| {
-                let (inlet, outlet) = lane(self.capacity, bell.clone(), discards.clone());
+            |bell, context| {
+                let (inlet, outlet) = lane(self.capacity, bell.clone(), context);
                 self.upstream.subscribe(inlet);
                 outlet
             },

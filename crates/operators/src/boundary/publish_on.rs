@@ -69,10 +69,6 @@ impl<P: Publisher, X: Executor> Publisher for PublishOn<P, X> {
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
         let PublishOn { upstream, executor, capacity } = self;
-        on(
-            &executor,
-            |bell, discards| feed(upstream, capacity, bell.clone(), discards),
-            subscriber,
-        );
+        on(&executor, |bell, context| feed(upstream, capacity, bell.clone(), context), subscriber);
     }
 }

@@ -127,8 +127,8 @@ macro_rules! combine {
             fn subscribe<Down: Subscriber<Self::Item, Error>>(self, subscriber: Down) {
                 let CombineLatest { sources: ($($latest,)+), prefetch } = self;
                 join(
-                    |bell, discards| $pull {
-                        $($latest: Latest::new(feed($latest, prefetch, bell.clone(), discards)),)+
+                    |bell, context| $pull {
+                        $($latest: Latest::new(feed($latest, prefetch, bell.clone(), context)),)+
                         turn: 0,
                     },
                     subscriber,

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use millstream_blocks::bell::Bell;
 use millstream_blocks::island::join;
-use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 
 use crate::shape::joined::{capacity, feed};
 use crate::shape::table::Table;
@@ -72,19 +72,19 @@ impl<P: Publisher> Publisher for Merge<P> {
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
-        join(|bell, discards| merged(self, bell, discards), subscriber);
+        join(|bell, context| merged(self, bell, context), subscriber);
     }
 }
 
 fn merged<P: Publisher>(
     merge: Merge<P>,
     bell: &Bell,
-    discards: &Discards,
+    context: &Context,
 ) -> impl Pull<Item = P::Item, Error = P::Error> + use<P> {
     let Merge { sources, prefetch } = merge;
     let mut table = Table::new(sources.len());
     for source in sources {
-        table.add(bell, |bell| feed(source, prefetch, bell, discards));
+        table.add(bell, |bell| feed(source, prefetch, bell, context));
     }
     Merged(table)
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use millstream_blocks::bell::Bell;
 use millstream_blocks::island::join;
-use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 
 use crate::shape::joined::{Feed, capacity, feed};
 
@@ -67,16 +67,16 @@ impl<P: Publisher> Publisher for Race<P> {
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
-        join(|bell, discards| runners(self, bell, discards), subscriber);
+        join(|bell, context| runners(self, bell, context), subscriber);
     }
 }
 
 fn runners<P: Publisher>(
     race: Race<P>,
     bell: &Bell,
-    discards: &Discards,
+    context: &Context,
 ) -> impl Pull<Item = P::Item, Error = P::Error> + use<P> {
-    let feed = |source| feed(source, race.prefetch, bell.clone(), discards);
+    let feed = |source| feed(source, race.prefetch, bell.clone(), context);
     Runners { feeds: race.sources.into_iter().map(feed).collect(), won: false, started: false }
 }
 

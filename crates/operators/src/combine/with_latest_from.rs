@@ -72,12 +72,12 @@ where
     fn subscribe<S: Subscriber<Self::Item, P::Error>>(self, subscriber: S) {
         let WithLatestFrom { upstream, other, prefetch } = self;
         join(
-            |bell, discards| WithLatest {
+            |bell, context| WithLatest {
                 // The other first: its first item is there for the first of upstream.
-                other: Some(feed(other, prefetch, bell.clone(), discards)),
-                upstream: feed(upstream, prefetch, bell.clone(), discards),
+                other: Some(feed(other, prefetch, bell.clone(), context)),
+                upstream: feed(upstream, prefetch, bell.clone(), context),
                 latest: None,
-                discards: discards.clone(),
+                discards: context.discards().clone(),
             },
             subscriber,
         );

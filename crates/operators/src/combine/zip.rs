@@ -137,8 +137,8 @@ macro_rules! zips {
             fn subscribe<Down: Subscriber<Self::Item, Error>>(self, subscriber: Down) {
                 let Zip { sources: ($($head,)+), prefetch } = self;
                 join(
-                    |bell, discards| $pull {
-                        $($head: Head::new(feed($head, prefetch, bell.clone(), discards), discards),)+
+                    |bell, context| $pull {
+                        $($head: Head::new(feed($head, prefetch, bell.clone(), context), context.discards()),)+
                     },
                     subscriber,
                 );

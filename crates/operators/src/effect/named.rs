@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use millstream_core::{Fault, More};
+use millstream_core::{Context, Fault, More};
 
 use crate::shape::stage::{Emit, ItemStep, NoBooks};
 
@@ -77,5 +77,9 @@ where
             Fault::Panicked(panic) if !self.below => Fault::Panicked(panic.at(self.name.clone())),
             other => other,
         }
+    }
+
+    fn context(&self, downstream: Context) -> Context {
+        downstream.with_name(self.name.clone())
     }
 }

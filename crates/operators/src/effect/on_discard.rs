@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use millstream_core::Discards;
+use millstream_core::{Context, Discards};
 
 use crate::shape::stage::{Emit, ItemStep, NoBooks};
 
@@ -77,8 +77,9 @@ where
         Emit::Item(item)
     }
 
-    fn discards(&self, downstream: Discards) -> Discards {
+    fn context(&self, downstream: Context) -> Context {
         let f = self.f.clone();
-        Discards::new(move |item: D| f(item), downstream)
+        let discards = Discards::new(move |item: D| f(item), downstream.discards().clone());
+        downstream.with_discards(discards)
     }
 }

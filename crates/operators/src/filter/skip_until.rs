@@ -69,10 +69,10 @@ where
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
         let SkipUntil { upstream, signal, prefetch } = self;
         join(
-            |bell, discards| Gated {
-                signal: Some(feed(signal, prefetch, bell.clone(), discards)),
-                upstream: feed(upstream, prefetch, bell.clone(), discards),
-                discards: discards.clone(),
+            |bell, context| Gated {
+                signal: Some(feed(signal, prefetch, bell.clone(), context)),
+                upstream: feed(upstream, prefetch, bell.clone(), context),
+                discards: context.discards().clone(),
             },
             subscriber,
         );

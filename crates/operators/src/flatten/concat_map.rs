@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 
 use millstream_blocks::relay::{Feeder, Sequence, SourceEnd, Then, relay};
 use millstream_core::{
-    ActiveSubscriber, Demand, Discards, End, Fault, More, Publisher, Pull, Pulled, Rest,
-    Subscriber, Subscription,
+    ActiveSubscriber, Context, Demand, End, Fault, More, Publisher, Pull, Pulled, Rest, Subscriber,
+    Subscription,
 };
 
 use crate::shape::pump::{Expand, Pump};
@@ -79,12 +79,12 @@ where
             });
             Pump::new(upstream, flatten).subscribe(subscriber);
         } else {
-            let discards = subscriber.discards();
+            let context = subscriber.context();
             let sequence =
                 Inners { f, outer: None, complete: false, asked: false, item: PhantomData };
             relay(sequence, subscriber, |feeder| {
                 let active = ActiveOuter { feeder: Some(feeder) };
-                upstream.subscribe(Outer { active, discards });
+                upstream.subscribe(Outer { active, context });
             });
         }
     }
@@ -287,7 +287,7 @@ where
     A: ActiveSubscriber<Inner<T, F>, InnerError<T, F>>,
 {
     active: ActiveOuter<T, F, A>,
-    discards: Discards,
+    context: Context,
 }
 
 struct ActiveOuter<T, F, A>
@@ -316,8 +316,8 @@ where
         self.active
     }
 
-    fn discards(&self) -> Discards {
-        self.discards.clone()
+    fn context(&self) -> Context {
+        self.context.clone()
     }
 }
 

@@ -81,9 +81,9 @@ where
     fn subscribe<S: Subscriber<Q::Item, P::Error>>(self, subscriber: S) {
         let FlatMapOrdered { upstream, mut f, limit, prefetch } = self;
         join(
-            |bell: &Bell, discards| {
-                let outer = granted_feed(upstream, limit, bell.clone(), discards);
-                let (bell, hook) = (bell.clone(), discards.clone());
+            |bell: &Bell, context| {
+                let outer = granted_feed(upstream, limit, bell.clone(), context);
+                let (bell, around) = (bell.clone(), context.clone());
                 InLine {
                     outer: Some(outer),
                     failure: None,
@@ -91,7 +91,7 @@ where
                     limit: limit.get(),
                     ended: 0,
                     started: false,
-                    inner: move |item| feed(f(item), prefetch, bell.clone(), &hook),
+                    inner: move |item| feed(f(item), prefetch, bell.clone(), &around),
                 }
             },
             subscriber,

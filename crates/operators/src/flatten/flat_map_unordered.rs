@@ -85,13 +85,13 @@ where
     fn subscribe<S: Subscriber<Q::Item, P::Error>>(self, subscriber: S) {
         let FlatMapUnordered { upstream, mut f, limit, prefetch } = self;
         join(
-            |bell, discards| {
+            |bell, context| {
                 let inner = {
-                    let discards = discards.clone();
-                    move |item, bell| feed(f(item), prefetch, bell, &discards)
+                    let context = context.clone();
+                    move |item, bell| feed(f(item), prefetch, bell, &context)
                 };
                 Flattened {
-                    outer: Some(granted_feed(upstream, limit, bell.clone(), discards)),
+                    outer: Some(granted_feed(upstream, limit, bell.clone(), context)),
                     table: Table::new(limit.get()),
                     inner,
                     bell: bell.clone(),

@@ -70,15 +70,15 @@ where
     fn subscribe<S: Subscriber<Q::Item, P::Error>>(self, subscriber: S) {
         let SwitchMap { upstream, mut f, prefetch } = self;
         join(
-            |bell, discards| {
-                let outer = feed(upstream, prefetch, bell.clone(), discards);
-                let (bell, hook) = (bell.clone(), discards.clone());
+            |bell, context| {
+                let outer = feed(upstream, prefetch, bell.clone(), context);
+                let (bell, around) = (bell.clone(), context.clone());
                 Switched {
                     outer: Some(outer),
                     inner: None,
-                    switch: move |item| feed(f(item), prefetch, bell.clone(), &hook),
+                    switch: move |item| feed(f(item), prefetch, bell.clone(), &around),
                     started: false,
-                    discards: discards.clone(),
+                    discards: context.discards().clone(),
                 }
             },
             subscriber,

@@ -2,7 +2,7 @@
 
 use millstream_blocks::relay::{Feeder, Sequence, SourceEnd, Then, relay};
 use millstream_core::{
-    ActiveSubscriber, Demand, End, Fault, More, Publisher, Subscriber, Subscription,
+    ActiveSubscriber, Context, Demand, End, Fault, More, Publisher, Subscriber, Subscription,
 };
 
 /// Items until another publisher sends one, or is complete:
@@ -61,8 +61,9 @@ where
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
         let TakeUntil { upstream, signal } = self;
         let sequence = Until { upstream: Some(upstream), signal: None };
+        let context = subscriber.context();
         relay(sequence, subscriber, |feeder| {
-            signal.subscribe(Listener { feeder: Some(feeder) });
+            signal.subscribe(Listener { feeder: Some(feeder), context });
         });
     }
 }
@@ -111,6 +112,7 @@ impl<P: Publisher> Sequence for Until<P> {
 struct Listener<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> {
     /// Gone when the signal came.
     feeder: Option<Feeder<Until<P>, A>>,
+    context: Context,
 }
 
 impl<P, A, T> Subscriber<T, P::Error> for Listener<P, A>
@@ -127,6 +129,10 @@ where
             feeder.feed(Signal::Subscribed(subscription));
         }
         self
+    }
+
+    fn context(&self) -> Context {
+        self.context.clone()
     }
 }
 

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{self, Poll, Waker};
 
 use millstream_blocks::bell::{Bell, Marks};
 use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
@@ -93,7 +93,7 @@ impl<Fut: Future> Flights<Fut> {
         let Place { future, waker, .. } = &mut self.places[n];
         // A future may wake when it is over already.
         let flying = future.as_mut().as_pin_mut()?;
-        match flying.poll(&mut Context::from_waker(waker)) {
+        match flying.poll(&mut task::Context::from_waker(waker)) {
             Poll::Pending => None,
             Poll::Ready(output) => {
                 future.set(None);
@@ -221,8 +221,8 @@ pub(crate) fn fly<L, P, X, F, Fut, U, G, S>(
 {
     on(
         executor,
-        |bell, discards| Driven {
-            outer: Some(granted_feed(upstream, limit, bell.clone(), discards)),
+        |bell, context| Driven {
+            outer: Some(granted_feed(upstream, limit, bell.clone(), context)),
             failure: None,
             flights: Flights::new(limit.get(), bell),
             landed: L::new(limit.get()),
@@ -230,7 +230,7 @@ pub(crate) fn fly<L, P, X, F, Fut, U, G, S>(
             limit: limit.get(),
             f,
             error,
-            discards: discards.clone(),
+            discards: context.discards().clone(),
             results: PhantomData,
         },
         subscriber,

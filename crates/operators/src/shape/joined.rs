@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use millstream_blocks::bell::Bell;
 use millstream_blocks::lane::{Outlet, lane};
 use millstream_blocks::task::task;
-use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 use millstream_executors::{Executor, executor_thread};
 
 /// A capacity, which is at least one.
@@ -80,12 +80,12 @@ pub(crate) fn feed<P: Publisher>(
     publisher: P,
     capacity: NonZeroUsize,
     bell: Bell,
-    discards: &Discards,
+    context: &Context,
 ) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
     match publisher.into_pull() {
         Ok(pull) => Feed::Pulled(pull),
         Err(publisher) => {
-            let (inlet, outlet) = lane(capacity, bell, discards.clone());
+            let (inlet, outlet) = lane(capacity, bell, context);
             publisher.subscribe(inlet);
             Feed::Lane(outlet)
         }
@@ -98,9 +98,9 @@ pub(crate) fn granted_feed<P: Publisher>(
     publisher: P,
     capacity: NonZeroUsize,
     bell: Bell,
-    discards: &Discards,
+    context: &Context,
 ) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
-    match feed(publisher, capacity, bell, discards) {
+    match feed(publisher, capacity, bell, context) {
         Feed::Lane(outlet) => Feed::Lane(outlet.granting()),
         pulled @ Feed::Pulled(_) => pulled,
     }
@@ -110,7 +110,7 @@ pub(crate) fn granted_feed<P: Publisher>(
 /// then `subscriber` is told.
 pub(crate) fn on<P, S>(
     executor: &impl Executor,
-    make: impl FnOnce(&Bell, &Discards) -> P,
+    make: impl FnOnce(&Bell, &Context) -> P,
     subscriber: S,
 ) where
     P: Pull,
@@ -126,8 +126,8 @@ pub(crate) fn spawn(
     executor: &impl Executor,
     mut task: impl Future<Output = ()> + Unpin + Send + 'static,
 ) {
-    let _refused = executor.spawn(Box::pin(std::future::poll_fn(move |context| {
+    let _refused = executor.spawn(Box::pin(std::future::poll_fn(move |cx| {
         let _polled_by_an_executor = executor_thread::enter();
-        std::pin::Pin::new(&mut task).poll(context)
+        std::pin::Pin::new(&mut task).poll(cx)
     })));
 }

@@ -13,8 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_blocks::emission::Emission;
 use millstream_core::{
-    ActiveSubscriber, Credit, Discards, End, Fault, More, Publisher, Pull, Pulled, Rest,
-    Subscriber, Subscription,
+    ActiveSubscriber, Context, Credit, End, Fault, More, Publisher, Pull, Pulled, Rest, Subscriber,
+    Subscription,
 };
 
 use crate::shape::stage::panicked;
@@ -135,8 +135,8 @@ where
         }
     }
 
-    fn discards(&self) -> Discards {
-        self.downstream.discards()
+    fn context(&self) -> Context {
+        self.downstream.context()
     }
 }
 

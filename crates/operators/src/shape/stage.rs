@@ -20,8 +20,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_blocks::emission::Emission;
 use millstream_core::{
-    ActiveSubscriber, Credit, Discards, End, Fault, More, Panic, Publisher, Pull, Pulled, Rest,
-    Subscriber, Subscription,
+    ActiveSubscriber, Context, Credit, Discards, End, Fault, More, Panic, Publisher, Pull, Pulled,
+    Rest, Subscriber, Subscription,
 };
 
 /// What becomes of one item of upstream.
@@ -119,8 +119,8 @@ pub trait Step<T, E>: Send + 'static {
         fault
     }
 
-    /// Who is told of items that upstream discards, given who is told downstream.
-    fn discards(&self, downstream: Discards) -> Discards {
+    /// What upstream is told of its surroundings, given what downstream says.
+    fn context(&self, downstream: Context) -> Context {
         downstream
     }
 }
@@ -178,8 +178,8 @@ pub trait ItemStep<T>: Send + 'static {
         fault
     }
 
-    /// As [`Step::discards`].
-    fn discards(&self, downstream: Discards) -> Discards {
+    /// As [`Step::context`].
+    fn context(&self, downstream: Context) -> Context {
         downstream
     }
 }
@@ -245,8 +245,8 @@ where
     }
 
     #[inline]
-    fn discards(&self, downstream: Discards) -> Discards {
-        self.0.discards(downstream)
+    fn context(&self, downstream: Context) -> Context {
+        self.0.context(downstream)
     }
 }
 
@@ -477,20 +477,19 @@ where
             subscription.fail(Fault::Panicked(Panic::new(payload)));
         }
         // Only asked where somebody may have to be told.
-        let discards =
-            if O::Books::KEPT { self.downstream.discards() } else { Discards::default() };
+        let context = if O::Books::KEPT { self.downstream.context() } else { Context::default() };
         ActiveStage {
             keeper: Keeper {
                 step: self.step,
-                books: O::Books::open(discards),
+                books: O::Books::open(context.discards().clone()),
                 marker: PhantomData,
             },
             downstream: self.downstream.on_subscribe(subscription),
         }
     }
 
-    fn discards(&self) -> Discards {
-        self.step.discards(self.downstream.discards())
+    fn context(&self) -> Context {
+        self.step.context(self.downstream.context())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use millstream_core::{
-    ActiveSubscriber, Credit, Discards, End, Fault, More, Publisher, Rest, Subscriber, Subscription,
+    ActiveSubscriber, Context, Credit, End, Fault, More, Publisher, Rest, Subscriber, Subscription,
 };
 use millstream_testkit::{Ledger, Token};
 
@@ -94,8 +94,8 @@ impl<E: 'static, S: Subscriber<Token, E>> Subscriber<Token, E> for EdgeSubscribe
         }
     }
 
-    fn discards(&self) -> Discards {
-        self.downstream.discards()
+    fn context(&self) -> Context {
+        self.downstream.context()
     }
 }
 
