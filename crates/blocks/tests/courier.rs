@@ -10,7 +10,7 @@ use millstream_blocks::courier::courier;
 use millstream_core::{ActiveSubscriber, End, Fault, More, Publisher, Subscriber, Subscription};
 use millstream_sync::{model, thread};
 use oracle::Signal::{Complete, Item};
-use oracle::{Error, Oracle, Signal, Source, Start, Token, begins, broken, items};
+use oracle::{Error, Hand, Oracle, Signal, Source, Start, Token, begins, broken, items};
 use runner::{Runner, run, run_and_drop};
 
 fn all(n: u32) -> Vec<Signal> {
@@ -101,6 +101,39 @@ fn cancel_races_a_late_subscription() {
         runner.run();
         let log = oracle.finish();
         assert!(begins(&[Item(0)], &log), "{log:?}");
+    });
+}
+
+/// A source that others hold as well, so that it goes on unless it is cancelled, and that hands
+/// out its subscription late.
+struct HeldElsewhere(Source, Start);
+
+impl Publisher for HeldElsewhere {
+    type Item = Token;
+    type Error = Error;
+
+    fn subscribe<S: Subscriber<Token, Error>>(self, subscriber: S) {
+        let HeldElsewhere(source, start) = self;
+        start.set(move || source.subscribe(subscriber));
+    }
+}
+
+#[test]
+fn cancel_races_the_late_subscription_of_a_source_that_is_held_elsewhere() {
+    model("courier: cancel_races_the_late_subscription_of_a_source_that_is_held_elsewhere", || {
+        let oracle = Oracle::new();
+        let (start, hand) = (Start::default(), Hand::default());
+        let source = HeldElsewhere(Source::Hand(oracle.alive(), hand.clone()), start.clone());
+        let courier = courier(source, oracle.probe(|_| More::NONE));
+        let mut runner = Runner::new(courier.unwrap());
+        oracle.request(1);
+        assert!(!runner.poll());
+        let upstream = thread::spawn(move || start.go());
+        oracle.cancel();
+        upstream.join().unwrap();
+        runner.run();
+        assert_eq!(oracle.finish(), []);
+        drop(hand);
     });
 }
 
