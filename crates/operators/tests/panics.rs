@@ -3,6 +3,8 @@
 //! Downstream is told once, by a fault; upstream is dropped; nothing is kept; `subscribe`,
 //! `request` and `cancel` return normally.
 
+mod eager;
+
 use std::convert::Infallible;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -15,6 +17,8 @@ use millstream_testkit::sweep::{Ending, Source, TestError};
 use millstream_testkit::{
     Answer, Behaviour, Event, Faulted, Ledger, Probe, ProbeHandle, Token, probe,
 };
+
+use eager::Eager;
 
 /// Panics without a word on the terminal.
 fn ouch() -> ! {
@@ -179,6 +183,102 @@ mod in_closures {
         };
         past_retry: Complete, |s| s.map(|n| if n.value() == 2 { ouch() } else { n }).retry(3);
         past_resume: Complete, |s| s.map(|n| if n.value() == 2 { ouch() } else { n }).on_error_resume(|_| millstream::empty());
+    }
+}
+
+/// A future that panics when it is polled for the second item.
+async fn through(n: Token) -> Token {
+    if n.value() == 2 { ouch() } else { n }
+}
+
+mod in_stages_with_queues {
+    use super::*;
+
+    fn inner(ledger: &Ledger, n: &Token) -> Source<true> {
+        if n.value() == 2 { ouch() } else { Source::new(vec![7, 8], Complete, ledger) }
+    }
+
+    fn bad<const PULLS: bool>(
+        source: Source<PULLS>,
+    ) -> impl Publisher<Item = Token, Error = TestError> {
+        source.map(|n| if n.value() == 2 { ouch() } else { n })
+    }
+
+    panics! {
+        flat_map_unordered: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.flat_map_unordered(2, 2, move |n| inner(&ledger, &n))
+        };
+        flat_map_unordered_of_boxes: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.flat_map_unordered(2, 2, move |n| inner(&ledger, &n).boxed())
+        };
+        flat_map_unordered_inside: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.flat_map_unordered(2, 2, move |_| {
+                Source::<true>::new(vec![7, 8], Complete, &ledger)
+                    .map(|n| if n.value() == 8 { ouch() } else { n })
+                    .boxed()
+            })
+        };
+        flat_map_ordered: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.flat_map_ordered(2, 2, move |n| inner(&ledger, &n))
+        };
+        flat_map_ordered_of_boxes: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.flat_map_ordered(2, 2, move |n| inner(&ledger, &n).boxed())
+        };
+        // Of what comes at once only the last is mapped.
+        switch_map: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.switch_map(2, move |n| inner(&ledger, &n.map(|n| n - 1)).boxed())
+        };
+        map_async: Complete, |s| s.map_async(Eager::default(), 2, |n| if n.value() == 2 { ouch() } else { async { n } });
+        map_async_in_the_future: Complete, |s| s.map_async(Eager::default(), 2, through);
+        map_async_unordered: Complete, |s| s.map_async_unordered(Eager::default(), 2, through);
+        try_map_async: Complete, |s| s.try_map_async(Eager::default(), 2, |n| async { Ok::<_, TestError>(through(n).await) });
+        try_map_async_unordered: Complete, |s| {
+            s.try_map_async_unordered(Eager::default(), 2, |n| async { Ok::<_, TestError>(through(n).await) })
+        };
+        above_publish_on: Complete, |s| bad(s).publish_on(Eager::default(), 2);
+        below_publish_on: Complete, |s| s.publish_on(Eager::default(), 2).map(|n| if n.value() == 2 { ouch() } else { n });
+        above_subscribe_on: Complete, |s| bad(s).subscribe_on(Eager::default());
+        below_subscribe_on: Complete, |s| {
+            s.subscribe_on(Eager::default()).map(|n| if n.value() == 2 { ouch() } else { n })
+        };
+        above_prefetch: Complete, |s| bad(s).prefetch(2);
+        above_prefetch_of_a_box: Complete, |s| bad(s).boxed().prefetch(2);
+        below_prefetch: Complete, |s| s.prefetch(2).map(|n| if n.value() == 2 { ouch() } else { n });
+        above_merge: Complete, |s| {
+            let never = millstream::pending().map_err(|never| match never {});
+            millstream::merge_all([never.boxed(), bad(s).boxed()], 2)
+        };
+        above_zip: Complete, |s| {
+            let never = millstream::pending::<()>().map_err(|never| match never {});
+            bad(s).boxed().zip(never, 4)
+        };
+        above_race: Complete, |s| {
+            let never = millstream::pending().map_err(|never| match never {});
+            millstream::race([never.boxed(), bad(s).boxed()], 2)
+        };
+        above_take_until: Complete, |s| bad(s).boxed().take_until(millstream::pending::<()>().map_err(|never| match never {}));
+        in_the_signal_of_take_until: Complete, |s| {
+            let signal = bad(Source::<false>::new(vec![2], Complete, s.ledger()));
+            s.take_until(signal)
+        };
+        in_the_signal_of_skip_until: Complete, |s| {
+            let signal = bad(Source::<false>::new(vec![2], Complete, s.ledger()));
+            s.skip_until(signal, 2)
+        };
+        in_the_other_of_with_latest_from: Complete, |s| {
+            let other = bad(Source::<false>::new(vec![2], Complete, s.ledger()));
+            s.with_latest_from(other, 2)
+        };
+        in_the_other_of_combine_latest: Complete, |s| {
+            let other = bad(Source::<false>::new(vec![2], Complete, s.ledger()));
+            millstream::combine_latest((s, other), 2)
+        };
     }
 }
 
@@ -371,6 +471,15 @@ mod in_items {
         three_held("skip_last", |three| three.skip_last(5));
         three_held("chunks", |three| three.chunks(5));
         three_held("sliding", |three| three.sliding(5, 5));
+        three_held("prefetch", |three| three.prefetch(3).zip(millstream::pending::<()>(), 3));
+        three_held("publish_on", |three| {
+            three.publish_on(Eager::default(), 3).zip(millstream::pending::<()>(), 3)
+        });
+        three_held("zip", |three| three.zip(millstream::pending::<()>(), 3));
+        three_held("merge", |three| {
+            millstream::merge_all([three, millstream::pending().boxed()], 3)
+                .zip(millstream::pending::<()>(), 3)
+        });
     }
 
     #[test]

@@ -7,6 +7,8 @@
 //! `bursts` marks those that send several items for one, or after the end of their source: a
 //! subscription dropped inside an item is seen after the burst (rule 2.8).
 
+mod eager;
+
 use std::collections::HashSet;
 
 use millstream::effect::AtCheckpoint;
@@ -14,6 +16,8 @@ use millstream::prelude::*;
 use millstream::transform::Signal;
 use millstream_testkit::sweep::{Ending, Source, TestError};
 use millstream_testkit::{Ledger, Token, rows};
+
+use eager::Eager;
 
 /// A publisher that can be pulled, for operators that take another one.
 fn other(ledger: &Ledger, values: &[i64]) -> Source<true> {
@@ -282,6 +286,66 @@ rows! {
             source.take(1).switch_map(1, move |n| other(&ledger, &[n.value(), 0]).boxed())
         },
         |items| items.into_iter().take(1).flat_map(|n| [n, 0]);
+}
+
+rows! {
+    merge: |source| {
+            let none = like(&source, &[]);
+            source.merge(none, 2)
+        },
+        |items| items;
+    merge_all_of_boxes: |source| {
+            let none = like(&source, &[]);
+            millstream::merge_all([none.boxed(), source.boxed()], 3)
+        },
+        |items| items;
+    zip: |source| {
+            let other = other(source.ledger(), &[7, 8, 9]);
+            source.zip(other, 2)
+        },
+        |items| items.into_iter().zip([7, 8, 9]).collect::<Vec<_>>();
+    zip_with_one_that_has_no_end: |source| source.zip(millstream::from_iter(1..).map_err(|never| match never {}), 2),
+        |items| items.into_iter().zip(1..).collect::<Vec<_>>();
+    flat_map_unordered: |source| {
+            let ledger = source.ledger().clone();
+            source.flat_map_unordered(1, 2, move |n| other(&ledger, &[n.value(), 0]))
+        },
+        |items| items.into_iter().flat_map(|n| [n, 0]);
+    flat_map_unordered_of_boxes: |source| {
+            let ledger = source.ledger().clone();
+            source.flat_map_unordered(1, 1, move |n| other(&ledger, &[n.value(), 0]).boxed())
+        },
+        |items| items.into_iter().flat_map(|n| [n, 0]);
+}
+
+// boundary, and what else runs on an executor
+rows! {
+    prefetch: |source| source.prefetch(2), |items| items;
+    prefetch_of_one: |source| source.prefetch(1), |items| items;
+    publish_on: |source| source.publish_on(Eager::default(), 2), |items| items;
+    publish_on_twice: |source| source.publish_on(Eager::default(), 1).map(|n| n).publish_on(Eager::default(), 3),
+        |items| items;
+    subscribe_on: |source| source.subscribe_on(Eager::default()), |items| items;
+    async_boundary: |source| source.async_boundary(Eager::default(), 2), |items| items;
+    map_async: |source| source.map_async(Eager::default(), 2, |n| async move { n.map(|n| n + 1) }),
+        |items| items.into_iter().map(|n| n + 1);
+    map_async_unordered: |source| source.map_async_unordered(Eager::default(), 2, |n| async move { n.map(|n| n + 1) }),
+        |items| items.into_iter().map(|n| n + 1);
+    try_map_async: |source| source.try_map_async(Eager::default(), 2, |n| async move { Ok::<_, TestError>(n) }),
+        |items| items;
+    try_map_async_that_fails: |source| source.try_map_async(
+            Eager::default(),
+            1,
+            |n| async move { if n.value() == 3 { Err(TestError(3)) } else { Ok(n) } },
+        ),
+        |items| items.into_iter().take_while(|n| *n != 3), |options| options.may_fail();
+    try_map_async_unordered: |source| source.try_map_async_unordered(
+            Eager::default(),
+            2,
+            |n| async move { Ok::<_, TestError>(n) },
+        ),
+        |items| items;
+    then: |source| source.then(Eager::default(), |n| async move { n }), |items| items;
 }
 
 // chunk

@@ -1,5 +1,8 @@
 //! The 43 rules over every operator, as a processor, and every source, as a publisher.
 
+mod eager;
+
+use eager::Eager;
 use millstream::prelude::*;
 use millstream::transform::Signal;
 use millstream_testkit::sweep::TestError;
@@ -61,6 +64,38 @@ rules_for! {
     concat_map_of_boxes: rules::processor(|source| source.concat_map(|_| numbers(2).boxed())).gives(|n| 2 * n);
     concat_map_iter: rules::processor(|source| source.concat_map_iter(|n| [n, n])).gives(|n| 2 * n);
 
+    merge: rules::processor(|source| millstream::merge_all([numbers(2).boxed(), source.boxed()], 2))
+        .gives(|n| n + 2);
+    zip: rules::processor(|source| source.zip(numbers(1_000_000), 2));
+    combine_latest: rules::processor(|source| millstream::combine_latest((source, numbers(1)), 2));
+    with_latest_from: rules::processor(|source| source.with_latest_from(numbers(1), 2));
+    race: rules::processor(|source| millstream::race([source.boxed(), never().boxed()], 2));
+    take_until: rules::processor(|source| source.take_until(never()));
+    skip_until: rules::processor(|source| source.skip_until(numbers(1), 2));
+    flat_map_unordered: rules::processor(|source| source.flat_map_unordered(2, 2, |_| numbers(2)))
+        .gives(|n| 2 * n);
+    flat_map_unordered_of_boxes:
+        rules::processor(|source| source.flat_map_unordered(2, 2, |_| numbers(2).boxed())).gives(|n| 2 * n);
+    flat_map_ordered: rules::processor(|source| source.flat_map_ordered(2, 2, |_| numbers(2)))
+        .gives(|n| 2 * n);
+    switch_map: rules::processor(|source| source.take(1).switch_map(2, |_| numbers(2)))
+        .gives(|n| 2 * n.min(1));
+
+    prefetch: rules::processor(|source| source.prefetch(2));
+    publish_on: rules::processor(|source| source.publish_on(Eager::default(), 2));
+    subscribe_on: rules::processor(|source| source.subscribe_on(Eager::default()));
+    async_boundary: rules::processor(|source| source.async_boundary(Eager::default(), 2));
+    map_async: rules::processor(|source| source.map_async(Eager::default(), 2, |n| async move { n + 1 }));
+    map_async_unordered:
+        rules::processor(|source| source.map_async_unordered(Eager::default(), 2, |n| async move { n + 1 }));
+    try_map_async: rules::processor(|source| {
+        source.try_map_async(Eager::default(), 2, |n| async move { Ok::<_, TestError>(n) })
+    });
+    try_map_async_unordered: rules::processor(|source| {
+        source.try_map_async_unordered(Eager::default(), 2, |n| async move { Ok::<_, TestError>(n) })
+    });
+    then: rules::processor(|source| source.then(Eager::default(), |n| async move { n }));
+
     chunks: rules::processor(|source| source.chunks(2)).gives(|n| n.div_ceil(2));
     sliding: rules::processor(|source| source.sliding(3, 1));
     sliding_with_gaps: rules::processor(|source| source.sliding(1, 2)).gives(|n| n.div_ceil(2));
@@ -91,6 +126,11 @@ fn numbers(n: u64) -> impl Publisher<Item = u64, Error = TestError> + Clone {
         *sent += 1;
         Ok((*sent <= n).then_some(*sent))
     })
+}
+
+/// Neither an item nor an end.
+fn never() -> impl Publisher<Item = u64, Error = TestError> {
+    millstream::pending().map_err(|never| match never {})
 }
 
 /// As `numbers`, failing after them.

@@ -2,11 +2,15 @@
 //!
 //! Everything runs on a stack of 256 KiB.
 
+mod eager;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream::prelude::*;
 use millstream::{Demand, More, Subscription, Upstream};
+
+use eager::Eager;
 
 const MILLION: u64 = 1_000_000;
 
@@ -143,6 +147,31 @@ a_million_deep! {
     using: MILLION, millstream::using(|| Ok(()), |()| million(), drop);
     defer: MILLION, millstream::defer(million);
     lazy: MILLION, millstream::lazy(million);
+}
+
+// Several upstreams, and stages on an executor that runs a task on the thread that wakes it.
+a_million_deep! {
+    merge: 2 * MILLION, million().merge(million(), 16);
+    merge_of_boxes: 2 * MILLION, million().boxed().merge(million().boxed(), 16);
+    zip: MILLION, million().zip(million(), 16);
+    zip_of_boxes: MILLION, million().boxed().zip(million().boxed(), 16);
+    combine_latest: MILLION, millstream::combine_latest((million(), millstream::just(1)), 16);
+    with_latest_from: MILLION, million().with_latest_from(millstream::just(1), 16);
+    take_until: MILLION, million().take_until(millstream::pending::<()>());
+    skip_until: MILLION, million().skip_until(millstream::just(()), 16);
+    flat_map_unordered: MILLION, million().flat_map_unordered(4, 4, millstream::just);
+    flat_map_unordered_of_boxes: MILLION, million().flat_map_unordered(4, 4, |n| millstream::just(n).boxed());
+    flat_map_unordered_of_nothing: 0, million().flat_map_unordered(4, 4, |_| millstream::empty::<u64>());
+    flat_map_ordered: MILLION, million().flat_map_ordered(4, 4, |n| millstream::just(n).boxed());
+    flat_map_ordered_of_nothing: 0, million().flat_map_ordered(4, 4, |_| millstream::empty::<u64>().boxed());
+    switch_map_of_nothing: 0, million().switch_map(4, |_| millstream::empty::<u64>().boxed());
+    prefetch: MILLION, million().prefetch(16);
+    publish_on: MILLION, million().publish_on(Eager::default(), 16);
+    publish_on_of_a_box: MILLION, million().boxed().publish_on(Eager::default(), 16);
+    subscribe_on: MILLION, million().subscribe_on(Eager::default());
+    async_boundary: MILLION, million().async_boundary(Eager::default(), 16);
+    map_async: MILLION, million().map_async(Eager::default(), 16, |n| async move { n });
+    map_async_unordered: MILLION, million().boxed().map_async_unordered(Eager::default(), 16, |n| async move { n });
 }
 
 // Sources one after another, and attempts.

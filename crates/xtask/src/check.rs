@@ -47,6 +47,7 @@ const FAMILIES: &[&str] = &[
     "flatten",
     "chunk",
     "fault",
+    "boundary",
     "effect",
     "end",
 ];
