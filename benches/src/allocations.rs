@@ -1,26 +1,28 @@
 //! An allocator that counts.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// The system's allocator, counting the allocations of each thread.
+/// The system's allocator, counting the allocations of all threads, while somebody counts.
 #[derive(Debug)]
 pub struct Counting;
 
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
+static COUNTS: AtomicBool = AtomicBool::new(false);
+static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// The allocations that `task` makes on this thread.
+/// The allocations that are made, on any thread, while `task` runs. One at a time.
 pub fn count<R>(task: impl FnOnce() -> R) -> (u64, R) {
-    let before = COUNT.get();
+    COUNT.store(0, Ordering::Relaxed);
+    COUNTS.store(true, Ordering::Release);
     let result = task();
-    (COUNT.get() - before, result)
+    COUNTS.store(false, Ordering::Release);
+    (COUNT.load(Ordering::Relaxed), result)
 }
 
 fn note() {
-    // A thread may allocate while its locals are gone.
-    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+    if COUNTS.load(Ordering::Relaxed) {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 // SAFETY: every call goes to the system's allocator as it is.

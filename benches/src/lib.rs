@@ -12,9 +12,12 @@
 //! How it is kept honest: every sink passes each item through
 //! `black_box`, or a static chain is folded to a formula; every peer must give the same result before anything is timed; the
 //! [`model`] has no errors, no panics to catch and no threads to fear, so it shows what a push
-//! chain with demand costs at least, not what a library costs.
+//! chain with demand costs at least, not what a library costs. Where threads are crossed, every
+//! peer has the same capacities and as many threads of its own as we have, or more.
 
 pub mod allocations;
+pub mod channels;
+pub mod executors;
 pub mod model;
 pub mod peers;
 pub mod workloads;
@@ -33,6 +36,8 @@ pub enum Kind {
     Ours,
     /// Another library.
     Library,
+    /// For comparison only: not the same task in some respect.
+    Other,
 }
 
 /// One way to do the task of a workload.
@@ -57,6 +62,32 @@ pub struct Promise {
     pub of_best: Option<f64>,
     /// Allocations per run.
     pub allocations: Option<u64>,
+    /// On top of the [`Kind::Limit`], in kilobytes.
+    pub above_limit: Option<f64>,
+}
+
+impl Promise {
+    /// Nothing is promised.
+    pub const NONE: Promise = Promise {
+        of_limit: None,
+        of_model: None,
+        of_best: None,
+        allocations: None,
+        above_limit: None,
+    };
+}
+
+/// What is measured of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Time per item, on one thread: its instructions can be counted.
+    Alone,
+    /// Time per item, across threads.
+    Across,
+    /// What a run returns: the median of its round trips in nanoseconds.
+    RoundTrip,
+    /// The most memory that a process had which ran it once, in kilobytes.
+    Memory,
 }
 
 /// One task and those who do it.
@@ -66,8 +97,10 @@ pub struct Workload {
     pub name: &'static str,
     /// What the task is.
     pub task: &'static str,
-    /// Whether a run has [`items`] items; otherwise it has one.
-    pub many: bool,
+    /// What is measured.
+    pub measure: Measure,
+    /// The items of one run.
+    pub size: fn() -> u64,
     /// Who does it.
     pub peers: Vec<Peer>,
     /// What is promised.
@@ -78,7 +111,13 @@ impl Workload {
     /// The items of one run.
     #[must_use]
     pub fn items(&self) -> u64 {
-        if self.many { items() } else { 1 }
+        (self.size)()
+    }
+
+    /// Whether a run takes a time that means something.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        matches!(self.measure, Measure::Alone | Measure::Across)
     }
 
     /// The result of every peer.
@@ -104,6 +143,19 @@ static ITEMS: AtomicU64 = AtomicU64::new(1_000_000);
 #[must_use]
 pub fn items() -> u64 {
     black_box(ITEMS.load(Ordering::Relaxed))
+}
+
+/// The items of a workload that crosses threads: ten times [`items`], so that waking the threads
+/// is no part of it.
+#[must_use]
+pub fn crossing() -> u64 {
+    10 * items()
+}
+
+/// One: a workload that is over with its first item.
+#[must_use]
+pub fn one() -> u64 {
+    1
 }
 
 /// Sets [`items`], to a multiple of 1000.

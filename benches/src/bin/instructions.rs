@@ -1,11 +1,12 @@
 //! Instructions per item of each peer, counted by callgrind: they do not wobble.
 //!
-//! `instructions [W1 W9 ...]` runs itself under valgrind, once for each peer.
+//! `instructions [W1 W9 ...]` runs itself under valgrind, once for each peer. Only workloads on one
+//! thread: what a thread does while it waits is no figure.
 
 use std::hint::black_box;
 use std::process::Command;
 
-use millstream_benches::{Peer, Workload, set_items, workloads};
+use millstream_benches::{Measure, Peer, Workload, set_items, workloads};
 
 fn main() {
     set_items(10_000);
@@ -17,11 +18,12 @@ fn main() {
 }
 
 fn all(filters: &[String]) {
-    for workload in workloads::chosen(filters) {
+    let alone = |workload: &Workload| workload.measure == Measure::Alone;
+    for workload in workloads::chosen(filters).into_iter().filter(alone) {
         println!("{}: {}", workload.name, workload.task);
         for peer in &workload.peers {
             let count = under_callgrind(&workload, peer);
-            println!("  {:<18} {:>10.2}", peer.name, count as f64 / workload.items() as f64);
+            println!("  {:<24} {:>10.2}", peer.name, count as f64 / workload.items() as f64);
         }
     }
 }

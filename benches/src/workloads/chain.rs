@@ -7,7 +7,7 @@ use super::{
 };
 use crate::model::{Filter, Handle, Map, Receiver, Sum, UNBOUNDED, drive};
 use crate::peers::{iterate, subscribe, wait};
-use crate::{Kind, Promise, Workload, items, observe};
+use crate::{Kind, Measure, Promise, Workload, items, observe};
 
 pub(super) fn workloads() -> Vec<Workload> {
     vec![three(), ten(), fifty(), boxed_three(), boxed_ten(), boxed_fifty()]
@@ -17,7 +17,8 @@ fn three() -> Workload {
     Workload {
         name: "W1/3",
         task: "map, filter, map; half of the items pass",
-        many: true,
+        measure: Measure::Alone,
+        size: items,
         promise: Promise {
             of_limit: Some(1.1),
             of_best: Some(1.1),
@@ -80,7 +81,8 @@ fn ten() -> Workload {
     Workload {
         name: "W1/10",
         task: "ten maps",
-        many: true,
+        measure: Measure::Alone,
+        size: items,
         promise: Promise {
             of_limit: Some(1.15),
             of_best: Some(1.1),
@@ -118,7 +120,8 @@ fn fifty() -> Workload {
     Workload {
         name: "W1/50",
         task: "fifty maps",
-        many: true,
+        measure: Measure::Alone,
+        size: items,
         promise: Promise {
             of_limit: Some(1.15),
             of_best: Some(1.1),
@@ -145,8 +148,7 @@ fn fifty() -> Workload {
 }
 
 /// A promise for a chain with each stage behind a pointer.
-const BOXED: Promise =
-    Promise { of_limit: None, of_model: Some(1.2), of_best: Some(0.5), allocations: None };
+const BOXED: Promise = Promise { of_model: Some(1.2), of_best: Some(0.5), ..Promise::NONE };
 
 type Down = Box<dyn Receiver<u64>>;
 
@@ -154,7 +156,8 @@ fn boxed_three() -> Workload {
     Workload {
         name: "W1/boxed-3",
         task: "map, filter, map, each stage boxed",
-        many: true,
+        measure: Measure::Alone,
+        size: items,
         promise: BOXED,
         peers: vec![
             peer(Kind::Limit, "iterator, boxed", || {
@@ -192,7 +195,8 @@ fn boxed_ten() -> Workload {
     Workload {
         name: "W1/boxed-10",
         task: "ten maps, each boxed",
-        many: true,
+        measure: Measure::Alone,
+        size: items,
         promise: BOXED,
         peers: vec![
             peer(Kind::Limit, "iterator, boxed", || boxed_iterator(10)),
@@ -207,7 +211,8 @@ fn boxed_fifty() -> Workload {
     Workload {
         name: "W1/boxed-50",
         task: "fifty maps, each boxed",
-        many: true,
+        measure: Measure::Alone,
+        size: items,
         promise: BOXED,
         peers: vec![
             peer(Kind::Limit, "iterator, boxed", || boxed_iterator(50)),

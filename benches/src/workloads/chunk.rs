@@ -7,7 +7,7 @@ use futures::stream;
 use super::peer;
 use crate::model::UNBOUNDED;
 use crate::peers::{iterate, subscribe, wait};
-use crate::{Kind, Promise, Workload, items, observe};
+use crate::{Kind, Measure, Promise, Workload, items, observe};
 
 const SIZE: usize = 100;
 
@@ -39,7 +39,8 @@ pub(super) fn workloads() -> Vec<Workload> {
     vec![Workload {
         name: "W6",
         task: "chunks of a hundred, each a Vec of its own",
-        many: true,
+        measure: Measure::Alone,
+        size: items,
         promise: Promise { of_limit: Some(1.2), of_best: Some(1.0), ..Promise::default() },
         peers: vec![
             peer(Kind::Limit, "a Vec each", || iterate(Chunked(0..items()).map(digest))),

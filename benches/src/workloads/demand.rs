@@ -7,14 +7,15 @@ use futures::stream;
 use super::{even, peer};
 use crate::model::{Filter, Handle, Map, Sum, drive};
 use crate::peers::{iterate, subscribe, wait};
-use crate::{Kind, Peer, Promise, Workload, items};
+use crate::{Kind, Measure, Peer, Promise, Workload, items};
 
 pub(super) fn workloads() -> Vec<Workload> {
     vec![
         Workload {
             name: "W2/1",
             task: "map, filter, map; one item asked for at a time",
-            many: true,
+            measure: Measure::Alone,
+            size: items,
             promise: Promise {
                 of_limit: Some(1.5),
                 of_best: Some(1.4),
@@ -26,7 +27,8 @@ pub(super) fn workloads() -> Vec<Workload> {
         Workload {
             name: "W2/128",
             task: "map, filter, map; 128 items asked for at a time",
-            many: true,
+            measure: Measure::Alone,
+            size: items,
             promise: Promise {
                 of_limit: Some(1.3),
                 of_best: Some(1.2),

@@ -1,10 +1,16 @@
-//! The workloads: W1 static and boxed chains, W2 bounded demand, W4 streams of streams, W6 chunks,
-//! W9 subscribing.
+//! The workloads: W1 static and boxed chains, W2 bounded demand, W3 hops between threads, W4 streams
+//! of streams, W5 several sources, W6 chunks, W8 futures, W9 subscribing, W11 round trips between
+//! threads, W12 memory.
 
 mod chain;
 mod chunk;
 mod demand;
+mod fan_in;
+mod hop;
+mod in_flight;
+mod memory;
 mod nested;
+mod round_trip;
 mod start;
 
 use crate::{Kind, Peer, Workload};
@@ -14,9 +20,14 @@ use crate::{Kind, Peer, Workload};
 pub fn chosen(filters: &[String]) -> Vec<Workload> {
     let mut all = chain::workloads();
     all.extend(demand::workloads());
+    all.extend(hop::workloads());
     all.extend(nested::workloads());
+    all.extend(fan_in::workloads());
     all.extend(chunk::workloads());
+    all.extend(in_flight::workloads());
     all.extend(start::workloads());
+    all.extend(round_trip::workloads());
+    all.extend(memory::workloads());
     all.retain(|workload| {
         filters.is_empty() || filters.iter().any(|filter| workload.name.starts_with(&**filter))
     });

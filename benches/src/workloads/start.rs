@@ -7,13 +7,14 @@ use futures::stream;
 use super::{maps, peer, receivers, step, ten_maps, ten_receivers};
 use crate::model::{Handle, Map, Sum, UNBOUNDED, drive};
 use crate::peers::{iterate, subscribe, wait};
-use crate::{Kind, Promise, Workload, observe};
+use crate::{Kind, Measure, Promise, Workload, observe, one};
 
 pub(super) fn workloads() -> Vec<Workload> {
     vec![Workload {
         name: "W9",
         task: "ten maps, subscribed to for one item",
-        many: false,
+        measure: Measure::Alone,
+        size: one,
         promise: Promise { of_model: Some(1.3), allocations: Some(1), ..Promise::default() },
         peers: vec![
             peer(Kind::Limit, "iterator", || iterate(ten_maps!(0..black_box(1)))),

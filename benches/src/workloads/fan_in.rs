@@ -1,0 +1,107 @@
+//! W5: several sources, one sink.
+
+use std::hint::black_box;
+use std::ops::Range;
+
+use futures::stream;
+
+use super::peer;
+use crate::model::UNBOUNDED;
+use crate::peers::{iterate, subscribe, wait};
+use crate::{Kind, Measure, Peer, Promise, Workload, items, observe};
+
+/// One of four parts of the items.
+fn part(n: u64) -> Range<u64> {
+    let size = items() / 4;
+    black_box(n * size)..black_box((n + 1) * size)
+}
+
+pub(super) fn workloads() -> Vec<Workload> {
+    let mut pushed = merge_peers();
+    pushed[1] = peer(Kind::Ours, "millstream", || {
+        use millstream::prelude::*;
+        // A box cannot be pulled: each source pushes into a queue.
+        let sources = (0..4).map(|n| millstream::from_iter(part(n)).boxed());
+        subscribe::<UNBOUNDED>(millstream::merge_all(sources, 256))
+    });
+    vec![
+        Workload {
+            name: "W5/merge",
+            task: "four sources merged",
+            measure: Measure::Alone,
+            size: items,
+            promise: Promise { of_limit: Some(1.7), of_best: Some(1.0), ..Promise::NONE },
+            peers: merge_peers(),
+        },
+        Workload {
+            name: "W5/pushed",
+            task: "four sources merged, ours through a queue each",
+            measure: Measure::Alone,
+            size: items,
+            promise: Promise::NONE,
+            peers: pushed,
+        },
+        Workload {
+            name: "W5/zip",
+            task: "two sources zipped",
+            measure: Measure::Alone,
+            size: items,
+            promise: Promise { of_limit: Some(6.0), of_best: Some(0.5), ..Promise::NONE },
+            peers: vec![
+                peer(Kind::Limit, "iterator", || {
+                    iterate((0..items()).zip(0..items()).map(|(a, b)| a + b))
+                }),
+                peer(Kind::Ours, "millstream", || {
+                    use millstream::prelude::*;
+                    let other = millstream::from_iter(0..items());
+                    subscribe::<UNBOUNDED>(
+                        millstream::from_iter(0..items()).zip(other, 256).map(|(a, b)| a + b),
+                    )
+                }),
+                peer(Kind::Library, "futures", || {
+                    use futures::StreamExt;
+                    let other = stream::iter(0..items());
+                    wait(stream::iter(0..items()).zip(other).map(|(a, b)| a + b))
+                }),
+                peer(Kind::Library, "rxrust", || {
+                    use rxrust::prelude::*;
+                    let other = Local::from_iter(0..items());
+                    observe!(Local::from_iter(0..items()).zip(other).map(|(a, b)| a + b))
+                }),
+            ],
+        },
+    ]
+}
+
+fn merge_peers() -> Vec<Peer> {
+    vec![
+        peer(Kind::Limit, "iterators, chained", || {
+            iterate(part(0).chain(part(1)).chain(part(2)).chain(part(3)))
+        }),
+        peer(Kind::Ours, "millstream", || {
+            let sources = (0..4).map(|n| millstream::from_iter(part(n)));
+            subscribe::<UNBOUNDED>(millstream::merge_all(sources, 256))
+        }),
+        peer(Kind::Library, "futures, select_all", || {
+            wait(stream::select_all((0..4).map(|n| stream::iter(part(n)))))
+        }),
+        peer(Kind::Library, "futures, select", || {
+            let source = |n| stream::iter(part(n));
+            wait(stream::select(
+                stream::select(source(0), source(1)),
+                stream::select(source(2), source(3)),
+            ))
+        }),
+        peer(Kind::Library, "tokio-stream", || {
+            use tokio_stream::StreamExt;
+            let source = |n| stream::iter(part(n));
+            let (first, second) = (source(0).merge(source(1)), source(2).merge(source(3)));
+            wait(first.merge(second))
+        }),
+        peer(Kind::Library, "rxrust", || {
+            use rxrust::prelude::*;
+            let source = |n| Local::from_iter(part(n));
+            observe!(source(0).merge(source(1)).merge(source(2)).merge(source(3)))
+        }),
+    ]
+}

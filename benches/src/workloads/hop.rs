@@ -1,0 +1,104 @@
+//! W3: items that cross threads, through queues with room for 256.
+
+use std::hint::black_box;
+use std::sync::mpsc::sync_channel;
+
+use super::peer;
+use crate::channels::{BUFFER, through, through_tokio};
+use crate::executors::{TOKIO, WORKERS, with_tokio_here};
+use crate::{Kind, Measure, Peer, Promise, Workload, add_up, crossing};
+
+pub(super) fn workloads() -> Vec<Workload> {
+    vec![
+        Workload {
+            name: "W3/1",
+            task: "one hop: the source on one thread, the sink on another",
+            measure: Measure::Across,
+            size: crossing,
+            promise: Promise {
+                of_limit: Some(3.0),
+                of_best: Some(0.5),
+                allocations: Some(64),
+                ..Promise::NONE
+            },
+            peers: peers::<1>(),
+        },
+        Workload {
+            name: "W3/3",
+            task: "three hops between four threads",
+            measure: Measure::Across,
+            size: crossing,
+            promise: Promise {
+                of_limit: Some(2.0),
+                of_best: Some(0.8),
+                allocations: Some(64),
+                ..Promise::NONE
+            },
+            peers: peers::<3>(),
+        },
+        Workload {
+            name: "W3/pulled",
+            task: "a hop whose source is pulled where the sink is",
+            measure: Measure::Across,
+            size: crossing,
+            promise: Promise { of_limit: Some(4.0), allocations: Some(64), ..Promise::NONE },
+            peers: vec![
+                peer(Kind::Limit, "iterator, on a thread", || {
+                    std::thread::spawn(|| {
+                        (0..crossing()).map(|item| item + 1).map(triple).fold(0, add_up)
+                    })
+                    .join()
+                    .expect("it does not panic")
+                }),
+                peer(Kind::Ours, "millstream", || {
+                    use millstream::prelude::*;
+                    let items = millstream::from_iter(0..crossing()).map(|item| item + 1);
+                    sum(items.publish_on(WORKERS[0].clone(), BUFFER).map(triple))
+                }),
+            ],
+        },
+    ]
+}
+
+fn triple(item: u64) -> u64 {
+    item * 3
+}
+
+fn sum(publisher: impl millstream::Publisher<Item = u64, Error = std::convert::Infallible>) -> u64 {
+    use millstream::prelude::*;
+    publisher.fold(0, add_up).block().expect("it does not fail")
+}
+
+fn ours(hops: usize) -> u64 {
+    use millstream::prelude::*;
+    let items = millstream::from_iter(0..black_box(crossing())).map(|item| item + 1);
+    let first = items.subscribe_on(WORKERS[0].clone()).publish_on(WORKERS[1].clone(), BUFFER);
+    if hops == 1 {
+        return sum(first.map(triple));
+    }
+    let last = first.publish_on(WORKERS[2].clone(), BUFFER).publish_on(WORKERS[3].clone(), BUFFER);
+    sum(last.map(triple))
+}
+
+fn peers<const HOPS: usize>() -> Vec<Peer> {
+    vec![
+        peer(Kind::Limit, "ring, spinning", || {
+            through(HOPS, crossing(), || rtrb::RingBuffer::new(BUFFER), triple)
+        }),
+        peer(Kind::Ours, "millstream", || ours(HOPS)),
+        peer(Kind::Library, "std", || through(HOPS, crossing(), || sync_channel(BUFFER), triple)),
+        peer(Kind::Library, "crossbeam", || {
+            through(HOPS, crossing(), || crossbeam_channel::bounded(BUFFER), triple)
+        }),
+        peer(Kind::Library, "flume", || {
+            through(HOPS, crossing(), || flume::bounded(BUFFER), triple)
+        }),
+        peer(Kind::Library, "kanal", || {
+            through(HOPS, crossing(), || kanal::bounded(BUFFER), triple)
+        }),
+        peer(Kind::Library, "tokio, 2 workers", || through_tokio(&TOKIO, HOPS, crossing(), triple)),
+        peer(Kind::Other, "tokio, 1 thread", || {
+            with_tokio_here(|runtime| through_tokio(runtime, HOPS, crossing(), triple))
+        }),
+    ]
+}
