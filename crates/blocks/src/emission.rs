@@ -229,17 +229,25 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         self.end_with(End::Fault(fault))
     }
 
-    fn end_with(self, mut end: End<P::Error>) -> Option<Box<dyn Rest>> {
+    fn end_with(self, end: End<P::Error>) -> Option<Box<dyn Rest>> {
         let Emission { producer, active, ahead, .. } = self;
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop((ahead, producer)))) {
-            let fault = Fault::Panicked(Panic::new(payload));
-            match end {
-                // The first fault stands.
-                End::Fault(_) => report_undelivered(&Undelivered::Fault(fault)),
-                _ => end = End::Fault(fault),
-            }
-        }
+        let end = without_source((ahead, producer), end);
         active.on_end(end)
+    }
+}
+
+/// Drops a source, and says how its stream ends then: a panic of its destructor is told in place
+/// of `end`, unless that is a fault already.
+pub(crate) fn without_source<E>(source: impl Sized, end: End<E>) -> End<E> {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(source))) else { return end };
+    let fault = Fault::Panicked(Panic::new(payload));
+    match end {
+        // The first fault stands.
+        End::Fault(_) => {
+            report_undelivered(&Undelivered::Fault(fault));
+            end
+        }
+        _ => End::Fault(fault),
     }
 }
 

@@ -11,6 +11,7 @@
 //! | [`waker`] | a place for the waker of one task |
 //! | [`island`] | a source and its chain of stages, run by whoever knocks |
 //! | [`task`] | the same on a task of an executor |
+//! | [`poller`] | the same for a task of somebody else, which polls for the items |
 //! | [`courier`] | a stream whose requests run on a task of an executor |
 //! | [`relay`] | a late-bound, switchable upstream that carries unspent demand over |
 //! | [`outcome`] | an end that comes once, awaited or waited for |
@@ -28,6 +29,7 @@ pub mod island;
 pub mod lane;
 mod mail;
 pub mod outcome;
+pub mod poller;
 pub mod relay;
 pub mod ring;
 mod running;

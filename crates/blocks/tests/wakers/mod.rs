@@ -1,5 +1,6 @@
 //! Wakers of the models: one that counts, and one that does what a foreign one may do.
 
+#![allow(dead_code, reason = "each file of models uses a part of it")]
 #![allow(unreachable_pub, reason = "a module of several test crates")]
 
 use std::mem::ManuallyDrop;

@@ -1,0 +1,213 @@
+//! A poller: a source that others fill, emptied by a task that polls.
+//!
+//! ```text
+//!                 ┌──── Post (shared) ────┐
+//!  whoever fills ─┤ waker · broken, fault ├─▶ the task that polls: Poller ─▶ item or end
+//!      a lane     └───────────────────────┘
+//! ```
+//!
+//! An [island](crate::island) and a [task](crate::task) send to a subscriber; a poller hands the
+//! items to whoever calls [`poll`](Poller::poll), one for each call, and so needs neither a demand
+//! word nor an executor: the demand is the call.
+//!
+//! | what | who may touch it | when |
+//! |---|---|---|
+//! | source | the task that polls | any |
+//! | `waker` | registered by the task, taken by whoever rings | any |
+//! | `fault` | put by whoever breaks, under its lock; the first stands | before `broken` is set |
+//! | `fault` | taken by the task, under its lock | after it saw `broken` |
+//!
+//! * **No wake-up is lost.** The task registers its waker first and looks at the source second;
+//!   whoever has news leaves them first and rings second. So the source is looked at once more
+//!   after the waker is there. A look that finds an item needs no waker.
+//! * **To stop polling loses nothing**: what is queued stays queued, and the next call gives it.
+//! * **A fault does not wait** behind what is queued.
+//! * **The source is dropped before the end is told**, and with the poller: that cancels
+//!   upstream. A panic in it is the end, as a fault.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use millstream_core::{Discards, End, Fault, Panic, Pull, Pulled};
+use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
+
+use crate::bell::{Bell, Host};
+use crate::emission::without_source;
+use crate::waker::WakerSlot;
+
+/// How many items a source may skip in one call before others are let run.
+const SKIPS: u32 = 1024;
+
+/// See the [module](self).
+pub struct Poller<P: Pull> {
+    state: State<P>,
+    post: Arc<Post>,
+}
+
+enum State<P: Pull> {
+    Running(P),
+    /// It broke before it began.
+    Broken(Fault),
+    Over,
+}
+
+// The source is moved, never pinned.
+impl<P: Pull> Unpin for Poller<P> {}
+
+impl<P: Pull> Poller<P> {
+    /// A poller of what `make` gives, which is given the bell that whoever fills it must ring, and
+    /// whom to tell of items that are never delivered; it subscribes to them. One allocation, and
+    /// those of the source.
+    pub fn new(make: impl FnOnce(&Bell, &Discards) -> P) -> Poller<P> {
+        let post = Arc::new(Post {
+            waker: WakerSlot::new(),
+            broken: AtomicU64::new(0),
+            fault: Mutex::new(None),
+        });
+        let bell = Bell::new(post.clone());
+        let made = catch_unwind(AssertUnwindSafe(|| make(&bell, &Discards::default())));
+        let state = match made {
+            Ok(source) => State::Running(source),
+            Err(payload) => State::Broken(Fault::Panicked(Panic::new(payload))),
+        };
+        Poller { state, post }
+    }
+
+    /// The next item, or the end, which is [`End::Completed`] from the second time on. Wakes
+    /// `context` when there is one.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<P::Item, End<P::Error>>> {
+        let looked = match &mut self.state {
+            State::Running(source) => {
+                let post = &self.post;
+                catch_unwind(AssertUnwindSafe(|| look_twice(source, post, context)))
+            }
+            State::Broken(_) | State::Over => Ok(Poll::Ready(Err(End::Completed))),
+        };
+        let end = match looked {
+            Ok(Poll::Ready(Err(end))) => end,
+            Ok(going_on) => return going_on,
+            Err(payload) => End::Fault(Fault::Panicked(Panic::new(payload))),
+        };
+        Poll::Ready(Err(self.over(end)))
+    }
+
+    /// The fault that broke the stream, if one did, without a look at the items; it is the end.
+    /// Wakes `context` when one does.
+    pub fn poll_fault(&mut self, context: &mut Context<'_>) -> Poll<Fault> {
+        self.post.waker.register(context.waker());
+        match &self.state {
+            State::Running(_) if !self.post.is_broken() => return Poll::Pending,
+            State::Over => return Poll::Pending,
+            State::Running(_) | State::Broken(_) => {}
+        }
+        match self.over(End::Completed) {
+            End::Fault(fault) => Poll::Ready(fault),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn over(&mut self, end: End<P::Error>) -> End<P::Error> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Running(source) => {
+                let end = self.post.take().map_or(end, End::Fault);
+                without_source(source, end)
+            }
+            State::Broken(fault) => End::Fault(fault),
+            State::Over => end,
+        }
+    }
+
+    /// The source, until the end.
+    #[must_use]
+    pub fn source(&self) -> Option<&P> {
+        match &self.state {
+            State::Running(source) => Some(source),
+            State::Broken(_) | State::Over => None,
+        }
+    }
+
+    /// Whether the end was told.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+}
+
+type Looked<P> = Poll<Result<<P as Pull>::Item, End<<P as Pull>::Error>>>;
+
+fn look_twice<P: Pull>(source: &mut P, post: &Post, context: &mut Context<'_>) -> Looked<P> {
+    for registered in [false, true] {
+        if registered {
+            post.waker.register(context.waker());
+        }
+        if post.is_broken() {
+            // Which fault, the end says.
+            return Poll::Ready(Err(End::Completed));
+        }
+        let mut skips = SKIPS;
+        loop {
+            match source.pull() {
+                Pulled::Item(item) => return Poll::Ready(Ok(item)),
+                Pulled::Pending => break,
+                Pulled::Complete => return Poll::Ready(Err(End::Completed)),
+                Pulled::Error(error) => return Poll::Ready(Err(End::Failed(error))),
+                Pulled::Skipped if skips == 0 => {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Pulled::Skipped => skips -= 1,
+            }
+        }
+    }
+    Poll::Pending
+}
+
+impl<P: Pull> fmt::Debug for Poller<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Running(_) => "Poller(running)",
+            State::Broken(_) => "Poller(broken)",
+            State::Over => "Poller(over)",
+        })
+    }
+}
+
+struct Post {
+    waker: WakerSlot,
+    /// Not zero once there is a fault.
+    broken: AtomicU64,
+    fault: Mutex<Option<Fault>>,
+}
+
+impl Post {
+    fn is_broken(&self) -> bool {
+        // ordering: acquire pairs with the release in `fail`: the fault is there.
+        self.broken.load(Ordering::Acquire) != 0
+    }
+
+    fn take(&self) -> Option<Fault> {
+        if self.is_broken() { lock(&self.fault).take() } else { None }
+    }
+}
+
+impl Host for Post {
+    fn ring(&self) {
+        self.waker.wake();
+    }
+
+    fn fail(&self, fault: Fault) {
+        let mut late = Some(fault);
+        let mut first = lock(&self.fault);
+        if first.is_none() {
+            *first = late.take();
+        }
+        drop(first);
+        // Outside of the lock: what a panic carries is foreign.
+        drop(late);
+        // ordering: release pairs with the acquire in `is_broken`.
+        self.broken.store(1, Ordering::Release);
+        self.waker.wake();
+    }
+}
