@@ -40,12 +40,13 @@
 pub use millstream_core::*;
 pub use millstream_executors as executor;
 pub use millstream_operators::combine::{combine_latest, concat, merge_all, race, zip};
+pub use millstream_operators::edge::*;
 pub use millstream_operators::source::*;
 #[cfg(feature = "tracing")]
 pub use millstream_operators::trace_undelivered;
 pub use millstream_operators::{
-    PublisherExt, boundary, chunk, combine, effect, end, fault, filter, flatten, limit, shape,
-    source, transform,
+    PublisherExt, boundary, chunk, combine, edge, effect, end, fault, filter, flatten, limit,
+    shape, source, transform,
 };
 
 /// What every user of the library wants in scope: traits only.

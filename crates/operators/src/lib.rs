@@ -9,6 +9,7 @@
 pub mod boundary;
 pub mod chunk;
 pub mod combine;
+pub mod edge;
 pub mod effect;
 mod either;
 pub mod end;

@@ -50,6 +50,7 @@ const FAMILIES: &[&str] = &[
     "boundary",
     "effect",
     "end",
+    "edge",
 ];
 
 /// At least this many seeded faults for each block.
@@ -178,7 +179,7 @@ fn operators(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
     let index = read(&root.join("docs/operators.md"))?;
     let tests = root.join("crates/operators/tests");
     let mut rows = String::new();
-    for table in ["rows.rs", "sources.rs", "ends.rs", "rules.rs"] {
+    for table in ["rows.rs", "sources.rs", "ends.rs", "rules.rs", "edge.rs"] {
         if tests.join(table).exists() {
             rows += &read(&tests.join(table))?;
         }

@@ -6,6 +6,7 @@
 //! | [`pump`] | many items out for one in: `concat_map`, `concat_map_iter` | an [`Expand`](pump::Expand) |
 //! | [`end`] | the end of a stream: `collect`, `fold`, `for_each` | a [`Gather`](end::Gather) |
 //! | `joined` | several upstreams, or one that runs elsewhere: `publish_on`, `merge`, `zip` | a `Pull` over its feeds |
+//! | `polled` | a source that is polled: `from_future`, `from_stream` | a `Polled` |
 //! | `relay` in `millstream-blocks` | one source after another: `chain`, `retry` | a `Sequence` |
 //!
 //! The shapes carry demand, ends, cancellation, discarded items and faults. None of them, and no
@@ -14,6 +15,7 @@
 pub mod end;
 pub(crate) mod flights;
 pub(crate) mod joined;
+pub(crate) mod polled;
 pub mod pump;
 pub(crate) mod roster;
 pub mod stage;
