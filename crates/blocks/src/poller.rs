@@ -28,9 +28,9 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 
-use millstream_core::{Discards, End, Fault, Panic, Pull, Pulled};
+use millstream_core::{Context, End, Fault, Panic, Pull, Pulled};
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
 use crate::bell::{Bell, Host};
@@ -58,16 +58,16 @@ impl<P: Pull> Unpin for Poller<P> {}
 
 impl<P: Pull> Poller<P> {
     /// A poller of what `make` gives, which is given the bell that whoever fills it must ring, and
-    /// whom to tell of items that are never delivered; it subscribes to them. One allocation, and
-    /// those of the source.
-    pub fn new(make: impl FnOnce(&Bell, &Discards) -> P) -> Poller<P> {
+    /// a context that says nothing: nobody is downstream. It subscribes to them. One allocation,
+    /// and those of the source.
+    pub fn new(make: impl FnOnce(&Bell, &Context) -> P) -> Poller<P> {
         let post = Arc::new(Post {
             waker: WakerSlot::new(),
             broken: AtomicU64::new(0),
             fault: Mutex::new(None),
         });
         let bell = Bell::new(post.clone());
-        let made = catch_unwind(AssertUnwindSafe(|| make(&bell, &Discards::default())));
+        let made = catch_unwind(AssertUnwindSafe(|| make(&bell, &Context::default())));
         let state = match made {
             Ok(source) => State::Running(source),
             Err(payload) => State::Broken(Fault::Panicked(Panic::new(payload))),
@@ -76,12 +76,12 @@ impl<P: Pull> Poller<P> {
     }
 
     /// The next item, or the end, which is [`End::Completed`] from the second time on. Wakes
-    /// `context` when there is one.
-    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<P::Item, End<P::Error>>> {
+    /// `cx` when there is one.
+    pub fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<P::Item, End<P::Error>>> {
         let looked = match &mut self.state {
             State::Running(source) => {
                 let post = &self.post;
-                catch_unwind(AssertUnwindSafe(|| look_twice(source, post, context)))
+                catch_unwind(AssertUnwindSafe(|| look_twice(source, post, cx)))
             }
             State::Broken(_) | State::Over => Ok(Poll::Ready(Err(End::Completed))),
         };
@@ -94,9 +94,9 @@ impl<P: Pull> Poller<P> {
     }
 
     /// The fault that broke the stream, if one did, without a look at the items; it is the end.
-    /// Wakes `context` when one does.
-    pub fn poll_fault(&mut self, context: &mut Context<'_>) -> Poll<Fault> {
-        self.post.waker.register(context.waker());
+    /// Wakes `cx` when one does.
+    pub fn poll_fault(&mut self, cx: &mut task::Context<'_>) -> Poll<Fault> {
+        self.post.waker.register(cx.waker());
         match &self.state {
             State::Running(_) if !self.post.is_broken() => return Poll::Pending,
             State::Over => return Poll::Pending,
@@ -137,10 +137,10 @@ impl<P: Pull> Poller<P> {
 
 type Looked<P> = Poll<Result<<P as Pull>::Item, End<<P as Pull>::Error>>>;
 
-fn look_twice<P: Pull>(source: &mut P, post: &Post, context: &mut Context<'_>) -> Looked<P> {
+fn look_twice<P: Pull>(source: &mut P, post: &Post, cx: &mut task::Context<'_>) -> Looked<P> {
     for registered in [false, true] {
         if registered {
-            post.waker.register(context.waker());
+            post.waker.register(cx.waker());
         }
         if post.is_broken() {
             // Which fault, the end says.
@@ -154,7 +154,7 @@ fn look_twice<P: Pull>(source: &mut P, post: &Post, context: &mut Context<'_>) -
                 Pulled::Complete => return Poll::Ready(Err(End::Completed)),
                 Pulled::Error(error) => return Poll::Ready(Err(End::Failed(error))),
                 Pulled::Skipped if skips == 0 => {
-                    context.waker().wake_by_ref();
+                    cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 Pulled::Skipped => skips -= 1,

@@ -28,9 +28,9 @@ fn behind(
     capacity: usize,
     source: impl Publisher<Item = Token, Error = Error>,
 ) -> Poller<Outlet<Token, Error>> {
-    Poller::new(|bell, discards| {
+    Poller::new(|bell, context| {
         let capacity = NonZeroUsize::new(capacity).unwrap();
-        let (inlet, outlet) = lane(capacity, bell.clone(), discards.clone());
+        let (inlet, outlet) = lane(capacity, bell.clone(), context);
         source.subscribe(inlet);
         outlet
     })
@@ -45,10 +45,9 @@ fn by_hand(oracle: &Oracle, capacity: usize) -> (Hand, Poller<Outlet<Token, Erro
 /// A lane whose inlet is in the hands of the model.
 fn open(capacity: usize) -> (ActiveInlet<Token, Error>, Poller<Outlet<Token, Error>>) {
     let mut handed = None;
-    let poller = Poller::new(|bell, discards| {
+    let poller = Poller::new(|bell, context| {
         let capacity = NonZeroUsize::new(capacity).unwrap();
-        let (inlet, outlet): (Inlet<Token, Error>, _) =
-            lane(capacity, bell.clone(), discards.clone());
+        let (inlet, outlet): (Inlet<Token, Error>, _) = lane(capacity, bell.clone(), context);
         handed = Some(inlet.on_subscribe(Subscription::new(Arc::new(Idle))));
         outlet
     });
