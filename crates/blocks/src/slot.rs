@@ -11,7 +11,7 @@
 //! | `early` | the slot, while there is no `upstream` | the filler, as it puts `upstream` |
 //! | `asked` | the slot, when it asks for an item | the filler, with that item |
 //! | `item` | the filler, at most one as one is asked for | the slot |
-//! | `end` | the filler, once | the slot, after the item |
+//! | `end` | the filler, once, unless the slot has gone | the slot, after the item, or as it goes |
 //! | `waker` | the slot, when there is nothing | the filler, with an item or the end |
 //!
 //! **Each demand is asked for once.** The slot asks itself where it finds `upstream`; else it
@@ -47,7 +47,7 @@ pub fn slot<T, E>() -> (Filler<T, E>, Slot<T, E>) {
         }),
         news: Condvar::new(),
     });
-    (Filler { shared: Some(shared.clone()) }, Slot { shared, detached: false })
+    (Filler { shared: Some(shared.clone()) }, Slot { shared, detached: false, gone: false })
 }
 
 struct Shared<T, E> {
@@ -150,33 +150,34 @@ impl<T, E> Filler<T, E> {
         }
     }
 
-    /// Brings the end.
-    pub fn end(mut self, end: End<E>) {
-        self.settle(end);
+    /// Brings the end; gives it back where the slot has gone.
+    pub fn end(mut self, end: End<E>) -> Option<End<E>> {
+        self.settle(end)
     }
 
-    fn settle(&mut self, end: End<E>) {
-        let Some(shared) = self.shared.take() else { return };
+    fn settle(&mut self, end: End<E>) -> Option<End<E>> {
+        let Some(shared) = self.shared.take() else { return Some(end) };
         let mut end = Some(end);
         let mut state = lock(&shared.state);
         state.over = true;
-        if !state.unwanted {
+        if !state.unwanted && !state.detached {
             state.end = end.take();
         }
         let upstream = state.upstream.take();
         let waker = state.waker.take();
         shared.news.notify_all();
         drop(state);
-        drop((end, upstream));
+        drop(upstream);
         if let Some(waker) = waker {
             waker.wake();
         }
+        end
     }
 }
 
 impl<T, E> Drop for Filler<T, E> {
     fn drop(&mut self) {
-        self.settle(End::Fault(Fault::SourceDropped));
+        drop(self.settle(End::Fault(Fault::SourceDropped)));
     }
 }
 
@@ -190,6 +191,7 @@ impl<T, E> fmt::Debug for Filler<T, E> {
 pub struct Slot<T, E> {
     shared: Arc<Shared<T, E>>,
     detached: bool,
+    gone: bool,
 }
 
 impl<T, E> Slot<T, E> {
@@ -200,6 +202,12 @@ impl<T, E> Slot<T, E> {
         if let Some(taken) = self.take_or_ask() {
             return Poll::Ready(taken);
         }
+        self.poll_unasked(context)
+    }
+
+    /// As [`poll`](Slot::poll), but asks for nothing: for a subscriber that does not
+    /// [`put`](Filler::put) its items here, only its end.
+    pub fn poll_unasked(&mut self, context: &mut Context<'_>) -> Poll<Result<T, End<E>>> {
         let mut state = lock(&self.shared.state);
         if let Some(taken) = state.take() {
             return Poll::Ready(taken);
@@ -229,6 +237,14 @@ impl<T, E> Slot<T, E> {
         if let Some(taken) = self.take_or_ask() {
             return taken;
         }
+        self.wait_unasked()
+    }
+
+    /// Waits on this thread for what [`poll_unasked`](Slot::poll_unasked) gives.
+    ///
+    /// # Errors
+    /// The end.
+    pub fn wait_unasked(&mut self) -> Result<T, End<E>> {
         let mut state = lock(&self.shared.state);
         loop {
             if let Some(taken) = state.take() {
@@ -252,20 +268,30 @@ impl<T, E> Slot<T, E> {
         self.shared.request(lock(&self.shared.state), demand);
     }
 
-    /// Lets the stream run on its own: dropping the slot does not cancel it.
-    pub fn detach(mut self) {
+    /// Lets the stream run on its own: dropping the slot does not cancel it. Gives the end, if it
+    /// came and was not taken; one that comes later goes back to the filler.
+    pub fn detach(mut self) -> Option<End<E>> {
         self.detached = true;
+        self.go()
     }
-}
 
-impl<T, E> Drop for Slot<T, E> {
-    fn drop(&mut self) {
+    /// Cancels the stream, as dropping the slot does, and gives the end as
+    /// [`detach`](Slot::detach) does.
+    pub fn close(mut self) -> Option<End<E>> {
+        self.go()
+    }
+
+    fn go(&mut self) -> Option<End<E>> {
+        if std::mem::replace(&mut self.gone, true) {
+            return None;
+        }
         let mut state = lock(&self.shared.state);
         state.unwanted = !self.detached;
         state.detached = self.detached;
         let asking = state.asking;
         let upstream = state.upstream.take();
-        let left = (state.item.take(), state.end.take(), state.waker.take());
+        let end = state.end.take();
+        let left = (state.item.take(), state.waker.take());
         drop(state);
         // Outside the lock: cancelling runs the destructors of the whole stream.
         match upstream {
@@ -274,6 +300,13 @@ impl<T, E> Drop for Slot<T, E> {
             _ => {}
         }
         drop(left);
+        end
+    }
+}
+
+impl<T, E> Drop for Slot<T, E> {
+    fn drop(&mut self) {
+        drop(self.go());
     }
 }
 

@@ -357,6 +357,27 @@ fn detach_races_the_subscription() {
     });
 }
 
+/// Who was told of the end where the slot goes: exactly one.
+fn end_races(go: fn(Slot<Token, &'static str>) -> Option<End<&'static str>>) {
+    let (source, filler, slot) = Source::open();
+    filler.attach(source.subscription());
+    let other = thread::spawn(move || filler.end(End::Failed("broken")));
+    let gone = go(slot);
+    let given_back = other.join().unwrap();
+    assert!(gone.is_some() ^ given_back.is_some(), "{gone:?} {given_back:?}");
+    assert_eq!(source.count(), 0, "the stream is not held");
+}
+
+#[test]
+fn end_races_detach() {
+    model("slot: end_races_detach", || end_races(Slot::detach));
+}
+
+#[test]
+fn end_races_close() {
+    model("slot: end_races_close", || end_races(Slot::close));
+}
+
 #[test]
 fn a_source_answers_from_inside_of_each_call() {
     model("slot: a_source_answers_from_inside_of_each_call", || {

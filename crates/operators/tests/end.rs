@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use futures::executor::block_on;
 use millstream::end::{SingleError, TooMany};
 use millstream::prelude::*;
-use millstream::{Demand, End, Failure, Fault, More};
+use millstream::{Demand, End, Failure, Fault, More, Undelivered};
 use support::{Ending, Hand, Item, Mint, Script, on_a_small_stack, script};
 
 use Ending::{Complete, Fail, Never};
@@ -421,6 +421,52 @@ fn dropping_the_handle_cancels_and_detaching_does_not() {
     assert_eq!(seen.try_iter().collect::<Vec<_>>(), [7]);
     hand.end(End::Completed);
     assert_eq!(m.live(), 0);
+}
+
+#[test]
+fn a_handle_that_is_awaited_gives_the_end() {
+    let m = Mint::new();
+    let (hand, publisher) = Hand::new();
+    let mut handle = publisher.subscribe_with(drop, |_: &str| {}, || {}).batch(2);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(std::pin::Pin::new(&mut handle).poll(&mut context).is_pending());
+    assert_eq!(hand.asked(), [2], "awaiting asks for nothing");
+    hand.send(m.item(1));
+    assert!(std::pin::Pin::new(&mut handle).poll(&mut context).is_pending());
+    hand.end(End::Completed);
+    assert!(block_on(handle).is_ok());
+    let failed = script(&m, 0, 1, Fail("x")).subscribe_with(drop, |_| {}, || {}).unbounded();
+    assert!(failed.block().is_ok(), "the error was told to its function");
+    let (hand, publisher) = Hand::new();
+    let handle = publisher.subscribe_with(drop::<Item>, |_: &str| {}, || {}).batch(2);
+    hand.end(End::Fault(Fault::SourceDropped));
+    assert!(matches!(block_on(handle), Err(Fault::SourceDropped)));
+    assert_eq!(m.live(), 0);
+}
+
+#[test]
+fn a_fault_that_nobody_awaits_goes_to_the_hook() {
+    let (sender, told) = channel();
+    let sender = Mutex::new(sender);
+    millstream::on_undelivered(move |what| {
+        if let Undelivered::Fault(Fault::InvalidDemand(_)) = what {
+            sender.lock().unwrap().send(()).unwrap();
+        }
+    });
+    let fault = || End::Fault(Fault::InvalidDemand(Demand::from_raw(0).unwrap_err()));
+    let functions = |publisher: millstream::BoxPublisher<Item, &'static str>| {
+        publisher.subscribe_with(drop::<Item>, |_: &str| {}, || {}).batch(2)
+    };
+    let (hand, publisher) = Hand::new();
+    functions(publisher).detach();
+    hand.end(fault());
+    assert_eq!(told.try_iter().count(), 1, "let go");
+    let (hand, publisher) = Hand::new();
+    let handle = functions(publisher);
+    hand.end(fault());
+    assert_eq!(told.try_iter().count(), 0, "somebody may still await it");
+    drop(handle);
+    assert_eq!(told.try_iter().count(), 1, "dropped");
 }
 
 #[test]

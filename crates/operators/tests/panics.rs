@@ -765,8 +765,11 @@ mod in_ends {
             );
             let handle = normally("unbounded", || with.unbounded());
             normally("request", || handle.request(Demand::ONE));
-            normally("cancel", || handle.cancel());
             assert_eq!(ledger.live(), 0, "{place}");
+            match handle.block() {
+                Err(Fault::Panicked(panic)) => assert_eq!(panic.message(), Some("ouch"), "{place}"),
+                other => panic!("{place}: {other:?}"),
+            }
         }
     }
 }

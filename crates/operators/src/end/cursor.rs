@@ -175,19 +175,19 @@ impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for CursorSubs
     }
 
     fn on_complete(self) {
-        self.filler.end(End::Completed);
+        drop(self.filler.end(End::Completed));
     }
 
     fn on_error(self, error: E) {
-        self.filler.end(End::Failed(error));
+        drop(self.filler.end(End::Failed(error)));
     }
 
     fn on_fault(self, fault: Fault) {
-        self.filler.end(End::Fault(fault));
+        drop(self.filler.end(End::Fault(fault)));
     }
 
     fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {
-        self.filler.end(end);
+        drop(self.filler.end(end));
         None
     }
 }

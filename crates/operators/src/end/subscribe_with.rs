@@ -1,12 +1,16 @@
 //! `subscribe_with`: functions for items, error and completion, with a demand that must be named.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use millstream_blocks::slot::{Filler, Slot, slot};
 use millstream_core::{
-    ActiveSubscriber, Demand, End, Fault, More, Publisher, Subscriber, Subscription, Undelivered,
-    report_undelivered,
+    ActiveSubscriber, Demand, End, Fault, More, Panic, Publisher, Subscriber, Subscription,
+    Undelivered, report_undelivered,
 };
+use millstream_executors::executor_thread;
 
 /// Functions for items, error and completion, with a demand that must be named:
 /// [`PublisherExt::subscribe_with`](crate::PublisherExt::subscribe_with).
@@ -25,8 +29,9 @@ use millstream_core::{
 /// # Completion
 /// The function for it is called.
 /// # Errors
-/// The function for them is called. A panic in a function ends the stream; like other faults it
-/// goes to the hook of [`on_undelivered`](millstream_core::on_undelivered).
+/// The function for them is called. A panic in a function ends the stream, and no function is
+/// called after it. It goes to whoever awaits the [`Handle`], as other faults do, and to the hook
+/// of [`on_undelivered`](millstream_core::on_undelivered) where nobody does.
 /// # Cancellation
 /// Dropping the [`Handle`] cancels upstream; no function is called then.
 /// # Bounds
@@ -88,20 +93,37 @@ where
         let (filler, slot) = slot();
         let SubscribeWith { upstream, next, error, complete } = self;
         upstream.subscribe(Closures { next, error, complete, first, batch, left: batch, filler });
-        Handle(slot)
+        Handle(Some(slot))
     }
 }
 
 crate::opaque_debug::opaque_debug!(SubscribeWith<P, F, G, H>);
 
-/// The handle on a stream that runs into functions: dropping it cancels.
+/// The handle on a stream that runs into functions: dropping it cancels, awaiting it gives the end.
+///
+/// The end is `Ok` when the function for completion or for an error has returned.
 #[must_use = "dropping the handle cancels its stream; `detach` lets it run"]
-pub struct Handle(Slot<(), ()>);
+pub struct Handle(Option<Slot<(), ()>>);
 
 impl Handle {
     /// Asks for `demand` items more.
     pub fn request(&self, demand: impl Into<Demand>) {
-        self.0.request(demand.into());
+        if let Some(slot) = &self.0 {
+            slot.request(demand.into());
+        }
+    }
+
+    /// Waits on this thread for the end.
+    ///
+    /// # Errors
+    /// As awaiting it; and [`Fault::BlockedExecutor`] on a thread that runs an executor, where
+    /// dropping the handle cancels the stream.
+    pub fn block(mut self) -> Result<(), Fault> {
+        if executor_thread::is_current() {
+            return Err(Fault::BlockedExecutor);
+        }
+        let Some(mut slot) = self.0.take() else { return Ok(()) };
+        ended(slot.wait_unasked())
     }
 
     /// Nothing more is wanted. The same as dropping it, with a name.
@@ -110,8 +132,32 @@ impl Handle {
     }
 
     /// Lets the stream run on its own, as far as its demand goes.
-    pub fn detach(self) {
-        self.0.detach();
+    pub fn detach(mut self) {
+        tell(self.0.take().and_then(Slot::detach));
+    }
+}
+
+fn ended(taken: Result<(), End<()>>) -> Result<(), Fault> {
+    match taken {
+        Err(End::Fault(fault)) => Err(fault),
+        _ => Ok(()),
+    }
+}
+
+impl Future for Handle {
+    type Output = Result<(), Fault>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        match &mut self.0 {
+            Some(slot) => slot.poll_unasked(context).map(ended),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        tell(self.0.take().and_then(Slot::close));
     }
 }
 
@@ -174,17 +220,35 @@ where
     }
 
     fn on_complete(self) {
-        self.filler.end(End::Completed);
-        (self.complete)();
+        let Closures { complete, filler, .. } = self;
+        end(filler, complete);
     }
 
     fn on_error(self, error: E) {
-        self.filler.end(End::Completed);
-        (self.error)(error);
+        let Closures { error: told, filler, .. } = self;
+        end(filler, || told(error));
     }
 
     fn on_fault(self, fault: Fault) {
-        self.filler.end(End::Completed);
+        broke(self.filler, fault);
+    }
+}
+
+/// Calls the last function, and tells whoever awaits the end.
+fn end(filler: Filler<(), ()>, last: impl FnOnce()) {
+    match catch_unwind(AssertUnwindSafe(last)) {
+        Ok(()) => drop(filler.end(End::Completed)),
+        Err(payload) => broke(filler, Fault::Panicked(Panic::new(payload))),
+    }
+}
+
+fn broke(filler: Filler<(), ()>, fault: Fault) {
+    tell(filler.end(End::Fault(fault)));
+}
+
+/// Tells the hook of a fault that nobody awaits.
+fn tell(end: Option<End<()>>) {
+    if let Some(End::Fault(fault)) = end {
         report_undelivered(&Undelivered::Fault(fault));
     }
 }

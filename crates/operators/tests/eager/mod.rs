@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 use millstream::executor::{Executor, Refused, Task};
 
@@ -52,7 +52,7 @@ impl Eager {
             let taken = job.task.lock().unwrap_or_else(PoisonError::into_inner).take();
             let Some(mut task) = taken else { continue };
             let waker = Waker::from(job.clone());
-            if let Poll::Pending = task.as_mut().poll(&mut Context::from_waker(&waker)) {
+            if task.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
                 *job.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
             }
         }
