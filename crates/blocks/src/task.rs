@@ -22,7 +22,9 @@
 //!
 //! * **The executor may poll when nobody woke it.** A poll that finds the turn free only leaves its
 //!   waker; one that finds it held runs, whether or not the wake-up that goes with it has arrived.
-//! * **It does not starve others.** After [`BUDGET`] items it wakes itself and returns.
+//! * **It does not starve others.** After [`BUDGET`] items it wakes itself and returns. A turn
+//!   that follows on another counts as [`TURN`] of them, since it need not send any: a future that
+//!   the source drives may wake itself whenever it is polled.
 //! * **An executor that drops the task**, because it refuses it, is shut down or has had enough,
 //!   ends the stream with [`Fault::ExecutorGone`]; a task that was cancelled before is just
 //!   dropped. Either way what is queued is discarded and upstream cancelled.
@@ -49,6 +51,9 @@ use crate::word::{DemandWord, Knock};
 
 /// How many items a task sends at most before it lets others run.
 pub const BUDGET: u32 = 1024;
+
+/// How many items of its budget a turn costs a task.
+pub const TURN: u32 = 32;
 
 /// Subscribes `subscriber` to a source that others fill, and returns the task that sends its
 /// items; the caller hands it to an executor. `make` is given the bell that they must ring, and
@@ -203,6 +208,10 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
             // What was asked before letting go may have come after the claim.
             if !mail.detached && post.word.leave() {
                 return Some(Rested::Left);
+            }
+            left.set(left.get().saturating_sub(TURN));
+            if left.get() == 0 {
+                return Some(Rested::Spent);
             }
         }
     }

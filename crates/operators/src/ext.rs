@@ -499,6 +499,98 @@ pub trait PublisherExt: Publisher {
         TryMapAsyncUnordered::new(self, executor, limit, f)
     }
 
+    /// Each item through a future, `limit` items at a time but one of each key, in order. See
+    /// [`MapAsyncPartitioned`].
+    #[doc(alias = "mapAsyncPartitioned", alias = "groupBy")]
+    #[track_caller]
+    fn map_async_partitioned<X, K, KF, Fut, F>(
+        self,
+        executor: X,
+        limit: usize,
+        key: KF,
+        f: F,
+    ) -> MapAsyncPartitioned<Self, X, KF, F>
+    where
+        X: Executor,
+        K: Hash + Eq + Send + 'static,
+        KF: FnMut(&Self::Item) -> K + Send + 'static,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        MapAsyncPartitioned::new(self, executor, limit, key, f)
+    }
+
+    /// Each item through a future, `limit` items at a time but one of each key, as they finish. See
+    /// [`MapAsyncPartitionedUnordered`].
+    #[doc(alias = "mapAsyncPartitionedUnordered", alias = "groupBy")]
+    #[track_caller]
+    fn map_async_partitioned_unordered<X, K, KF, Fut, F>(
+        self,
+        executor: X,
+        limit: usize,
+        key: KF,
+        f: F,
+    ) -> MapAsyncPartitionedUnordered<Self, X, KF, F>
+    where
+        X: Executor,
+        K: Hash + Eq + Send + 'static,
+        KF: FnMut(&Self::Item) -> K + Send + 'static,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        MapAsyncPartitionedUnordered::new(self, executor, limit, key, f)
+    }
+
+    /// Each item through a future that can fail, `limit` items at a time but one of each key, in order. See
+    /// [`TryMapAsyncPartitioned`].
+    #[doc(alias = "mapAsyncPartitioned", alias = "groupBy")]
+    #[track_caller]
+    fn try_map_async_partitioned<X, K, KF, Fut, U, G, F, How>(
+        self,
+        executor: X,
+        limit: usize,
+        key: KF,
+        f: F,
+    ) -> TryMapAsyncPartitioned<Self, X, KF, F, How>
+    where
+        X: Executor,
+        K: Hash + Eq + Send + 'static,
+        KF: FnMut(&Self::Item) -> K + Send + 'static,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<U, G>> + Send + 'static,
+        U: Send + 'static,
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+        How: 'static,
+    {
+        TryMapAsyncPartitioned::new(self, executor, limit, key, f)
+    }
+
+    /// Each item through a future that can fail, `limit` items at a time but one of each key, as they finish. See
+    /// [`TryMapAsyncPartitionedUnordered`].
+    #[doc(alias = "mapAsyncPartitionedUnordered", alias = "groupBy")]
+    #[track_caller]
+    fn try_map_async_partitioned_unordered<X, K, KF, Fut, U, G, F, How>(
+        self,
+        executor: X,
+        limit: usize,
+        key: KF,
+        f: F,
+    ) -> TryMapAsyncPartitionedUnordered<Self, X, KF, F, How>
+    where
+        X: Executor,
+        K: Hash + Eq + Send + 'static,
+        KF: FnMut(&Self::Item) -> K + Send + 'static,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<U, G>> + Send + 'static,
+        U: Send + 'static,
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+        How: 'static,
+    {
+        TryMapAsyncPartitionedUnordered::new(self, executor, limit, key, f)
+    }
+
     /// Each item a publisher, up to `limit` of them at work, in order. See [`FlatMapOrdered`].
     #[doc(alias = "flatMapSequential", alias = "concatMapEager", alias = "mergeSequential")]
     #[track_caller]
@@ -826,6 +918,43 @@ pub trait PublisherExt: Publisher {
         F: FnMut(Self::Item) -> Result<(), Self::Error> + Send + 'static,
     {
         Run::new(self, TryForEach::new(f))
+    }
+
+    /// An asynchronous function for each item, `limit` at a time. See [`ForEachConcurrent`].
+    #[doc(alias = "for_each_async", alias = "flatMapCompletable", alias = "foreachAsync")]
+    #[track_caller]
+    fn for_each_concurrent<X, Fut, F>(
+        self,
+        executor: X,
+        limit: usize,
+        f: F,
+    ) -> Run<ForEachConcurrent<Self, X, F>, Drain>
+    where
+        X: Executor,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        Run::new(ForEachConcurrent::new(self, executor, limit, f), Drain::default())
+    }
+
+    /// An asynchronous function that can fail for each item, `limit` at a time, up to its first
+    /// failure. See [`TryForEachConcurrent`].
+    #[doc(alias = "try_for_each_async", alias = "flatMapCompletable")]
+    #[track_caller]
+    fn try_for_each_concurrent<X, Fut, G, F, How>(
+        self,
+        executor: X,
+        limit: usize,
+        f: F,
+    ) -> Run<TryForEachConcurrent<Self, X, F, How>, Drain>
+    where
+        X: Executor,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), G>> + Send + 'static,
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+        How: 'static,
+    {
+        Run::new(TryForEachConcurrent::new(self, executor, limit, f), Drain::default())
     }
 
     /// All items dropped, to run the stream to its end. See [`Drain`].

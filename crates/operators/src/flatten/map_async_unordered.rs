@@ -5,8 +5,9 @@ use std::num::NonZeroUsize;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
-use crate::shape::flights::{AsTheyCome, fly};
+use crate::shape::flights::{AsTheyCome, Flying};
 use crate::shape::joined::capacity;
+use crate::shape::turns::AtOnce;
 
 /// Each item through an asynchronous function, up to `limit` of its futures at a time, as they
 /// finish:
@@ -92,13 +93,7 @@ where
             let future = f(item);
             async move { Ok(future.await) }
         };
-        fly::<AsTheyCome<U>, _, _, _, _, _, _, _>(
-            upstream,
-            &executor,
-            limit,
-            f,
-            |error| error,
-            subscriber,
-        );
+        let flying = Flying { limit, turns: AtOnce, f, error: |error| error };
+        flying.fly::<AsTheyCome<U>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

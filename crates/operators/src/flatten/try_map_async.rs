@@ -6,8 +6,9 @@ use std::num::NonZeroUsize;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
-use crate::shape::flights::{InOrder, fly};
+use crate::shape::flights::{Flying, InOrder};
 use crate::shape::joined::capacity;
+use crate::shape::turns::AtOnce;
 use crate::transform::FromUpstream;
 
 /// Each item through an asynchronous function that can fail, up to `limit` of its futures at a time, in
@@ -101,13 +102,7 @@ where
 
     fn subscribe<S: Subscriber<U, G>>(self, subscriber: S) {
         let TryMapAsync { upstream, executor, limit, f, .. } = self;
-        fly::<InOrder<U>, _, _, _, _, _, _, _>(
-            upstream,
-            &executor,
-            limit,
-            f,
-            G::from_upstream,
-            subscriber,
-        );
+        let flying = Flying { limit, turns: AtOnce, f, error: G::from_upstream };
+        flying.fly::<InOrder<U>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

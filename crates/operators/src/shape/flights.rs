@@ -16,10 +16,11 @@ use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
 use millstream_executors::Executor;
 
 use crate::shape::joined::{Feed, granted_feed, on};
+use crate::shape::turns::Turns;
 
-/// Futures in flight.
-pub(crate) struct Flights<Fut: Future> {
-    places: Vec<Place<Fut>>,
+/// Futures in flight, each with a ticket.
+pub(crate) struct Flights<Fut: Future, K> {
+    places: Vec<Place<Fut, K>>,
     free: Vec<usize>,
     marks: Arc<Marks>,
     /// Places whose futures were woken and not polled since.
@@ -27,20 +28,21 @@ pub(crate) struct Flights<Fut: Future> {
     flying: usize,
 }
 
-struct Place<Fut> {
+struct Place<Fut, K> {
     future: Pin<Box<Option<Fut>>>,
     waker: Waker,
-    ticket: u64,
+    ticket: K,
 }
 
-impl<Fut: Future> Flights<Fut> {
-    /// For up to `limit` futures at a time, of a stage with this bell.
-    pub(crate) fn new(limit: usize, bell: &Bell) -> Flights<Fut> {
+impl<Fut: Future, K: Copy> Flights<Fut, K> {
+    /// For up to `limit` futures at a time, of a stage with this bell. `none` is a ticket that
+    /// nobody holds.
+    pub(crate) fn new(limit: usize, none: K, bell: &Bell) -> Flights<Fut, K> {
         let marks = Marks::new(limit);
         let place = |n| Place {
             future: Box::pin(None),
             waker: bell.marked(&marks, n).into_waker(),
-            ticket: 0,
+            ticket: none,
         };
         Flights {
             places: (0..limit).map(place).collect(),
@@ -60,7 +62,7 @@ impl<Fut: Future> Flights<Fut> {
     /// Polls a future for the first time, and keeps it where it is not ready; `ticket` comes back
     /// with its result.
     #[inline]
-    pub(crate) fn launch(&mut self, ticket: u64, future: Fut) -> Option<Fut::Output> {
+    pub(crate) fn launch(&mut self, ticket: K, future: Fut) -> Option<Fut::Output> {
         let Some(n) = self.free.pop() else {
             unreachable!("a stage launches no more than its limit")
         };
@@ -71,21 +73,22 @@ impl<Fut: Future> Flights<Fut> {
         self.poll(n)
     }
 
+    /// Takes note of the futures that were woken, for [`land`](Flights::land) to poll. One that
+    /// wakes itself while it is polled waits for the next time, so that it cannot keep the
+    /// others, nor those who run on the same executor, from going on.
+    pub(crate) fn listen(&mut self) {
+        let woken = &mut self.woken;
+        self.marks.take(|n| woken.push_back(n));
+    }
+
     /// The result of a future that was woken and is ready now, with its ticket.
-    pub(crate) fn land(&mut self) -> Option<(u64, Fut::Output)> {
-        loop {
-            let Some(n) = self.woken.pop_front() else {
-                let woken = &mut self.woken;
-                self.marks.take(|n| woken.push_back(n));
-                if self.woken.is_empty() {
-                    return None;
-                }
-                continue;
-            };
+    pub(crate) fn land(&mut self) -> Option<(K, Fut::Output)> {
+        while let Some(n) = self.woken.pop_front() {
             if let Some(output) = self.poll(n) {
                 return Some((self.places[n].ticket, output));
             }
         }
+        None
     }
 
     #[inline]
@@ -110,7 +113,7 @@ pub(crate) trait Landed<U>: Send + 'static {
     /// Room for `limit` results.
     fn new(limit: usize) -> Self;
 
-    /// A future is launched: its ticket.
+    /// An item is taken on: its ticket.
     fn launched(&mut self) -> u64;
 
     /// The result that belongs to a ticket.
@@ -200,49 +203,68 @@ impl<U: Send + 'static> Landed<U> for AsTheyCome<U> {
     }
 }
 
-/// Runs a stage whose items go through futures, up to `limit` of them at a time, on a task of
-/// `executor`. `error` is how downstream is told of a failure of upstream.
-pub(crate) fn fly<L, P, X, F, Fut, U, G, S>(
-    upstream: P,
-    executor: &X,
-    limit: NonZeroUsize,
-    f: F,
-    error: fn(P::Error) -> G,
-    subscriber: S,
-) where
-    L: Landed<U>,
-    P: Publisher,
-    X: Executor,
-    F: FnMut(P::Item) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<U, G>> + Send + 'static,
-    U: Send + 'static,
-    G: Send + 'static,
-    S: Subscriber<U, G>,
-{
-    on(
-        executor,
-        |bell, context| Driven {
-            outer: Some(granted_feed(upstream, limit, bell.clone(), context)),
-            failure: None,
-            flights: Flights::new(limit.get(), bell),
-            landed: L::new(limit.get()),
-            sent: 0,
-            limit: limit.get(),
-            f,
-            error,
-            discards: context.discards().clone(),
-            results: PhantomData,
-        },
-        subscriber,
-    );
+/// What a stage whose items go through futures is made of.
+pub(crate) struct Flying<F, W, E, G> {
+    /// How many items are in the stage at a time: waiting, in flight, or landed.
+    pub(crate) limit: NonZeroUsize,
+    /// Which of them may fly.
+    pub(crate) turns: W,
+    /// The future of an item.
+    pub(crate) f: F,
+    /// How downstream is told of a failure of upstream.
+    pub(crate) error: fn(E) -> G,
 }
 
-struct Driven<O: Pull, F, Fut: Future, L: Landed<U>, U: 'static, G> {
+impl<F, W, E, G> Flying<F, W, E, G> {
+    /// Runs the stage on a task of `executor`.
+    pub(crate) fn fly<L, P, X, Fut, U, S>(self, upstream: P, executor: &X, subscriber: S)
+    where
+        L: Landed<U>,
+        P: Publisher<Error = E>,
+        X: Executor,
+        W: Turns<P::Item>,
+        F: FnMut(P::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<U, G>> + Send + 'static,
+        U: Send + 'static,
+        E: Send + 'static,
+        G: Send + 'static,
+        S: Subscriber<U, G>,
+    {
+        let Flying { limit, turns, f, error } = self;
+        on(
+            executor,
+            |bell, context| Driven::<_, _, _, L, _, _, _> {
+                outer: Some(granted_feed(upstream, limit, bell.clone(), context)),
+                failure: None,
+                turns,
+                flights: Flights::new(limit.get(), None, bell),
+                landed: L::new(limit.get()),
+                sent: 0,
+                limit: limit.get(),
+                f,
+                error,
+                discards: context.discards().clone(),
+                results: PhantomData,
+            },
+            subscriber,
+        );
+    }
+}
+
+struct Driven<O, F, Fut, L, W, U, G>
+where
+    O: Pull,
+    Fut: Future,
+    L: Landed<U>,
+    W: Turns<O::Item>,
+    U: 'static,
+{
     /// Until it is over.
     outer: Option<Feed<O>>,
     /// How upstream failed, to be told after the results of what it sent.
     failure: Option<G>,
-    flights: Flights<Fut>,
+    turns: W,
+    flights: Flights<Fut, Option<(u64, W::Lane)>>,
     landed: L,
     /// Results that were sent, for which upstream was not asked for another item.
     sent: u64,
@@ -253,32 +275,39 @@ struct Driven<O: Pull, F, Fut: Future, L: Landed<U>, U: 'static, G> {
     results: PhantomData<fn(U)>,
 }
 
-impl<O, F, Fut, L, U, G> Driven<O, F, Fut, L, U, G>
+impl<O, F, Fut, L, W, U, G> Driven<O, F, Fut, L, W, U, G>
 where
     O: Pull,
     F: FnMut(O::Item) -> Fut,
     Fut: Future<Output = Result<U, G>>,
     L: Landed<U>,
+    W: Turns<O::Item>,
 {
     /// Polls what was woken, and launches while there is room. `Pending` when that is done.
     fn work(&mut self) -> Pulled<U, G> {
+        self.flights.listen();
         while let Some((ticket, result)) = self.flights.land() {
-            match result {
-                Ok(result) => self.landed.landed(ticket, result),
+            let Some((ticket, lane)) = ticket else { continue };
+            let next = match self.landed(ticket, lane, result) {
+                Ok(next) => next,
                 Err(error) => return Pulled::Error(error),
+            };
+            if let Some((item, ticket)) = next
+                && let Err(error) = self.launch(item, ticket, lane)
+            {
+                return Pulled::Error(error);
             }
         }
-        while self.flights.len() + self.landed.waiting() < self.limit {
+        while self.held() < self.limit {
             let Some(outer) = &mut self.outer else { break };
             outer.grant(std::mem::take(&mut self.sent));
             match outer.pull() {
                 Pulled::Item(item) => {
-                    let future = (self.f)(item);
                     let ticket = self.landed.launched();
-                    match self.flights.launch(ticket, future) {
-                        Some(Ok(result)) => self.landed.landed(ticket, result),
-                        Some(Err(error)) => return Pulled::Error(error),
-                        None => {}
+                    if let Some((item, lane)) = self.turns.arrived(item, ticket)
+                        && let Err(error) = self.launch(item, ticket, lane)
+                    {
+                        return Pulled::Error(error);
                     }
                 }
                 Pulled::Skipped => return Pulled::Skipped,
@@ -293,21 +322,53 @@ where
         Pulled::Pending
     }
 
+    /// Launches an item, and as long as they are ready at once those whose turn comes by it.
+    #[inline]
+    fn launch(&mut self, mut item: O::Item, mut ticket: u64, lane: W::Lane) -> Result<(), G> {
+        loop {
+            let future = (self.f)(item);
+            let Some(result) = self.flights.launch(Some((ticket, lane)), future) else {
+                return Ok(());
+            };
+            let Some(next) = self.landed(ticket, lane, result)? else { return Ok(()) };
+            (item, ticket) = next;
+        }
+    }
+
+    /// Keeps a result for downstream: the item whose turn it is now.
+    #[inline]
+    fn landed(
+        &mut self,
+        ticket: u64,
+        lane: W::Lane,
+        result: Result<U, G>,
+    ) -> Result<Option<(O::Item, u64)>, G> {
+        self.landed.landed(ticket, result?);
+        Ok(self.turns.landed(lane))
+    }
+
+    /// How many items are in the stage.
+    #[inline]
+    fn held(&self) -> usize {
+        self.turns.waiting() + self.flights.len() + self.landed.waiting()
+    }
+
     /// The end, if it is here.
     fn rest(&mut self) -> Pulled<U, G> {
-        if self.outer.is_some() || self.flights.len() > 0 || self.landed.waiting() > 0 {
+        if self.outer.is_some() || self.held() > 0 {
             return Pulled::Pending;
         }
         self.failure.take().map_or(Pulled::Complete, Pulled::Error)
     }
 }
 
-impl<O, F, Fut, L, U, G> Pull for Driven<O, F, Fut, L, U, G>
+impl<O, F, Fut, L, W, U, G> Pull for Driven<O, F, Fut, L, W, U, G>
 where
     O: Pull,
     F: FnMut(O::Item) -> Fut + Send + 'static,
     Fut: Future<Output = Result<U, G>> + Send + 'static,
     L: Landed<U>,
+    W: Turns<O::Item>,
     U: Send + 'static,
     G: Send + 'static,
 {
@@ -339,9 +400,17 @@ where
     }
 }
 
-impl<O: Pull, F, Fut: Future, L: Landed<U>, U: 'static, G> Drop for Driven<O, F, Fut, L, U, G> {
+impl<O, F, Fut, L, W, U, G> Drop for Driven<O, F, Fut, L, W, U, G>
+where
+    O: Pull,
+    Fut: Future,
+    L: Landed<U>,
+    W: Turns<O::Item>,
+    U: 'static,
+{
     fn drop(&mut self) {
         let discards = &self.discards;
         self.landed.drain(&mut |result| discards.discard(result));
+        self.turns.drain(&mut |item| discards.discard(item));
     }
 }

@@ -15,8 +15,10 @@
 pub mod end;
 pub(crate) mod flights;
 pub(crate) mod joined;
+pub(crate) mod keys;
 pub(crate) mod polled;
 pub mod pump;
 pub(crate) mod roster;
 pub mod stage;
 pub(crate) mod table;
+pub(crate) mod turns;

@@ -1,0 +1,116 @@
+//! `map_async_partitioned_unordered`: each item through a future, one at a time for each key, as they finish.
+
+use std::hash::Hash;
+use std::num::NonZeroUsize;
+
+use millstream_core::{Publisher, Subscriber};
+use millstream_executors::Executor;
+
+use crate::shape::flights::{AsTheyCome, Flying};
+use crate::shape::joined::capacity;
+use crate::shape::turns::OnePerKey;
+
+/// Each item through an asynchronous function, up to `limit` items at a time but one of each key,
+/// as they finish:
+/// [`PublisherExt::map_async_partitioned_unordered`](crate::PublisherExt::map_async_partitioned_unordered).
+///
+/// ```text
+///           map_async_partitioned_unordered(executor, 3, letter, f)    f(a1) takes long
+/// up    --a1-a2-b3-----------|
+/// down  -------b3---a1--a2----|
+/// ```
+///
+/// It keeps the order of each key without giving up concurrency, which is what a `group_by` is
+/// often used for; here no number of keys is too many, and none is remembered when its items are
+/// done.
+///
+/// A future starts when the one before it of the same key is *done*, whether or not its result was
+/// sent: the order of the key's effects is kept by that, and so is the order of its results, since
+/// what is done first waits in front. To wait for the sending would add nothing but idle time while
+/// downstream asks for nothing.
+///
+/// The stage drives its futures on a task of its own, as
+/// [`map_async`](crate::PublisherExt::map_async) does.
+///
+/// # Demand
+/// `limit` when it is subscribed to, and one more for each result that was sent: never more than
+/// `limit` items are on their way, waiting for their key, in flight, or waiting for demand. A
+/// synchronous upstream is pulled as there is room.
+/// # Completion
+/// When upstream is complete and all results are sent.
+/// # Errors
+/// A failure of upstream comes after the results of what it sent before. A panic in a function or
+/// in a future becomes a fault. When the executor refuses or drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// # Cancellation
+/// On the executor: the futures are dropped, items that wait are discarded, and upstream is
+/// cancelled when the task runs next.
+/// # Bounds
+/// `limit` items, futures and results together, and as many keys. A few allocations for each of
+/// them once; none per item, but for what the function `key` allocates. Items of one key alone go
+/// one after another: then up to `limit` - 1 wait, and nothing else is taken from upstream
+/// meanwhile.
+/// # Panics
+/// When `limit` is zero.
+///
+/// # Examples
+/// ```
+/// use millstream::executor::CurrentThread;
+/// use millstream::prelude::*;
+///
+/// let executor = CurrentThread::new();
+/// let events = millstream::from_iter([("ann", 1), ("bob", 1), ("ann", 2), ("bob", 2)]);
+/// let stored = events.map_async_partitioned_unordered(
+///     executor.handle(),
+///     16,
+///     |(user, _)| *user,
+///     |event| async move { event }, // two users at a time, each user's events one by one
+/// );
+/// let stored = executor.run_until(stored.collect::<Vec<_>>())?;
+/// let anns = stored.iter().filter(|(user, _)| *user == "ann").map(|(_, n)| *n);
+/// assert_eq!(anns.collect::<Vec<_>>(), [1, 2]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct MapAsyncPartitionedUnordered<P, X, KF, F> {
+    upstream: P,
+    executor: X,
+    limit: NonZeroUsize,
+    key: KF,
+    f: F,
+}
+
+impl<P, X, KF, F> MapAsyncPartitionedUnordered<P, X, KF, F> {
+    #[track_caller]
+    pub(crate) fn new(upstream: P, executor: X, limit: usize, key: KF, f: F) -> Self {
+        let limit = capacity("map_async_partitioned_unordered(executor, 0, key, f)", limit);
+        MapAsyncPartitionedUnordered { upstream, executor, limit, key, f }
+    }
+}
+
+crate::opaque_debug::opaque_debug!(MapAsyncPartitionedUnordered<P, X, KF, F>, limit);
+
+impl<P, X, K, KF, F, Fut, U> Publisher for MapAsyncPartitionedUnordered<P, X, KF, F>
+where
+    P: Publisher,
+    X: Executor,
+    K: Hash + Eq + Send + 'static,
+    KF: FnMut(&P::Item) -> K + Send + 'static,
+    F: FnMut(P::Item) -> Fut + Send + 'static,
+    Fut: Future<Output = U> + Send + 'static,
+    U: Send + 'static,
+{
+    type Item = U;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<U, P::Error>>(self, subscriber: S) {
+        let MapAsyncPartitionedUnordered { upstream, executor, limit, key, mut f } = self;
+        let f = move |item| {
+            let future = f(item);
+            async move { Ok(future.await) }
+        };
+        let flying = Flying { limit, turns: OnePerKey::new(key), f, error: |error| error };
+        flying.fly::<AsTheyCome<U>, _, _, _, _, _>(upstream, &executor, subscriber);
+    }
+}

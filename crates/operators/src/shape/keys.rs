@@ -1,0 +1,188 @@
+//! A table of keys that come and go.
+//!
+//! A key has a number as long as it is there, by which it is found again without hashing and
+//! without a copy of it. What a key leaves behind is an empty place, for the next one: the table
+//! is as large as it ever had keys at a time, which is for whoever fills it to bound.
+
+use std::hash::{BuildHasher, Hash};
+
+const NONE: usize = usize::MAX;
+
+/// Keys with a value each.
+pub(crate) struct Keys<K, V, S> {
+    hasher: S,
+    /// The first place of each chain; a power of two of them, or none.
+    chains: Vec<usize>,
+    places: Vec<Place<K, V>>,
+    /// The first of the empty places.
+    free: usize,
+    len: usize,
+}
+
+struct Place<K, V> {
+    hash: u64,
+    /// The next of the chain, or the next empty one.
+    next: usize,
+    entry: Option<(K, V)>,
+}
+
+impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
+    /// Without a key, and without a place for one.
+    pub(crate) fn new(hasher: S) -> Keys<K, V, S> {
+        Keys { hasher, chains: Vec::new(), places: Vec::new(), free: NONE, len: 0 }
+    }
+
+    /// How many keys there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The number of a key; its hash where it is not there, to [`insert`](Keys::insert) it by.
+    #[inline]
+    pub(crate) fn find(&self, key: &K) -> Result<usize, u64> {
+        let hash = self.hasher.hash_one(key);
+        let mut n = self.chains.get(self.chain(hash)).copied().unwrap_or(NONE);
+        while let Some(place) = self.places.get(n) {
+            if place.hash == hash
+                && let Some((there, _)) = &place.entry
+                && there == key
+            {
+                return Ok(n);
+            }
+            n = place.next;
+        }
+        Err(hash)
+    }
+
+    /// Puts a key in that is not there, and gives it a number.
+    pub(crate) fn insert(&mut self, hash: u64, key: K, value: V) -> usize {
+        if self.len == self.chains.len() {
+            self.grow();
+        }
+        let chain = self.chain(hash);
+        let place = Place { hash, next: self.chains[chain], entry: Some((key, value)) };
+        let n = match self.places.get_mut(self.free) {
+            Some(empty) => {
+                let n = std::mem::replace(&mut self.free, empty.next);
+                *empty = place;
+                n
+            }
+            None => {
+                self.places.push(place);
+                self.places.len() - 1
+            }
+        };
+        self.chains[chain] = n;
+        self.len += 1;
+        n
+    }
+
+    /// Takes a key out; its number goes to another.
+    pub(crate) fn remove(&mut self, n: usize) -> Option<(K, V)> {
+        let place = self.places.get_mut(n)?;
+        let entry = place.entry.take()?;
+        let next = std::mem::replace(&mut place.next, self.free);
+        let chain = self.chain(self.places[n].hash);
+        let mut before = self.chains[chain];
+        if before == n {
+            self.chains[chain] = next;
+        } else {
+            while self.places[before].next != n {
+                before = self.places[before].next;
+            }
+            self.places[before].next = next;
+        }
+        self.free = n;
+        self.len -= 1;
+        Some(entry)
+    }
+
+    /// The key and the value of a number.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, n: usize) -> Option<(&K, &mut V)> {
+        self.places.get_mut(n)?.entry.as_mut().map(|(key, value)| (&*key, value))
+    }
+
+    #[inline]
+    fn chain(&self, hash: u64) -> usize {
+        hash as usize & self.chains.len().wrapping_sub(1)
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let chains = (self.chains.len() * 2).max(8);
+        self.chains.clear();
+        self.chains.resize(chains, NONE);
+        // As long as a key is put in there is no empty place whose chain could be confused.
+        for n in 0..self.places.len() {
+            if self.places[n].entry.is_some() {
+                let chain = self.chain(self.places[n].hash);
+                self.places[n].next = std::mem::replace(&mut self.chains[chain], n);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::hash::{BuildHasherDefault, RandomState};
+
+    use super::*;
+
+    /// All keys in one chain.
+    #[derive(Default)]
+    struct Same;
+
+    impl std::hash::Hasher for Same {
+        fn finish(&self) -> u64 {
+            7
+        }
+
+        fn write(&mut self, _: &[u8]) {}
+    }
+
+    /// A long row of insertions and removals, beside a map of the standard library.
+    fn agrees_with_a_map<S: BuildHasher>(hasher: S) {
+        let mut keys = Keys::new(hasher);
+        let mut numbers: HashMap<u32, usize> = HashMap::new();
+        let mut state = 1_u32;
+        for step in 0..20_000_u32 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let key = (state >> 16) % 97;
+            match keys.find(&key) {
+                Ok(n) => {
+                    assert_eq!(numbers.get(&key), Some(&n), "step {step}");
+                    assert_eq!(
+                        keys.get_mut(n).map(|(key, value)| (*key, *value)),
+                        Some((key, key))
+                    );
+                    if state & 0x800 != 0 {
+                        assert_eq!(keys.remove(n), Some((key, key)));
+                        assert_eq!(keys.remove(n), None, "once");
+                        numbers.remove(&key);
+                    }
+                }
+                Err(hash) => {
+                    assert_eq!(numbers.get(&key), None, "step {step}");
+                    let n = keys.insert(hash, key, key);
+                    assert!(!numbers.values().any(|other| *other == n), "one number for each");
+                    numbers.insert(key, n);
+                }
+            }
+            assert_eq!(keys.len(), numbers.len());
+        }
+        assert!(keys.places.len() <= 97, "places are used again");
+    }
+
+    #[test]
+    fn keys_come_and_go_as_in_a_map() {
+        agrees_with_a_map(RandomState::new());
+    }
+
+    #[test]
+    fn keys_whose_hashes_are_the_same_are_told_apart() {
+        agrees_with_a_map(BuildHasherDefault::<Same>::default());
+    }
+}
