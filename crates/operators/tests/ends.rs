@@ -1,12 +1,15 @@
 //! Every end, driven by hand: it is lazy, asks for what it documents, and stops upstream as soon
 //! as it knows; errors, faults and drops at every point leave nothing behind.
 
+mod eager;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use eager::Eager;
 use millstream::prelude::*;
 use millstream::{Demand, Failure, Fault, More};
 use millstream_testkit::sweep::TestError;
@@ -127,6 +130,11 @@ ends! {
     for_each: |p| p.for_each(drop), asks UNBOUNDED, knows None;
     try_for_each: |p| p.try_for_each(|n| if n.value() == 3 { Err(TestError(3)) } else { Ok(()) }),
         asks UNBOUNDED, knows Some(3);
+    for_each_concurrent: |p| p.for_each_concurrent(Eager::default(), 4, |n| async move { drop(n) }),
+        asks 4, knows None;
+    try_for_each_concurrent: |p| p.try_for_each_concurrent(Eager::default(), 4, |n| async move {
+            if n.value() == 3 { Err(TestError(3)) } else { Ok(()) }
+        }), asks 4, knows Some(3);
     drain: |p| p.drain(), asks UNBOUNDED, knows None;
     count: |p| p.count(), asks UNBOUNDED, knows None;
     all: |p| p.all(|n| n.value() < 2), asks UNBOUNDED, knows Some(2);

@@ -293,7 +293,9 @@ fn the_failure_of_a_future_ends_all_and_its_key_goes_no_further() {
         let source = items(&mint, &[11, 12, 13, 21]);
         let stage = match ordered {
             true => source.try_map_async_partitioned(executor.clone(), 8, tens, f).boxed(),
-            false => source.try_map_async_partitioned_unordered(executor.clone(), 8, tens, f).boxed(),
+            false => {
+                source.try_map_async_partitioned_unordered(executor.clone(), 8, tens, f).boxed()
+            }
         };
         let probe = Probe::new().asking(More::UNBOUNDED).on(stage);
         executor.run_until_idle();
@@ -433,10 +435,11 @@ mod for_each_concurrent {
     fn dropping_the_end_cancels() {
         let (mint, executor) = (Mint::new(), Seeded::new(1));
         let source = script(&mint, 0, 9, Never);
-        let mut end = Box::pin(source.for_each_concurrent(executor.clone(), 3, |item| async move {
-            std::future::pending::<()>().await;
-            drop(item);
-        }));
+        let mut end =
+            Box::pin(source.for_each_concurrent(executor.clone(), 3, |item| async move {
+                std::future::pending::<()>().await;
+                drop(item);
+            }));
         let mut context = Context::from_waker(std::task::Waker::noop());
         assert!(end.as_mut().poll(&mut context).is_pending());
         executor.run_until_idle();
@@ -449,9 +452,10 @@ mod for_each_concurrent {
     #[test]
     fn a_panic_in_a_future_is_a_fault() {
         let executor = Seeded::new(1);
-        let end = millstream::range(0..3).for_each_concurrent(executor.clone(), 2, |n| async move {
-            assert!(n < 2, "ouch");
-        });
+        let end =
+            millstream::range(0..3).for_each_concurrent(executor.clone(), 2, |n| async move {
+                assert!(n < 2, "ouch");
+            });
         let failure = executor.run_until(end).unwrap_err();
         assert!(matches!(&failure, Failure::Fault(Fault::Panicked(_))), "{failure}");
     }

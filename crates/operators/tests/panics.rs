@@ -241,6 +241,21 @@ mod in_stages_with_queues {
         try_map_async_unordered: Complete, |s| {
             s.try_map_async_unordered(Eager::default(), 2, |n| async { Ok::<_, TestError>(through(n).await) })
         };
+        map_async_partitioned_key: Complete, |s| {
+            s.map_async_partitioned(Eager::default(), 2, |n| if n.value() == 2 { ouch() }, |n| async { n })
+        };
+        map_async_partitioned: Complete, |s| s.map_async_partitioned(Eager::default(), 2, |_| 1, through);
+        map_async_partitioned_unordered: Complete, |s| {
+            s.map_async_partitioned_unordered(Eager::default(), 2, |_| 1, through)
+        };
+        try_map_async_partitioned: Complete, |s| {
+            s.try_map_async_partitioned(Eager::default(), 2, |_| 1, |n| async { Ok::<_, TestError>(through(n).await) })
+        };
+        try_map_async_partitioned_unordered: Complete, |s| {
+            s.try_map_async_partitioned_unordered(Eager::default(), 2, |_| 1, |n| async {
+                Ok::<_, TestError>(through(n).await)
+            })
+        };
         above_publish_on: Complete, |s| bad(s).publish_on(Eager::default(), 2);
         below_publish_on: Complete, |s| s.publish_on(Eager::default(), 2).map(|n| if n.value() == 2 { ouch() } else { n });
         above_subscribe_on: Complete, |s| bad(s).subscribe_on(Eager::default());
@@ -440,6 +455,17 @@ mod in_items {
         unique_within_eq: Complete, |s| all(s, Of::Eq).unique_within(2);
         unique_within_hash: Complete, |s| all(s, Of::Hash).unique_within(2);
         map_into_from: Complete, |s| s.map_into::<Bad>();
+        map_async_partitioned_hash: Complete, |s| {
+            s.map_async_partitioned(Eager::default(), 2, |n| Bad(n.clone(), Of::Hash), |n| async { n })
+        };
+        map_async_partitioned_eq: Complete, |s| {
+            let key = s.ledger().token(0);
+            let never = |_| std::future::pending::<Token>();
+            s.map_async_partitioned(Eager::default(), 2, move |_| Bad(key.clone(), Of::Eq), never)
+        };
+        map_async_partitioned_drop: Complete, |s| {
+            s.map_async_partitioned(Eager::default(), 2, |n| Bad(n.clone(), Of::Drop), |n| async { n })
+        };
         filter_drop: Complete, |s| all(s, Of::Drop).filter(|_| false);
         skip_drop: Complete, |s| all(s, Of::Drop).skip(2);
         ignore_items_drop: Complete, |s| all(s, Of::Drop).ignore_items();

@@ -345,6 +345,34 @@ rows! {
             |n| async move { Ok::<_, TestError>(n) },
         ),
         |items| items;
+    map_async_partitioned: |source| source.map_async_partitioned(
+            Eager::default(),
+            3,
+            |n| n.value() % 2,
+            |n| async move { n.map(|n| n + 1) },
+        ),
+        |items| items.into_iter().map(|n| n + 1);
+    map_async_partitioned_unordered: |source| source.map_async_partitioned_unordered(
+            Eager::default(),
+            3,
+            |n| n.value() % 2,
+            |n| async move { n.map(|n| n + 1) },
+        ),
+        |items| items.into_iter().map(|n| n + 1);
+    try_map_async_partitioned: |source| source.try_map_async_partitioned(
+            Eager::default(),
+            1,
+            |_| (),
+            |n| async move { if n.value() == 3 { Err(TestError(3)) } else { Ok(n) } },
+        ),
+        |items| items.into_iter().take_while(|n| *n != 3), |options| options.may_fail();
+    try_map_async_partitioned_unordered: |source| source.try_map_async_partitioned_unordered(
+            Eager::default(),
+            3,
+            |n| n.value(),
+            |n| async move { Ok::<_, TestError>(n) },
+        ),
+        |items| items;
     then: |source| source.then(Eager::default(), |n| async move { n }), |items| items;
 }
 

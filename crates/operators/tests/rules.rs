@@ -94,6 +94,23 @@ rules_for! {
     try_map_async_unordered: rules::processor(|source| {
         source.try_map_async_unordered(Eager::default(), 2, |n| async move { Ok::<_, TestError>(n) })
     });
+    map_async_partitioned: rules::processor(|source| {
+        source.map_async_partitioned(Eager::default(), 3, |n| n % 2, |n| async move { n })
+    });
+    map_async_partitioned_unordered: rules::processor(|source| {
+        source.map_async_partitioned_unordered(Eager::default(), 3, |n| n % 2, |n| async move { n })
+    });
+    try_map_async_partitioned: rules::processor(|source| {
+        source.try_map_async_partitioned(Eager::default(), 3, |n| n % 2, |n| async move { Ok::<_, TestError>(n) })
+    });
+    try_map_async_partitioned_unordered: rules::processor(|source| {
+        source.try_map_async_partitioned_unordered(
+            Eager::default(),
+            3,
+            |n| n % 2,
+            |n| async move { Ok::<_, TestError>(n) },
+        )
+    });
     then: rules::processor(|source| source.then(Eager::default(), |n| async move { n }));
 
     chunks: rules::processor(|source| source.chunks(2)).gives(|n| n.div_ceil(2));

@@ -171,6 +171,9 @@ a_million_deep! {
     subscribe_on: MILLION, million().subscribe_on(Eager::default());
     async_boundary: MILLION, million().async_boundary(Eager::default(), 16);
     map_async: MILLION, million().map_async(Eager::default(), 16, |n| async move { n });
+    map_async_partitioned: MILLION, million().map_async_partitioned(Eager::default(), 16, |n| n % 7, |n| async move { n });
+    map_async_partitioned_by_one_key: MILLION,
+        million().boxed().map_async_partitioned_unordered(Eager::default(), 16, |_| (), |n| async move { n });
     map_async_unordered: MILLION, million().boxed().map_async_unordered(Eager::default(), 16, |n| async move { n });
 }
 
