@@ -61,7 +61,6 @@ impl Gates {
 }
 
 /// The key of an item: its tens.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as the operators call it")]
 fn tens(item: &Item) -> u32 {
     item.0 / 10
 }
