@@ -36,6 +36,7 @@ use millstream_core::{
 };
 use millstream_sync::{Mutex, lock};
 
+use crate::entrust::Errand;
 use crate::mail::Mail;
 use crate::running::undelivered;
 use crate::waker::WakerSlot;
@@ -362,8 +363,8 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Future for Courier<P,
     }
 }
 
-impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Drop for Courier<P, A> {
-    fn drop(&mut self) {
+impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Errand for Courier<P, A> {
+    fn break_off(&mut self, fault: Fault) {
         if self.over {
             return;
         }
@@ -372,8 +373,14 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Drop for Courier<P, A
                 undelivered(payload);
             }
         } else {
-            self.finish(Fault::ExecutorGone);
+            self.finish(fault);
         }
+    }
+}
+
+impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Drop for Courier<P, A> {
+    fn drop(&mut self) {
+        self.break_off(Fault::ExecutorGone);
     }
 }
 

@@ -8,6 +8,8 @@
 //! | [`ring`] | a bounded queue from one writer to one reader, which tells when the reader waits |
 //! | [`bell`] | how a queue tells whoever empties it that there is something to do |
 //! | [`lane`] | a subscriber that fills a ring, and a pull that empties it |
+//! | [`entrust`] | a task on its way to an executor, which may refuse it |
+//! | [`alarm`] | a thread that waits for news: for a while it looks, then it sleeps |
 //! | [`waker`] | a place for the waker of one task |
 //! | [`island`] | a source and its chain of stages, run by whoever knocks |
 //! | [`task`] | the same on a task of an executor |
@@ -22,9 +24,11 @@
 //! catch. Operators are made of the shapes in `millstream-operators` and never touch these
 //! directly, nor any atomic, lock or unsafe code of their own.
 
+pub mod alarm;
 pub mod bell;
 pub mod courier;
 pub mod emission;
+pub mod entrust;
 pub mod island;
 pub mod lane;
 mod mail;

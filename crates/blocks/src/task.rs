@@ -25,9 +25,10 @@
 //! * **It does not starve others.** After [`BUDGET`] items it wakes itself and returns. A turn
 //!   that follows on another counts as [`TURN`] of them, since it need not send any: a future that
 //!   the source drives may wake itself whenever it is polled.
-//! * **An executor that drops the task**, because it refuses it, is shut down or has had enough,
-//!   ends the stream with [`Fault::ExecutorGone`]; a task that was cancelled before is just
-//!   dropped. Either way what is queued is discarded and upstream cancelled.
+//! * **An executor that drops the task**, because it is shut down or has had enough, ends the
+//!   stream with [`Fault::ExecutorGone`]; one that [refuses](crate::entrust) it, with the reason.
+//!   A task that was cancelled before is just dropped. Either way what is queued is discarded and
+//!   upstream cancelled.
 
 use std::cell::Cell;
 use std::fmt;
@@ -44,6 +45,7 @@ use millstream_sync::{Mutex, lock};
 
 use crate::bell::{Bell, Host};
 use crate::emission::Emission;
+use crate::entrust::Errand;
 use crate::mail::Mail;
 use crate::running::{Running, undelivered};
 use crate::waker::WakerSlot;
@@ -269,12 +271,18 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Future for Task<P, A> {
     }
 }
 
-impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Drop for Task<P, A> {
-    fn drop(&mut self) {
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Errand for Task<P, A> {
+    fn break_off(&mut self, fault: Fault) {
         if !self.over {
             let cancelled = self.post.word.is_closed();
-            self.finish((!cancelled).then_some(Fault::ExecutorGone));
+            self.finish((!cancelled).then_some(fault));
         }
+    }
+}
+
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Drop for Task<P, A> {
+    fn drop(&mut self) {
+        self.break_off(Fault::ExecutorGone);
     }
 }
 

@@ -25,8 +25,10 @@ pub enum Fault {
     SourceDropped,
     /// A blocking end was called on a thread that runs an executor.
     BlockedExecutor,
-    /// The executor refused or dropped the task of a stage: as a rule it was shut down.
+    /// The executor dropped the task of a stage that it had taken: as a rule it was shut down.
     ExecutorGone,
+    /// The executor would not take the task of a stage.
+    Refused(Refused),
     /// A source sent an item that was not asked for (rule 1.1).
     Overflow {
         /// How many items the stage has room for, all taken.
@@ -45,8 +47,10 @@ impl fmt::Display for Fault {
                  wait for itself; await the end instead",
             ),
             Fault::ExecutorGone => f.write_str(
-                "the executor refused or dropped the task of a stage before its stream was over",
+                "the executor dropped the task of a stage before its stream was over, as one does \
+                 that is shut down",
             ),
+            Fault::Refused(refused) => refused.fmt(f),
             Fault::Overflow { capacity } => write!(
                 f,
                 "a source sent an item that was not asked for: all {capacity} places of the \
@@ -131,6 +135,37 @@ impl fmt::Display for Panic {
         }
     }
 }
+
+/// Which executor would not take a task, and why.
+///
+/// One pointer wide, since it travels with every end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused(Box<RefusedParts>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct RefusedParts {
+    executor: Cow<'static, str>,
+    reason: Cow<'static, str>,
+}
+
+impl Refused {
+    /// `executor` says no, for `reason`.
+    #[must_use]
+    pub fn new(
+        executor: impl Into<Cow<'static, str>>,
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Refused {
+        Refused(Box::new(RefusedParts { executor: executor.into(), reason: reason.into() }))
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} takes no more tasks: {}", self.0.executor, self.0.reason)
+    }
+}
+
+impl Error for Refused {}
 
 /// Why an awaited end has no result: the stream failed, or the pipeline broke.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ mod imp {
     pub use loom::cell::UnsafeCell;
     pub use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     pub use loom::sync::{Condvar, Mutex, MutexGuard};
-    pub use loom::thread;
+    pub use loom::{hint, thread};
 
     /// Explores the schedules of `body` with at most two preemptions (`LOOM_MAX_PREEMPTIONS`
     /// overrides the bound) and prints how many there were.
@@ -39,7 +39,7 @@ mod imp {
 mod imp {
     pub use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     pub use std::sync::{Condvar, Mutex, MutexGuard};
-    pub use std::thread;
+    pub use std::{hint, thread};
 
     /// `std`'s cell in loom's shape.
     #[derive(Debug)]

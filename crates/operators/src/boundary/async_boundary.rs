@@ -22,9 +22,9 @@ use crate::boundary::{PublishOn, SubscribeOn};
 /// # Completion
 /// After what is queued; it needs no demand of its own.
 /// # Errors
-/// After what is queued. A fault does not wait. When the executor refuses or drops one of the
-/// tasks, downstream is told
-/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// After what is queued. A fault does not wait. When the executor drops one of the tasks,
+/// downstream is told [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when
+/// it refuses one [`Fault::Refused`](millstream_core::Fault::Refused).
 /// # Cancellation
 /// On the executor: upstream is cancelled and what is queued discarded when the task runs next.
 /// # Bounds

@@ -26,9 +26,10 @@ use crate::shape::joined::{capacity, feed, on};
 /// After what is queued; it needs no demand of its own.
 /// # Errors
 /// After what is queued: an item that came before the failure is not lost. A fault does not wait.
-/// When the executor refuses or drops the task, downstream is told
-/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), what is queued is discarded and
-/// upstream cancelled.
+/// When the executor drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
+/// [`Fault::Refused`](millstream_core::Fault::Refused); what is queued is discarded and upstream
+/// cancelled.
 /// # Cancellation
 /// On the executor: upstream is cancelled and what is queued discarded when the task runs next.
 /// # Bounds

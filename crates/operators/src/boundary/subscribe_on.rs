@@ -24,8 +24,9 @@ use crate::shape::joined::spawn;
 /// # Completion
 /// As upstream.
 /// # Errors
-/// As upstream. When the executor refuses or drops the task, downstream is told
-/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone) and upstream is cancelled.
+/// As upstream. When the executor drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
+/// [`Fault::Refused`](millstream_core::Fault::Refused); upstream is cancelled.
 /// # Cancellation
 /// As downstream's, at once, on the thread that cancels. Before the task runs first, upstream is
 /// dropped without being subscribed to.

@@ -140,7 +140,7 @@ impl<P: Publisher> Future for Next<'_, P> {
     type Output = Result<Option<P::Item>, Failure<P::Error>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let _polled_by_an_executor = executor_thread::enter();
+        let _polled_by_an_executor = executor_thread::polls();
         let Some(slot) = self.cursor.slot() else { return Poll::Ready(Ok(None)) };
         match slot.poll(context) {
             Poll::Ready(taken) => Poll::Ready(self.cursor.settle(taken)),

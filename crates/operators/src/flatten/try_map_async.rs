@@ -35,8 +35,9 @@ use crate::transform::FromUpstream;
 /// The first future that fails ends the stream at once: the others are dropped, results that
 /// wait are discarded, upstream is cancelled. A failure of upstream comes after the results of
 /// what it sent before. A panic in the function or in a future becomes a fault. When the executor
-/// refuses or drops the task, downstream is told
-/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
+/// [`Fault::Refused`](millstream_core::Fault::Refused).
 /// # Cancellation
 /// On the executor: the futures are dropped and upstream is cancelled when the task runs next.
 /// # Bounds

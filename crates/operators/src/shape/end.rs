@@ -103,7 +103,7 @@ impl<P: Publisher, G: Gather<P::Item, P::Error>> Future for Run<P, G> {
     type Output = Result<G::Output, Failure<G::Error>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let _polled_by_an_executor = executor_thread::enter();
+        let _polled_by_an_executor = executor_thread::polls();
         if let State::Lazy(..) = self.0
             && let State::Lazy(publisher, gather) = std::mem::replace(&mut self.0, State::Over)
         {

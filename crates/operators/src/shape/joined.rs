@@ -8,6 +8,7 @@
 use std::num::NonZeroUsize;
 
 use millstream_blocks::bell::Bell;
+use millstream_blocks::entrust::{Errand, entrust};
 use millstream_blocks::lane::{Outlet, lane};
 use millstream_blocks::task::task;
 use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
@@ -106,8 +107,7 @@ pub(crate) fn granted_feed<P: Publisher>(
     }
 }
 
-/// Runs a joined stage on a task of `executor`, which an executor that will not run it drops:
-/// then `subscriber` is told.
+/// Runs a joined stage on a task of `executor`; where that will not run it, `subscriber` is told.
 pub(crate) fn on<P, S>(
     executor: &impl Executor,
     make: impl FnOnce(&Bell, &Context) -> P,
@@ -121,13 +121,12 @@ pub(crate) fn on<P, S>(
     }
 }
 
-/// Hands a task to `executor`. One that is refused is dropped, and tells its pipeline itself.
-pub(crate) fn spawn(
-    executor: &impl Executor,
-    mut task: impl Future<Output = ()> + Unpin + Send + 'static,
-) {
-    let _refused = executor.spawn(Box::pin(std::future::poll_fn(move |cx| {
-        let _polled_by_an_executor = executor_thread::enter();
-        std::pin::Pin::new(&mut task).poll(cx)
-    })));
+/// Hands a task to `executor`. Where that will not have it, its pipeline is told why.
+pub(crate) fn spawn(executor: &impl Executor, task: impl Errand) {
+    entrust(task, |mut task| {
+        executor.spawn(Box::pin(std::future::poll_fn(move |cx| {
+            let _polled_by_an_executor = executor_thread::polls();
+            std::pin::Pin::new(&mut task).poll(cx)
+        })))
+    });
 }
