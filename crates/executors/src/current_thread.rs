@@ -47,6 +47,12 @@ impl CurrentThread {
         self.0.run_until(future, &mut |_| 0)
     }
 
+    /// Runs the task that has been ready for longest, once; `false` where none is ready.
+    #[must_use]
+    pub fn step(&self) -> bool {
+        self.0.step(&mut |_| 0)
+    }
+
     /// Runs tasks until none is ready.
     pub fn run_until_idle(&self) {
         while self.0.step(&mut |_| 0) {}

@@ -2,8 +2,8 @@
 //! [`Seeded`](crate::Seeded) share.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -25,23 +25,35 @@ struct State {
     /// The future that the runner waits for was woken.
     woken: bool,
     closed: bool,
-    /// How many more tasks are taken before all are refused.
-    allowance: Option<usize>,
+    refuses: Refuses,
+    /// How many tasks came, taken or not.
+    came: usize,
+}
+
+/// Which tasks are refused.
+#[derive(Default)]
+pub(crate) enum Refuses {
+    #[default]
+    None,
+    /// Those from this one on.
+    From(usize),
+    /// Each one whose number is a multiple of this.
+    Every(NonZeroUsize),
 }
 
 struct Job {
     number: u64,
     /// Taken while it is polled and when it is over.
     task: Mutex<Option<Task>>,
-    queued: AtomicBool,
+    /// Nothing else is locked while this is.
+    queued: Mutex<bool>,
     queue: Arc<RunQueue>,
 }
 
 impl Wake for Job {
     fn wake(self: Arc<Self>) {
-        // ordering: acquire and release, because a wake-up that finds it queued leaves its
-        // news to the poll that follows.
-        if !self.queued.swap(true, Ordering::AcqRel) {
+        // A wake-up that finds it queued leaves its news to the poll that follows.
+        if !self.set_queued(true) {
             let queue = self.queue.clone();
             let mut state = queue.lock();
             if !state.closed {
@@ -49,6 +61,22 @@ impl Wake for Job {
                 queue.news.notify_all();
             }
         }
+    }
+}
+
+impl Job {
+    /// Says whether it is queued, and returns what was said before.
+    fn set_queued(&self, queued: bool) -> bool {
+        let mut place = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *place, queued)
+    }
+
+    fn take(&self) -> Option<Task> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn put(&self, task: Task) {
+        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 }
 
@@ -75,19 +103,17 @@ impl RunQueue {
     pub(crate) fn spawn(self: &Arc<Self>, task: Task) -> Result<(), Refused> {
         let mut refused = Some(task);
         let mut state = self.lock();
-        let allowed = match &mut state.allowance {
-            Some(0) => false,
-            Some(n) => {
-                *n -= 1;
-                true
-            }
-            None => true,
+        state.came += 1;
+        let allowed = match state.refuses {
+            Refuses::None => true,
+            Refuses::From(first) => state.came < first,
+            Refuses::Every(k) => state.came % k != 0,
         };
         if allowed && !state.closed {
             let job = Arc::new(Job {
                 number: state.next,
                 task: Mutex::new(refused.take()),
-                queued: AtomicBool::new(true),
+                queued: Mutex::new(true),
                 queue: self.clone(),
             });
             state.next += 1;
@@ -102,8 +128,11 @@ impl RunQueue {
         Err(Refused::new(self.name, reason))
     }
 
-    pub(crate) fn allow(&self, tasks: Option<usize>) {
-        self.lock().allowance = tasks;
+    /// Says which tasks are refused; they are counted from now on.
+    pub(crate) fn refuse(&self, refuses: Refuses) {
+        let mut state = self.lock();
+        state.came = 0;
+        state.refuses = refuses;
     }
 
     /// Runs the ready task that `pick` chooses; `false` where none is ready.
@@ -115,22 +144,50 @@ impl RunQueue {
         let chosen = pick(state.ready.len());
         let job = state.ready.remove(chosen);
         drop(state);
-        self.run(&job);
+        job.set_queued(false);
+        self.poll(&job);
         true
     }
 
-    fn run(&self, job: &Arc<Job>) {
-        // ordering: as in `wake`: what was written before a wake-up is visible to this poll.
-        job.queued.swap(false, Ordering::AcqRel);
-        let taken = job.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut task) = taken else { return };
+    /// Polls one of the tasks, whether or not it is ready; `false` where there is none.
+    pub(crate) fn step_any(&self, pick: &mut impl FnMut(usize) -> usize) -> bool {
+        let job = {
+            let state = self.lock();
+            if state.jobs.is_empty() {
+                return false;
+            }
+            state.jobs.values().nth(pick(state.jobs.len())).cloned()
+        };
+        if let Some(job) = job {
+            // One that is ready stays so, and what wakes it now leaves its news to that poll.
+            self.poll(&job);
+        }
+        true
+    }
+
+    /// Drops one of the tasks that are ready instead of running it; `false` where none is.
+    pub(crate) fn drop_ready(&self, pick: &mut impl FnMut(usize) -> usize) -> bool {
+        let mut state = self.lock();
+        if state.ready.is_empty() {
+            return false;
+        }
+        let chosen = pick(state.ready.len());
+        let job = state.ready.remove(chosen);
+        state.jobs.remove(&job.number);
+        drop(state);
+        drop(job.take());
+        true
+    }
+
+    fn poll(&self, job: &Arc<Job>) {
+        let Some(mut task) = job.take() else { return };
         let waker = Waker::from(job.clone());
         let _here = executor_thread::enter();
         let polled =
             catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut Context::from_waker(&waker))));
         match polled {
             Ok(Poll::Pending) if self.lock().jobs.contains_key(&job.number) => {
-                *job.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+                job.put(task);
             }
             // Ready, or it panicked, which the panic hook has told.
             _ => {
@@ -174,8 +231,7 @@ impl RunQueue {
         drop(state);
         drop(ready);
         for job in jobs.into_values() {
-            let task = job.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-            drop(task);
+            drop(job.take());
         }
     }
 

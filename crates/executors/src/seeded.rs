@@ -1,9 +1,10 @@
 //! [`Seeded`]: the order of ready work permuted, and the same for the same seed.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::run_queue::RunQueue;
+use crate::run_queue::{Refuses, RunQueue};
 use crate::{Executor, Refused, Task};
 
 /// Runs tasks on the thread that says so, in an order that its seed decides: for tests.
@@ -11,7 +12,7 @@ use crate::{Executor, Refused, Task};
 /// Each step runs one of the tasks that are ready. A pipeline that works in every order works on
 /// every executor; one that fails does so again with the same seed. It can also
 /// [refuse](Seeded::refuse_after) and [drop](Seeded::drop_all) tasks, as an executor that shuts
-/// down does.
+/// down does, and poll [those that nobody woke](Seeded::step_spuriously).
 ///
 /// ```
 /// use millstream_executors::{Executor, Seeded};
@@ -70,9 +71,36 @@ impl Seeded {
         self.shared.queue.run_until(future, &mut |n| self.shared.below(n))
     }
 
+    /// Polls one of the tasks, whether or not anybody woke it; `false` where there is none.
+    ///
+    /// An executor may do that at any time, and a task has to bear it.
+    #[must_use]
+    pub fn step_spuriously(&self) -> bool {
+        self.shared.queue.step_any(&mut |n| self.shared.below(n))
+    }
+
     /// From now on takes `tasks` more, and then refuses all.
     pub fn refuse_after(&self, tasks: usize) {
-        self.shared.queue.allow(Some(tasks));
+        self.shared.queue.refuse(Refuses::From(tasks.saturating_add(1)));
+    }
+
+    /// From now on refuses each `k`-th task.
+    ///
+    /// # Panics
+    /// When `k` is zero.
+    #[track_caller]
+    pub fn refuse_every(&self, k: usize) {
+        let Some(k) = NonZeroUsize::new(k) else {
+            panic!(
+                "refuse_every(0): each task is refused by refuse_every(1), none by not calling it"
+            );
+        };
+        self.shared.queue.refuse(Refuses::Every(k));
+    }
+
+    /// Drops one of the tasks that are ready, instead of running it; `false` where none is.
+    pub fn drop_ready(&self) -> bool {
+        self.shared.queue.drop_ready(&mut |n| self.shared.below(n))
     }
 
     /// Drops all tasks, as an executor does that shuts down; later ones are taken again.

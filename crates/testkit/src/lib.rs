@@ -10,11 +10,13 @@
 //! | see that no item is lost or kept | [`Ledger`], [`Token`] |
 //! | see that the 43 rules hold | [`rules_for!`], [`rules`] |
 //! | test an operator in one line | [`rows!`], [`sweep`] |
+//! | test an executor | [`executor::check`] |
 //!
-//! It depends on the contract alone, so it judges publishers and subscribers of anybody.
+//! It depends on the contracts alone, so it judges publishers and subscribers of anybody.
 
 #![forbid(unsafe_code)]
 
+pub mod executor;
 mod lock;
 mod probe;
 pub mod rules;

@@ -12,9 +12,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("sync", &[]),
     ("blocks", &["core", "sync"]),
-    ("executors", &[]),
+    ("executors", &["core", "blocks"]),
     ("operators", &["core", "blocks", "executors"]),
-    ("testkit", &["core"]),
+    ("testkit", &["core", "executors"]),
     ("millstream", &["core", "executors", "operators"]),
     ("xtask", &[]),
 ];
