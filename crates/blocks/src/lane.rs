@@ -318,22 +318,24 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
 
 impl<T: 'static, E> Drop for Outlet<T, E> {
     fn drop(&mut self) {
-        let link = std::mem::replace(&mut *lock(&self.shared.link), Link::Gone);
         let Some(reader) = self.reader.take() else { return };
-        // The ring first: what upstream drops when it is cancelled is not a source gone away.
+        // The ring first: what upstream drops when it is cancelled, by this or because it finds
+        // nobody when it subscribes, is not a source gone away (models
+        // `cancel_is_not_a_source_gone`, `a_late_subscription_is_not_a_source_gone`).
         let discards = &self.discards;
-        let cancel = Cancel(link);
+        let cancel = Cancel(&self.shared);
         reader.close(|item| discards.discard(item));
         drop(cancel);
     }
 }
 
-/// Cancels when it is dropped, whatever the destructors of items did.
-struct Cancel(Link);
+/// Gives up the link and cancels when it is dropped, whatever the destructors of items did.
+struct Cancel<'a, E>(&'a Shared<E>);
 
-impl Drop for Cancel {
+impl<E> Drop for Cancel<'_, E> {
     fn drop(&mut self) {
-        if let Link::Here(upstream) = &self.0 {
+        let link = std::mem::replace(&mut *lock(&self.0.link), Link::Gone);
+        if let Link::Here(upstream) = link {
             upstream.cancel();
         }
     }

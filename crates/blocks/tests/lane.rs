@@ -322,6 +322,25 @@ fn cancel_is_not_a_source_gone() {
     });
 }
 
+/// Nor is one that subscribes while its outlet goes, and whose host goes on.
+#[test]
+fn a_late_subscription_is_not_a_source_gone() {
+    model("lane: a_late_subscription_is_not_a_source_gone", || {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let oracle = Oracle::new();
+        let bell = Bell::new(Arc::new(Listening(told.clone())));
+        let capacity = NonZeroUsize::new(1).unwrap();
+        let (inlet, outlet) = lane::<Token, Error>(capacity, bell, &Context::default());
+        let start = Start::default();
+        Source::Late(oracle.items(0..2), start.clone()).subscribe(inlet);
+        let other = thread::spawn(move || start.go());
+        drop(outlet);
+        other.join().unwrap();
+        assert_eq!(*lock(&told), Vec::<String>::new(), "nobody was told of a fault");
+        assert_eq!(oracle.count(), 0);
+    });
+}
+
 /// A host that notes the faults it is told of.
 struct Listening(Arc<Mutex<Vec<String>>>);
 
