@@ -1,14 +1,18 @@
-//! The one place of Millstream that knows `std` from `loom`.
+//! The one place of Millstream that knows `std` from `loom` and `shuttle`.
 //!
 //! Everything that threads share goes through these names. In a normal build they are those of
 //! `std`; with `--cfg millstream_loom` they are loom's, and [`model`] explores every schedule
-//! instead of running once. No other cfg is used: `--cfg loom` would switch foreign crates of
-//! the tree as well.
+//! instead of running once; with `--cfg millstream_shuttle` they are shuttle's, and
+//! `model_by_chance` tries schedules that a seed picks. No other cfg is used: `--cfg loom` would
+//! switch foreign crates of the tree as well.
 //!
 //! Atomics are used with acquire and release only, never with `SeqCst` and never with a
 //! standalone fence: the model checker weakens the first, a race detector misreads the second.
 
 #![forbid(unsafe_code)]
+
+#[cfg(all(millstream_loom, millstream_shuttle))]
+compile_error!("millstream_loom and millstream_shuttle are one or the other");
 
 #[cfg(millstream_loom)]
 mod imp {
@@ -35,12 +39,60 @@ mod imp {
     }
 }
 
-#[cfg(not(millstream_loom))]
+#[cfg(millstream_shuttle)]
+mod imp {
+    pub use shuttle::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    pub use shuttle::sync::{Condvar, Mutex, MutexGuard};
+    pub use shuttle::thread;
+
+    pub use super::cell::UnsafeCell;
+
+    /// Tries `schedules` schedules of `body`, picked by `seed`: by PCT, with up to `depth` points
+    /// at which the thread that should go on is made to wait. The same seed picks the same
+    /// schedules.
+    ///
+    /// # Panics
+    /// When `body` panics, when all threads wait, or when a schedule has more than a million
+    /// steps.
+    pub fn model_by_chance(
+        seed: u64,
+        depth: usize,
+        schedules: usize,
+        body: impl Fn() + Send + Sync + 'static,
+    ) {
+        let mut config = shuttle::Config::default();
+        config.max_steps = shuttle::MaxSteps::FailAfter(1_000_000);
+        // The seed is enough to see it again.
+        config.failure_persistence = shuttle::FailurePersistence::None;
+        let scheduler = shuttle::scheduler::PctScheduler::new_from_seed(seed, depth, schedules);
+        shuttle::Runner::new(scheduler, config).run(body);
+    }
+
+    /// Tries 2,000 schedules of `body`.
+    pub fn model(name: &str, body: impl Fn() + Send + Sync + 'static) {
+        const SCHEDULES: usize = 2_000;
+        let started = std::time::Instant::now();
+        model_by_chance(0, 3, SCHEDULES, body);
+        println!("model {name}: {SCHEDULES} schedules in {:?}", started.elapsed());
+    }
+}
+
+#[cfg(not(any(millstream_loom, millstream_shuttle)))]
 mod imp {
     pub use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     pub use std::sync::{Condvar, Mutex, MutexGuard};
     pub use std::{hint, thread};
 
+    pub use super::cell::UnsafeCell;
+
+    /// Runs `body` once, on real threads.
+    pub fn model(_name: &str, body: impl Fn() + Send + Sync + 'static) {
+        body();
+    }
+}
+
+#[cfg(not(millstream_loom))]
+mod cell {
     /// `std`'s cell in loom's shape.
     #[derive(Debug)]
     pub struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
@@ -57,11 +109,6 @@ mod imp {
         pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
             f(self.0.get())
         }
-    }
-
-    /// Runs `body` once, on real threads.
-    pub fn model(_name: &str, body: impl Fn() + Send + Sync + 'static) {
-        body();
     }
 }
 
