@@ -4,7 +4,7 @@
 //! Neither adds a schedule nor an edge between threads, which could hide that a block lacks it.
 //! The log is a plain field of the subscriber, guarded by nothing but what the block does, and
 //! comes out when the subscriber is dropped; what is alive is counted by an `Arc` of `std`,
-//! which loom does not see.
+//! which loom does not see. So is what was asked for: an item too many is an entry of the log.
 //!
 //! Blocks catch the panics of user code, so no assertion stands inside of a signal.
 
@@ -30,6 +30,8 @@ pub type Error = &'static str;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signal {
     Item(u32),
+    /// The item above came without demand.
+    Unasked,
     Complete,
     Error(Error),
     Fault(String),
@@ -58,6 +60,7 @@ pub struct Oracle(Arc<Records>);
 struct Records {
     log: std::sync::Mutex<Option<Vec<Signal>>>,
     upstream: OnceLock<Arc<dyn Upstream>>,
+    demand: std::sync::Mutex<Credit>,
     alive: Alive,
 }
 
@@ -66,6 +69,7 @@ impl Oracle {
         Oracle(Arc::new(Records {
             log: std::sync::Mutex::new(None),
             upstream: OnceLock::new(),
+            demand: std::sync::Mutex::new(Credit::NONE),
             alive: Arc::new(()),
         }))
     }
@@ -94,7 +98,22 @@ impl Oracle {
     }
 
     pub fn request(&self, n: u64) {
+        self.asks(More::of(n));
         self.upstream().request(Demand::of(n));
+    }
+
+    fn asks(&self, more: More) {
+        self.0.demand.lock().unwrap().add(more);
+    }
+
+    /// Counts an item; whether it was asked for.
+    fn was_asked(&self) -> bool {
+        let mut demand = self.0.demand.lock().unwrap();
+        let asked = !demand.is_empty();
+        if asked {
+            demand.spend();
+        }
+        asked
     }
 
     pub fn cancel(&self) {
@@ -111,6 +130,7 @@ impl Oracle {
 
     /// What the owner of the subscription can do: 0 is the fault of [`broken`].
     pub fn request_raw(&self, n: i64) {
+        self.asks(u64::try_from(n).map_or(More::NONE, More::of));
         let subscription = Subscription::new(Arc::new(Handle(self.upstream().clone())));
         subscription.request_raw(n);
         drop(subscription.into_upstream());
@@ -183,8 +203,13 @@ impl<F: FnMut(u32) -> More + Send + 'static> Subscriber<Token, Error> for Probe<
 impl<F: FnMut(u32) -> More + Send + 'static> ActiveSubscriber<Token, Error> for Probe<F> {
     fn on_next(&mut self, item: Token) -> More {
         self.log.push(Signal::Item(item.0));
+        if !self.oracle.was_asked() {
+            self.log.push(Signal::Unasked);
+        }
         drop(item);
-        (self.react)(self.log.len() as u32)
+        let more = (self.react)(self.log.len() as u32);
+        self.oracle.asks(more);
+        more
     }
 
     fn on_complete(mut self) {

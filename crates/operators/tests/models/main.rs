@@ -1,0 +1,49 @@
+//! Models of operators, one of each family, and of a pipeline of three stages: what the blocks
+//! hold each for itself holds for what is made of them.
+//!
+//! Under `--cfg millstream_loom` each model explores its schedules at preemption bound 2; in an
+//! ordinary test run it runs once, on real threads. The oracle is that of the blocks: one log of
+//! items and end in order, demand that is never exceeded, and the count of what is alive. The
+//! executor is a [`Desk`]: a task lies there until a thread of the model takes and runs it.
+
+#[path = "../../../blocks/tests/oracle/mod.rs"]
+mod oracle;
+#[path = "../../../blocks/tests/runner/mod.rs"]
+mod runner;
+
+mod desk;
+mod flat_map_unordered;
+mod map_async;
+mod merge;
+mod pipeline;
+mod publish_on;
+mod switch_map;
+mod take_until;
+mod zip;
+
+use oracle::Signal::{self, Complete, Item};
+use oracle::{Error, Oracle, Start, Token};
+
+/// The items of `numbers`, and completion.
+fn all(numbers: impl IntoIterator<Item = u32>) -> Vec<Signal> {
+    numbers.into_iter().map(Item).chain([Complete]).collect()
+}
+
+/// The numbers of the items, which must be all that is in the log but for its end.
+fn split(log: &[Signal]) -> (Vec<u32>, Option<&Signal>) {
+    match log.split_last() {
+        Some((Item(_), _)) | None => (oracle::items(log), None),
+        Some((end, before)) => (oracle::items(before), Some(end)),
+    }
+}
+
+/// A source of items that another thread starts, and what starts it.
+fn late(oracle: &Oracle, numbers: std::ops::Range<u32>) -> (oracle::Source, Start) {
+    let start = Start::default();
+    (oracle::Source::Late(oracle.items(numbers), start.clone()), start)
+}
+
+/// A stage that fails with `error` in place of item `n`.
+fn fails_at(n: u32, error: Error) -> impl FnMut(Token) -> Result<Token, Error> + Send + 'static {
+    move |item| if item.0 == n { Err(error) } else { Ok(item) }
+}
