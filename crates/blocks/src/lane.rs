@@ -24,6 +24,7 @@
 //! * **Cancellation.** An outlet that is dropped marks the ring first, cancels upstream second,
 //!   and discards what is queued; an item that is just being pushed comes back to the inlet, which
 //!   discards it. A subscription that arrives later is cancelled on arrival.
+//! * **An upstream that is over** is let go when its end leaves the queue, and not cancelled.
 //! * **A source that goes away** without an end is [`Fault::SourceDropped`].
 
 use std::fmt;
@@ -266,6 +267,9 @@ impl<T: 'static, E> Outlet<T, E> {
 
     #[cold]
     fn over<I>(&mut self) -> Pulled<I, E> {
+        // Upstream is over: there is nothing to cancel, nor to keep.
+        let link = std::mem::replace(&mut *lock(&self.shared.link), Link::Gone);
+        drop((link, self.upstream.take()));
         match lock(&self.shared.end).take() {
             Some(Err(error)) => Pulled::Error(error),
             _ => Pulled::Complete,

@@ -1,0 +1,184 @@
+//! What an operator asks of its upstream, to the number: operators that give one item for one ask
+//! for what they are asked for, and unbounded stays unbounded.
+
+mod eager;
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use millstream::prelude::*;
+use millstream::{BoxPublisher, Demand, End, More};
+use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
+
+use eager::Eager;
+
+type Upstream = BoxPublisher<Item, &'static str>;
+
+/// What reaches the source where downstream asks for 3, then for 2, then for all.
+fn asked<P>(build: impl FnOnce(Upstream) -> P) -> Vec<u64>
+where
+    P: Publisher<Error: Send + std::fmt::Debug>,
+{
+    let (hand, source) = Hand::new();
+    let probe = Probe::new().on(build(source).map(|_| Mint::new().item(0)).map_err(|_| "failed"));
+    let mut asked = hand.asked();
+    for n in [3, 2] {
+        probe.request(n);
+        asked.append(&mut hand.asked());
+    }
+    probe.request(u64::MAX);
+    asked.append(&mut hand.asked());
+    probe.cancel();
+    assert!(hand.is_cancelled());
+    asked
+}
+
+const ALL: u64 = More::UNBOUNDED.count();
+
+macro_rules! transparent {
+    ($($name:ident: |$source:ident| $build:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            assert_eq!(asked(|$source| $build), [3, 2, ALL], stringify!($name));
+        }
+    )*};
+}
+
+/// One item for one, or none: row 35 of `docs/known-bugs.md`.
+mod transparent {
+    use super::*;
+
+    transparent! {
+        map: |s| s.map(|n| n);
+        try_map: |s| s.try_map(Ok::<_, &'static str>);
+        filter_map: |s| s.filter_map(Some);
+        map_into: |s| s.map_into::<Option<Item>>();
+        scan: |s| s.scan((), |(), n| Some(n));
+        stateful_map: |s| s.stateful_map(|| (), |(), n| n, |()| None);
+        map_with_resource: |s| s.map_with_resource(|| (), |(), n| n, |()| None);
+        enumerate: |s| s.enumerate();
+        materialize: |s| s.materialize();
+        filter: |s| s.filter(|_| true);
+        skip_of_none: |s| s.skip(0);
+        skip_while: |s| s.skip_while(|_| false);
+        step_by: |s| s.step_by(1);
+        dedup_by_key: |s| s.dedup_by_key(|n| n.0);
+        unique_by: |s| s.unique_by(|n| n.0);
+        take_while: |s| s.take_while(|_| true);
+        take_through: |s| s.take_through(|_| false);
+        map_while: |s| s.map_while(Some);
+        limit: |s| s.limit(9);
+        limit_weighted: |s| s.limit_weighted(9, |_| 1);
+        take_until: |s| s.take_until(millstream::pending::<()>().map_err(|never| match never {}));
+        map_err: |s| s.map_err(|error| error);
+        on_error_complete: |s| s.on_error_complete(|_| true);
+        on_error_resume: |s| s.on_error_resume(|_: &str| millstream::empty::<Item>());
+        switch_if_empty: |s| s.switch_if_empty(millstream::empty::<Item>().map_err(|never| match never {}));
+        chain: |s| s.chain(millstream::empty::<Item>().map_err(|never| match never {}));
+        inspect: |s| s.inspect(|_| ());
+        inspect_first: |s| s.inspect_first(|_| ());
+        inspect_err: |s| s.inspect_err(|_| ());
+        inspect_complete: |s| s.inspect_complete(|| ());
+        inspect_end: |s| s.inspect_end(|_| ());
+        inspect_cancel: |s| s.inspect_cancel(|| ());
+        inspect_request: |s| s.inspect_request(|_| ());
+        inspect_subscribe: |s| s.inspect_subscribe(|| ());
+        finally: |s| s.finally(drop);
+        on_discard: |s| s.on_discard(|_: Item| ());
+        named: |s| s.named("stage");
+        checkpoint: |s| s.checkpoint("here");
+        boxed: |s| s.boxed();
+        subscribe_on: |s| s.subscribe_on(Eager::default());
+    }
+}
+
+/// Row 23: one less than unbounded is unbounded.
+#[test]
+fn the_seed_takes_one_of_what_is_asked_for_and_none_of_unbounded() {
+    assert_eq!(asked(|s| s.running_fold(0, |n, _| n + 1)), [2, 2, ALL]);
+    assert_eq!(asked(|s| s.start_with([Mint::new().item(7)])), [2, 2, ALL]);
+    assert_eq!(asked(|s| s.pairwise()), [4, 2, ALL]);
+    assert_eq!(asked(|s| s.chunks(4)), [12, 8, ALL]);
+    assert_eq!(asked(|s| s.take_last(2)), [ALL]);
+}
+
+/// Row 52: an inner publisher that is complete is not cancelled.
+#[test]
+fn an_inner_publisher_that_is_complete_is_not_cancelled() {
+    type Hands = Arc<Mutex<Vec<Hand>>>;
+    type Build = fn(BoxPublisher<u32, &'static str>, Hands) -> BoxPublisher<Item, &'static str>;
+    fn inner(hands: &Hands) -> Upstream {
+        let (hand, source) = Hand::new();
+        hands.lock().unwrap().push(hand);
+        source
+    }
+    let builds: [(&str, Build); 4] = [
+        ("concat_map", |outer, hands| outer.concat_map(move |_| inner(&hands)).boxed()),
+        ("flat_map_unordered", |outer, hands| {
+            outer.flat_map_unordered(1, 1, move |_| inner(&hands)).boxed()
+        }),
+        ("flat_map_ordered", |outer, hands| {
+            outer.flat_map_ordered(1, 1, move |_| inner(&hands)).boxed()
+        }),
+        ("switch_map", |outer, hands| outer.switch_map(1, move |_| inner(&hands)).boxed()),
+    ];
+    for (name, build) in builds {
+        let mint = Mint::new();
+        let hands = Hands::default();
+        let outer = millstream::just(1).map_err(|never| match never {}).boxed();
+        let probe = Probe::new().asking(More::UNBOUNDED).on(build(outer, hands.clone()));
+        let hand = hands.lock().unwrap().pop().expect("an inner publisher");
+        hand.send(mint.item(1));
+        hand.end(End::Completed);
+        assert_eq!(probe.take(), next_then([1], Told::Complete), "{name}");
+        assert!(!hand.is_cancelled(), "{name}");
+        assert_eq!(mint.live(), 0, "{name}");
+    }
+}
+
+/// Row 54: a request inside the very item that an inner publisher begins with gives one more.
+#[test]
+fn a_request_while_an_inner_publisher_begins_is_served_once() {
+    let mint = Mint::new();
+    let probe = Probe::new().asking(More::ONE).answering(|probe, _| {
+        probe.request(1);
+        More::NONE
+    });
+    let own = mint.clone();
+    let inner = move |item: Item| script(&own, item.0, 1, Ending::Complete);
+    let probe = probe.on(script(&mint, 0, 3, Ending::Complete).concat_map(inner));
+    assert_eq!(probe.take(), next_then([2, 3, 4], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+/// Row 4: what comes after an end was dropped is dropped too.
+#[test]
+fn an_item_after_the_end_was_dropped_is_not_kept() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let mut end = Box::pin(source.collect::<Vec<_>>());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(end.as_mut().poll(&mut context).is_pending());
+    hand.send(mint.item(1));
+    assert_eq!(mint.live(), 1);
+    drop(end);
+    assert_eq!(mint.live(), 0);
+    hand.send(mint.item(2));
+    assert_eq!(mint.live(), 0);
+    assert!(hand.is_cancelled());
+}
+
+#[test]
+fn demand_from_outside_and_from_answers_adds_up() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let probe = Probe::new().asking(More::of(2)).answering(|_, _| More::ONE).on(source.map(|n| n));
+    assert_eq!(hand.asked(), [2]);
+    hand.send(mint.item(1));
+    assert_eq!(hand.asked(), [1]);
+    probe.request(Demand::of(4).get());
+    assert_eq!(hand.asked(), [4]);
+    assert_eq!(probe.take(), next([1]));
+    probe.cancel();
+    assert_eq!(mint.live(), 0);
+}
