@@ -141,6 +141,42 @@ impl From<NonZeroUsize> for Demand {
     }
 }
 
+/// What can be asked for: a [`Demand`], or an integer that cannot be zero.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no demand: it could be zero or negative (rule 3.9)",
+    label = "not a demand",
+    note = "a literal is written `Demand::of(5)`; `Demand::new(n)` refuses a zero at run time",
+    note = "a signed number from outside goes through `request_raw`"
+)]
+pub trait IntoDemand {
+    /// The demand.
+    fn into_demand(self) -> Demand;
+}
+
+impl IntoDemand for Demand {
+    fn into_demand(self) -> Demand {
+        self
+    }
+}
+
+impl IntoDemand for NonZeroU64 {
+    fn into_demand(self) -> Demand {
+        Demand::from(self)
+    }
+}
+
+impl IntoDemand for NonZeroU32 {
+    fn into_demand(self) -> Demand {
+        Demand::from(self)
+    }
+}
+
+impl IntoDemand for NonZeroUsize {
+    fn into_demand(self) -> Demand {
+        Demand::from(self)
+    }
+}
+
 /// A demand that is no demand: zero or negative (rule 3.9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidDemand(pub i64);

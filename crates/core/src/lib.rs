@@ -29,7 +29,7 @@ mod subscription;
 
 pub use boxed::{BoxActive, BoxPublisher, BoxSubscriber, SharedPublisher};
 pub use context::{Context, Discards};
-pub use demand::{Credit, Demand, InvalidDemand, More};
+pub use demand::{Credit, Demand, IntoDemand, InvalidDemand, More};
 pub use fault::{Failure, Fault, Panic, Refused, Undelivered, on_undelivered, report_undelivered};
 pub use publisher::{Processor, Publisher};
 pub use pull::{NeverPull, Pull, Pulled};

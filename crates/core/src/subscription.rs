@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Demand, Fault, Undelivered, report_undelivered};
+use crate::{Demand, Fault, IntoDemand, Undelivered, report_undelivered};
 
 /// The other end of a [`Subscription`]: what a publisher implements to be asked and cancelled.
 ///
@@ -95,9 +95,9 @@ impl Subscription {
     /// From outside a signal the publisher may send them before this returns; from inside one
     /// it notes the demand and returns at once. To ask from inside a signal, answering it with
     /// [`More`](crate::More) is the cheaper way.
-    pub fn request(&self, demand: impl Into<Demand>) {
+    pub fn request(&self, demand: impl IntoDemand) {
         if let Some(upstream) = &self.0 {
-            upstream.request(demand.into());
+            upstream.request(demand.into_demand());
         }
     }
 

@@ -332,7 +332,8 @@ pub trait PublisherExt: Publisher {
 
     // ---- combine --------------------------------------------------------------------------
 
-    /// Then the items of another publisher. See [`Chain`].
+    /// Then the items of another publisher, which fails in the same way: where it does not, see
+    /// [`map_err`](PublisherExt::map_err). See [`Chain`].
     #[doc(alias = "concatWith", alias = "concat")]
     fn chain<Q>(self, other: Q) -> Chain<Self, Q>
     where

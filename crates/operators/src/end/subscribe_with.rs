@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use millstream_blocks::slot::{Filler, Slot, slot};
 use millstream_core::{
-    ActiveSubscriber, Demand, End, Fault, More, Panic, Publisher, Subscriber, Subscription,
+    ActiveSubscriber, End, Fault, IntoDemand, More, Panic, Publisher, Subscriber, Subscription,
     Undelivered, report_undelivered,
 };
 use millstream_executors::executor_thread;
@@ -107,9 +107,9 @@ pub struct Handle(Option<Slot<(), ()>>);
 
 impl Handle {
     /// Asks for `demand` items more.
-    pub fn request(&self, demand: impl Into<Demand>) {
+    pub fn request(&self, demand: impl IntoDemand) {
         if let Some(slot) = &self.0 {
-            slot.request(demand.into());
+            slot.request(demand.into_demand());
         }
     }
 
