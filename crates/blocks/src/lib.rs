@@ -15,6 +15,7 @@
 //! | [`task`] | the same on a task of an executor |
 //! | [`poller`] | the same for a task of somebody else, which polls for the items |
 //! | [`courier`] | a stream whose requests run on a task of an executor |
+//! | [`hub`] | one upstream, and outlets that come and go |
 //! | [`relay`] | a late-bound, switchable upstream that carries unspent demand over |
 //! | [`outcome`] | an end that comes once, awaited or waited for |
 //! | [`slot`] | one item at a time, asked for by whoever awaits it |
@@ -24,11 +25,13 @@
 //! catch. Operators are made of the shapes in `millstream-operators` and never touch these
 //! directly, nor any atomic, lock or unsafe code of their own.
 
+mod accounts;
 pub mod alarm;
 pub mod bell;
 pub mod courier;
 pub mod emission;
 pub mod entrust;
+pub mod hub;
 pub mod island;
 pub mod lane;
 mod mail;

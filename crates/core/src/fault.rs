@@ -34,6 +34,29 @@ pub enum Fault {
         /// How many items the stage has room for, all taken.
         capacity: u64,
     },
+    /// A subscriber was slower than others of the same source, where those do not wait.
+    TooSlow {
+        /// How many items there was room for, all taken.
+        capacity: u64,
+    },
+}
+
+impl Fault {
+    /// The same fault for another subscriber of the same source. What a panic carried stays with
+    /// the first; an echo carries its message.
+    #[must_use]
+    pub fn echo(&self) -> Fault {
+        match self {
+            Fault::Panicked(panic) => Fault::Panicked(panic.echo()),
+            Fault::InvalidDemand(invalid) => Fault::InvalidDemand(*invalid),
+            Fault::SourceDropped => Fault::SourceDropped,
+            Fault::BlockedExecutor => Fault::BlockedExecutor,
+            Fault::ExecutorGone => Fault::ExecutorGone,
+            Fault::Refused(refused) => Fault::Refused(refused.clone()),
+            Fault::Overflow { capacity } => Fault::Overflow { capacity: *capacity },
+            Fault::TooSlow { capacity } => Fault::TooSlow { capacity: *capacity },
+        }
+    }
 }
 
 impl fmt::Display for Fault {
@@ -55,6 +78,11 @@ impl fmt::Display for Fault {
                 f,
                 "a source sent an item that was not asked for: all {capacity} places of the \
                  stage below it are taken",
+            ),
+            Fault::TooSlow { capacity } => write!(
+                f,
+                "a subscriber was slower than others of the same source, which do not wait for \
+                 it: all its {capacity} places are taken",
             ),
         }
     }
@@ -93,6 +121,14 @@ impl Panic {
     #[must_use]
     pub fn stage(&self) -> Option<&str> {
         self.0.stage.as_deref()
+    }
+
+    fn echo(&self) -> Panic {
+        let payload: Box<dyn Any + Send> = match self.message() {
+            Some(message) => Box::new(message.to_owned()),
+            None => Box::new("a panic that carried no text"),
+        };
+        Panic(Box::new(PanicParts { payload, stage: self.0.stage.clone() }))
     }
 
     /// Names the place, unless a stage nearer to it already did.

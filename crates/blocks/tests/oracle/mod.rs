@@ -50,7 +50,7 @@ fn invalid() -> Fault {
 pub type Alive = Arc<()>;
 
 /// An item.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Token(pub u32, pub Alive);
 
 /// Follows one stream.

@@ -1,0 +1,1354 @@
+//! A hub: one upstream, and outlets that come and go, each with a queue, a demand and a host of
+//! its own.
+//!
+//! ```text
+//!                                    ┌─ Seat ─▶ ring(capacity) ─▶ Outlet: Pull ─▶ a host
+//!  upstream ──signals──▶ Distributor ┼─ Seat ─▶ ring(capacity) ─▶ Outlet: Pull ─▶ a host
+//!      ▲                   (Route)   └─ Seat ─▶ ring(capacity) ─▶ Outlet: Pull ─▶ a host
+//!      │                                                            │
+//!      └──────── request ◀── Accounts: what each has taken ◀────────┘
+//! ```
+//!
+//! The [`Distributor`] is the one subscriber of upstream; its [`Route`] says which outlets an item
+//! goes to. An [`Outlet`] is pulled by an [island](crate::island) or a [task](crate::task), so each
+//! downstream runs by its own demand, and on its own thread where it has one.
+//!
+//! # How to use it
+//! | for | outlets are made by | and |
+//! |---|---|---|
+//! | `broadcast`, `partition`: a fixed number | [`Hub::open`], at assembly | hosted when subscribed to ([`Outlet::host`]); upstream is connected to when each is hosted or gone |
+//! | `share`: anybody, at any time | [`Hub::attach`], inside of `make` of [`join`](crate::island::join) | upstream is connected to when there is a quorum |
+//! | `group_by`: as items come | [`Seats::open`], by the route | the outlet travels downstream, and is hosted when somebody subscribes to it |
+//!
+//! An operator makes the hub with a [`Plan`], says by [`Hub::on_quorum`] how to subscribe to
+//! upstream (`|hub| upstream.subscribe(hub.distributor(route))`), and gives out publishers whose
+//! `subscribe` is
+//!
+//! ```text
+//! join(|bell, context| { outlet.host(bell.clone(), context); outlet }, subscriber)
+//! ```
+//!
+//! A route is one method: it puts an item into the seats where it belongs
+//! ([`Seats::send`], [`Seats::send_to_all`]). A [`Place`] is never used again: an item for an
+//! outlet that has gone comes back to the route, even if another has come in its stead.
+//!
+//! # Demand
+//! All that upstream is ever asked for has room in *every* outlet that is there. Upstream has been
+//! asked for at most `capacity` items beyond what the slowest outlet has taken
+//! ([`Slow::Wait`]), where an item that goes to other outlets counts as taken by this one. So the
+//! distributor never holds an item back, whichever outlet it is for, and an outlet that goes
+//! leaves room, never a debt. With a policy by which slow outlets lose, it is the fastest that
+//! counts; an outlet that is alone is the fastest, and loses nothing.
+//!
+//! What outlets take is accounted for in batches: by each outlet when three quarters of its
+//! capacity have left its queue, and, where an item goes to one outlet only, by the distributor
+//! when a quarter has gone through. Both batches together are less than the capacity, so the
+//! accounts never lag so far that nobody would settle them.
+//!
+//! There is no rule that adds up the room of the outlets (as `balance` wants): an outlet that goes
+//! would take room along that is promised already. Whoever wants that needs one queue with many
+//! readers.
+//!
+//! # Who may touch what
+//! | what | who may touch it | when |
+//! |---|---|---|
+//! | `state`: accounts, link, who joins, what is held | anyone, under its lock; no user code runs under it | any |
+//! | `word`: items begun · NEWS | the distributor adds an item; who joins sets NEWS, under the lock | any |
+//! | seats | the distributor | while it has a signal |
+//! | `post` of a seat: its bell, its end | both sides, under its lock | any |
+//! | rings | see [`ring`](crate::ring) | |
+//!
+//! **Count and connection are one state.** Whether somebody is there, whether upstream is
+//! connected, and whether it is over change under one lock. Who attaches either is there before
+//! the last one goes, and upstream is kept, or comes after, and is told that it is over.
+//!
+//! **Where a new outlet begins.** The distributor begins each item by adding to the word, and who
+//! joins sets NEWS in the same word: so each item is before or after, and the one that joined is
+//! seated before the first item that is after. Nobody misses an item, nobody gets one twice.
+//!
+//! # Ends
+//! * Completion and failure come to each outlet behind what is in its queue. A fault does not
+//!   wait; each gets an [echo](Fault::echo) of it.
+//! * A panic of the route, or of `Clone`, ends upstream's chain: the distributor is told, and
+//!   tells all outlets. A panic in what follows an outlet is caught by its host, and only that
+//!   outlet goes.
+//! * Who attaches after the end is told the end, where the plan keeps it.
+//! * What happens when the last outlet goes is the plan's [`Vacancy`].
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use millstream_core::{
+    ActiveSubscriber, Context, Demand, Discards, End, Fault, More, Pull, Pulled, Rest, Subscriber,
+    Subscription, Undelivered, Upstream, report_undelivered,
+};
+use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
+
+pub use crate::accounts::{Place, Slow, Spread};
+
+use crate::accounts::Accounts;
+use crate::bell::Bell;
+use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
+
+const NEWS: u64 = 1;
+/// One item.
+const STEP: u64 = 2;
+
+/// A value that is kept for whoever comes later, each of whom gets a clone.
+pub type Kept<T> = Arc<dyn Fn() -> T + Send + Sync>;
+
+/// Keeps a value.
+pub fn keep<T: Clone + Send + Sync + 'static>(value: T) -> Kept<T> {
+    Arc::new(move || value.clone())
+}
+
+/// What becomes of upstream when nobody is there.
+#[derive(Clone)]
+pub enum Vacancy {
+    /// It is over, even before upstream was connected to.
+    Close,
+    /// It is over, if upstream was connected to.
+    Cancel,
+    /// It is over when the [`Grace`] is dropped, unless somebody came meanwhile. Until then as
+    /// `Pause`.
+    Grace(Arc<dyn Fn(Grace) + Send + Sync>),
+    /// Upstream is asked for no more. What is queued for the last, and what still comes, is held
+    /// for the next.
+    Pause,
+    /// Upstream goes on, and its items are dropped.
+    Drop,
+}
+
+/// The last items, for whoever comes later.
+#[derive(Debug)]
+pub struct Replay<T> {
+    /// How many.
+    pub items: NonZeroUsize,
+    /// How an item is kept.
+    pub keep: fn(&T) -> Kept<T>,
+}
+
+impl<T> Clone for Replay<T> {
+    fn clone(&self) -> Replay<T> {
+        Replay { items: self.items, keep: self.keep }
+    }
+}
+
+impl fmt::Debug for Vacancy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Vacancy::Close => "Close",
+            Vacancy::Cancel => "Cancel",
+            Vacancy::Grace(_) => "Grace",
+            Vacancy::Pause => "Pause",
+            Vacancy::Drop => "Drop",
+        })
+    }
+}
+
+/// How a hub is to be.
+#[derive(Debug, Clone)]
+pub struct Plan<T, E> {
+    /// How many items each outlet has room for.
+    pub capacity: NonZeroUsize,
+    /// Whether each item goes to all who are there, or to one.
+    pub spread: Spread,
+    /// What becomes of a slow outlet.
+    pub slow: Slow,
+    /// What becomes of upstream when nobody is there.
+    pub vacancy: Vacancy,
+    /// How many must be there before upstream is connected to, outlets made by [`Hub::open`]
+    /// apart.
+    pub quorum: usize,
+    /// What is kept for whoever comes later.
+    pub replay: Option<Replay<T>>,
+    /// How a failure is kept for whoever comes later; without, nobody can attach after the end.
+    pub keep_end: Option<fn(E) -> Kept<E>>,
+}
+
+/// One upstream and its outlets. See the [module](self).
+pub struct Hub<T: 'static, E: 'static>(Arc<Shared<T, E>>);
+
+struct Shared<T: 'static, E: 'static> {
+    word: AtomicU64,
+    state: Mutex<State<T, E>>,
+    plan: Plan<T, E>,
+    /// An outlet settles when so many have left its queue.
+    low: u64,
+    /// The distributor settles when so many have gone through, each to one outlet.
+    settles: u64,
+}
+
+struct State<T: 'static, E: 'static> {
+    link: Link,
+    accounts: Accounts,
+    /// How many more must come before upstream is connected to.
+    awaiting: usize,
+    connect: Option<Connect<T, E>>,
+    joining: Vec<Seat<T, E>>,
+    /// What nobody was there for, and the number of the first of it.
+    held: VecDeque<T>,
+    held_from: u64,
+    history: VecDeque<Kept<T>>,
+    /// How often the last has gone.
+    vacated: u64,
+    /// Nobody can attach any more.
+    orphaned: bool,
+    end: Option<LateEnd<E>>,
+}
+
+type Connect<T, E> = Box<dyn FnOnce(Hub<T, E>) + Send>;
+
+enum Link {
+    /// Upstream has not been connected to.
+    Idle,
+    /// It is being subscribed to.
+    Awaited,
+    Here(Arc<dyn Upstream>),
+    Over,
+}
+
+/// The end, for whoever comes later.
+enum LateEnd<E> {
+    Completed,
+    Failed(Kept<E>),
+    Fault(Fault),
+}
+
+impl<E> LateEnd<E> {
+    fn copy(&self) -> LateEnd<E> {
+        match self {
+            LateEnd::Completed => LateEnd::Completed,
+            LateEnd::Failed(error) => LateEnd::Failed(error.clone()),
+            LateEnd::Fault(fault) => LateEnd::Fault(fault.echo()),
+        }
+    }
+}
+
+/// What is to be done when the lock has been given back.
+#[must_use]
+struct Then<T: 'static, E: 'static> {
+    request: Option<(Arc<dyn Upstream>, Demand)>,
+    cancel: Option<Arc<dyn Upstream>>,
+    connect: Option<Connect<T, E>>,
+    /// The last has gone, for the so-manieth time: what becomes of upstream is up to the plan.
+    vacated: Option<u64>,
+    unwanted: Unwanted<T, E>,
+}
+
+/// What nobody will have, dropped outside of the lock.
+struct Unwanted<T: 'static, E: 'static> {
+    connect: Option<Connect<T, E>>,
+    items: VecDeque<T>,
+    history: VecDeque<Kept<T>>,
+}
+
+impl<T, E> Default for Then<T, E> {
+    fn default() -> Then<T, E> {
+        Then {
+            request: None,
+            cancel: None,
+            connect: None,
+            vacated: None,
+            unwanted: Unwanted { connect: None, items: VecDeque::new(), history: VecDeque::new() },
+        }
+    }
+}
+
+impl<T, E> State<T, E> {
+    /// It is over, and nobody is there.
+    fn close(&mut self, then: &mut Then<T, E>) {
+        if let Link::Here(upstream) = std::mem::replace(&mut self.link, Link::Over) {
+            then.cancel = Some(upstream);
+        }
+        self.end.get_or_insert(LateEnd::Fault(Fault::SourceDropped));
+        then.unwanted.connect = self.connect.take();
+        then.unwanted.items.append(&mut self.held);
+        then.unwanted.history.append(&mut self.history);
+    }
+
+    /// Whether it is time to connect: once.
+    fn quorum(&mut self, then: &mut Then<T, E>) {
+        if self.awaiting == 0
+            && self.accounts.live > 0
+            && matches!(self.link, Link::Idle)
+            && let Some(connect) = self.connect.take()
+        {
+            self.link = Link::Awaited;
+            then.connect = Some(connect);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.link, Link::Over)
+    }
+
+    fn is_connected(&self) -> bool {
+        matches!(self.link, Link::Here(_) | Link::Awaited)
+    }
+
+    /// Those who joined by item `n`.
+    fn joined(&mut self, n: u64, word: &AtomicU64) -> Vec<Seat<T, E>> {
+        let joined = self.joining.extract_if(.., |seat| seat.from <= n).collect();
+        if self.joining.is_empty() {
+            // ordering: relaxed, as in `Shared::join`; both are under the lock.
+            word.fetch_and(!NEWS, Ordering::Relaxed);
+        }
+        joined
+    }
+}
+
+impl<T, E> Shared<T, E> {
+    /// Tells the distributor that somebody joins: at which item. Under the lock.
+    fn join(&self) -> u64 {
+        // ordering: relaxed; the order of the changes of this one word is all that is wanted
+        // (model `joining_races_an_item`). Who finds NEWS takes the lock, which makes the edge.
+        self.word.fetch_or(NEWS, Ordering::Relaxed) / STEP
+    }
+
+    /// Whether what comes while nobody is there is held for the next.
+    fn holds(&self) -> bool {
+        self.plan.replay.is_none() && !matches!(self.plan.vacancy, Vacancy::Drop)
+    }
+
+    /// What upstream may be asked for now.
+    fn due(&self, state: &mut State<T, E>) -> Option<Demand> {
+        if state.accounts.live > 0 {
+            state.accounts.due()
+        } else if matches!(self.plan.vacancy, Vacancy::Drop) {
+            // ordering: relaxed; it was written by this thread, or before the lock was taken.
+            let sent = self.word.load(Ordering::Relaxed) / STEP;
+            state.accounts.due_up_to(sent + state.accounts.capacity)
+        } else {
+            None
+        }
+    }
+
+    fn request(&self, state: &mut State<T, E>, then: &mut Then<T, E>) {
+        if let Link::Here(upstream) = &state.link {
+            let upstream = upstream.clone();
+            then.request = self.due(state).map(|demand| (upstream, demand));
+        }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
+    /// A hub with nobody there.
+    #[must_use]
+    pub fn new(plan: Plan<T, E>) -> Hub<T, E> {
+        let capacity = plan.capacity.get() as u64;
+        let state = State {
+            link: Link::Idle,
+            accounts: Accounts::new(capacity, plan.spread, plan.slow),
+            awaiting: plan.quorum,
+            connect: None,
+            joining: Vec::new(),
+            held: VecDeque::new(),
+            held_from: 0,
+            history: VecDeque::new(),
+            vacated: 0,
+            orphaned: false,
+            end: None,
+        };
+        Hub(Arc::new(Shared {
+            word: AtomicU64::new(0),
+            state: Mutex::new(state),
+            low: capacity - capacity / 4,
+            settles: capacity / 4 + 1,
+            plan,
+        }))
+    }
+
+    /// How to subscribe to upstream, which is done once, when there is a quorum.
+    pub fn on_quorum(&self, connect: impl FnOnce(Hub<T, E>) + Send + 'static) {
+        let before = lock(&self.0.state).connect.replace(Box::new(connect));
+        drop(before);
+    }
+
+    /// An outlet without a host. Upstream is not connected to before it is hosted or gone.
+    #[must_use]
+    pub fn open(&self) -> Outlet<T, E> {
+        let (writer, reader) = ring(self.0.plan.capacity.get());
+        let mut state = lock(&self.0.state);
+        state.awaiting += 1;
+        let from = self.0.join();
+        let place = state.accounts.open(from);
+        let (seat, mut outlet) = self.pair(place, from, writer, reader);
+        outlet.awaited = true;
+        state.joining.push(seat);
+        outlet
+    }
+
+    /// An outlet for whoever has `bell`, from the next item on, and before that what is held or
+    /// replayed. `None` where it is over, and the end is not kept.
+    ///
+    /// May connect to upstream, and so send items, before it returns.
+    pub fn attach(&self, bell: Bell, context: &Context) -> Option<Outlet<T, E>> {
+        let (mut writer, reader) = ring(self.0.plan.capacity.get());
+        let mut state = lock(&self.0.state);
+        let over = state.is_over();
+        if over && (self.0.plan.keep_end.is_none() || state.orphaned) {
+            return None;
+        }
+        let (mut position, mut from) = (0, 0);
+        if state.accounts.live == 0 && self.0.holds() {
+            position = state.held_from;
+            from = position + state.held.len() as u64;
+            for item in state.held.drain(..) {
+                let Pushed::Noted = writer.push(item) else {
+                    unreachable!("no more is held than fits, and nobody waits at a new queue");
+                };
+            }
+        } else if !over {
+            from = self.0.join();
+            position = from;
+        }
+        let backlog = state.history.clone();
+        let place = if over { Place::NOWHERE } else { state.accounts.open(position) };
+        let (seat, mut outlet) = self.pair(place, from, writer, reader);
+        outlet.position = position;
+        outlet.backlog = backlog;
+        if over {
+            let end = state.end.as_ref().map(LateEnd::copy);
+            drop(state);
+            outlet.settle(bell, context);
+            match end {
+                Some(LateEnd::Completed) => seat.end(Ok(())),
+                Some(LateEnd::Failed(error)) => seat.end(Err(error())),
+                Some(LateEnd::Fault(fault)) => seat.fail(fault),
+                None => seat.fail(Fault::SourceDropped),
+            }
+            return Some(outlet);
+        }
+        let mut then = Then::default();
+        // Even where it begins with what is held: it is seated by the next item.
+        self.0.join();
+        state.joining.push(seat);
+        state.awaiting = state.awaiting.saturating_sub(1);
+        state.quorum(&mut then);
+        self.0.request(&mut state, &mut then);
+        drop(state);
+        outlet.settle(bell, context);
+        self.go(then);
+        Some(outlet)
+    }
+
+    /// Connects to upstream now, whether or not there is a quorum.
+    pub fn connect(&self) {
+        let mut then = Then::default();
+        let mut state = lock(&self.0.state);
+        if matches!(state.link, Link::Idle)
+            && let Some(connect) = state.connect.take()
+        {
+            state.link = Link::Awaited;
+            then.connect = Some(connect);
+        }
+        drop(state);
+        self.go(then);
+    }
+
+    /// From here on nobody attaches: the last to go ends it, or this does if there is none.
+    pub fn orphan(&self) {
+        let mut then = Then::default();
+        let mut state = lock(&self.0.state);
+        state.orphaned = true;
+        if !state.is_over() && state.accounts.live == 0 {
+            state.close(&mut then);
+        }
+        let State { held, history, .. } = &mut *state;
+        then.unwanted.items.append(held);
+        then.unwanted.history.append(history);
+        drop(state);
+        self.go(then);
+    }
+
+    /// The subscriber of upstream. There is one.
+    #[must_use]
+    pub fn distributor<R: Route<T, E>>(&self, route: R) -> Distributor<T, E, R>
+    where
+        E: Clone,
+    {
+        let seats = Seats {
+            hub: self.clone(),
+            table: Vec::new(),
+            len: 0,
+            recent: Vec::new(),
+            since: 0,
+            overflow: false,
+        };
+        Distributor(ActiveDistributor { parts: Some((route, seats)) })
+    }
+
+    fn pair(
+        &self,
+        place: Place,
+        from: u64,
+        writer: Writer<T>,
+        reader: Reader<T>,
+    ) -> (Seat<T, E>, Outlet<T, E>) {
+        let post = Arc::new(Post(Mutex::new(PostState {
+            bell: None,
+            discards: Discards::default(),
+            end: None,
+        })));
+        let seat = Seat { place, from, writer, post: post.clone() };
+        let outlet = Outlet {
+            backlog: VecDeque::new(),
+            reader: Some(reader),
+            post,
+            hub: self.clone(),
+            place,
+            position: from,
+            left: 0,
+            low: self.0.low,
+            awaited: false,
+        };
+        (seat, outlet)
+    }
+
+    fn go(&self, then: Then<T, E>) {
+        let Then { request, cancel, connect, vacated, unwanted } = then;
+        if let Some(upstream) = cancel {
+            upstream.cancel();
+        }
+        if let Some((upstream, demand)) = request {
+            upstream.request(demand);
+        }
+        if let Some(connect) = connect {
+            connect(self.clone());
+        }
+        if let Some(vacated) = vacated
+            && let Vacancy::Grace(begin) = &self.0.plan.vacancy
+        {
+            let hub = self.clone();
+            begin(Grace(Some(Box::new(move || hub.expire(vacated)))));
+        }
+        drop(unwanted);
+    }
+
+    /// The grace of the `vacated`-th time that nobody was there is over.
+    fn expire(&self, vacated: u64) {
+        let mut then = Then::default();
+        let mut state = lock(&self.0.state);
+        if state.accounts.live == 0 && state.vacated == vacated && state.is_connected() {
+            state.close(&mut then);
+        }
+        drop(state);
+        self.go(then);
+    }
+
+    /// An outlet has taken `n` more.
+    fn credit(&self, place: Place, n: u64) {
+        let mut then = Then::default();
+        let mut state = lock(&self.0.state);
+        state.accounts.credit(place, n);
+        self.0.request(&mut state, &mut then);
+        drop(state);
+        self.go(then);
+    }
+
+    /// An outlet goes, which has taken all up to `position`. Its queue is closed here if what is
+    /// in it is held for the next.
+    fn leave(
+        &self,
+        place: Place,
+        awaited: bool,
+        position: u64,
+        reader: &mut Option<Reader<T>>,
+    ) -> Then<T, E> {
+        let mut then = Then::default();
+        let mut guard = lock(&self.0.state);
+        let state = &mut *guard;
+        if !state.accounts.close(place) {
+            return then;
+        }
+        let seat = state.joining.iter().position(|seat| seat.place == place);
+        let seat = seat.map(|n| state.joining.swap_remove(n));
+        let plan = &self.0.plan;
+        if state.is_over() {
+        } else if state.accounts.live > 0 {
+            self.0.request(state, &mut then);
+        } else if state.orphaned || matches!(plan.vacancy, Vacancy::Close) {
+            state.close(&mut then);
+        } else if state.is_connected() {
+            state.vacated += 1;
+            match plan.vacancy {
+                Vacancy::Close | Vacancy::Cancel => state.close(&mut then),
+                Vacancy::Drop => self.0.request(state, &mut then),
+                Vacancy::Pause | Vacancy::Grace(_) => {
+                    then.vacated = Some(state.vacated);
+                    if let Some(reader) = reader.take_if(|_| self.0.holds()) {
+                        // What the fastest was to have is more than what the next has room for.
+                        state.held_from = position.max(state.accounts.overdue());
+                        let mut n = position;
+                        reader.close(|item| {
+                            let wanted = n >= state.held_from;
+                            n += 1;
+                            let to =
+                                if wanted { &mut state.held } else { &mut then.unwanted.items };
+                            to.push_back(item);
+                        });
+                    }
+                }
+            }
+        }
+        if matches!(state.link, Link::Idle) {
+            if awaited {
+                state.awaiting -= 1;
+            } else if plan.quorum > 0 {
+                state.awaiting += 1;
+            }
+            state.quorum(&mut then);
+        }
+        drop(guard);
+        drop(seat);
+        then
+    }
+}
+
+impl<T, E> Clone for Hub<T, E> {
+    fn clone(&self) -> Hub<T, E> {
+        Hub(self.0.clone())
+    }
+}
+
+impl<T, E> fmt::Debug for Hub<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("capacity", &self.0.plan.capacity).finish_non_exhaustive()
+    }
+}
+
+/// While it is held, upstream is kept for whoever comes: see [`Vacancy::Grace`].
+#[must_use = "dropping it ends what it is held for"]
+pub struct Grace(Option<Box<dyn FnOnce() + Send>>);
+
+impl Drop for Grace {
+    fn drop(&mut self) {
+        if let Some(expire) = self.0.take() {
+            expire();
+        }
+    }
+}
+
+impl fmt::Debug for Grace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Grace")
+    }
+}
+
+/// What both sides of a seat reach.
+struct Post<E>(Mutex<PostState<E>>);
+
+struct PostState<E> {
+    /// Here while it is hosted.
+    bell: Option<Bell>,
+    discards: Discards,
+    end: Option<Result<(), Ended<E>>>,
+}
+
+/// Why it ended other than by completion.
+enum Ended<E> {
+    Failed(E),
+    /// Nobody hosted it yet who could be told.
+    Fault(Fault),
+}
+
+impl<E> Post<E> {
+    fn bell(&self) -> Option<Bell> {
+        lock(&self.0).bell.clone()
+    }
+
+    fn end(&self, end: Result<(), Ended<E>>) {
+        let before = lock(&self.0).end.replace(end);
+        drop(before);
+    }
+
+    fn discard<T: 'static>(&self, item: T) {
+        let discards = lock(&self.0).discards.clone();
+        discards.discard(item);
+    }
+}
+
+/// The distributor's side of an outlet.
+struct Seat<T, E> {
+    place: Place,
+    /// The first item for it.
+    from: u64,
+    writer: Writer<T>,
+    post: Arc<Post<E>>,
+}
+
+impl<T, E> Seat<T, E> {
+    fn ring(&self) {
+        if let Some(bell) = self.post.bell() {
+            bell.ring();
+        }
+    }
+
+    fn end(self, end: Result<(), E>) {
+        self.post.end(end.map_err(Ended::Failed));
+        // Then the bell: who waits was hosted before.
+        if self.writer.shut()
+            && let Some(bell) = self.post.bell()
+        {
+            bell.ring();
+        }
+    }
+
+    fn fail(self, fault: Fault) {
+        let mut post = lock(&self.post.0);
+        match post.bell.clone() {
+            Some(bell) => {
+                drop(post);
+                bell.fail(fault);
+            }
+            None => {
+                let before = post.end.replace(Err(Ended::Fault(fault)));
+                drop(post);
+                drop(before);
+                let _nobody_waits = self.writer.shut();
+            }
+        }
+    }
+}
+
+/// Where an item goes.
+pub trait Route<T: Send + 'static, E: Clone + Send + 'static>: Send + Sized + 'static {
+    /// Puts `item` where it belongs. Gives it back where nobody is there for it.
+    fn item(&mut self, item: T, seats: &mut Seats<T, E>) -> Option<T>;
+
+    /// Tells everybody the end.
+    fn end(self, end: End<E>, seats: Seats<T, E>) {
+        seats.end(end);
+    }
+}
+
+/// Each item goes to all, cloned for all but the last.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ToAll;
+
+impl<T: Clone + Send + 'static, E: Clone + Send + 'static> Route<T, E> for ToAll {
+    #[inline]
+    fn item(&mut self, item: T, seats: &mut Seats<T, E>) -> Option<T> {
+        seats.send_to_all(item)
+    }
+}
+
+/// Those who are there, for a [`Route`].
+pub struct Seats<T: 'static, E: 'static> {
+    hub: Hub<T, E>,
+    /// By the index of their place.
+    table: Vec<Option<Seat<T, E>>>,
+    len: usize,
+    /// Where items went since the distributor settled, if each goes to one.
+    recent: Vec<Place>,
+    since: u64,
+    /// Upstream sent what it was not asked for.
+    overflow: bool,
+}
+
+/// What became of an item that was put into a seat.
+enum Put<T> {
+    Taken,
+    /// Its outlet has gone.
+    Gone(T),
+}
+
+impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
+    /// How many are there; some may be about to go.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nobody is there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Sends `item` to one. Gives it back where that one has gone.
+    #[inline]
+    pub fn send(&mut self, place: Place, item: T) -> Option<T> {
+        match self.table.get(place.index) {
+            Some(Some(seat)) if seat.place == place => {}
+            _ => return Some(item),
+        }
+        match self.put(place.index, item) {
+            Put::Taken => {
+                if self.hub.0.plan.spread == Spread::ToOne {
+                    self.recent.push(place);
+                }
+                None
+            }
+            Put::Gone(item) => Some(item),
+        }
+    }
+
+    /// Sends `item` to all: a clone to each but the last. Gives it back where nobody is there.
+    #[inline]
+    pub fn send_to_all(&mut self, item: T) -> Option<T>
+    where
+        T: Clone,
+    {
+        let (mut left, mut taken) = (self.len, false);
+        for n in 0..self.table.len() {
+            if self.table[n].is_none() {
+                continue;
+            }
+            left -= 1;
+            if left == 0 {
+                return match self.put(n, item) {
+                    Put::Gone(item) if !taken => Some(item),
+                    _ => None,
+                };
+            }
+            taken |= matches!(self.put(n, item.clone()), Put::Taken);
+        }
+        (!taken).then_some(item)
+    }
+
+    /// Another outlet, without a host, from the item on that is being sent.
+    pub fn open(&mut self) -> Outlet<T, E> {
+        let hub = self.hub.clone();
+        let (writer, reader) = ring(hub.0.plan.capacity.get());
+        // ordering: relaxed; the distributor alone adds to it.
+        let begun = hub.0.word.load(Ordering::Relaxed) / STEP;
+        let from = begun.saturating_sub(1);
+        let place = lock(&hub.0.state).accounts.open(from);
+        let (seat, outlet) = hub.pair(place, from, writer, reader);
+        self.seat(seat);
+        outlet
+    }
+
+    /// Tells everybody the end.
+    pub fn end(mut self, end: End<E>)
+    where
+        E: Clone,
+    {
+        let mut seats = std::mem::take(&mut self.table).into_iter().flatten();
+        match end {
+            End::Completed => seats.for_each(|seat| seat.end(Ok(()))),
+            End::Failed(error) => {
+                let Some(last) = seats.next() else { return };
+                for seat in seats {
+                    seat.end(Err(error.clone()));
+                }
+                last.end(Err(error));
+            }
+            End::Fault(fault) => {
+                // The first is told what it was, the others an echo of it.
+                let Some(first) = seats.next() else {
+                    return report_undelivered(&Undelivered::Fault(fault));
+                };
+                for seat in seats {
+                    seat.fail(fault.echo());
+                }
+                first.fail(fault);
+            }
+            End::Cancelled => {}
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, n: usize, item: T) -> Put<T> {
+        let Some(seat) = &mut self.table[n] else { return Put::Gone(item) };
+        match seat.writer.push(item) {
+            Pushed::Noted => Put::Taken,
+            Pushed::Wake => {
+                seat.ring();
+                Put::Taken
+            }
+            Pushed::Gone(item) => {
+                self.empty(n);
+                Put::Gone(item)
+            }
+            Pushed::Full(item) => self.full(n, item),
+        }
+    }
+
+    #[cold]
+    fn full(&mut self, n: usize, item: T) -> Put<T> {
+        let hub = self.hub.clone();
+        let Some(seat) = &self.table[n] else { return Put::Gone(item) };
+        // Its room is given up before its queue: upstream may have been asked since.
+        if !lock(&hub.0.state).accounts.is_open(seat.place) {
+            self.empty(n);
+            return Put::Gone(item);
+        }
+        seat.post.discard(item);
+        let capacity = hub.0.plan.capacity.get() as u64;
+        match hub.0.plan.slow {
+            Slow::Wait => self.overflow = true,
+            Slow::Disconnect => {
+                if let Some(seat) = self.empty(n) {
+                    seat.fail(Fault::TooSlow { capacity });
+                }
+            }
+        }
+        Put::Taken
+    }
+
+    #[cold]
+    fn empty(&mut self, n: usize) -> Option<Seat<T, E>> {
+        let seat = self.table[n].take();
+        self.len -= usize::from(seat.is_some());
+        seat
+    }
+
+    fn seat(&mut self, seat: Seat<T, E>) {
+        let n = seat.place.index;
+        if n >= self.table.len() {
+            self.table.resize_with(n + 1, || None);
+        }
+        // Whoever sat here has gone, or the place was not free.
+        if self.table[n].replace(seat).is_none() {
+            self.len += 1;
+        }
+    }
+
+    #[cold]
+    fn admit(&mut self, n: u64) {
+        let hub = self.hub.clone();
+        let joined = lock(&hub.0.state).joined(n, &hub.0.word);
+        joined.into_iter().for_each(|seat| self.seat(seat));
+    }
+
+    /// Begins an item that is kept for whoever comes later.
+    fn record(&mut self, item: &T) -> u64 {
+        let hub = self.hub.clone();
+        let replay = hub.0.plan.replay.as_ref();
+        let kept = replay.map(|replay| (replay.keep)(item));
+        let full = replay.map_or(0, |replay| replay.items.get());
+        let mut state = lock(&hub.0.state);
+        // ordering: as in `on_next`; under the lock, so that an item is begun and kept at once.
+        let n = hub.0.word.fetch_add(STEP, Ordering::Relaxed) / STEP;
+        let before = if state.history.len() == full { state.history.pop_front() } else { None };
+        let unwanted = if state.is_over() || state.orphaned {
+            kept
+        } else {
+            state.history.extend(kept);
+            None
+        };
+        let joined = state.joined(n, &hub.0.word);
+        drop(state);
+        drop((before, unwanted));
+        joined.into_iter().for_each(|seat| self.seat(seat));
+        n
+    }
+
+    /// Accounts for what went to one each.
+    #[inline]
+    fn settle(&mut self) -> More {
+        self.since += 1;
+        if self.since < self.hub.0.settles { More::NONE } else { self.settle_now() }
+    }
+
+    #[cold]
+    fn settle_now(&mut self) -> More {
+        self.since = 0;
+        let shared = &*self.hub.0;
+        let mut state = lock(&shared.state);
+        for place in self.recent.drain(..) {
+            state.accounts.charge(place);
+        }
+        // ordering: relaxed; this thread wrote it.
+        state.accounts.base = shared.word.load(Ordering::Relaxed) / STEP;
+        shared.due(&mut state).map_or(More::NONE, More::from)
+    }
+}
+
+impl<T, E> fmt::Debug for Seats<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seats").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// The subscriber of upstream.
+pub struct Distributor<T, E, R>(ActiveDistributor<T, E, R>)
+where
+    T: Send + 'static,
+    E: Clone + Send + 'static,
+    R: Route<T, E>;
+
+impl<T, E, R> Subscriber<T, E> for Distributor<T, E, R>
+where
+    T: Send + 'static,
+    E: Clone + Send + 'static,
+    R: Route<T, E>,
+{
+    type Active = ActiveDistributor<T, E, R>;
+
+    fn on_subscribe(self, subscription: Subscription) -> ActiveDistributor<T, E, R> {
+        let upstream = subscription.into_upstream();
+        if let Some((_, seats)) = &self.0.parts {
+            let mut then = Then::default();
+            let mut state = lock(&seats.hub.0.state);
+            if state.is_over() {
+                then.cancel = Some(upstream);
+            } else {
+                state.link = Link::Here(upstream);
+                seats.hub.0.request(&mut state, &mut then);
+            }
+            drop(state);
+            seats.hub.go(then);
+        }
+        self.0
+    }
+}
+
+impl<T, E, R> fmt::Debug for Distributor<T, E, R>
+where
+    T: Send + 'static,
+    E: Clone + Send + 'static,
+    R: Route<T, E>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Distributor")
+    }
+}
+
+/// The subscriber of upstream, with its subscription.
+pub struct ActiveDistributor<T, E, R>
+where
+    T: Send + 'static,
+    E: Clone + Send + 'static,
+    R: Route<T, E>,
+{
+    /// Here until the end.
+    parts: Option<(R, Seats<T, E>)>,
+}
+
+impl<T, E, R> ActiveDistributor<T, E, R>
+where
+    T: Send + 'static,
+    E: Clone + Send + 'static,
+    R: Route<T, E>,
+{
+    /// Item `n` came when nobody was there for it.
+    #[cold]
+    fn nobody(&mut self, n: u64, mut item: T) -> More {
+        let Some((route, seats)) = &mut self.parts else { return More::CANCEL };
+        let hub = seats.hub.clone();
+        loop {
+            let mut state = lock(&hub.0.state);
+            if state.is_over() {
+                return More::CANCEL;
+            }
+            let joined = state.joined(n, &hub.0.word);
+            if joined.is_empty() {
+                let vacant = state.accounts.live == 0;
+                let next = state.held_from + state.held.len() as u64;
+                let due = if vacant { hub.0.due(&mut state) } else { None };
+                // An earlier item was for one that has gone since.
+                if vacant && hub.0.holds() && n == next {
+                    state.held.push_back(item);
+                }
+                return due.map_or(More::NONE, More::from);
+            }
+            drop(state);
+            joined.into_iter().for_each(|seat| seats.seat(seat));
+            match route.item(item, seats) {
+                None => return More::NONE,
+                Some(back) => item = back,
+            }
+        }
+    }
+
+    fn finish(&mut self, end: End<E>) {
+        let Some((route, mut seats)) = self.parts.take() else { return };
+        let hub = seats.hub.clone();
+        let late = match (&end, hub.0.plan.keep_end) {
+            (End::Completed, _) => Some(LateEnd::Completed),
+            (End::Failed(error), Some(keep)) => Some(LateEnd::Failed(keep(error.clone()))),
+            (End::Fault(fault), _) => Some(LateEnd::Fault(fault.echo())),
+            _ => None,
+        };
+        let mut then = Then::<T, E>::default();
+        let mut state = lock(&hub.0.state);
+        if state.is_over() {
+            drop(state);
+            // Nobody is there.
+            if let End::Fault(fault) = end {
+                report_undelivered(&Undelivered::Fault(fault));
+            }
+            return;
+        }
+        let link = std::mem::replace(&mut state.link, Link::Over);
+        let joined = std::mem::take(&mut state.joining);
+        state.end = late;
+        if hub.0.plan.keep_end.is_none() || state.orphaned {
+            let State { held, history, .. } = &mut *state;
+            then.unwanted.items.append(held);
+            then.unwanted.history.append(history);
+        }
+        drop(state);
+        joined.into_iter().for_each(|seat| seats.seat(seat));
+        route.end(end, seats);
+        drop(link);
+        hub.go(then);
+    }
+}
+
+impl<T, E, R> ActiveSubscriber<T, E> for ActiveDistributor<T, E, R>
+where
+    T: Send + 'static,
+    E: Clone + Send + 'static,
+    R: Route<T, E>,
+{
+    #[inline]
+    fn on_next(&mut self, item: T) -> More {
+        let Some((route, seats)) = &mut self.parts else { return More::CANCEL };
+        let n = if seats.hub.0.plan.replay.is_some() {
+            seats.record(&item)
+        } else {
+            // ordering: relaxed; the order of the changes of this one word is all that is wanted
+            // (model `joining_races_an_item`).
+            let word = seats.hub.0.word.fetch_add(STEP, Ordering::Relaxed);
+            if word & NEWS != 0 {
+                seats.admit(word / STEP);
+            }
+            word / STEP
+        };
+        let mut more = More::NONE;
+        if let Some(item) = route.item(item, seats) {
+            more = self.nobody(n, item);
+        }
+        let Some((_, seats)) = &mut self.parts else { return More::CANCEL };
+        if seats.overflow {
+            let capacity = seats.hub.0.plan.capacity.get() as u64;
+            self.finish(End::Fault(Fault::Overflow { capacity }));
+            return More::CANCEL;
+        }
+        if seats.hub.0.plan.spread == Spread::ToOne {
+            more = more.plus(seats.settle());
+        }
+        more
+    }
+
+    fn on_complete(mut self) {
+        self.finish(End::Completed);
+    }
+
+    fn on_error(mut self, error: E) {
+        self.finish(End::Failed(error));
+    }
+
+    fn on_fault(mut self, fault: Fault) {
+        self.finish(End::Fault(fault));
+    }
+
+    fn on_end(mut self, end: End<E>) -> Option<Box<dyn Rest>> {
+        match end {
+            // Nobody is there.
+            End::Cancelled => drop(self.parts.take()),
+            end => self.finish(end),
+        }
+        None
+    }
+}
+
+impl<T, E, R> Drop for ActiveDistributor<T, E, R>
+where
+    T: Send + 'static,
+    E: Clone + Send + 'static,
+    R: Route<T, E>,
+{
+    fn drop(&mut self) {
+        // Dropped without an end: because it was cancelled, when nobody is there, or because
+        // the source went away.
+        if let Some((_, seats)) = &self.parts
+            && !lock(&seats.hub.0.state).is_over()
+        {
+            self.finish(End::Fault(Fault::SourceDropped));
+        }
+    }
+}
+
+impl<T, E, R> fmt::Debug for ActiveDistributor<T, E, R>
+where
+    T: Send + 'static,
+    E: Clone + Send + 'static,
+    R: Route<T, E>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActiveDistributor").field("over", &self.parts.is_none()).finish()
+    }
+}
+
+/// The end of a hub that items come out by. Whoever pulls it must be the host of its bell, and
+/// must pull again after the bell has rung.
+///
+/// Dropped, hosted or not, it has gone: what is in its queue is discarded.
+pub struct Outlet<T: Send + 'static, E: Send + 'static> {
+    /// What came before, and was kept.
+    backlog: VecDeque<Kept<T>>,
+    /// Here until it is dropped.
+    reader: Option<Reader<T>>,
+    post: Arc<Post<E>>,
+    hub: Hub<T, E>,
+    place: Place,
+    /// The number of the item that comes next.
+    position: u64,
+    /// Items that left the queue since it settled.
+    left: u64,
+    low: u64,
+    /// Upstream waits for it to be hosted.
+    awaited: bool,
+}
+
+impl<T: Send + 'static, E: Send + 'static> Outlet<T, E> {
+    /// Where it sits.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// From here on rings `bell`, and tells the discards of `context`, which is that of
+    /// the host's subscriber, of what is never delivered.
+    ///
+    /// May connect to upstream, and so send items, before it returns.
+    pub fn host(&mut self, bell: Bell, context: &Context) {
+        self.settle(bell, context);
+        if std::mem::take(&mut self.awaited) {
+            let mut then = Then::default();
+            let mut state = lock(&self.hub.0.state);
+            state.awaiting -= 1;
+            state.quorum(&mut then);
+            drop(state);
+            self.hub.go(then);
+        }
+    }
+
+    fn settle(&self, bell: Bell, context: &Context) {
+        let discards = context.discards().clone();
+        let mut post = lock(&self.post.0);
+        let fault = match post.end.take() {
+            Some(Err(Ended::Fault(fault))) => Some(fault),
+            end => {
+                post.end = end;
+                None
+            }
+        };
+        let ringing = fault.is_some().then(|| bell.clone());
+        let before = (post.bell.replace(bell), std::mem::replace(&mut post.discards, discards));
+        drop(post);
+        drop(before);
+        if let (Some(bell), Some(fault)) = (ringing, fault) {
+            bell.fail(fault);
+        }
+    }
+
+    /// Items that wait in the queue.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.backlog.len() + self.reader.as_ref().map_or(0, Reader::len)
+    }
+
+    /// Whether no item waits in the queue.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    #[cold]
+    fn account(&mut self) {
+        self.hub.credit(self.place, std::mem::take(&mut self.left));
+    }
+
+    #[cold]
+    fn over<I>(&mut self) -> Pulled<I, E> {
+        let end = lock(&self.post.0).end.take();
+        match end {
+            Some(Err(Ended::Failed(error))) => Pulled::Error(error),
+            _ => Pulled::Complete,
+        }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
+    type Item = T;
+    type Error = E;
+
+    #[inline]
+    fn pull(&mut self) -> Pulled<T, E> {
+        if let Some(kept) = self.backlog.pop_front() {
+            return Pulled::Item(kept());
+        }
+        loop {
+            let Some(reader) = &mut self.reader else { return Pulled::Complete };
+            match reader.pop() {
+                Popped::Item(item) => {
+                    self.position += 1;
+                    self.left += 1;
+                    if self.left == self.low {
+                        self.account();
+                    }
+                    return Pulled::Item(item);
+                }
+                Popped::Empty => {
+                    if reader.sleep() {
+                        return Pulled::Pending;
+                    }
+                }
+                Popped::Shut => return self.over(),
+            }
+        }
+    }
+
+    fn look_ahead(&mut self, _started: bool) -> Pulled<T, E> {
+        if !self.backlog.is_empty() {
+            return Pulled::Pending;
+        }
+        loop {
+            let Some(reader) = &mut self.reader else { return Pulled::Complete };
+            match reader.look() {
+                Look::Items => return Pulled::Pending,
+                // To be told of the end, for which no demand is needed.
+                Look::Nothing => {
+                    if reader.sleep() {
+                        return Pulled::Pending;
+                    }
+                }
+                Look::Over => return self.over(),
+            }
+        }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Drop for Outlet<T, E> {
+    fn drop(&mut self) {
+        let mut post = lock(&self.post.0);
+        let bell = post.bell.take();
+        let discards = std::mem::take(&mut post.discards);
+        drop(post);
+        drop(bell);
+        let mut reader = self.reader.take();
+        let then = self.hub.leave(self.place, self.awaited, self.position, &mut reader);
+        // The ring before what follows: what upstream drops when it is cancelled has nowhere to go.
+        let going = Going(&self.hub, Some(then));
+        if let Some(reader) = reader {
+            reader.close(|item| discards.discard(item));
+        }
+        drop(going);
+    }
+}
+
+/// Does what is to be done when it is dropped, whatever the destructors of items did.
+struct Going<'a, T: Send + 'static, E: Send + 'static>(&'a Hub<T, E>, Option<Then<T, E>>);
+
+impl<T: Send + 'static, E: Send + 'static> Drop for Going<'_, T, E> {
+    fn drop(&mut self) {
+        if let Some(then) = self.1.take() {
+            self.0.go(then);
+        }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> fmt::Debug for Outlet<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet").field("reader", &self.reader).finish_non_exhaustive()
+    }
+}

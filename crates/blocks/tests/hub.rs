@@ -1,0 +1,707 @@
+//! Models of a hub: outlets come and go while items and ends come, and each item is delivered to
+//! whoever was there, or dropped, once; nobody waits for ever; upstream is kept for whoever is
+//! there, and goes with the last.
+
+mod oracle;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use millstream_blocks::hub::{
+    Grace, Hub, Outlet, Place, Plan, Replay, Route, Seats, Slow, Spread, ToAll, Vacancy, keep,
+};
+use millstream_blocks::island::join;
+use millstream_core::{Fault, More, Publisher, Pull, Pulled};
+use millstream_sync::{Mutex, lock, model, thread};
+use oracle::Signal::{Complete, Item};
+use oracle::{Error, Hand, Oracle, Signal, Source, Start, Token, items};
+
+type TestHub = Hub<Token, Error>;
+
+fn plan(capacity: usize, vacancy: Vacancy) -> Plan<Token, Error> {
+    Plan {
+        capacity: NonZeroUsize::new(capacity).unwrap(),
+        spread: Spread::ToAll,
+        slow: Slow::Wait,
+        vacancy,
+        quorum: 1,
+        replay: None,
+        keep_end: None,
+    }
+}
+
+/// A hub whose items and source are counted by `oracle`, and whose source is driven by hand.
+fn by_hand(plan: Plan<Token, Error>) -> (Oracle, TestHub, Hand) {
+    let (oracle, hand) = (Oracle::new(), Hand::default());
+    let hub = Hub::new(plan);
+    let source = Source::Hand(oracle.alive(), hand.clone());
+    hub.on_quorum(move |hub| source.subscribe(hub.distributor(ToAll)));
+    (oracle, hub, hand)
+}
+
+/// What an attached subscriber pulls from: an outlet, or the news that it was over.
+enum Attached {
+    Outlet(Outlet<Token, Error>),
+    Over,
+}
+
+impl Pull for Attached {
+    type Item = Token;
+    type Error = Error;
+
+    fn pull(&mut self) -> Pulled<Token, Error> {
+        match self {
+            Attached::Outlet(outlet) => outlet.pull(),
+            Attached::Over => Pulled::Error("over"),
+        }
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<Token, Error> {
+        match self {
+            Attached::Outlet(outlet) => outlet.look_ahead(started),
+            Attached::Over => Pulled::Error("over"),
+        }
+    }
+}
+
+const OVER: Signal = Signal::Error("over");
+
+fn attach(hub: &TestHub) -> Oracle {
+    let oracle = Oracle::new();
+    let hub = hub.clone();
+    join(
+        |bell, context| match hub.attach(bell.clone(), context) {
+            Some(outlet) => Attached::Outlet(outlet),
+            None => Attached::Over,
+        },
+        oracle.probe(|_| More::NONE),
+    );
+    oracle
+}
+
+/// Hosts an outlet that was opened before.
+fn host(mut outlet: Outlet<Token, Error>) -> Oracle {
+    let oracle = Oracle::new();
+    join(
+        |bell, context| {
+            outlet.host(bell.clone(), context);
+            outlet
+        },
+        oracle.probe(|_| More::NONE),
+    );
+    oracle
+}
+
+fn send(oracle: &Oracle, hand: &Hand, numbers: std::ops::Range<u32>) {
+    for n in numbers {
+        hand.send(Token(n, oracle.alive()));
+    }
+}
+
+fn numbers(range: std::ops::Range<u32>) -> Vec<Signal> {
+    range.map(Item).collect()
+}
+
+/// Nothing is alive when all have gone.
+fn nothing_left(oracle: &Oracle) {
+    assert_eq!(oracle.count(), 0, "still alive at the end");
+}
+
+#[test]
+fn two_take_items_while_they_come() {
+    model("hub: two_take_items_while_they_come", || {
+        let (oracle, start) = (Oracle::new(), Start::default());
+        let hub = Hub::new(plan(1, Vacancy::Cancel));
+        let source = Source::Late(oracle.items(0..2), start.clone());
+        hub.on_quorum(move |hub| source.subscribe(hub.distributor(ToAll)));
+        let (a, b) = (attach(&hub), attach(&hub));
+        a.request(9);
+        let other = thread::spawn(move || start.go());
+        b.request(9);
+        other.join().unwrap();
+        for each in [&a, &b] {
+            assert_eq!(each.finish(), [Item(0), Item(1), Complete]);
+        }
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn two_settle_at_once() {
+    model("hub: two_settle_at_once", || {
+        let (oracle, hub, hand) = by_hand(plan(1, Vacancy::Cancel));
+        let (a, b) = (attach(&hub), attach(&hub));
+        send(&oracle, &hand, 0..3);
+        let other = thread::spawn({
+            let a = a.clone();
+            move || a.request(9)
+        });
+        b.request(9);
+        other.join().unwrap();
+        for each in [&a, &b] {
+            assert_eq!(items(&each.finish()), [0, 1, 2]);
+        }
+        nothing_left(&oracle);
+    });
+}
+
+/// Who comes while an item is sent gets it or not, and all that follow, and takes part in asking.
+#[test]
+fn joining_races_an_item() {
+    model("hub: joining_races_an_item", || {
+        let (oracle, hub, hand) = by_hand(plan(1, Vacancy::Cancel));
+        let a = attach(&hub);
+        a.request(9);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 0..2)
+        });
+        let b = attach(&hub);
+        b.request(9);
+        other.join().unwrap();
+        send(&oracle, &hand, 2..4);
+        assert_eq!(items(&a.finish()), [0, 1, 2, 3]);
+        let got = items(&b.finish());
+        assert!([&[0, 1, 2, 3][..], &[1, 2, 3], &[2, 3]].contains(&&*got), "{got:?}");
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn joining_races_the_end() {
+    model("hub: joining_races_the_end", || {
+        let mut plan = plan(1, Vacancy::Cancel);
+        plan.keep_end = Some(keep::<Error>);
+        let (oracle, hub, hand) = by_hand(plan);
+        let a = attach(&hub);
+        let other = thread::spawn({
+            let hand = hand.clone();
+            move || hand.complete()
+        });
+        let b = attach(&hub);
+        other.join().unwrap();
+        assert_eq!(a.finish(), [Complete]);
+        assert_eq!(b.finish(), [Complete], "who comes late is told the end");
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn joining_races_the_end_that_is_not_kept() {
+    model("hub: joining_races_the_end_that_is_not_kept", || {
+        let (oracle, hub, hand) = by_hand(plan(1, Vacancy::Cancel));
+        let a = attach(&hub);
+        let other = thread::spawn({
+            let hand = hand.clone();
+            move || hand.complete()
+        });
+        let b = attach(&hub);
+        b.request(1);
+        other.join().unwrap();
+        assert_eq!(a.finish(), [Complete]);
+        let log = b.finish();
+        assert!(log == [Complete] || log == [OVER], "{log:?}");
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn joining_races_a_source_gone() {
+    model("hub: joining_races_a_source_gone", || {
+        let (oracle, start) = (Oracle::new(), Start::default());
+        let mut plan = plan(1, Vacancy::Cancel);
+        plan.keep_end = Some(keep::<Error>);
+        let hub = Hub::new(plan);
+        let source = Source::Deaf(oracle.alive(), start.clone());
+        hub.on_quorum(move |hub| source.subscribe(hub.distributor(ToAll)));
+        let a = attach(&hub);
+        let other = thread::spawn(move || start.go());
+        let b = attach(&hub);
+        other.join().unwrap();
+        let gone = || Signal::Fault(Fault::SourceDropped.to_string());
+        assert_eq!(a.finish(), [gone()]);
+        assert_eq!(b.finish(), [gone()]);
+        nothing_left(&oracle);
+    });
+}
+
+/// Who comes while the last goes is there in time, and gets what follows, or is told.
+#[test]
+fn joining_races_the_last_that_goes() {
+    model("hub: joining_races_the_last_that_goes", || {
+        let (oracle, hub, hand) = by_hand(plan(1, Vacancy::Cancel));
+        let a = attach(&hub);
+        let other = thread::spawn({
+            let a = a.clone();
+            move || a.cancel()
+        });
+        let b = attach(&hub);
+        b.request(9);
+        other.join().unwrap();
+        send(&oracle, &hand, 0..2);
+        hand.complete();
+        assert_eq!(a.finish(), []);
+        let log = b.finish();
+        assert!(log == [OVER] || log == [Item(0), Item(1), Complete], "{log:?}");
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn the_last_two_go_at_once() {
+    model("hub: the_last_two_go_at_once", || {
+        let (oracle, hub, hand) = by_hand(plan(2, Vacancy::Cancel));
+        let (a, b) = (attach(&hub), attach(&hub));
+        send(&oracle, &hand, 0..2);
+        let other = thread::spawn({
+            let a = a.clone();
+            move || a.cancel()
+        });
+        b.cancel();
+        other.join().unwrap();
+        nothing_left(&oracle);
+        assert_eq!((a.finish(), b.finish()), (vec![], vec![]));
+    });
+}
+
+#[test]
+fn the_last_goes_while_items_come() {
+    model("hub: the_last_goes_while_items_come", || {
+        let (oracle, hub, hand) = by_hand(plan(2, Vacancy::Cancel));
+        let a = attach(&hub);
+        a.request(1);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 0..2)
+        });
+        a.cancel();
+        other.join().unwrap();
+        nothing_left(&oracle);
+        let log = a.finish();
+        assert!(log.is_empty() || log == [Item(0)], "{log:?}");
+    });
+}
+
+/// One of two goes while items come: the other misses nothing, and upstream is asked again.
+#[test]
+fn one_goes_while_items_come() {
+    model("hub: one_goes_while_items_come", || {
+        let (oracle, hub, hand) = by_hand(plan(1, Vacancy::Cancel));
+        let (a, b) = (attach(&hub), attach(&hub));
+        a.request(9);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 0..2)
+        });
+        b.cancel();
+        other.join().unwrap();
+        assert_eq!(items(&a.finish()), [0, 1]);
+        assert_eq!(b.finish(), []);
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn the_last_goes_while_upstream_is_subscribed_to() {
+    model("hub: the_last_goes_while_upstream_is_subscribed_to", || {
+        let (oracle, start, hand) = (Oracle::new(), Start::default(), Hand::default());
+        let hub = Hub::new(plan(1, Vacancy::Cancel));
+        let source = Source::Hand(oracle.alive(), hand.clone());
+        let begin = start.clone();
+        hub.on_quorum(move |hub| {
+            begin.set(move || source.subscribe(hub.distributor(ToAll)));
+        });
+        let a = attach(&hub);
+        let other = thread::spawn(move || start.go());
+        a.cancel();
+        other.join().unwrap();
+        nothing_left(&oracle);
+        assert_eq!(a.finish(), []);
+    });
+}
+
+/// What is queued for the last one that goes, and what comes while nobody is there, is for the
+/// next.
+#[test]
+fn nobody_is_there_while_items_come() {
+    model("hub: nobody_is_there_while_items_come", || {
+        let (oracle, hub, hand) = by_hand(plan(2, Vacancy::Pause));
+        let a = attach(&hub);
+        a.request(1);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 0..2)
+        });
+        a.cancel();
+        other.join().unwrap();
+        let b = attach(&hub);
+        b.request(9);
+        send(&oracle, &hand, 2..4);
+        let mut all = items(&a.finish());
+        all.extend(items(&b.finish()));
+        assert_eq!(all, [0, 1, 2, 3]);
+        hub.orphan();
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn the_next_comes_while_the_last_goes() {
+    model("hub: the_next_comes_while_the_last_goes", || {
+        let (oracle, hub, hand) = by_hand(plan(2, Vacancy::Pause));
+        let a = attach(&hub);
+        send(&oracle, &hand, 0..2);
+        let other = thread::spawn({
+            let a = a.clone();
+            move || a.cancel()
+        });
+        let b = attach(&hub);
+        b.request(9);
+        other.join().unwrap();
+        send(&oracle, &hand, 2..4);
+        let got = items(&b.finish());
+        assert!([&[0, 1, 2, 3][..], &[2, 3]].contains(&&*got), "{got:?}");
+        assert_eq!(a.finish(), []);
+        hub.orphan();
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn the_next_comes_while_an_item_does() {
+    model("hub: the_next_comes_while_an_item_does", || {
+        let (oracle, hub, hand) = by_hand(plan(2, Vacancy::Pause));
+        attach(&hub).cancel();
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 0..2)
+        });
+        let b = attach(&hub);
+        b.request(9);
+        other.join().unwrap();
+        send(&oracle, &hand, 2..3);
+        assert_eq!(items(&b.finish()), [0, 1, 2]);
+        hub.orphan();
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn upstream_goes_on_while_nobody_is_there() {
+    model("hub: upstream_goes_on_while_nobody_is_there", || {
+        let (oracle, hub, hand) = by_hand(plan(1, Vacancy::Drop));
+        let a = attach(&hub);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 0..3)
+        });
+        a.cancel();
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 1, "the source: what was sent is dropped, and it goes on");
+        let b = attach(&hub);
+        b.request(9);
+        send(&oracle, &hand, 3..5);
+        assert_eq!(a.finish(), []);
+        assert_eq!(items(&b.finish()), [3, 4]);
+        hub.orphan();
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn grace_ends_while_somebody_comes() {
+    model("hub: grace_ends_while_somebody_comes", || {
+        let grace = Arc::new(Mutex::new(None::<Grace>));
+        let begin = grace.clone();
+        let vacancy = Vacancy::Grace(Arc::new(move |grace| {
+            let before = lock(&begin).replace(grace);
+            drop(before);
+        }));
+        let (oracle, hub, hand) = by_hand(plan(1, vacancy));
+        attach(&hub).cancel();
+        let held = lock(&grace).take().expect("nobody is there");
+        let other = thread::spawn(move || drop(held));
+        let b = attach(&hub);
+        b.request(9);
+        other.join().unwrap();
+        send(&oracle, &hand, 0..2);
+        let log = b.finish();
+        assert!(log == [OVER] || log == numbers(0..2), "{log:?}");
+        drop(lock(&grace).take());
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn who_comes_late_gets_the_last_and_what_follows() {
+    model("hub: who_comes_late_gets_the_last_and_what_follows", || {
+        let mut plan = plan(2, Vacancy::Cancel);
+        plan.replay = Some(Replay {
+            items: NonZeroUsize::new(1).unwrap(),
+            keep: |token: &Token| keep(token.clone()),
+        });
+        let (oracle, hub, hand) = by_hand(plan);
+        let a = attach(&hub);
+        a.request(9);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 0..2)
+        });
+        let b = attach(&hub);
+        b.request(9);
+        other.join().unwrap();
+        send(&oracle, &hand, 2..3);
+        assert_eq!(items(&a.finish()), [0, 1, 2]);
+        let got = items(&b.finish());
+        assert!([&[0, 1, 2][..], &[1, 2]].contains(&&*got), "{got:?}");
+        nothing_left(&oracle);
+    });
+}
+
+/// Somebody hosts an outlet while the last of the others goes: upstream is connected to once.
+#[test]
+fn the_quorum_is_there_once() {
+    model("hub: the_quorum_is_there_once", || {
+        let (oracle, connects) = (Oracle::new(), Arc::new(Mutex::new(0)));
+        let mut plan = plan(1, Vacancy::Close);
+        plan.quorum = 0;
+        let hub = Hub::new(plan);
+        let (items_, count) = (oracle.items(0..1), connects.clone());
+        hub.on_quorum(move |hub| {
+            *lock(&count) += 1;
+            Source::Items(items_).subscribe(hub.distributor(ToAll));
+        });
+        let (a, b) = (hub.open(), hub.open());
+        drop(hub);
+        let other = thread::spawn(move || drop(b));
+        let a = host(a);
+        a.request(9);
+        other.join().unwrap();
+        assert_eq!(a.finish(), [Item(0), Complete]);
+        assert_eq!(*lock(&connects), 1);
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn all_go_before_the_quorum() {
+    model("hub: all_go_before_the_quorum", || {
+        let oracle = Oracle::new();
+        let mut plan = plan(1, Vacancy::Close);
+        plan.quorum = 0;
+        let hub = Hub::new(plan);
+        let items = oracle.items(0..1);
+        hub.on_quorum(move |hub| Source::Items(items).subscribe(hub.distributor(ToAll)));
+        let (a, b) = (hub.open(), hub.open());
+        drop(hub);
+        let other = thread::spawn(move || drop(b));
+        drop(a);
+        other.join().unwrap();
+        nothing_left(&oracle);
+    });
+}
+
+/// The one that is slow goes; the other waits for nobody.
+#[test]
+fn the_slow_one_is_let_go_while_it_takes() {
+    model("hub: the_slow_one_is_let_go_while_it_takes", || {
+        let mut plan = plan(1, Vacancy::Cancel);
+        plan.slow = Slow::Disconnect;
+        let (oracle, hub, hand) = by_hand(plan);
+        let (a, b) = (attach(&hub), attach(&hub));
+        a.request(9);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 0..3)
+        });
+        b.request(2);
+        other.join().unwrap();
+        assert_eq!(items(&a.finish()), [0, 1, 2]);
+        let log = b.finish();
+        let slow = || Signal::Fault(Fault::TooSlow { capacity: 1 }.to_string());
+        let possible = [
+            vec![slow()],
+            vec![Item(0), slow()],
+            vec![Item(0), Item(1)],
+            vec![Item(0), Item(1), slow()],
+        ];
+        assert!(possible.contains(&log), "{log:?}");
+        nothing_left(&oracle);
+    });
+}
+
+/// Odd numbers to one, even numbers to the other.
+struct Parity([Place; 2]);
+
+impl Route<Token, Error> for Parity {
+    fn item(&mut self, item: Token, seats: &mut Seats<Token, Error>) -> Option<Token> {
+        seats.send(self.0[item.0 as usize % 2], item)
+    }
+}
+
+fn parted(oracle: &Oracle, capacity: usize) -> (Hand, [Outlet<Token, Error>; 2]) {
+    let hand = Hand::default();
+    let mut plan = plan(capacity, Vacancy::Close);
+    plan.spread = Spread::ToOne;
+    plan.quorum = 0;
+    let hub = Hub::new(plan);
+    let outlets = [hub.open(), hub.open()];
+    let route = Parity([outlets[0].place(), outlets[1].place()]);
+    let source = Source::Hand(oracle.alive(), hand.clone());
+    hub.on_quorum(move |hub| source.subscribe(hub.distributor(route)));
+    (hand, outlets)
+}
+
+#[test]
+fn each_item_goes_to_one_of_two_that_take() {
+    model("hub: each_item_goes_to_one_of_two_that_take", || {
+        let oracle = Oracle::new();
+        let (hand, [even, odd]) = parted(&oracle, 1);
+        let (even, odd) = (host(even), host(odd));
+        even.request(9);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 0..3)
+        });
+        odd.request(9);
+        other.join().unwrap();
+        assert_eq!(items(&even.finish()), [0, 2]);
+        assert_eq!(items(&odd.finish()), [1]);
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn one_of_two_goes_and_its_items_are_dropped() {
+    model("hub: one_of_two_goes_and_its_items_are_dropped", || {
+        let oracle = Oracle::new();
+        let (hand, [even, odd]) = parted(&oracle, 2);
+        let (even, odd) = (host(even), host(odd));
+        even.request(9);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 0..3)
+        });
+        odd.cancel();
+        other.join().unwrap();
+        send(&oracle, &hand, 3..7);
+        assert_eq!(items(&even.finish()), [0, 2, 4, 6]);
+        assert_eq!(odd.finish(), []);
+        nothing_left(&oracle);
+    });
+}
+
+/// However the items fall, and however the batches of the accounts, upstream is asked again.
+#[test]
+fn nobody_waits_for_accounts_that_lag() {
+    model("hub: nobody_waits_for_accounts_that_lag", || {
+        const ITEMS: u32 = 9;
+        // The model checker counts the steps of an execution, and there is but one.
+        let step = if cfg!(millstream_loom) { 200 } else { 1 };
+        for capacity in [1, 2, 4, 5] {
+            for pattern in (0..1_u32 << ITEMS).step_by(step) {
+                let oracle = Oracle::new();
+                let (hand, [even, odd]) = parted(&oracle, capacity);
+                let (even, odd) = (host(even), host(odd));
+                even.request(99);
+                odd.request(99);
+                for n in 0..ITEMS {
+                    hand.send(Token(2 * n + (pattern >> n & 1), oracle.alive()));
+                }
+                let got = even.finish().len() + odd.finish().len();
+                assert_eq!(got as u32, ITEMS, "capacity {capacity}, pattern {pattern:b}");
+                nothing_left(&oracle);
+            }
+        }
+    });
+}
+
+/// Each number opens an outlet of its own, which is put out.
+struct Own(Arc<Mutex<Vec<Outlet<Token, Error>>>>);
+
+impl Route<Token, Error> for Own {
+    fn item(&mut self, item: Token, seats: &mut Seats<Token, Error>) -> Option<Token> {
+        let outlet = seats.open();
+        let place = outlet.place();
+        lock(&self.0).push(outlet);
+        seats.send(place, item)
+    }
+}
+
+#[test]
+fn an_outlet_is_hosted_while_the_end_comes() {
+    model("hub: an_outlet_is_hosted_while_the_end_comes", || {
+        let (oracle, hand) = (Oracle::new(), Hand::default());
+        let outlets = Arc::new(Mutex::new(Vec::new()));
+        let mut plan = plan(2, Vacancy::Drop);
+        plan.spread = Spread::ToOne;
+        let hub = Hub::new(plan);
+        let (route, source) = (Own(outlets.clone()), Source::Hand(oracle.alive(), hand.clone()));
+        hub.on_quorum(move |hub| source.subscribe(hub.distributor(route)));
+        hub.connect();
+        send(&oracle, &hand, 0..1);
+        let outlet = lock(&outlets).pop().expect("an outlet for the item");
+        let other = thread::spawn(move || hand.complete());
+        let a = host(outlet);
+        a.request(9);
+        other.join().unwrap();
+        assert_eq!(a.finish(), [Item(0), Complete]);
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn an_outlet_is_hosted_while_the_source_goes_away() {
+    model("hub: an_outlet_is_hosted_while_the_source_goes_away", || {
+        let (oracle, start) = (Oracle::new(), Start::default());
+        let mut plan = plan(2, Vacancy::Close);
+        plan.quorum = 0;
+        let hub = Hub::new(plan);
+        let source = Source::Deaf(oracle.alive(), start.clone());
+        hub.on_quorum(move |hub| source.subscribe(hub.distributor(ToAll)));
+        let a = hub.open();
+        hub.connect();
+        let other = thread::spawn(move || start.go());
+        let a = host(a);
+        other.join().unwrap();
+        assert_eq!(a.finish(), [Signal::Fault(Fault::SourceDropped.to_string())]);
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn a_quorum_races_connecting() {
+    model("hub: a_quorum_races_connecting", || {
+        let oracle = Oracle::new();
+        let hub = Hub::new(plan(2, Vacancy::Pause));
+        let items_ = oracle.items(0..2);
+        hub.on_quorum(move |hub| Source::Items(items_).subscribe(hub.distributor(ToAll)));
+        let other = thread::spawn({
+            let hub = hub.clone();
+            move || hub.connect()
+        });
+        let a = attach(&hub);
+        a.request(9);
+        other.join().unwrap();
+        assert_eq!(a.finish(), [Item(0), Item(1), Complete]);
+        nothing_left(&oracle);
+    });
+}
+
+/// A subscriber that is asked for nothing does not keep what it was told of.
+#[test]
+fn all_handles_go_while_the_last_does() {
+    model("hub: all_handles_go_while_the_last_does", || {
+        let (oracle, hub, hand) = by_hand(plan(1, Vacancy::Pause));
+        let a = attach(&hub);
+        send(&oracle, &hand, 0..1);
+        let other = thread::spawn({
+            let a = a.clone();
+            move || a.cancel()
+        });
+        hub.orphan();
+        other.join().unwrap();
+        nothing_left(&oracle);
+        assert_eq!(a.finish(), []);
+    });
+}
