@@ -1,6 +1,6 @@
 //! [`Publisher`], and [`Processor`] as a bound.
 
-use crate::{NeverPull, Pull, Subscriber};
+use crate::{Context, NeverPull, Pull, Subscriber};
 
 /// A blueprint of a stream: lazy, and used up by subscribing to it.
 ///
@@ -68,11 +68,16 @@ pub trait Publisher: Send + Sized + 'static {
     fn subscribe<S: Subscriber<Self::Item, Self::Error>>(self, subscriber: S);
 
     /// The same stream as something to pull from, where the publisher is synchronous: a stage
-    /// with several upstreams can then hold it in place instead of subscribing to it.
+    /// with several upstreams can then hold it in place instead of subscribing to it. `context` is
+    /// that of whoever pulls, as a subscriber would tell it.
     ///
     /// # Errors
     /// The publisher itself, where it can only push.
-    fn into_pull(self) -> Result<impl Pull<Item = Self::Item, Error = Self::Error>, Self> {
+    fn into_pull(
+        self,
+        context: Context,
+    ) -> Result<impl Pull<Item = Self::Item, Error = Self::Error>, Self> {
+        let _ = context;
         Err::<NeverPull<Self::Item, Self::Error>, Self>(self)
     }
 }

@@ -1,6 +1,6 @@
 //! Two kinds of publisher under one type, for sequences whose sources differ.
 
-use millstream_core::{Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 
 use crate::fault::MapErr;
 use crate::shape::stage::Stage;
@@ -57,13 +57,18 @@ where
             Same::Second(second) => second.subscribe(subscriber),
         }
     }
-    fn into_pull(self) -> Result<impl Pull<Item = A::Item, Error = A::Error>, Self> {
+    fn into_pull(
+        self,
+        context: Context,
+    ) -> Result<impl Pull<Item = A::Item, Error = A::Error>, Self> {
         if !Self::PULLS {
             return Err(self);
         }
         match self {
-            Same::First(first) => first.into_pull().map(Same::First).map_err(Same::First),
-            Same::Second(second) => second.into_pull().map(Same::Second).map_err(Same::Second),
+            Same::First(first) => first.into_pull(context).map(Same::First).map_err(Same::First),
+            Same::Second(second) => {
+                second.into_pull(context).map(Same::Second).map_err(Same::Second)
+            }
         }
     }
 }

@@ -229,6 +229,38 @@ fn items_discarded_above_a_relay_are_handed_over_below_it() {
 }
 
 #[test]
+fn items_discarded_in_a_publisher_that_is_pulled_in_place_are_handed_over() {
+    let mint = Mint::new();
+    let even = |mint: &Mint| script(mint, 0, 5, Complete).filter(|i| i.0 % 2 == 0);
+    let (sender, looks) = channel();
+    let hook = move |i: Item| sender.send(i.0).unwrap();
+    let all = even(&mint).zip(millstream::from_iter(1..).map_err(|never| match never {}), 2);
+    let all = all.map(|(i, _)| i).on_discard(hook.clone());
+    let probe = Probe::new().asking(More::UNBOUNDED).on(all);
+    assert_eq!(probe.take(), next_then([2, 4], Told::Complete));
+    assert_eq!(seen(&looks), [1, 3, 5], "by zip");
+
+    let (own, outer) = (mint.clone(), script(&mint, 10, 2, Complete));
+    let inner = outer.concat_map(move |_| even(&own)).on_discard(hook.clone());
+    let probe = Probe::new().asking(More::UNBOUNDED).on(inner);
+    assert_eq!(probe.take(), next_then([2, 4, 2, 4], Told::Complete));
+    assert_eq!(seen(&looks), [1, 3, 5, 1, 3, 5], "by concat_map");
+
+    let merged = even(&mint).on_discard(hook.clone()).merge(even(&mint), 2);
+    let probe = Probe::new().asking(More::UNBOUNDED).on(merged);
+    probe.take();
+    assert_eq!(seen(&looks), [1, 3, 5], "above the stage that pulls, for what is above it");
+
+    let held = script(&mint, 0, 5, Never).skip_last(3).merge(script(&mint, 0, 0, Never), 2);
+    let probe = Probe::new().on(held.on_discard(hook));
+    probe.request(2);
+    assert_eq!(probe.take(), next([1, 2]));
+    probe.cancel();
+    assert_eq!(seen(&looks), [3, 4, 5], "what a pulled stage holds");
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
 fn the_nearest_name_below_a_panic_is_told() {
     let broken = millstream::from_iter(0..3)
         .named("source")

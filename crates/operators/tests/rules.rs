@@ -174,7 +174,7 @@ rules_for! {
         let mut items = of(n);
         millstream::from_fn(move || items.next())
     });
-    from_pull: rules::publisher(|n| millstream::from_pull(millstream::just(n).into_pull().expect("it pulls")))
+    from_pull: rules::publisher(|n| millstream::from_pull(millstream::just(n).into_pull(Default::default()).expect("it pulls")))
         .gives(|_| 1);
     from_reader: rules::publisher(|n| millstream::from_reader(std::io::Cursor::new(vec![0; n as usize]), 1));
     lines: rules::publisher(|n| millstream::lines(std::io::Cursor::new("line\n".repeat(n as usize))));

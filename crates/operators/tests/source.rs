@@ -153,7 +153,9 @@ fn from_pull_pulls_once_per_unit_of_demand() {
 #[test]
 fn from_pull_can_be_pulled() {
     let (_, count) = counter();
-    let Ok(mut pull) = millstream::from_pull(Recorded { left: 1, pulls: count }).into_pull() else {
+    let Ok(mut pull) =
+        millstream::from_pull(Recorded { left: 1, pulls: count }).into_pull(Default::default())
+    else {
         panic!("it says that it pulls");
     };
     assert_eq!((pull.pull(), pull.pull()), (Pulled::Item(0), Pulled::Error("dry")));
@@ -273,7 +275,7 @@ fn a_deferred_pull_calls_the_function_when_it_is_pulled() {
         count.fetch_add(1, Ordering::Relaxed);
         millstream::just(1)
     });
-    let Ok(mut pull) = deferred.into_pull() else { panic!("`just` pulls") };
+    let Ok(mut pull) = deferred.into_pull(Default::default()) else { panic!("`just` pulls") };
     assert_eq!(calls.load(Ordering::Relaxed), 0);
     assert_eq!((pull.pull(), pull.pull()), (Pulled::Item(1), Pulled::Complete));
     assert_eq!(calls.load(Ordering::Relaxed), 1);

@@ -29,7 +29,7 @@ rows! {
         |_items| [1, 2, 3], |options| options.keeps_faults();
     from_pull: |source| {
             let item = source.ledger().token(1);
-            millstream::from_pull(millstream::just(item).into_pull().expect("it can be pulled"))
+            millstream::from_pull(millstream::just(item).into_pull(Default::default()).expect("it can be pulled"))
         },
         |_items| [1], |options| options.keeps_faults();
     from_reader: |_source| millstream::from_reader(Cursor::new(vec![1, 2, 3, 4, 5]), 2),

@@ -335,7 +335,9 @@ fn a_panic_in_any_closure_is_a_fault_at_the_end() {
 /// What a publisher gives when it is pulled.
 fn pulled<P: Publisher<Error: std::fmt::Debug>>(publisher: P) -> Vec<P::Item> {
     const { assert!(P::PULLS) }
-    let Ok(mut pull) = publisher.into_pull() else { panic!("it says that it pulls") };
+    let Ok(mut pull) = publisher.into_pull(Default::default()) else {
+        panic!("it says that it pulls")
+    };
     let mut items = Vec::new();
     loop {
         match pull.pull() {
@@ -419,7 +421,9 @@ fn an_error_that_is_pulled_is_the_error_that_is_pushed() {
         || millstream::range(0..3).try_map(|n| if n == 2 { Err("no") } else { Ok(n) }).take_last(1);
     let pushed = failing().collect::<Vec<_>>().block().unwrap_err();
     assert!(matches!(pushed, Failure::Error("no")));
-    let Ok(mut pull) = failing().into_pull() else { panic!("it says that it pulls") };
+    let Ok(mut pull) = failing().into_pull(Default::default()) else {
+        panic!("it says that it pulls")
+    };
     let pulled = loop {
         match pull.pull() {
             Pulled::Skipped => {}

@@ -33,7 +33,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use millstream_core::{Demand, Fault, More, Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Context, Demand, Fault, More, Publisher, Pull, Pulled, Subscriber};
 
 use crate::probe::{Answer, Behaviour, Event, Faulted, Place, Probe, ProbeHandle};
 use crate::scripted::{Script, ScriptedPublisher};
@@ -134,7 +134,7 @@ impl<const PULLS: bool> Publisher for Source<PULLS> {
         publisher.subscribe(subscriber);
     }
 
-    fn into_pull(self) -> Result<impl Pull<Item = Token, Error = TestError>, Self> {
+    fn into_pull(self, _: Context) -> Result<impl Pull<Item = Token, Error = TestError>, Self> {
         // A fault cannot be pulled.
         if !PULLS || matches!(self.ending, Ending::Breaks(_)) {
             return Err(self);
@@ -448,7 +448,7 @@ impl<B> Sweep<'_, B> {
             if !by_pull {
                 return publisher.subscribe(probe);
             }
-            match publisher.into_pull() {
+            match publisher.into_pull(Context::default()) {
                 Ok(pull) => ScriptedPublisher::pulling(pull).subscribe(probe),
                 Err(publisher) => publisher.subscribe(probe),
             }

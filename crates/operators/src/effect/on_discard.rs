@@ -26,10 +26,9 @@ use crate::shape::stage::{Emit, ItemStep, NoBooks};
 /// # Cancellation
 /// As downstream; items that stages upstream hold are handed over too.
 /// # Bounds
-/// Holds nothing. Its publisher is not pulled in place. Items discarded inside of a publisher that a
-/// stage upstream holds in place (`concat_map`) are dropped without a report, and so is the one item
-/// that a source gave to find out whether it was over. A function that panics while another
-/// panic unwinds aborts the process, as any destructor does.
+/// Holds nothing. The one item that a source gave to find out whether it was over is its own, and
+/// dropped without a report. A function that panics while another panic unwinds aborts the
+/// process, as any destructor does.
 ///
 /// # Examples
 /// ```
@@ -70,7 +69,6 @@ where
 {
     type Item = T;
     type Books<E: Send + 'static> = NoBooks;
-    const PULLS: bool = false;
 
     #[inline]
     fn next<E>(&mut self, item: T) -> Emit<T, T, E> {

@@ -35,8 +35,7 @@ use crate::shape::pump::{Expand, Pump};
 /// each stretch of 1024 items; the answer [`More::CANCEL`] works at once.
 /// # Bounds
 /// Holds one inner publisher and no items. An inner publisher that is synchronous
-/// ([`Publisher::PULLS`]) is held in place, without an allocation; discarded items inside of it
-/// are dropped without a report.
+/// ([`Publisher::PULLS`]) is held in place, without an allocation.
 ///
 /// # Examples
 /// ```
@@ -73,7 +72,8 @@ where
     fn subscribe<S: Subscriber<Q::Item, P::Error>>(self, subscriber: S) {
         let ConcatMap { upstream, mut f } = self;
         if Q::PULLS {
-            let flatten = Flatten::new(move |item| match f(item).into_pull() {
+            let context = subscriber.context();
+            let flatten = Flatten::new(move |item| match f(item).into_pull(context.clone()) {
                 Ok(inner) => inner,
                 Err(_) => unreachable!("a publisher that says `PULLS` can be pulled"),
             });

@@ -83,7 +83,7 @@ pub(crate) fn feed<P: Publisher>(
     bell: Bell,
     context: &Context,
 ) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
-    match publisher.into_pull() {
+    match publisher.into_pull(context.clone()) {
         Ok(pull) => Feed::Pulled(pull),
         Err(publisher) => {
             let (inlet, outlet) = lane(capacity, bell, context);

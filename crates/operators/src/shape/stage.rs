@@ -70,7 +70,7 @@ pub trait Step<T, E>: Send + 'static {
     const HOLDS: bool = false;
 
     /// Whether it works where its publisher is pulled instead of subscribed to: no demand and no
-    /// fault passes it there, and nobody is told of discarded items.
+    /// fault passes it there.
     const PULLS: bool = true;
 
     /// Somebody subscribes: called once, before anything else. A step that was never subscribed
@@ -396,12 +396,15 @@ where
         self.upstream.subscribe(StageSubscriber { step: self.step, downstream });
     }
 
-    fn into_pull(self) -> Result<impl Pull<Item = O::Item, Error = O::Error>, Self> {
+    fn into_pull(
+        self,
+        context: Context,
+    ) -> Result<impl Pull<Item = O::Item, Error = O::Error>, Self> {
         if !O::PULLS {
             return Err(self);
         }
-        match self.upstream.into_pull() {
-            Ok(producer) => Ok(StagePull { producer, step: self.step, phase: Phase::Fresh }),
+        match self.upstream.into_pull(self.step.context(context.clone())) {
+            Ok(producer) => Ok(StagePull::new(producer, self.step, &context)),
             Err(upstream) => Err(Stage { upstream, step: self.step }),
         }
     }
@@ -443,14 +446,15 @@ where
         self.upstream.subscribe(StageSubscriber { step: OfItems(self.step), downstream });
     }
 
-    fn into_pull(self) -> Result<impl Pull<Item = O::Item, Error = P::Error>, Self> {
+    fn into_pull(
+        self,
+        context: Context,
+    ) -> Result<impl Pull<Item = O::Item, Error = P::Error>, Self> {
         if !O::PULLS {
             return Err(self);
         }
-        match self.upstream.into_pull() {
-            Ok(producer) => {
-                Ok(StagePull { producer, step: OfItems(self.step), phase: Phase::Fresh })
-            }
+        match self.upstream.into_pull(self.step.context(context.clone())) {
+            Ok(producer) => Ok(StagePull::new(producer, OfItems(self.step), &context)),
             Err(upstream) => Err(ItemStage { upstream, step: self.step }),
         }
     }
@@ -753,9 +757,9 @@ impl<T: 'static, E, O: Step<T, E>> Drop for Tail<T, E, O> {
 }
 
 /// A stage over a source that is pulled: for stages that hold a whole publisher in place.
-struct StagePull<P, O> {
+struct StagePull<P: Pull, O: Step<P::Item, P::Error>> {
     producer: P,
-    step: O,
+    keeper: Keeper<P::Item, P::Error, O>,
     phase: Phase,
 }
 
@@ -776,36 +780,56 @@ where
     P: Pull,
     O: Step<P::Item, P::Error>,
 {
+    fn new(producer: P, step: O, context: &Context) -> StagePull<P, O> {
+        // Only asked where somebody may have to be told.
+        let discards =
+            if O::Books::KEPT { context.discards().clone() } else { Discards::default() };
+        let keeper = Keeper { step, books: O::Books::open(discards), marker: PhantomData };
+        StagePull { producer, keeper, phase: Phase::Fresh }
+    }
+
     fn digest(&mut self, pulled: Pulled<P::Item, P::Error>) -> Pulled<O::Item, O::Error> {
         match pulled {
-            Pulled::Item(item) => match self.step.next(item) {
+            Pulled::Item(item) => match self.keeper.step.next(item) {
                 Emit::Item(item) => Pulled::Item(item),
-                Emit::Skip(_) | Emit::Discard(_) | Emit::Keep | Emit::KeepAsking => Pulled::Skipped,
+                Emit::Skip(item) | Emit::Discard(item) => {
+                    self.keeper.discard(item);
+                    Pulled::Skipped
+                }
+                Emit::Keep | Emit::KeepAsking => Pulled::Skipped,
                 Emit::Last(item) => {
                     self.phase = Phase::Over;
                     Pulled::Item(item)
                 }
-                Emit::Stop(_) | Emit::Complete => Pulled::Complete,
-                Emit::Error(error) | Emit::Reject(_, error) => Pulled::Error(error),
+                Emit::Stop(item) => {
+                    self.keeper.discard(item);
+                    Pulled::Complete
+                }
+                Emit::Complete => Pulled::Complete,
+                Emit::Error(error) => Pulled::Error(error),
+                Emit::Reject(item, error) => {
+                    self.keeper.discard(item);
+                    Pulled::Error(error)
+                }
             },
             Pulled::Skipped => Pulled::Skipped,
             Pulled::Pending => Pulled::Pending,
             Pulled::Complete => {
                 self.phase = Phase::Tail;
-                self.step.complete()
+                self.keeper.step.complete()
             }
             Pulled::Error(error) => {
                 self.phase = Phase::Tail;
-                self.step.error(error)
+                self.keeper.step.error(error)
             }
         }
     }
 
     #[cold]
     fn begin(&mut self) -> Pulled<O::Item, O::Error> {
-        self.step.subscribed();
+        self.keeper.step.subscribed();
         // A step may be complete before the first item (`take(0)`).
-        if self.step.demand(More::NONE).is_cancel() {
+        if self.keeper.step.demand(More::NONE).is_cancel() {
             self.phase = Phase::Over;
             return Pulled::Complete;
         }
@@ -834,11 +858,11 @@ where
                     Pulled::Skipped => {}
                     other => return other,
                 },
-                Phase::First => match self.step.first() {
+                Phase::First => match self.keeper.step.first() {
                     Some(item) if O::HOLDS => return Pulled::Item(item),
                     _ => self.phase = Phase::Running,
                 },
-                Phase::Tail => return self.step.complete(),
+                Phase::Tail => return self.keeper.step.complete(),
                 Phase::Over => return Pulled::Complete,
             }
         }
@@ -851,7 +875,7 @@ where
                 pulled => self.digest(pulled),
             },
             Phase::Fresh | Phase::First => Pulled::Pending,
-            Phase::Tail => self.step.complete(),
+            Phase::Tail => self.keeper.step.complete(),
             Phase::Over => Pulled::Complete,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use millstream_core::{Publisher, Pull, Subscriber};
+use millstream_core::{Context, Publisher, Pull, Subscriber};
 
 use crate::source::broken::broken;
 use crate::source::late::late;
@@ -73,8 +73,11 @@ where
         }
     }
 
-    fn into_pull(self) -> Result<impl Pull<Item = P::Item, Error = P::Error>, Self> {
+    fn into_pull(
+        self,
+        context: Context,
+    ) -> Result<impl Pull<Item = P::Item, Error = P::Error>, Self> {
         // Not called here: a panic belongs to whoever pulls.
-        if P::PULLS { Ok(late(self.f, true)) } else { Err(self) }
+        if P::PULLS { Ok(late(self.f, context, true)) } else { Err(self) }
     }
 }

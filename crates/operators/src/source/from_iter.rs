@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use millstream_blocks::island::emit;
-use millstream_core::{Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 
 /// The items of an iterator, in order.
 ///
@@ -69,7 +69,7 @@ where
         emit(PullIter::new(self.iter), subscriber);
     }
 
-    fn into_pull(self) -> Result<impl Pull<Item = I::Item, Error = Infallible>, Self> {
+    fn into_pull(self, _: Context) -> Result<impl Pull<Item = I::Item, Error = Infallible>, Self> {
         Ok(PullIter::new(self.iter))
     }
 }

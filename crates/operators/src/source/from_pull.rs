@@ -3,7 +3,7 @@
 use std::fmt;
 
 use millstream_blocks::island::emit;
-use millstream_core::{Publisher, Pull, Subscriber};
+use millstream_core::{Context, Publisher, Pull, Subscriber};
 
 /// A publisher of anything that implements [`Pull`]: the library does the protocol.
 ///
@@ -76,7 +76,7 @@ impl<P: Pull> Publisher for FromPull<P> {
         emit(self.pull, subscriber);
     }
 
-    fn into_pull(self) -> Result<impl Pull<Item = P::Item, Error = P::Error>, Self> {
+    fn into_pull(self, _: Context) -> Result<impl Pull<Item = P::Item, Error = P::Error>, Self> {
         Ok::<_, Self>(self.pull)
     }
 }

@@ -1,6 +1,6 @@
 //! A source that is made when it is first needed.
 
-use millstream_core::{Publisher, Pull, Pulled};
+use millstream_core::{Context, Publisher, Pull, Pulled};
 
 /// A source that is made by its first pull.
 pub(crate) struct Late<M, Q> {
@@ -23,11 +23,13 @@ impl<M, Q> Late<M, Q> {
 }
 
 /// `f` as a source that is made by its first pull, or by its first look ahead where `eager`.
+/// `context` is that of whoever pulls.
 pub(crate) fn late<P: Publisher>(
     f: impl FnOnce() -> P + Send + 'static,
+    context: Context,
     eager: bool,
 ) -> impl Pull<Item = P::Item, Error = P::Error> {
-    Late { make: Some(move || f().into_pull().ok()), made: None, eager }
+    Late { make: Some(move || f().into_pull(context).ok()), made: None, eager }
 }
 
 impl<M, Q> Pull for Late<M, Q>

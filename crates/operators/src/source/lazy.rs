@@ -1,7 +1,7 @@
 //! `lazy`: a synchronous publisher that is made on the first request.
 
 use millstream_blocks::island::emit;
-use millstream_core::{Publisher, Pull, Subscriber};
+use millstream_core::{Context, Publisher, Pull, Subscriber};
 
 use crate::source::late::late;
 
@@ -74,10 +74,13 @@ where
     const PULLS: bool = true;
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
-        emit(late(self.f, false), subscriber);
+        emit(late(self.f, subscriber.context(), false), subscriber);
     }
 
-    fn into_pull(self) -> Result<impl Pull<Item = P::Item, Error = P::Error>, Self> {
-        Ok::<_, Self>(late(self.f, false))
+    fn into_pull(
+        self,
+        context: Context,
+    ) -> Result<impl Pull<Item = P::Item, Error = P::Error>, Self> {
+        Ok::<_, Self>(late(self.f, context, false))
     }
 }

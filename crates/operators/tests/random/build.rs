@@ -271,7 +271,7 @@ impl<P: Publisher> Publisher for ByPull<P> {
     type Error = P::Error;
 
     fn subscribe<S: millstream_core::Subscriber<P::Item, P::Error>>(self, subscriber: S) {
-        match self.0.into_pull() {
+        match self.0.into_pull(subscriber.context()) {
             Ok(pull) => millstream::from_pull(pull).subscribe(subscriber),
             Err(publisher) => publisher.subscribe(subscriber),
         }

@@ -78,7 +78,10 @@ impl Publisher for Script {
         emit(ScriptPull { script: self, sent: 0 }, subscriber);
     }
 
-    fn into_pull(self) -> Result<impl Pull<Item = Item, Error = &'static str>, Self> {
+    fn into_pull(
+        self,
+        _: millstream::Context,
+    ) -> Result<impl Pull<Item = Item, Error = &'static str>, Self> {
         Ok(ScriptPull { script: self, sent: 0 })
     }
 }
