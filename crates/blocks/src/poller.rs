@@ -22,6 +22,7 @@
 //!   after the waker is there. A look that finds an item needs no waker.
 //! * **To stop polling loses nothing**: what is queued stays queued, and the next call gives it.
 //! * **A fault does not wait** behind what is queued.
+//! * **The end needs no room**: whoever can take no item may ask for it [alone](Poller::poll_end).
 //! * **The source is dropped before the end is told**, and with the poller: that cancels
 //!   upstream. A panic in it is the end, as a fault.
 
@@ -43,6 +44,9 @@ const SKIPS: u32 = 1024;
 /// See the [module](self).
 pub struct Poller<P: Pull> {
     state: State<P>,
+    /// An item that was pulled to find out whether the source is over: given next.
+    ahead: Option<P::Item>,
+    started: bool,
     post: Arc<Post>,
 }
 
@@ -72,7 +76,7 @@ impl<P: Pull> Poller<P> {
             Ok(source) => State::Running(source),
             Err(payload) => State::Broken(Fault::Panicked(Panic::new(payload))),
         };
-        Poller { state, post }
+        Poller { state, ahead: None, started: false, post }
     }
 
     /// The next item, or the end, which is [`End::Completed`] from the second time on. Wakes
@@ -80,8 +84,9 @@ impl<P: Pull> Poller<P> {
     pub fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<P::Item, End<P::Error>>> {
         let looked = match &mut self.state {
             State::Running(source) => {
-                let post = &self.post;
-                catch_unwind(AssertUnwindSafe(|| look_twice(source, post, cx)))
+                self.started = true;
+                let (ahead, post) = (&mut self.ahead, &self.post);
+                catch_unwind(AssertUnwindSafe(|| look_twice(source, ahead, post, cx)))
             }
             State::Broken(_) | State::Over => Ok(Poll::Ready(Err(End::Completed))),
         };
@@ -91,6 +96,27 @@ impl<P: Pull> Poller<P> {
             Err(payload) => End::Fault(Fault::Panicked(Panic::new(payload))),
         };
         Poll::Ready(Err(self.over(end)))
+    }
+
+    /// The end, where there is no item before it. Wakes `cx` when it is there. For whoever has no
+    /// room for an item, and need not have it for the end.
+    pub fn poll_end(&mut self, cx: &mut task::Context<'_>) -> Poll<End<P::Error>> {
+        self.post.waker.register(cx.waker());
+        let looked = match &mut self.state {
+            State::Running(_) if self.post.is_broken() => Ok(Some(End::Completed)),
+            State::Running(source) if self.ahead.is_none() => {
+                let (ahead, started) = (&mut self.ahead, self.started);
+                catch_unwind(AssertUnwindSafe(|| look_ahead(source, ahead, started)))
+            }
+            State::Broken(_) => Ok(Some(End::Completed)),
+            State::Running(_) | State::Over => Ok(None),
+        };
+        let end = match looked {
+            Ok(Some(end)) => end,
+            Ok(None) => return Poll::Pending,
+            Err(payload) => End::Fault(Fault::Panicked(Panic::new(payload))),
+        };
+        Poll::Ready(self.over(end))
     }
 
     /// The fault that broke the stream, if one did, without a look at the items; it is the end.
@@ -112,7 +138,7 @@ impl<P: Pull> Poller<P> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Running(source) => {
                 let end = self.post.take().map_or(end, End::Fault);
-                without_source(source, end)
+                without_source((self.ahead.take(), source), end)
             }
             State::Broken(fault) => End::Fault(fault),
             State::Over => end,
@@ -137,7 +163,12 @@ impl<P: Pull> Poller<P> {
 
 type Looked<P> = Poll<Result<<P as Pull>::Item, End<<P as Pull>::Error>>>;
 
-fn look_twice<P: Pull>(source: &mut P, post: &Post, cx: &mut task::Context<'_>) -> Looked<P> {
+fn look_twice<P: Pull>(
+    source: &mut P,
+    ahead: &mut Option<P::Item>,
+    post: &Post,
+    cx: &mut task::Context<'_>,
+) -> Looked<P> {
     for registered in [false, true] {
         if registered {
             post.waker.register(cx.waker());
@@ -145,6 +176,9 @@ fn look_twice<P: Pull>(source: &mut P, post: &Post, cx: &mut task::Context<'_>) 
         if post.is_broken() {
             // Which fault, the end says.
             return Poll::Ready(Err(End::Completed));
+        }
+        if let Some(item) = ahead.take() {
+            return Poll::Ready(Ok(item));
         }
         let mut skips = SKIPS;
         loop {
@@ -162,6 +196,22 @@ fn look_twice<P: Pull>(source: &mut P, post: &Post, cx: &mut task::Context<'_>) 
         }
     }
     Poll::Pending
+}
+
+fn look_ahead<P: Pull>(
+    source: &mut P,
+    ahead: &mut Option<P::Item>,
+    started: bool,
+) -> Option<End<P::Error>> {
+    match source.look_ahead(started) {
+        Pulled::Complete => Some(End::Completed),
+        Pulled::Error(error) => Some(End::Failed(error)),
+        Pulled::Item(item) => {
+            *ahead = Some(item);
+            None
+        }
+        Pulled::Pending | Pulled::Skipped => None,
+    }
 }
 
 impl<P: Pull> fmt::Debug for Poller<P> {

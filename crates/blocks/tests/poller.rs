@@ -209,6 +209,96 @@ fn a_fault_is_seen_without_a_look_at_the_items() {
     });
 }
 
+/// Whoever has no room for an item is told the end, and loses no item.
+struct Full {
+    poller: Poller<Outlet<Token, Error>>,
+    told: Arc<OnceLock<Signal>>,
+}
+
+impl Future for Full {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Poll::Ready(end) = self.poller.poll_end(cx) else { return Poll::Pending };
+        self.told.set(signal(end)).unwrap();
+        Poll::Ready(())
+    }
+}
+
+#[test]
+fn the_end_races_whoever_has_no_room() {
+    model("poller: the_end_races_whoever_has_no_room", || {
+        let oracle = Oracle::new();
+        let (hand, poller) = by_hand(&oracle, 1);
+        let other = beside(&oracle, move |_| hand.complete());
+        let told = Arc::new(OnceLock::new());
+        Runner::new(Full { poller, told: told.clone() }).run();
+        other.join().unwrap();
+        assert_eq!(told.get(), Some(&Complete));
+        assert_eq!(oracle.count(), 0);
+    });
+}
+
+#[test]
+fn a_fault_races_whoever_has_no_room() {
+    model("poller: a_fault_races_whoever_has_no_room", || {
+        let oracle = Oracle::new();
+        let (mut inlet, poller) = open(2);
+        let other = beside(&oracle, move |oracle| {
+            assert_eq!(inlet.on_next(Token(0, oracle.alive())), More::NONE);
+            drop(inlet);
+        });
+        let told = Arc::new(OnceLock::new());
+        Runner::new(Full { poller, told: told.clone() }).run();
+        other.join().unwrap();
+        assert_eq!(told.get(), Some(&dropped()));
+        assert_eq!(oracle.count(), 0);
+    });
+}
+
+#[test]
+fn a_look_for_the_end_loses_no_item() {
+    model("poller: a_look_for_the_end_loses_no_item", || {
+        let oracle = Oracle::new();
+        let source = Ahead(oracle.items(0..2));
+        let mut poller = Poller::new(move |_, _| source);
+        let (_, waker) = waker();
+        let mut context = Context::from_waker(&waker);
+        for n in 0..2 {
+            // It holds the item that it saw, however often it is asked.
+            assert!(poller.poll_end(&mut context).is_pending());
+            assert!(poller.poll_end(&mut context).is_pending());
+            let Poll::Ready(Ok(item)) = poller.poll(&mut context) else { panic!("no item") };
+            assert_eq!(item.0, n);
+        }
+        assert!(matches!(poller.poll_end(&mut context), Poll::Ready(End::Completed)));
+        assert_eq!(oracle.count(), 0);
+        // One that is held when the poller goes, goes with it.
+        let source = Ahead(oracle.items(0..2));
+        let mut poller = Poller::new(move |_, _| source);
+        assert!(poller.poll_end(&mut context).is_pending());
+        assert_eq!(oracle.count(), 2, "the source and the item");
+        drop(poller);
+        assert_eq!(oracle.count(), 0);
+    });
+}
+
+/// Takes an item to find out whether it is over.
+struct Ahead(oracle::Items);
+
+impl Pull for Ahead {
+    type Item = Token;
+    type Error = Error;
+
+    fn pull(&mut self) -> Pulled<Token, Error> {
+        self.0.pull()
+    }
+
+    fn look_ahead(&mut self, _: bool) -> Pulled<Token, Error> {
+        self.0.pull()
+    }
+}
+
 /// Somebody polls and gives up; another takes over while the item comes.
 #[test]
 fn a_poll_given_up_loses_nothing() {
