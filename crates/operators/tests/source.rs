@@ -371,7 +371,10 @@ fn lines_end_at_either_line_end_and_the_last_needs_none() {
 #[test]
 fn a_line_that_is_not_text_is_an_error() {
     match millstream::lines(&b"ok\n\xff\n"[..]).collect::<Vec<_>>().block() {
-        Err(Failure::Error(error)) => assert_eq!(error.kind(), io::ErrorKind::InvalidData),
+        Err(Failure::Error(error)) => {
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            assert_eq!(error.to_string(), "line 2 is not UTF-8");
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -32,7 +32,9 @@ pub use from_reader::{FromReader, from_reader};
 pub use generate::{Generate, generate};
 pub use just::{Just, just};
 pub use lazy::{Lazy, lazy};
-pub use lines::{Lines, lines};
+#[cfg(any(feature = "futures", feature = "tokio"))]
+pub(crate) use lines::LineBuffer;
+pub use lines::{Lines, NotUtf8, lines};
 pub use pending::{Pending, pending};
 pub use range::range;
 pub use repeat_value::repeat_value;
