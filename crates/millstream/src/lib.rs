@@ -23,6 +23,8 @@
 //! | end it | an end of [`PublisherExt`], awaited or [blocked on](shape::end::Run::block) |
 //! | take items at your own pace | [`Subscriber`] and [`ActiveSubscriber`], or [`PublisherExt::cursor`] |
 //! | write a source | [`Pull`] and [`from_pull`] |
+//! | meet a future, a `Stream`, a channel, a reader | the sources and ends of [`edge`] |
+//! | write an asynchronous source or target | [`AsyncSource`], [`AsyncTarget`] |
 //! | write an operator | the [shapes](shape) |
 //! | store a stream in a field | [`BoxPublisher`], [`SharedPublisher`] |
 //!
@@ -31,9 +33,13 @@
 //! and is served there.
 //!
 //! # Features
-//! Both are off by default.
+//! All are off by default.
+//! * `futures`: bridges to `Stream`, `Sink` and the readers and writers of the `futures` crates, of
+//!   which it needs the small ones with the traits alone.
 //! * `tracing`: the operator `log`, and `trace_undelivered`.
-//! * `tokio`: a blocking end also refuses to run inside a tokio runtime.
+//! * `tokio`: a blocking end also refuses to run inside a tokio runtime; readers and writers of
+//!   tokio.
+//! * `tokio-sync`: also its channels.
 
 #![forbid(unsafe_code)]
 

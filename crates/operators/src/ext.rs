@@ -10,6 +10,7 @@ use millstream_executors::Executor;
 use crate::boundary::*;
 use crate::chunk::*;
 use crate::combine::*;
+use crate::edge::*;
 use crate::effect::*;
 use crate::either::Same;
 use crate::end::*;
@@ -17,6 +18,7 @@ use crate::fault::*;
 use crate::filter::*;
 use crate::flatten::*;
 use crate::limit::*;
+use crate::shape::delivery::Delivery;
 use crate::shape::end::Run;
 use crate::shape::stage::{ItemStage, Stage};
 use crate::source::from_iter;
@@ -1056,6 +1058,61 @@ pub trait PublisherExt: Publisher {
         H: FnOnce() + Send + 'static,
     {
         SubscribeWith::new(self, next, error, complete)
+    }
+
+    // ---- edge -----------------------------------------------------------------------------
+
+    /// The items into an asynchronous target of your own. See [`IntoTarget`].
+    #[doc(alias = "to", alias = "runWith", alias = "Sink.foreachAsync")]
+    fn into_target<A: AsyncTarget<Self::Item>>(self, target: A) -> IntoTarget<Self, A> {
+        Delivery::new(self, target)
+    }
+
+    /// The items as a `futures::Stream`; `capacity` of them are fetched ahead. See [`IntoStream`].
+    #[cfg(feature = "futures")]
+    #[doc(alias = "toStream", alias = "asPublisher", alias = "blockingStream")]
+    #[track_caller]
+    fn into_stream(self, capacity: usize) -> IntoStream<Self> {
+        IntoStream::new(self, capacity)
+    }
+
+    /// The items into a `futures::Sink`, as fast as it is ready. See [`Forward`].
+    #[cfg(feature = "futures")]
+    #[doc(alias = "to", alias = "send_all", alias = "Sink")]
+    fn forward<Si>(self, sink: Si) -> Forward<Self, Si>
+    where
+        Si: futures_sink::Sink<Self::Item, Error: Send + 'static> + Send + 'static,
+    {
+        Delivery::new(self, SinkTarget::new(sink))
+    }
+
+    /// Chunks of bytes into an asynchronous writer. See [`WriteTo`].
+    #[cfg(feature = "futures")]
+    #[doc(alias = "copy", alias = "FileIO.toPath")]
+    fn write_to<W>(self, writer: W) -> WriteTo<Self, W>
+    where
+        Self: Publisher<Item: AsRef<[u8]>>,
+        W: futures_io::AsyncWrite + Send + 'static,
+    {
+        Delivery::new(self, WriteTarget::new(writer))
+    }
+
+    /// Chunks of bytes into an asynchronous writer of tokio. See [`WriteToTokio`].
+    #[cfg(feature = "tokio")]
+    #[doc(alias = "copy", alias = "FileIO.toPath")]
+    fn write_to_tokio<W>(self, writer: W) -> WriteToTokio<Self, W>
+    where
+        Self: Publisher<Item: AsRef<[u8]>>,
+        W: tokio::io::AsyncWrite + Send + 'static,
+    {
+        Delivery::new(self, TokioWriteTarget::new(writer))
+    }
+
+    /// The items into a tokio channel, as it has room. See [`SendTo`].
+    #[cfg(feature = "tokio-sync")]
+    #[doc(alias = "mpsc", alias = "Sink.queue")]
+    fn send_to(self, sender: tokio::sync::mpsc::Sender<Self::Item>) -> SendTo<Self> {
+        Delivery::new(self, MpscTarget::new(sender))
     }
 
     // ---- box ------------------------------------------------------------------------------

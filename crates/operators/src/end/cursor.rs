@@ -88,6 +88,12 @@ impl<P: Publisher> Cursor<P> {
         }
     }
 
+    /// Whether the end was told.
+    #[cfg(feature = "futures")]
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.0, State::Over)
+    }
+
     /// The slot of the stream, which begins now if it has not.
     fn slot(&mut self) -> Option<&mut Slot<P::Item, P::Error>> {
         if let State::Lazy(_) = self.0

@@ -1,0 +1,82 @@
+//! `from_async_reader`: the bytes of an asynchronous reader.
+
+use std::io;
+
+use futures_io::AsyncRead;
+use millstream_core::{Publisher, Subscriber};
+use millstream_executors::Executor;
+
+use crate::edge::bytes::{Chunks, Futures};
+use crate::shape::polled::polled;
+
+/// The bytes of an asynchronous reader, in chunks of at most `chunk_size`. It is driven by a
+/// task of `executor`. With the feature `futures`; for readers of the other family see
+/// [`from_tokio_reader`](crate::edge::from_tokio_reader).
+///
+/// ```text
+/// read  ---5 bytes, 3 bytes, ---end
+/// down  ^--r2--[5]--[3]----r1---|
+/// ```
+///
+/// # Demand
+/// One read for each chunk asked for, and none without demand: what a read gives is a chunk,
+/// whether or not it is full. An interrupted read is repeated.
+/// # Completion
+/// When a read gives no bytes, which takes a unit of demand.
+/// # Errors
+/// As the reader. When the executor refuses or drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// # Cancellation
+/// The reader is dropped when the task runs next.
+/// # Bounds
+/// Holds the reader and a buffer of `chunk_size` bytes; each chunk is an allocation of what was
+/// read.
+/// # Panics
+/// When `chunk_size` is zero.
+///
+/// # Examples
+/// ```
+/// use millstream::executor::CurrentThread;
+/// use millstream::prelude::*;
+///
+/// let executor = CurrentThread::new();
+/// let chunks = millstream::from_async_reader(executor.handle(), &b"abcde"[..], 2);
+/// let chunks = executor.run_until(chunks.collect::<Vec<_>>())?;
+/// assert_eq!(chunks, [b"ab".to_vec(), b"cd".to_vec(), b"e".to_vec()]);
+/// # Ok::<(), millstream::Failure<std::io::Error>>(())
+/// ```
+#[doc(alias = "ReaderStream", alias = "FileIO", alias = "fromInputStream", alias = "bytes")]
+#[track_caller]
+pub fn from_async_reader<X, R>(executor: X, reader: R, chunk_size: usize) -> FromAsyncReader<X, R>
+where
+    X: Executor,
+    R: AsyncRead + Send + 'static,
+{
+    assert!(chunk_size > 0, "from_async_reader(_, _, 0): a chunk holds at least 1 byte");
+    FromAsyncReader { executor, reader, chunk_size }
+}
+
+/// The publisher of [`from_async_reader`].
+#[derive(Clone)]
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct FromAsyncReader<X, R> {
+    executor: X,
+    reader: R,
+    chunk_size: usize,
+}
+
+crate::opaque_debug::opaque_debug!(FromAsyncReader<X, R>, chunk_size);
+
+impl<X, R> Publisher for FromAsyncReader<X, R>
+where
+    X: Executor,
+    R: AsyncRead + Send + 'static,
+{
+    type Item = Vec<u8>;
+    type Error = io::Error;
+
+    fn subscribe<S: Subscriber<Vec<u8>, io::Error>>(self, subscriber: S) {
+        let FromAsyncReader { executor, reader, chunk_size } = self;
+        polled(&executor, Chunks::new(Futures(Box::pin(reader)), chunk_size), subscriber);
+    }
+}

@@ -1,0 +1,217 @@
+//! `into_stream`: a publisher as a `futures::Stream`.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::{FusedStream, Stream};
+use millstream_blocks::poller::Poller;
+use millstream_core::{End, Failure, Fault, Publisher, Pull};
+use millstream_executors::executor_thread;
+
+use crate::end::Cursor;
+use crate::shape::joined::{Feed, capacity, feed};
+
+/// The items as a [`Stream`] of `Result`, for code that polls:
+/// [`PublisherExt::into_stream`](crate::PublisherExt::into_stream). With the feature `futures`.
+///
+/// ```text
+///           into_stream(2)
+/// poll      p    p   p     p  p    p
+/// up    --1-2----3--------------|
+/// gives     Ok(1)  Ok(2)  Ok(3)  None
+/// ```
+///
+/// # Demand
+/// `capacity` when it is polled first, which subscribes; after that three quarters of it, each time
+/// as many items have been taken. So the publisher works ahead while nobody polls, as far as there
+/// is room. One that is synchronous from its source on is pulled in place, an item for each poll.
+/// # Completion
+/// `None`, behind what is queued, also for each poll after it.
+/// # Errors
+/// Once, as the last item, behind what is queued. A fault does not wait. Where the publisher has
+/// no errors of its own, [`or_panic`](IntoStream::or_panic) makes a stream of plain items.
+/// # Cancellation
+/// Dropping the stream cancels upstream and discards what is queued. Dropping the future of a
+/// `next()` loses nothing: an item that comes then is queued, and the next `next()` gives it.
+/// # Bounds
+/// `capacity` items. Four allocations when it is polled first; none per item.
+/// # Panics
+/// When `capacity` is zero.
+///
+/// # Examples
+/// ```
+/// use futures::TryStreamExt;
+/// use millstream::prelude::*;
+///
+/// # futures::executor::block_on(async {
+/// let stream = millstream::from_iter(1..=3).map(|n| n * n).into_stream(16);
+/// assert_eq!(stream.try_collect::<Vec<_>>().await?, [1, 4, 9]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// # }).unwrap();
+/// ```
+#[must_use = "streams are lazy: nothing runs before one is polled"]
+pub struct IntoStream<P: Publisher>(State<P>);
+
+enum State<P: Publisher> {
+    Lazy(P, NonZeroUsize),
+    Running(Box<dyn Items<P::Item, P::Error>>),
+    Over,
+}
+
+// The publisher is moved before it runs, never pinned.
+impl<P: Publisher> Unpin for IntoStream<P> {}
+
+impl<P: Publisher> IntoStream<P> {
+    #[track_caller]
+    pub(crate) fn new(publisher: P, n: usize) -> IntoStream<P> {
+        IntoStream(State::Lazy(publisher, capacity("into_stream(0)", n)))
+    }
+}
+
+impl<P: Publisher<Error = Infallible>> IntoStream<P> {
+    /// The items without `Result`, since there are no errors. Where the pipeline breaks, whoever
+    /// polls panics: with the panic of the pipeline, if that was why.
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use millstream::prelude::*;
+    ///
+    /// let stream = millstream::from_iter(1..=3).into_stream(1).or_panic();
+    /// assert_eq!(futures::executor::block_on(stream.collect::<Vec<_>>()), [1, 2, 3]);
+    /// ```
+    pub fn or_panic(self) -> OrPanic<P> {
+        OrPanic(self)
+    }
+}
+
+/// What is polled for items, whatever it is made of.
+trait Items<T, E>: Send {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<T, End<E>>>;
+
+    /// Whether an item is certain to come without anybody's doing.
+    fn holds(&self) -> bool;
+}
+
+impl<Q: Pull> Items<Q::Item, Q::Error> for Poller<Feed<Q>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Q::Item, End<Q::Error>>> {
+        Poller::poll(self, context)
+    }
+
+    fn holds(&self) -> bool {
+        // A source that is pulled may be at its end.
+        self.source().is_some_and(|feed| matches!(feed, Feed::Lane(outlet) if !outlet.is_empty()))
+    }
+}
+
+impl<P: Publisher> Stream for IntoStream<P> {
+    type Item = Result<P::Item, Failure<P::Error>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let _polled_by_an_executor = executor_thread::enter();
+        if let State::Lazy(..) = self.0
+            && let State::Lazy(publisher, capacity) = std::mem::replace(&mut self.0, State::Over)
+        {
+            self.0 = State::Running(Box::new(Poller::new(|bell, context| {
+                feed(publisher, capacity, bell.clone(), context)
+            })));
+        }
+        let State::Running(items) = &mut self.0 else { return Poll::Ready(None) };
+        let Poll::Ready(next) = items.poll(context) else { return Poll::Pending };
+        let end = match next {
+            Ok(item) => return Poll::Ready(Some(Ok(item))),
+            Err(end) => end,
+        };
+        self.0 = State::Over;
+        Poll::Ready(match end {
+            End::Completed | End::Cancelled => None,
+            End::Failed(error) => Some(Err(Failure::Error(error))),
+            End::Fault(fault) => Some(Err(Failure::Fault(fault))),
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match &self.0 {
+            State::Lazy(..) => (0, None),
+            // What is queued may yet give way to a fault, which is an item as well.
+            State::Running(items) => (usize::from(items.holds()), None),
+            State::Over => (0, Some(0)),
+        }
+    }
+}
+
+impl<P: Publisher> FusedStream for IntoStream<P> {
+    fn is_terminated(&self) -> bool {
+        matches!(self.0, State::Over)
+    }
+}
+
+impl<P: Publisher> fmt::Debug for IntoStream<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            State::Lazy(..) => "IntoStream(not started)",
+            State::Running(_) => "IntoStream(running)",
+            State::Over => "IntoStream(over)",
+        })
+    }
+}
+
+/// The stream of [`IntoStream::or_panic`].
+#[must_use = "streams are lazy: nothing runs before one is polled"]
+pub struct OrPanic<P: Publisher<Error = Infallible>>(IntoStream<P>);
+
+impl<P: Publisher<Error = Infallible>> Stream for OrPanic<P> {
+    type Item = P::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<P::Item>> {
+        match Pin::new(&mut self.0).poll_next(context) {
+            Poll::Ready(Some(Ok(item))) => Poll::Ready(Some(item)),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(Err(Failure::Error(never)))) => match never {},
+            Poll::Ready(Some(Err(Failure::Fault(Fault::Panicked(panic))))) => panic.resume(),
+            Poll::Ready(Some(Err(Failure::Fault(fault)))) => panic!("{fault}"),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        // What is queued may yet give way to a fault, which is no item here.
+        match self.0.size_hint() {
+            (_, Some(0)) => (0, Some(0)),
+            _ => (0, None),
+        }
+    }
+}
+
+impl<P: Publisher<Error = Infallible>> FusedStream for OrPanic<P> {
+    fn is_terminated(&self) -> bool {
+        self.0.is_terminated()
+    }
+}
+
+impl<P: Publisher<Error = Infallible>> fmt::Debug for OrPanic<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OrPanic").field(&self.0).finish()
+    }
+}
+
+/// One item is asked for by each poll that finds none on its way. With the feature `futures`.
+impl<P: Publisher> Stream for Cursor<P> {
+    type Item = Result<P::Item, Failure<P::Error>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.next()).poll(context).map(Result::transpose)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, self.is_over().then_some(0))
+    }
+}
+
+impl<P: Publisher> FusedStream for Cursor<P> {
+    fn is_terminated(&self) -> bool {
+        self.is_over()
+    }
+}

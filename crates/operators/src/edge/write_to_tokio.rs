@@ -1,0 +1,80 @@
+//! `write_to_tokio`: chunks of bytes into an asynchronous writer of tokio.
+
+use tokio::io::AsyncWrite;
+
+use crate::edge::bytes::{Tokio, WriteError, Writing};
+use crate::edge::{AsyncTarget, IntoTarget};
+
+/// Chunks of bytes into an asynchronous writer of tokio; gives how many bytes there were:
+/// [`PublisherExt::write_to_tokio`](crate::PublisherExt::write_to_tokio). With the feature `tokio`; for writers of the
+/// other family there is `write_to`.
+///
+/// ```text
+/// up     r1--[5]---r1--[3]----r1------|
+/// write      2, 3      3   flush    close
+/// gives                                 Ok(8)
+/// ```
+///
+/// It is driven by whoever awaits it.
+///
+/// # Demand
+/// One chunk at a time: while it is written, upstream may send another, which waits. A synchronous
+/// upstream is pulled when the chunk before is written.
+/// # Completion
+/// The writer is flushed and closed; the end comes when it has.
+/// # Errors
+/// [`WriteError`], with how many bytes were written before, as
+/// [`DeliveryError::Target`](crate::edge::DeliveryError::Target); upstream is cancelled. A writer
+/// that takes no bytes is an error of kind [`WriteZero`](std::io::ErrorKind::WriteZero). When
+/// upstream fails, the writer is flushed and dropped, not closed. A fault does not wait for the
+/// writer.
+/// # Cancellation
+/// Dropping the end drops the writer, in the middle of a chunk where it was in one, and cancels
+/// upstream.
+/// # Bounds
+/// One chunk waits, and one is being written: whole, in as many writes as the writer takes. An
+/// interrupted write is repeated. The writer is flushed when upstream has nothing for now. Six
+/// allocations; none per chunk.
+///
+/// # Examples
+/// ```
+/// use millstream::prelude::*;
+///
+/// let lines = millstream::from_iter(["one\n", "three\n"]);
+/// assert_eq!(futures::executor::block_on(lines.write_to_tokio(Vec::new())).unwrap(), 10);
+/// ```
+pub type WriteToTokio<P, W> = IntoTarget<P, TokioWriteTarget<W>>;
+
+/// A writer of tokio as an [`AsyncTarget`] of chunks of bytes.
+pub struct TokioWriteTarget<W>(Writing<Tokio<W>>);
+
+crate::opaque_debug::opaque_debug!(TokioWriteTarget<W>);
+
+impl<W: AsyncWrite + Send + 'static> TokioWriteTarget<W> {
+    /// Chunks go to `writer`.
+    pub fn new(writer: W) -> TokioWriteTarget<W> {
+        TokioWriteTarget(Writing::new(Tokio(Box::pin(writer))))
+    }
+}
+
+impl<T, W> AsyncTarget<T> for TokioWriteTarget<W>
+where
+    T: AsRef<[u8]> + Send + 'static,
+    W: AsyncWrite + Send + 'static,
+{
+    type Output = u64;
+    type Error = WriteError;
+
+    async fn send(&mut self, chunk: T) -> Result<(), WriteError> {
+        let bytes = chunk.as_ref();
+        self.0.write(bytes).await
+    }
+
+    async fn flush(&mut self) -> Result<(), WriteError> {
+        self.0.flush().await
+    }
+
+    async fn close(self) -> Result<u64, WriteError> {
+        self.0.close().await
+    }
+}

@@ -1,0 +1,169 @@
+//! Deliveries: ends that hand the items to something asynchronous, as fast as it takes them.
+//!
+//! There is one loop for all of them. It awaits the target before it takes an item, so demand
+//! follows the target; lets it flush when upstream has nothing for now; and looks for a fault of
+//! the pipeline whenever the target makes it wait.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use millstream_blocks::poller::Poller;
+use millstream_core::{End, Failure, Fault, Panic, Publisher, Pull};
+use millstream_executors::{CurrentThread, executor_thread};
+
+use crate::edge::{AsyncTarget, DeliveryError};
+use crate::shape::joined::feed;
+
+type Running<O, E> = Pin<Box<dyn Future<Output = Outcome<O, E>> + Send>>;
+type Outcome<O, E> = Result<O, Failure<E>>;
+
+/// An end that hands the items to something asynchronous. `.await` it, or
+/// [`block`](Delivery::block) on it.
+///
+/// The result is an error where one of the two sides failed ([`Failure::Error`]) or the pipeline
+/// broke ([`Failure::Fault`]).
+#[must_use = "ends are lazy: nothing runs before `.await` or `.block()`"]
+pub struct Delivery<O, E> {
+    /// Until it is over.
+    future: Option<Running<O, E>>,
+}
+
+impl<O, E: Send + 'static, G> Delivery<O, DeliveryError<E, G>> {
+    pub(crate) fn new<P, A>(publisher: P, target: A) -> Self
+    where
+        P: Publisher<Error = E>,
+        A: AsyncTarget<P::Item, Output = O, Error = G>,
+    {
+        Delivery { future: Some(Box::pin(deliver(publisher, target))) }
+    }
+}
+
+impl<O, E> Delivery<O, E> {
+    /// Runs the stream on this thread, and waits for its end.
+    ///
+    /// # Errors
+    /// As awaiting it; and [`Fault::BlockedExecutor`], before anything runs, on a thread that
+    /// runs an executor: it could wait for work that only this thread can do.
+    pub fn block(self) -> Result<O, Failure<E>> {
+        if executor_thread::is_current() {
+            return Err(Failure::Fault(Fault::BlockedExecutor));
+        }
+        CurrentThread::new().run_until(self)
+    }
+}
+
+impl<O, E> Future for Delivery<O, E> {
+    type Output = Result<O, Failure<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let _polled_by_an_executor = executor_thread::enter();
+        let Some(future) = &mut self.future else { panic!("an end was polled after it had come") };
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        let outcome = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(outcome)) => outcome,
+            // What it held was dropped on the way.
+            Err(payload) => Err(Failure::Fault(Fault::Panicked(Panic::new(payload)))),
+        };
+        self.future = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl<O, E> fmt::Debug for Delivery<O, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.future.is_some() { "Delivery" } else { "Delivery(over)" })
+    }
+}
+
+async fn deliver<P, A>(
+    publisher: P,
+    mut target: A,
+) -> Outcome<A::Output, DeliveryError<P::Error, A::Error>>
+where
+    P: Publisher,
+    A: AsyncTarget<P::Item>,
+{
+    target.ready().await.map_err(failed)?;
+    let mut items =
+        Poller::new(|bell, context| feed(publisher, NonZeroUsize::MIN, bell.clone(), context));
+    let mut sent = false;
+    let end = loop {
+        let mut next = now(&mut items).await;
+        if sent && next.is_none() {
+            beside(&mut items, target.flush()).await?;
+            // What was ready before need not be so after it.
+            if let Some(end) = ready(&mut items, &mut target).await? {
+                break end;
+            }
+            next = now(&mut items).await;
+        }
+        let next = match next {
+            Some(next) => next,
+            None => std::future::poll_fn(|cx| items.poll(cx)).await,
+        };
+        match next {
+            Ok(item) => {
+                sent = true;
+                beside(&mut items, target.send(item)).await?;
+            }
+            Err(end) => break end,
+        }
+        if let Some(end) = ready(&mut items, &mut target).await? {
+            break end;
+        }
+    };
+    drop(items);
+    match end {
+        End::Completed | End::Cancelled => target.close().await.map_err(failed),
+        End::Failed(error) => {
+            // The first failure stands.
+            let _flushed = target.flush().await;
+            Err(Failure::Error(DeliveryError::Upstream(error)))
+        }
+        End::Fault(fault) => Err(Failure::Fault(fault)),
+    }
+}
+
+fn failed<E, G>(error: G) -> Failure<DeliveryError<E, G>> {
+    Failure::Error(DeliveryError::Target(error))
+}
+
+/// What `items` has now.
+async fn now<Q: Pull>(items: &mut Poller<Q>) -> Option<Result<Q::Item, End<Q::Error>>> {
+    std::future::poll_fn(|cx| match items.poll(cx) {
+        Poll::Ready(next) => Poll::Ready(Some(next)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Awaits room for an item, or the end, which needs none.
+async fn ready<Q: Pull, T: Send + 'static, A: AsyncTarget<T>>(
+    items: &mut Poller<Q>,
+    target: &mut A,
+) -> Outcome<Option<End<Q::Error>>, DeliveryError<Q::Error, A::Error>> {
+    let mut room = pin!(target.ready());
+    std::future::poll_fn(|cx| match room.as_mut().poll(cx) {
+        Poll::Ready(Ok(())) => Poll::Ready(Ok(None)),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(failed(error))),
+        Poll::Pending => items.poll_end(cx).map(|end| Ok(Some(end))),
+    })
+    .await
+}
+
+/// Awaits the target, unless the pipeline breaks in the meantime.
+async fn beside<Q: Pull, G>(
+    items: &mut Poller<Q>,
+    work: impl Future<Output = Result<(), G>>,
+) -> Outcome<(), DeliveryError<Q::Error, G>> {
+    let mut work = pin!(work);
+    std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(done.map_err(failed)),
+        Poll::Pending => items.poll_fault(cx).map(|fault| Err(Failure::Fault(fault))),
+    })
+    .await
+}
