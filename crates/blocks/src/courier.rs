@@ -20,18 +20,21 @@
 //!   a subscription that arrives is put into the link first and looks at the word second. One of
 //!   the two sees the other.
 //! * **An executor that drops the task** ends the stream with [`Fault::ExecutorGone`], whether
-//!   upstream was subscribed to before or not.
+//!   upstream was subscribed to before or not. One that was is cancelled, and the fault is told
+//!   when it drops the subscriber: upstream may be anybody's, and need not know how to
+//!   [fail](Upstream::fail).
 //! * **Nothing keeps itself alive.** When downstream lets go of its handle, what it asked for is
 //!   handed on, then the link is let go, and the task is over.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 
 use millstream_core::{
-    ActiveSubscriber, Context, Credit, Demand, End, Fault, More, Panic, Publisher, Rest,
+    ActiveSubscriber, Context, Credit, Demand, End, Fault, More, Panic, Progress, Publisher, Rest,
     Subscriber, Subscription, Upstream,
 };
 use millstream_sync::{Mutex, lock};
@@ -91,7 +94,8 @@ enum Link {
     /// The subscription has not arrived.
     Awaited,
     Here(Arc<dyn Upstream>),
-    /// Something broke before it arrived.
+    /// Something broke: upstream is cancelled, now or when it arrives, and the subscriber is told
+    /// when it is dropped.
     Broken(Fault),
     /// Cancelled, let go, or over.
     Gone,
@@ -112,6 +116,34 @@ impl Counter {
         match &*lock(&self.link) {
             Link::Here(upstream) => Some(upstream.clone()),
             _ => None,
+        }
+    }
+}
+
+impl Counter {
+    /// Cancels upstream, now or when it arrives, and has downstream told of `fault`: upstream may
+    /// be anybody's, and know no more than to cancel.
+    fn break_off(&self, fault: Fault) {
+        let upstream = {
+            let mut link = lock(&self.link);
+            match &*link {
+                Link::Awaited => {
+                    *link = Link::Broken(fault);
+                    None
+                }
+                Link::Here(upstream) => {
+                    let upstream = upstream.clone();
+                    let before = std::mem::replace(&mut *link, Link::Broken(fault));
+                    drop(link);
+                    drop(before);
+                    Some(upstream)
+                }
+                // The first stands.
+                Link::Broken(_) | Link::Gone => None,
+            }
+        };
+        if let Some(upstream) = upstream {
+            upstream.cancel();
         }
     }
 }
@@ -157,6 +189,18 @@ impl Upstream for Counter {
 /// Closes the word when the stream is over.
 struct Finish(Arc<Counter>);
 
+impl Finish {
+    /// Upstream has dropped the subscriber without an end: `told` is given the fault that it was
+    /// cancelled for, if there was one.
+    fn tell(self, told: impl FnOnce(Fault)) {
+        if let Link::Broken(fault) = self.0.unlink()
+            && let Err(payload) = catch_unwind(AssertUnwindSafe(|| told(fault)))
+        {
+            undelivered(payload);
+        }
+    }
+}
+
 impl Drop for Finish {
     fn drop(&mut self) {
         let knock = self.0.word.cancel();
@@ -172,27 +216,34 @@ struct Carried<A> {
     context: Context,
 }
 
-impl<T, E, A: ActiveSubscriber<T, E>> Subscriber<T, E> for Carried<A> {
-    type Active = ActiveCarried<A>;
+impl<T, E, A> Subscriber<T, E> for Carried<A>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    A: ActiveSubscriber<T, E>,
+{
+    type Active = ActiveCarried<T, E, A>;
 
-    fn on_subscribe(self, subscription: Subscription) -> ActiveCarried<A> {
+    fn on_subscribe(self, subscription: Subscription) -> ActiveCarried<T, E, A> {
         let Carried { active, finish, .. } = self;
         let counter = &finish.0;
         let upstream = subscription.into_upstream();
-        let before = {
+        let awaited = {
             let mut link = lock(&counter.link);
-            match &*link {
-                Link::Awaited => std::mem::replace(&mut *link, Link::Here(upstream.clone())),
-                _ => std::mem::replace(&mut *link, Link::Gone),
+            let awaited = matches!(&*link, Link::Awaited);
+            if awaited {
+                *link = Link::Here(upstream.clone());
             }
+            awaited
         };
-        match before {
+        if awaited {
             // Demand may be waiting.
-            Link::Awaited => counter.knock(counter.word.signal()),
-            Link::Broken(fault) => upstream.fail(fault),
-            _ => upstream.cancel(),
+            counter.knock(counter.word.signal());
+        } else {
+            // A fault that waits in the link is told when upstream drops what it is given here.
+            upstream.cancel();
         }
-        ActiveCarried { active, finish }
+        ActiveCarried { going: Some((active, finish)), signals: PhantomData }
     }
 
     fn context(&self) -> Context {
@@ -200,61 +251,90 @@ impl<T, E, A: ActiveSubscriber<T, E>> Subscriber<T, E> for Carried<A> {
     }
 }
 
-/// Passes everything on.
-struct ActiveCarried<A> {
-    active: A,
-    finish: Finish,
+/// Passes everything on, and tells the fault that waits in the link where it is dropped without
+/// an end.
+struct ActiveCarried<T, E, A: ActiveSubscriber<T, E>> {
+    /// Until the end.
+    going: Option<(A, Finish)>,
+    signals: PhantomData<fn(T, E)>,
 }
 
-impl<T, E, A: ActiveSubscriber<T, E>> ActiveSubscriber<T, E> for ActiveCarried<A> {
+impl<T, E, A> ActiveSubscriber<T, E> for ActiveCarried<T, E, A>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    A: ActiveSubscriber<T, E>,
+{
     #[inline]
     fn on_next(&mut self, item: T) -> More {
-        self.active.on_next(item)
+        match &mut self.going {
+            Some((active, _)) => active.on_next(item),
+            None => More::CANCEL,
+        }
     }
 
     fn on_complete(self) {
-        self.active.on_complete();
+        drop(self.on_end(End::Completed));
     }
 
     fn on_error(self, error: E) {
-        self.active.on_error(error);
+        drop(self.on_end(End::Failed(error)));
     }
 
     fn on_fault(self, fault: Fault) {
-        self.active.on_fault(fault);
+        drop(self.on_end(End::Fault(fault)));
     }
 
     #[inline]
     fn on_request(&mut self, more: More) -> More {
-        self.active.on_request(more)
+        match &mut self.going {
+            Some((active, _)) => active.on_request(more),
+            None => More::CANCEL,
+        }
     }
 
-    fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {
-        let ActiveCarried { active, finish } = self;
+    fn on_end(mut self, end: End<E>) -> Option<Box<dyn Rest>> {
+        let (active, finish) = self.going.take()?;
         let rest = active.on_end(end)?;
-        Some(Box::new(CarriedRest { rest, finish }))
+        Some(Box::new(CarriedRest(Some((rest, finish)))))
     }
 }
 
-/// What a stage downstream still holds at the end.
-struct CarriedRest {
-    rest: Box<dyn Rest>,
-    finish: Finish,
+impl<T, E, A: ActiveSubscriber<T, E>> Drop for ActiveCarried<T, E, A> {
+    fn drop(&mut self) {
+        if let Some((active, finish)) = self.going.take() {
+            finish.tell(|fault| drop(active.on_end(End::Fault(fault))));
+        }
+    }
 }
+
+/// What a stage downstream still holds at the end; as [`ActiveCarried`] where it is dropped.
+struct CarriedRest(Option<(Box<dyn Rest>, Finish)>);
 
 impl Rest for CarriedRest {
-    fn go_on(&mut self, more: More, interrupted: &dyn Fn() -> bool) -> millstream_core::Progress {
-        self.rest.go_on(more, interrupted)
+    fn go_on(&mut self, more: More, interrupted: &dyn Fn() -> bool) -> Progress {
+        match &mut self.0 {
+            Some((rest, _)) => rest.go_on(more, interrupted),
+            None => Progress::Ended,
+        }
     }
 
-    fn finish(self: Box<Self>) -> Option<Box<dyn Rest>> {
-        let CarriedRest { rest, finish } = *self;
-        Some(Box::new(CarriedRest { rest: rest.finish()?, finish }))
+    fn finish(mut self: Box<Self>) -> Option<Box<dyn Rest>> {
+        let (rest, finish) = self.0.take()?;
+        Some(Box::new(CarriedRest(Some((rest.finish()?, finish)))))
     }
 
-    fn break_off(self: Box<Self>, fault: Fault) -> Option<Box<dyn Rest>> {
-        let CarriedRest { rest, finish } = *self;
-        Some(Box::new(CarriedRest { rest: rest.break_off(fault)?, finish }))
+    fn break_off(mut self: Box<Self>, fault: Fault) -> Option<Box<dyn Rest>> {
+        let (rest, finish) = self.0.take()?;
+        Some(Box::new(CarriedRest(Some((rest.break_off(fault)?, finish)))))
+    }
+}
+
+impl Drop for CarriedRest {
+    fn drop(&mut self) {
+        if let Some((rest, finish)) = self.0.take() {
+            finish.tell(|fault| drop(rest.break_off(fault)));
+        }
     }
 }
 
@@ -316,8 +396,7 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
     fn finish(&mut self, fault: Fault) {
         self.over = true;
         let Some((publisher, carried)) = self.errand.take() else {
-            self.counter.fail(fault);
-            return;
+            return self.counter.break_off(fault);
         };
         let fault = match self.counter.unlink() {
             Link::Broken(first) => first,

@@ -199,6 +199,48 @@ fn dropping_races_a_late_subscription() {
     });
 }
 
+/// A source that knows to be cancelled, and not to tell a fault.
+#[test]
+fn dropping_races_an_item_of_a_source_that_only_knows_to_be_cancelled() {
+    model("courier: dropping_races_an_item_of_a_source_that_only_knows_to_be_cancelled", || {
+        let oracle = Oracle::new();
+        let hand = Hand::default();
+        let source = Source::Hand(oracle.alive(), hand.clone());
+        let courier = courier(source, oracle.probe(|_| More::NONE));
+        let mut runner = Runner::new(courier.unwrap());
+        oracle.request(2);
+        assert!(!runner.poll());
+        let (token, held) = (Token(0, oracle.alive()), hand.clone());
+        let upstream = thread::spawn(move || hand.send(token));
+        drop(runner);
+        upstream.join().unwrap();
+        let log = oracle.finish();
+        assert!(log == [gone()] || log == [Item(0), gone()], "{log:?}");
+        // Until here, so that nothing but a cancellation ends the source.
+        drop(held);
+    });
+}
+
+#[test]
+fn dropping_races_the_end_of_a_source_that_only_knows_to_be_cancelled() {
+    model("courier: dropping_races_the_end_of_a_source_that_only_knows_to_be_cancelled", || {
+        let oracle = Oracle::new();
+        let hand = Hand::default();
+        let source = Source::Hand(oracle.alive(), hand.clone());
+        let courier = courier(source, oracle.probe(|_| More::NONE));
+        let mut runner = Runner::new(courier.unwrap());
+        assert!(!runner.poll());
+        let upstream = thread::spawn(move || {
+            hand.complete();
+            drop(hand);
+        });
+        drop(runner);
+        upstream.join().unwrap();
+        let log = oracle.finish();
+        assert!(log == [gone()] || log == [Complete], "{log:?}");
+    });
+}
+
 #[test]
 fn dropping_races_cancel() {
     model("courier: dropping_races_cancel", || {
