@@ -313,6 +313,14 @@ pub trait PublisherExt: Publisher {
         Stage::new(self, LimitWeighted::new(max, weight))
     }
 
+    /// Upstream never owes more than `high` items, and is asked again when it owes `low`. See
+    /// [`LimitRate`].
+    #[doc(alias = "limitRate", alias = "inputBuffer", alias = "capDemandsTo")]
+    #[track_caller]
+    fn limit_rate(self, high: u64, low: u64) -> ItemStage<Self, LimitRate> {
+        ItemStage::new(self, LimitRate::new(high, low))
+    }
+
     /// Each item through a function, until that gives nothing. See [`MapWhile`].
     #[doc(alias = "collectWhile")]
     fn map_while<U, F>(self, f: F) -> ItemStage<Self, MapWhile<F>>

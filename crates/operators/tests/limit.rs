@@ -112,6 +112,79 @@ fn take_last_drops_what_is_left_when_it_is_cancelled_after_the_end_of_upstream()
     assert_eq!((seen.end(), mint.alive()), (Some(Ended::Dropped), 0));
 }
 
+// ---- limit_rate -------------------------------------------------------------------------------
+
+/// What upstream was asked for after each of `n` items.
+fn asked_after_each(
+    control: &common::Control<u32, Infallible>,
+    n: std::ops::Range<u32>,
+) -> Vec<u64> {
+    n.map(|n| {
+        assert!(control.next(n));
+        control.asked_in_all()
+    })
+    .collect()
+}
+
+#[test]
+fn upstream_owes_no_more_than_the_high_tide_and_is_asked_again_at_the_low_one() {
+    let (source, control) = scripted::<u32, Infallible>();
+    let seen = watch(source.limit_rate(4, 1));
+    assert_eq!(control.asked(), [], "downstream wants nothing yet");
+    seen.request(100);
+    assert_eq!(control.asked(), [More::of(4)]);
+    assert_eq!(asked_after_each(&control, 0..9), [0, 0, 3, 0, 0, 3, 0, 0, 3]);
+    assert_eq!(seen.items().len(), 9);
+}
+
+#[test]
+fn with_a_low_tide_of_zero_the_next_piece_is_asked_for_when_the_last_has_come() {
+    let (source, control) = scripted::<u32, Infallible>();
+    let seen = watch(source.limit_rate(3, 0));
+    seen.request_all();
+    assert_eq!(control.asked(), [More::of(3)]);
+    assert_eq!(asked_after_each(&control, 0..7), [0, 0, 3, 0, 0, 3, 0]);
+}
+
+#[test]
+fn upstream_is_never_asked_for_more_than_downstream_wants() {
+    let (source, control) = scripted::<u32, Infallible>();
+    let seen = watch(source.limit_rate(4, 3));
+    seen.request(2);
+    assert_eq!(control.asked(), [More::of(2)]);
+    seen.request(1);
+    assert_eq!(control.asked(), [More::of(1)], "it owes two, which is below the tide");
+    seen.request(5);
+    assert_eq!(control.asked(), [More::of(1)], "four are owed, four are withheld");
+    assert_eq!(asked_after_each(&control, 0..8), [1, 1, 1, 1, 0, 0, 0, 0]);
+    seen.request(1);
+    assert_eq!(control.asked(), [More::ONE]);
+    control.next(8);
+    assert_eq!((seen.items().len(), control.asked()), (9, vec![]));
+}
+
+#[test]
+fn an_end_does_not_wait_for_what_is_withheld() {
+    let (source, control) = scripted::<u32, Infallible>();
+    let seen = watch(source.limit_rate(2, 0));
+    seen.request(5);
+    control.next(1);
+    control.complete();
+    assert_eq!((seen.items(), seen.end()), (vec![1], Some(Ended::Complete)));
+}
+
+#[test]
+#[should_panic(expected = "limit_rate(4, 4): upstream is asked again when it owes no more than")]
+fn a_low_tide_as_high_as_the_high_one_is_refused() {
+    drop(millstream::range(0..2).limit_rate(4, 4));
+}
+
+#[test]
+#[should_panic(expected = "limit_rate(0, 0)")]
+fn a_high_tide_of_zero_is_refused() {
+    drop(millstream::range(0..2).limit_rate(0, 0));
+}
+
 // ---- limit, limit_weighted --------------------------------------------------------------------
 
 #[test]

@@ -177,6 +177,8 @@ rows! {
         |items| running(&items, 0).zip(items.clone()).take_while(|(sum, _)| *sum <= 6)
             .map(|(_, n)| n).collect::<Vec<_>>(),
         |options| options.may_fail();
+    limit_rate: |source| source.limit_rate(3, 1), |items| items;
+    limit_rate_to_one: |source| source.limit_rate(1, 0), |items| items;
     map_while: |source| source.map_while(|n| (n.value() < 3).then(|| n.map(|n| n + 1))),
         |items| items.into_iter().map_while(|n| (n < 3).then_some(n + 1));
 }

@@ -50,6 +50,7 @@ rules_for! {
     take_last: rules::processor(|source| source.take_last(1)).gives(|n| n.min(1));
     limit: rules::processor(|source| source.limit(1_000_000));
     limit_weighted: rules::processor(|source| source.limit_weighted(u64::MAX, |n| *n));
+    limit_rate: rules::processor(|source| source.limit_rate(4, 1));
     map_while: rules::processor(|source| source.map_while(|n| (n < 3).then_some(n))).gives(|n| n.min(2));
 
     chain: rules::processor(|source| source.chain(numbers(2))).gives(|n| n + 2);

@@ -2,6 +2,7 @@
 
 #[expect(clippy::module_inception, reason = "a file is named as its operator")]
 mod limit;
+mod limit_rate;
 mod limit_weighted;
 mod map_while;
 mod take;
@@ -9,6 +10,7 @@ mod take_last;
 mod take_through;
 mod take_while;
 pub use limit::{Limit, LimitError};
+pub use limit_rate::LimitRate;
 pub use limit_weighted::LimitWeighted;
 pub use map_while::MapWhile;
 pub use take::Take;
