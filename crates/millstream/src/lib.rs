@@ -51,8 +51,8 @@ pub use millstream_operators::source::*;
 #[cfg(feature = "tracing")]
 pub use millstream_operators::trace_undelivered;
 pub use millstream_operators::{
-    PublisherExt, boundary, chunk, combine, edge, effect, end, fault, filter, flatten, limit,
-    shape, source, transform,
+    PublisherExt, boundary, chunk, combine, edge, effect, end, fan_out, fault, filter, flatten,
+    limit, shape, source, transform,
 };
 
 /// What every user of the library wants in scope: traits only.

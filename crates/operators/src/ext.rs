@@ -14,6 +14,7 @@ use crate::edge::*;
 use crate::effect::*;
 use crate::either::Same;
 use crate::end::*;
+use crate::fan_out::*;
 use crate::fault::*;
 use crate::filter::*;
 use crate::flatten::*;
@@ -751,6 +752,19 @@ pub trait PublisherExt: Publisher {
     #[track_caller]
     fn prefetch(self, capacity: usize) -> Prefetch<Self> {
         Prefetch::new(self, capacity)
+    }
+
+    // ---- fan_out --------------------------------------------------------------------------
+
+    /// Each item to each of `K` publishers. See [`Broadcast`].
+    #[doc(alias = "alsoTo", alias = "fanout", alias = "tee", alias = "publish")]
+    #[track_caller]
+    fn broadcast<const K: usize>(self, capacity: usize) -> [Broadcast<Self::Item, Self::Error>; K]
+    where
+        Self::Item: Clone,
+        Self::Error: Clone,
+    {
+        Broadcast::all(self, capacity)
     }
 
     // ---- effect ---------------------------------------------------------------------------

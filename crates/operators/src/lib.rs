@@ -14,6 +14,7 @@ pub mod effect;
 mod either;
 pub mod end;
 mod ext;
+pub mod fan_out;
 pub mod fault;
 pub mod filter;
 pub mod flatten;

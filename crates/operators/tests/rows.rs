@@ -320,6 +320,26 @@ rows! {
         |items| items.into_iter().flat_map(|n| [n, 0]);
 }
 
+// fan_out
+rows! {
+    broadcast: |source| {
+            let [a, gone] = source.broadcast::<2>(2);
+            drop(gone);
+            a
+        },
+        |items| items;
+    broadcast_of_one: |source| {
+            let [only] = source.broadcast::<1>(1);
+            only
+        },
+        |items| items;
+    broadcast_and_zip: |source| {
+            let [a, b] = source.broadcast::<2>(2);
+            a.zip(b, 3).map(|(a, _)| a)
+        },
+        |items| items;
+}
+
 // boundary, and what else runs on an executor
 rows! {
     prefetch: |source| source.prefetch(2), |items| items;

@@ -82,6 +82,15 @@ rules_for! {
     switch_map: rules::processor(|source| source.take(1).switch_map(2, |_| numbers(2)))
         .gives(|n| 2 * n.min(1));
 
+    broadcast: rules::processor(|source| {
+        let [a, gone] = source.broadcast::<2>(2);
+        drop(gone);
+        a
+    });
+    broadcast_and_zip: rules::processor(|source| {
+        let [a, b] = source.broadcast::<2>(2);
+        a.zip(b, 2)
+    });
     prefetch: rules::processor(|source| source.prefetch(2));
     publish_on: rules::processor(|source| source.publish_on(Eager::default(), 2));
     subscribe_on: rules::processor(|source| source.subscribe_on(Eager::default()));

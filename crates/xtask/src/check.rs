@@ -48,6 +48,7 @@ const FAMILIES: &[&str] = &[
     "chunk",
     "fault",
     "boundary",
+    "fan_out",
     "effect",
     "end",
     "edge",

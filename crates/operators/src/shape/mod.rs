@@ -7,6 +7,7 @@
 //! | [`end`] | the end of a stream: `collect`, `fold`, `for_each` | a [`Gather`](end::Gather) |
 //! | `joined` | several upstreams, or one that runs elsewhere: `publish_on`, `merge`, `zip` | a `Pull` over its feeds |
 //! | [`delivery`] | an end that hands the items to something asynchronous: `into_target`, `forward` | an [`AsyncTarget`](crate::edge::AsyncTarget) |
+//! | `fan_out` | several downstreams: `broadcast` | a `Route`, and a plan for its hub |
 //! | `polled` | a source that is polled: `from_future`, `from_stream` | a `Polled` |
 //! | `relay` in `millstream-blocks` | one source after another: `chain`, `retry` | a `Sequence` |
 //!
@@ -15,6 +16,7 @@
 
 pub mod delivery;
 pub mod end;
+pub(crate) mod fan_out;
 pub(crate) mod flights;
 pub(crate) mod joined;
 pub(crate) mod keys;

@@ -1,0 +1,5 @@
+//! One upstream, several downstreams.
+
+mod broadcast;
+
+pub use broadcast::Broadcast;
