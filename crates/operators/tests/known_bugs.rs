@@ -1,0 +1,548 @@
+//! What broke in other libraries, on operators with queues, futures or several upstreams. A test
+//! is named by its row in `docs/known-bugs.md`, which says what went wrong there.
+
+mod eager;
+mod support;
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use millstream::executor::Seeded;
+use millstream::prelude::*;
+use millstream::{BoxPublisher, Demand, End, Failure, Fault, More, Subscription};
+use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
+
+use Ending::{Complete, Fail, Never};
+use eager::Eager;
+
+type Boxed = BoxPublisher<Item, &'static str>;
+
+fn never<T: Send + 'static>() -> impl Publisher<Item = T, Error = &'static str> {
+    millstream::pending().map_err(|never| match never {})
+}
+
+/// Publishers by hand, as they are subscribed to.
+#[derive(Clone, Default)]
+struct Hands(Arc<Mutex<Vec<Hand>>>);
+
+impl Hands {
+    fn make(&self) -> Boxed {
+        let (hand, source) = Hand::new();
+        self.0.lock().unwrap().push(hand);
+        source
+    }
+
+    fn with<R>(&self, n: usize, f: impl FnOnce(&Hand) -> R) -> R {
+        f(&self.0.lock().unwrap()[n])
+    }
+
+    fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+#[test]
+fn row_12_what_is_queued_is_dropped_where_the_consumer_panics() {
+    for at in 1..=3 {
+        let mint = Mint::new();
+        let (hand, source) = Hand::new();
+        let end = source.publish_on(Eager::default(), 8).for_each(move |item| {
+            if item.0 == at {
+                std::panic::resume_unwind(Box::new("ouch"));
+            }
+        });
+        let mut end = Box::pin(end);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(end.as_mut().poll(&mut context).is_pending());
+        for n in 1..=5 {
+            hand.send(mint.item(n));
+        }
+        let Poll::Ready(Err(Failure::Fault(Fault::Panicked(_)))) = end.as_mut().poll(&mut context)
+        else {
+            panic!("the panic is told to whoever awaits the end")
+        };
+        assert!(hand.is_cancelled());
+        assert_eq!(mint.live(), 0, "at {at}");
+    }
+}
+
+#[test]
+fn row_14_an_inner_publisher_of_more_items_than_its_queue_loses_none() {
+    for prefetch in 1..=5 {
+        let mint = Mint::new();
+        let own = mint.clone();
+        let inner = move |item: Item| script(&own, item.0 * 10, 9, Complete).boxed();
+        let probe = Probe::new()
+            .asking(More::UNBOUNDED)
+            .on(script(&mint, 0, 3, Complete).flat_map_ordered(2, prefetch, inner));
+        let all = (1..=3).flat_map(|n| (1..=9).map(move |i| n * 10 + i));
+        assert_eq!(probe.take(), next_then(all, Told::Complete), "prefetch {prefetch}");
+        assert_eq!(mint.live(), 0);
+    }
+}
+
+#[test]
+fn row_16_an_item_that_finds_others_queued_waits_behind_them() {
+    let mint = Mint::new();
+    let hands = Hands::default();
+    let own = hands.clone();
+    let probe =
+        Probe::new()
+            .on(script(&mint, 0, 2, Complete).flat_map_unordered(2, 4, move |_| own.make()));
+    hands.with(0, |hand| hand.send(mint.item(1)));
+    hands.with(1, |hand| hand.send(mint.item(2)));
+    assert_eq!(probe.take(), [], "no item without demand");
+    probe.request(1);
+    hands.with(0, |hand| hand.send(mint.item(3)));
+    hands.with(0, |hand| hand.end(End::Completed));
+    hands.with(1, |hand| hand.end(End::Completed));
+    probe.request(9);
+    let mut told = probe.take();
+    assert_eq!(told.pop(), Some(Told::Complete));
+    told.sort_by_key(|told| format!("{told:?}"));
+    assert_eq!(told, next([1, 2, 3]));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn row_34_items_that_come_too_early_are_asked_for_again() {
+    let mint = Mint::new();
+    let ((hand, source), (other_hand, other)) = (Hand::new(), Hand::new());
+    let probe = Probe::new()
+        .asking(More::of(2))
+        .on(source.with_latest_from(other, 2).map(|(item, _)| item));
+    let mut asked: u64 = hand.asked().iter().sum();
+    for n in 1..=6 {
+        assert!(asked > 0, "item {n} has no demand");
+        asked -= 1;
+        hand.send(mint.item(n));
+        asked += hand.asked().iter().sum::<u64>();
+    }
+    assert_eq!(probe.take(), [], "dropped before the other has sent");
+    other_hand.send(mint.item(100));
+    for n in 7..=8 {
+        assert!(asked > 0, "item {n} has no demand");
+        asked -= 1;
+        hand.send(mint.item(n));
+        asked += hand.asked().iter().sum::<u64>();
+    }
+    assert_eq!(probe.take(), next([7, 8]));
+    probe.cancel();
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn row_42_a_queue_asks_for_its_capacity_and_then_for_three_quarters_of_it() {
+    for (capacity, low) in [(1, 1), (2, 2), (3, 3), (4, 3), (5, 4), (8, 6), (16, 12)] {
+        let mint = Mint::new();
+        let (hand, source) = Hand::new();
+        let probe = Probe::new().on(source.publish_on(Eager::default(), capacity as usize));
+        assert_eq!(hand.asked(), [capacity]);
+        let mut asked = Vec::new();
+        for n in 1..=32 {
+            hand.send(mint.item(n));
+            probe.request(1);
+            asked.append(&mut hand.asked());
+        }
+        assert_eq!(asked, vec![low; 32 / low as usize], "capacity {capacity}");
+        probe.cancel();
+        assert_eq!(mint.live(), 0);
+    }
+}
+
+#[test]
+fn row_46_the_error_of_one_source_is_told_although_the_other_is_complete() {
+    type Both = fn(Boxed, Boxed) -> BoxPublisher<u32, &'static str>;
+    let operators: [(&str, Both); 3] = [
+        ("merge", |a, b| millstream::merge_all([a, b], 2).map(|item| item.0).boxed()),
+        ("zip", |a, b| a.zip(b, 2).map(|(a, _)| a.0).boxed()),
+        ("combine_latest", |a, b| millstream::combine_latest((a, b), 2).map(|(a, _)| a.0).boxed()),
+    ];
+    for (name, both) in operators {
+        let mint = Mint::new();
+        let ((first, a), (second, b)) = (Hand::new(), Hand::new());
+        let probe = Probe::new().asking(More::UNBOUNDED).on(both(a, b));
+        first.send(mint.item(1));
+        second.end(End::Failed("broken"));
+        first.end(End::Completed);
+        let told = probe.take();
+        assert_eq!(told.last(), Some(&Told::Error("\"broken\"".into())), "{name}");
+        assert_eq!(mint.live(), 0, "{name}");
+    }
+}
+
+#[test]
+fn row_48_an_error_arrives_as_it_was_sent() {
+    #[derive(Debug)]
+    struct Own(Arc<()>);
+    let identity = Arc::new(());
+    let fail = || {
+        let identity = identity.clone();
+        millstream::fail::<u32, _>(Own(identity))
+    };
+    let through: [(&str, BoxPublisher<u32, Own>); 6] = [
+        ("publish_on", fail().boxed().publish_on(Eager::default(), 1).boxed()),
+        ("subscribe_on", fail().subscribe_on(Eager::default()).boxed()),
+        ("merge", millstream::merge_all([fail().boxed()], 1).boxed()),
+        ("map_async", fail().boxed().map_async(Eager::default(), 1, |n| async move { n }).boxed()),
+        ("flat_map_unordered", fail().flat_map_unordered(1, 1, |_| fail_never()).boxed()),
+        ("prefetch", fail().boxed().prefetch(1).boxed()),
+    ];
+    fn fail_never() -> BoxPublisher<u32, Own> {
+        millstream::pending().map_err(|never| match never {}).boxed()
+    }
+    for (name, publisher) in through {
+        match publisher.drain().block() {
+            Err(Failure::Error(Own(told))) => assert!(Arc::ptr_eq(&told, &identity), "{name}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert_eq!(Arc::strong_count(&identity), 1);
+}
+
+#[test]
+fn row_51_a_failing_future_among_others_is_the_one_end() {
+    for seed in 0..64 {
+        let mint = Mint::new();
+        let executor = Seeded::new(seed);
+        let probe = Probe::new().asking(More::UNBOUNDED).on(script(&mint, 0, 6, Complete)
+            .try_map_async_unordered(executor.clone(), 3, |item: Item| async move {
+                Yield(item.0 as usize % 3).await;
+                if item.0 == 4 { Err("broken") } else { Ok(item) }
+            }));
+        executor.run_until_idle();
+        let ends = |told: &Told| !matches!(told, Told::Next(_));
+        let told = probe.take();
+        assert_eq!(told.iter().filter(|told| ends(told)).count(), 1, "seed {seed}: {told:?}");
+        assert_eq!(told.last(), Some(&Told::Error("\"broken\"".into())), "seed {seed}");
+        assert_eq!((mint.live(), executor.tasks()), (0, 0), "seed {seed}");
+    }
+}
+
+/// Pending so many times, each of which wakes.
+struct Yield(usize);
+
+impl Future for Yield {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.0 == 0 {
+            return Poll::Ready(());
+        }
+        self.0 -= 1;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+#[test]
+fn row_59_a_publisher_beyond_the_limit_waits_and_no_item_is_asked_for_it() {
+    let mint = Mint::new();
+    let hands = Hands::default();
+    let (own, (outer, source)) = (hands.clone(), Hand::new());
+    let probe =
+        Probe::new()
+            .asking(More::UNBOUNDED)
+            .on(source.flat_map_unordered(2, 1, move |_| own.make()));
+    assert_eq!(outer.asked(), [2], "as many as there are places");
+    outer.send(mint.item(1));
+    outer.send(mint.item(2));
+    assert_eq!((hands.count(), outer.asked()), (2, vec![]));
+    hands.with(0, |hand| hand.end(End::Completed));
+    assert_eq!(outer.asked(), [1], "one for each that is over");
+    outer.send(mint.item(3));
+    assert_eq!(hands.count(), 3);
+    probe.cancel();
+    assert_eq!(mint.live(), 0);
+}
+
+/// The message of the panic of `build`.
+fn refused<P>(build: impl FnOnce() -> P) -> String {
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(build())));
+    let payload = panicked.expect_err("a capacity of zero");
+    match payload.downcast::<String>() {
+        Ok(message) => *message,
+        Err(payload) => (*payload.downcast::<&str>().expect("a message")).to_owned(),
+    }
+}
+
+#[test]
+fn row_61_a_capacity_of_zero_is_refused_where_the_pipeline_is_assembled() {
+    let s = || never::<u32>();
+    let on = Eager::default;
+    let inner = |_| millstream::just(1).map_err(|never| match never {});
+    let told = [
+        refused(|| s().publish_on(on(), 0)),
+        refused(|| s().async_boundary(on(), 0)),
+        refused(|| s().prefetch(0)),
+        refused(|| s().map_async(on(), 0, |n| async move { n })),
+        refused(|| s().map_async_unordered(on(), 0, |n| async move { n })),
+        refused(|| s().try_map_async(on(), 0, |n| async move { Ok::<_, &str>(n) })),
+        refused(|| s().try_map_async_unordered(on(), 0, |n| async move { Ok::<_, &str>(n) })),
+        refused(|| s().flat_map_unordered(0, 1, inner)),
+        refused(|| s().flat_map_unordered(1, 0, inner)),
+        refused(|| s().flat_map_ordered(0, 1, inner)),
+        refused(|| s().flat_map_ordered(1, 0, inner)),
+        refused(|| s().switch_map(0, inner)),
+        refused(|| s().merge(s(), 0)),
+        refused(|| s().zip(s(), 0)),
+        refused(|| millstream::combine_latest((s(), s()), 0)),
+        refused(|| s().with_latest_from(s(), 0)),
+        refused(|| millstream::race([s()], 0)),
+        refused(|| s().skip_until(s(), 0)),
+        refused(|| s().chunks(0)),
+    ];
+    for message in told {
+        assert!(message.contains("at least 1") || message.contains("at least one"), "{message}");
+        assert!(message.contains('0'), "{message}");
+    }
+}
+
+#[test]
+fn row_62_flattening_inside_flattening_runs_to_its_end() {
+    for (limit, prefetch) in [(1, 1), (2, 1), (3, 2)] {
+        let mint = Mint::new();
+        let own = mint.clone();
+        let inner = move |item: Item| {
+            let leaf = own.clone();
+            script(&own, item.0 * 10, 3, Complete)
+                .boxed()
+                .publish_on(Eager::default(), 1)
+                .flat_map_unordered(limit, prefetch, move |item: Item| {
+                    script(&leaf, item.0 * 10, 3, Complete).boxed().publish_on(Eager::default(), 2)
+                })
+        };
+        let probe = Probe::new();
+        let probe =
+            probe.on(script(&mint, 0, 3, Complete).flat_map_unordered(limit, prefetch, inner));
+        let mut items = Vec::new();
+        for _ in 0..27 {
+            probe.request(1);
+            items.extend(probe.take());
+        }
+        assert_eq!(items.pop(), Some(Told::Complete), "limit {limit}, prefetch {prefetch}");
+        items.sort_by_key(|told| format!("{told:?}"));
+        let digits = |n: u32| (1..=3).map(move |i| n * 10 + i);
+        let all = (1..=3).flat_map(digits).flat_map(digits);
+        assert_eq!(items, next(all), "limit {limit}, prefetch {prefetch}");
+        assert_eq!(mint.live(), 0);
+    }
+}
+
+type Shared = Arc<Mutex<Option<Arc<Subscription>>>>;
+
+/// An item whose destructor asks the stream that it travels in, or cancels it.
+struct Meddler {
+    subscription: Shared,
+    cancels: bool,
+    live: Arc<()>,
+}
+
+impl Drop for Meddler {
+    fn drop(&mut self) {
+        let subscription = match self.cancels {
+            true => self.subscription.lock().unwrap().take(),
+            false => self.subscription.lock().unwrap().clone(),
+        };
+        if let (false, Some(subscription)) = (self.cancels, &subscription) {
+            subscription.request(Demand::ONE);
+        }
+        let _ = &self.live;
+    }
+}
+
+struct Meddled(Shared);
+
+impl Subscriber<Meddler, std::convert::Infallible> for Meddled {
+    type Active = Self;
+
+    fn on_subscribe(self, subscription: Subscription) -> Self {
+        *self.0.lock().unwrap() = Some(Arc::new(subscription));
+        self
+    }
+}
+
+impl ActiveSubscriber<Meddler, std::convert::Infallible> for Meddled {
+    fn on_next(&mut self, item: Meddler) -> More {
+        drop(item);
+        More::NONE
+    }
+
+    fn on_complete(self) {}
+
+    fn on_error(self, never: std::convert::Infallible) {
+        match never {}
+    }
+}
+
+#[test]
+fn row_66_a_destructor_may_ask_or_cancel_the_stream_that_its_item_is_in() {
+    type Items = BoxPublisher<Meddler, std::convert::Infallible>;
+    type Build = fn(Items) -> Items;
+    let operators: [(&str, Build); 9] = [
+        ("filter", |s| s.filter(|_| false).boxed()),
+        ("take_last", |s| s.take_last(2).boxed()),
+        ("prefetch", |s| s.prefetch(3).boxed()),
+        ("publish_on", |s| s.publish_on(Eager::default(), 3).boxed()),
+        ("async_boundary", |s| s.async_boundary(Eager::default(), 3).boxed()),
+        ("merge", |s| s.merge(millstream::empty(), 3).boxed()),
+        ("map_async", |s| s.map_async(Eager::default(), 2, |n| async move { n }).boxed()),
+        ("switch_map", |s| s.switch_map(3, millstream::just).boxed()),
+        ("flat_map_unordered", |s| s.flat_map_unordered(2, 2, millstream::just).boxed()),
+    ];
+    for (name, build) in operators {
+        for cancels in [false, true] {
+            for cancelled_at in 0..4 {
+                let live = Arc::new(());
+                let subscription = Shared::default();
+                let (there, own) = (Arc::clone(&subscription), live.clone());
+                let items = millstream::from_iter(0..4).map(move |_| Meddler {
+                    subscription: there.clone(),
+                    cancels,
+                    live: own.clone(),
+                });
+                build(items.boxed()).subscribe(Meddled(subscription.clone()));
+                for _ in 0..cancelled_at {
+                    let there = subscription.lock().unwrap().clone();
+                    if let Some(subscription) = there {
+                        subscription.request(Demand::ONE);
+                    }
+                }
+                let there = subscription.lock().unwrap().take();
+                drop(there);
+                assert_eq!(Arc::strong_count(&live), 1, "{name}, {cancels}, {cancelled_at}");
+            }
+        }
+    }
+}
+
+struct Counted(AtomicUsize);
+
+impl Wake for Counted {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn row_85_no_waker_is_kept_when_the_end_or_the_cursor_was_dropped() {
+    let waker = || Arc::new(Counted(AtomicUsize::new(0)));
+    let (hand, source) = Hand::new();
+    let woken = waker();
+    let of = Waker::from(woken.clone());
+    let mut end = Box::pin(source.publish_on(Eager::default(), 2).count());
+    assert!(end.as_mut().poll(&mut Context::from_waker(&of)).is_pending());
+    drop((end, of));
+    assert_eq!(Arc::strong_count(&woken), 1, "of an end");
+    drop(hand);
+
+    let (hand, source) = Hand::new();
+    let woken = waker();
+    let of = Waker::from(woken.clone());
+    let mut cursor = source.publish_on(Eager::default(), 2).cursor();
+    let mut next = Box::pin(cursor.next());
+    assert!(next.as_mut().poll(&mut Context::from_waker(&of)).is_pending());
+    drop(next);
+    drop((cursor, of));
+    assert_eq!(Arc::strong_count(&woken), 1, "of a cursor");
+    assert!(hand.is_cancelled());
+
+    // The waker of a place in flight is the stage's own, and does not keep it.
+    let executor = Seeded::new(0);
+    let token = Arc::new(());
+    let own = token.clone();
+    let source = millstream::from_iter(0..3).map_async(executor.clone(), 2, move |_| {
+        let token = own.clone();
+        async move {
+            std::future::pending::<()>().await;
+            drop(token);
+        }
+    });
+    let mut end = Box::pin(source.drain());
+    assert!(end.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    executor.run_until_idle();
+    assert_eq!(Arc::strong_count(&token), 4, "two futures, the function and this test");
+    drop(end);
+    executor.run_until_idle();
+    assert_eq!(Arc::strong_count(&token), 1, "of futures in flight");
+}
+
+#[test]
+fn row_89_the_older_inner_publisher_is_cancelled() {
+    let mint = Mint::new();
+    let hands = Hands::default();
+    let (own, (outer, source)) = (hands.clone(), Hand::new());
+    let probe = Probe::new().asking(More::UNBOUNDED).on(source.switch_map(2, move |_| own.make()));
+    outer.send(mint.item(1));
+    hands.with(0, |hand| hand.send(mint.item(10)));
+    outer.send(mint.item(2));
+    assert!(hands.with(0, Hand::is_cancelled), "as soon as the newer is there");
+    hands.with(0, |hand| hand.send(mint.item(11)));
+    hands.with(1, |hand| hand.send(mint.item(20)));
+    assert_eq!(probe.take(), next([10, 20]));
+    probe.cancel();
+    assert!(hands.with(1, Hand::is_cancelled), "by cancellation");
+    assert!(outer.is_cancelled());
+    assert_eq!(mint.live(), 0);
+}
+
+thread_local!(static PANICKED: Cell<bool> = const { Cell::new(false) });
+
+/// A future that is never ready; the first one panics when it is dropped.
+struct Sore(Item);
+
+impl Future for Sore {
+    type Output = Item;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Item> {
+        Poll::Pending
+    }
+}
+
+impl Drop for Sore {
+    fn drop(&mut self) {
+        if self.0.0 == 1 && !PANICKED.replace(true) {
+            std::panic::resume_unwind(Box::new("ouch"));
+        }
+    }
+}
+
+#[test]
+fn row_90_a_future_that_panics_when_it_is_dropped_leaves_the_others_dropped_once() {
+    for ending in [Never, Fail("broken")] {
+        let mint = Mint::new();
+        let probe = Probe::new().asking(More::UNBOUNDED).on(script(&mint, 0, 3, ending).map_async(
+            Eager::default(),
+            3,
+            Sore,
+        ));
+        assert!(mint.live() >= 3, "in flight");
+        PANICKED.set(false);
+        probe.cancel();
+        assert!(PANICKED.get(), "it was dropped");
+        assert_eq!(mint.live(), 0);
+        assert!(!probe.is_held());
+    }
+}
+
+#[test]
+fn row_57_zip_is_complete_once_and_not_before_its_last_row() {
+    let mint = Mint::new();
+    let ((first, a), (second, b)) = (Hand::new(), Hand::new());
+    let probe = Probe::new().on(a.zip(b, 2).map(|(a, _)| a));
+    first.send(mint.item(1));
+    first.end(End::Completed);
+    second.send(mint.item(2));
+    second.send(mint.item(3));
+    assert_eq!(probe.take(), [], "a row waits for demand");
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([1], Told::Complete));
+    assert!(second.is_cancelled());
+    second.end(End::Completed);
+    assert_eq!(probe.take(), []);
+    assert_eq!(mint.live(), 0);
+}
