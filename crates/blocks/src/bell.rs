@@ -12,8 +12,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-use millstream_core::Fault;
+use millstream_core::{Context, Fault};
 use millstream_sync::{AtomicU64, Ordering};
+
+use crate::gauge::{Gauge, Panel, Site};
 
 /// Whoever runs the drain of one or more queues.
 pub trait Host: Send + Sync + 'static {
@@ -22,6 +24,11 @@ pub trait Host: Send + Sync + 'static {
 
     /// Something broke: ends the stream with `fault`, at once.
     fn fail(&self, fault: Fault);
+
+    /// Where the boundaries that it runs have their gauges, if somebody looks at them.
+    fn panel(&self) -> Option<&Arc<Panel>> {
+        None
+    }
 }
 
 /// A handle on a [`Host`].
@@ -55,6 +62,13 @@ impl Bell {
     /// Ends the stream of the host with `fault`.
     pub fn fail(&self, fault: Fault) {
         self.host.fail(fault);
+    }
+
+    /// A gauge for a boundary that the host runs, if somebody looks at it. `context` is that of the
+    /// host's subscriber.
+    #[must_use]
+    pub fn gauge(&self, context: &Context, site: Site, capacity: usize) -> Option<Gauge> {
+        Some(self.host.panel()?.gauge(context, site, capacity))
     }
 
     /// The bell as a waker, for futures that a stage drives. One allocation.

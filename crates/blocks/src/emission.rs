@@ -69,6 +69,12 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         Emission { producer: Some(producer), active, credit, ahead, started: false, end: None }
     }
 
+    /// What downstream still wants of the source.
+    #[must_use]
+    pub fn credit(&self) -> Credit {
+        self.credit
+    }
+
     /// Sends up to `budget` items, for a stage that holds them at the end of its upstream; what
     /// is left then goes back to whoever ran that upstream, who looks for cancellations.
     pub fn run_within(mut self, budget: u32) -> Option<Box<dyn Rest>> {

@@ -35,6 +35,7 @@ use millstream_sync::{Mutex, lock};
 
 use crate::bell::{Bell, Host};
 use crate::emission::Emission;
+use crate::gauge::Panel;
 use crate::mail::Mail;
 use crate::running::{Running, undelivered};
 use crate::turn::{Holder, Turn};
@@ -42,7 +43,7 @@ use crate::turn::{Holder, Turn};
 /// Subscribes `subscriber` to a source that is pulled: the whole protocol of a synchronous
 /// publisher. One allocation.
 pub fn emit<P: Pull, S: Subscriber<P::Item, P::Error>>(producer: P, subscriber: S) {
-    let island = Island::<P, S::Active>::new(false);
+    let island = Island::<P, S::Active>::new(false, None);
     // The turn is held while the subscriber becomes active: a request from inside
     // `on_subscribe` is noted, and served below.
     // SAFETY: made by `held`, and this is its one call (model `first_turn_excludes`).
@@ -71,10 +72,10 @@ where
     P: Pull,
     S: Subscriber<P::Item, P::Error>,
 {
-    let island = Island::<P, S::Active>::new(true);
+    let context = subscriber.context();
+    let island = Island::<P, S::Active>::new(true, Panel::of(&context));
     // SAFETY: made by `held`, and this is its one call (model `first_turn_excludes`).
     let mut holder = unsafe { island.turn.first() };
-    let context = subscriber.context();
     let subscription = Subscription::new(island.clone());
     let active = match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
         Ok(active) => active,
@@ -105,6 +106,8 @@ struct Island<P: Pull, A> {
     mail: Mutex<Mail>,
     /// Whether somebody else fills the source: then there are others that hold this island.
     joined: bool,
+    /// Where somebody looks at its boundaries.
+    panel: Option<Arc<Panel>>,
 }
 
 /// What the holder of the turn guards.
@@ -115,11 +118,12 @@ struct Station<P: Pull, A> {
 }
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
-    fn new(joined: bool) -> Arc<Island<P, A>> {
+    fn new(joined: bool, panel: Option<Arc<Panel>>) -> Arc<Island<P, A>> {
         Arc::new(Island {
             turn: Turn::held(Station { running: Running::Vacant, detached: false }),
             mail: Mutex::new(Mail::default()),
             joined,
+            panel,
         })
     }
 
@@ -160,6 +164,9 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
             if goes_on && mail.detached {
                 // What was asked before letting go may have come after the claim.
                 continue;
+            }
+            if goes_on && let Some(panel) = &self.panel {
+                panel.rest(holder.with(|station| station.running.credit()));
             }
             // At the end the holder is dropped without leaving: the word closes.
             if !goes_on || holder.leave() {
@@ -209,6 +216,10 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Host for Island<P, A> {
 
     fn fail(&self, fault: Fault) {
         Upstream::fail(self, fault);
+    }
+
+    fn panel(&self) -> Option<&Arc<Panel>> {
+        self.panel.as_ref()
     }
 }
 

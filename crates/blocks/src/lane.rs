@@ -38,17 +38,25 @@ use millstream_core::{
 use millstream_sync::{Mutex, lock};
 
 use crate::bell::Bell;
+use crate::gauge::{Gauge, Reading, State};
 use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
 
 /// A lane for at most `capacity` items that rings `bell` when its outlet waits. `context` is
-/// that of the host's subscriber: what is never delivered goes to its discards.
+/// that of the host's subscriber: what is never delivered goes to its discards. `gauge` is read
+/// from it, if there is one.
 #[must_use]
 pub fn lane<T, E>(
     capacity: NonZeroUsize,
     bell: Bell,
     context: &Context,
-) -> (Inlet<T, E>, Outlet<T, E>) {
-    let (writer, reader) = ring(capacity.get());
+    gauge: Option<Gauge>,
+) -> (Inlet<T, E>, Outlet<T, E>)
+where
+    T: Send + 'static,
+{
+    let (mut writer, reader) = ring(capacity.get());
+    let watch =
+        gauge.map(|gauge| Watch { reading: gauge.read(writer.observe()), end: None, gauge });
     let shared = Arc::new(Shared { link: Mutex::new(Link::Awaited), end: Mutex::new(None) });
     let capacity = capacity.get() as u64;
     let discards = context.discards().clone();
@@ -57,6 +65,7 @@ pub fn lane<T, E>(
         shared: shared.clone(),
         bell,
         discards: discards.clone(),
+        reading: watch.as_ref().map(|watch| watch.reading.clone()),
     };
     let inlet = Inlet { active, capacity: Demand::of(capacity), context: context.upstream() };
     let outlet = Outlet {
@@ -66,8 +75,19 @@ pub fn lane<T, E>(
         left: 0,
         low: capacity - capacity / 4,
         discards,
+        watch: watch.map(Box::new),
     };
     (inlet, outlet)
+}
+
+/// What an outlet keeps where somebody looks at its lane.
+struct Watch {
+    reading: Reading,
+    /// How upstream ended.
+    end: Option<State>,
+    // Last: the line ends when the queue was closed.
+    #[expect(dead_code, reason = "the line ends when it is dropped")]
+    gauge: Gauge,
 }
 
 struct Shared<E> {
@@ -127,9 +147,23 @@ pub struct ActiveInlet<T, E> {
     shared: Arc<Shared<E>>,
     bell: Bell,
     discards: Discards,
+    /// Where somebody looks.
+    reading: Option<Reading>,
 }
 
 impl<T, E> ActiveInlet<T, E> {
+    /// An item that did not get into the queue.
+    #[cold]
+    fn refuse(&self, item: T)
+    where
+        T: 'static,
+    {
+        if let Some(reading) = &self.reading {
+            reading.refuse();
+        }
+        self.discards.discard(item);
+    }
+
     fn end(&mut self, end: Result<(), E>) {
         let Some(writer) = self.writer.take() else { return };
         let before = lock(&self.shared.end).replace(end);
@@ -144,6 +178,9 @@ impl<T, E> ActiveInlet<T, E> {
             if writer.is_gone() {
                 report_undelivered(&Undelivered::Fault(fault));
             } else {
+                if let Some(reading) = &self.reading {
+                    reading.broke();
+                }
                 self.bell.fail(fault);
             }
         }
@@ -162,13 +199,13 @@ impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for ActiveInle
             }
             Pushed::Gone(item) => {
                 self.writer = None;
-                self.discards.discard(item);
+                self.refuse(item);
                 More::CANCEL
             }
             Pushed::Full(item) => {
                 let capacity = writer.capacity() as u64;
                 self.fail(Fault::Overflow { capacity });
-                self.discards.discard(item);
+                self.refuse(item);
                 More::CANCEL
             }
         }
@@ -224,6 +261,8 @@ pub struct Outlet<T: 'static, E> {
     left: u64,
     low: u64,
     discards: Discards,
+    /// Where somebody looks.
+    watch: Option<Box<Watch>>,
 }
 
 impl<T: 'static, E> Outlet<T, E> {
@@ -270,10 +309,14 @@ impl<T: 'static, E> Outlet<T, E> {
         // Upstream is over: there is nothing to cancel, nor to keep.
         let link = std::mem::replace(&mut *lock(&self.shared.link), Link::Gone);
         drop((link, self.upstream.take()));
-        match lock(&self.shared.end).take() {
-            Some(Err(error)) => Pulled::Error(error),
-            _ => Pulled::Complete,
+        let (end, pulled) = match lock(&self.shared.end).take() {
+            Some(Err(error)) => (State::Failed, Pulled::Error(error)),
+            _ => (State::Completed, Pulled::Complete),
+        };
+        if let Some(watch) = &mut self.watch {
+            watch.end = Some(end);
         }
+        pulled
     }
 }
 
@@ -322,12 +365,15 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
 
 impl<T: 'static, E> Drop for Outlet<T, E> {
     fn drop(&mut self) {
-        let Some(reader) = self.reader.take() else { return };
+        let Some(mut reader) = self.reader.take() else { return };
         // The ring first: what upstream drops when it is cancelled, by this or because it finds
         // nobody when it subscribes, is not a source gone away (models
         // `cancel_is_not_a_source_gone`, `a_late_subscription_is_not_a_source_gone`).
         let discards = &self.discards;
         let cancel = Cancel(&self.shared);
+        if let Some(watch) = &self.watch {
+            watch.reading.close(reader.leave(), watch.end);
+        }
         reader.close(|item| discards.discard(item));
         drop(cancel);
     }

@@ -10,6 +10,7 @@
 //! | [`lane`] | a subscriber that fills a ring, and a pull that empties it |
 //! | [`entrust`] | a task on its way to an executor, which may refuse it |
 //! | [`alarm`] | a thread that waits for news: for a while it looks, then it sleeps |
+//! | [`gauge`] | what a boundary tells of itself to whoever looks from outside |
 //! | [`waker`] | a place for the waker of one task |
 //! | [`island`] | a source and its chain of stages, run by whoever knocks |
 //! | [`task`] | the same on a task of an executor |
@@ -31,6 +32,7 @@ pub mod bell;
 pub mod courier;
 pub mod emission;
 pub mod entrust;
+pub mod gauge;
 pub mod hub;
 pub mod island;
 pub mod lane;
@@ -41,6 +43,7 @@ pub mod relay;
 pub mod ring;
 mod running;
 pub mod slot;
+mod snapshot;
 pub mod task;
 pub mod turn;
 pub mod waker;

@@ -26,6 +26,13 @@
 //! that comes after it finds `GONE` in the word that it replaced, and gets its item back.
 //!
 //! The capacity is a bound, not a hint: an item too many comes back to the writer.
+//!
+//! **It can be read from outside** ([`Writer::observe`]), at no price for the two ends: head and
+//! tail are read, the head first, so that it is never beyond the tail. How many were in the queue
+//! at most is noted by the writer, and only where somebody looks: it takes the queue for full when
+//! it is as long as it ever was, and so looks for the head exactly when it may become longer. The
+//! mark is written before the tail that goes with it, and read after, so no tail is more than the
+//! mark ahead of the head: that bounds how old the head may be that was read.
 
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -33,6 +40,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use millstream_sync::{AtomicU64, Ordering, UnsafeCell};
+
+use crate::gauge::{Levels, Queue};
 
 const ASLEEP: u64 = 1;
 const GONE: u64 = 2;
@@ -55,10 +64,11 @@ pub fn ring<T>(capacity: usize) -> (Writer<T>, Reader<T>) {
         head: Line(AtomicU64::new(0)),
         mask: slots.len() as u64 - 1,
         capacity: capacity as u64,
+        most: AtomicU64::new(0),
         slots,
     });
     (
-        Writer { ring: ring.clone(), tail: 0, head: 0, gone: false },
+        Writer { ring: ring.clone(), tail: 0, head: 0, limit: capacity as u64, gone: false },
         Reader { ring, head: 0, tail: 0, gone: false },
     )
 }
@@ -72,6 +82,8 @@ struct Ring<T> {
     head: Line,
     mask: u64,
     capacity: u64,
+    /// The most that were in it at a time; zero where nobody looks.
+    most: AtomicU64,
     slots: Box<[UnsafeCell<MaybeUninit<T>>]>,
 }
 
@@ -108,6 +120,20 @@ impl<T> Ring<T> {
     }
 }
 
+impl<T: Send + 'static> Queue for Ring<T> {
+    fn levels(&self) -> Levels {
+        // ordering: acquire pairs with the release in `pop`: the tail that the reader had seen, or a
+        // later one, is seen below (model `a_look_sees_no_more_than_there_was`).
+        let head = self.head.0.load(Ordering::Acquire);
+        // ordering: acquire pairs with the release in `push`: the mark of that push, or a later
+        // one, is seen below (model `a_look_sees_no_more_than_there_was`).
+        let tail = self.tail.0.load(Ordering::Acquire) / STEP;
+        // ordering: relaxed; see the tail.
+        let most = self.most.load(Ordering::Relaxed);
+        Levels { came: tail, went: head.max(tail.saturating_sub(most)), most }
+    }
+}
+
 /// What a push came to.
 #[derive(Debug)]
 #[must_use = "a reader that waits must be woken"]
@@ -128,6 +154,9 @@ pub struct Writer<T> {
     tail: u64,
     /// The last `head` that was seen.
     head: u64,
+    /// How long the queue may get before the writer looks for the head: the capacity, or the most
+    /// that were in it so far where somebody looks.
+    limit: u64,
     gone: bool,
 }
 
@@ -135,7 +164,7 @@ impl<T> Writer<T> {
     /// Puts an item at the end of the queue.
     #[inline]
     pub fn push(&mut self, item: T) -> Pushed<T> {
-        if self.tail - self.head >= self.ring.capacity && !self.has_room() {
+        if self.tail - self.head >= self.limit && !self.has_room() {
             return Pushed::Full(item);
         }
         if self.gone {
@@ -164,7 +193,28 @@ impl<T> Writer<T> {
         // ordering: acquire pairs with the release in `pop`: the reader is done with the slots
         // before `head` (model `a_slot_is_used_again`).
         self.head = self.ring.head.0.load(Ordering::Acquire);
-        self.tail - self.head < self.ring.capacity
+        let len = self.tail - self.head;
+        if len >= self.ring.capacity {
+            return false;
+        }
+        // Where somebody looks, the push that follows may make it longer than it ever was.
+        if len >= self.limit {
+            self.limit = len + 1;
+            // ordering: relaxed; it is handed over by the exchange in `push`, which pairs with the
+            // acquire in `levels`.
+            self.ring.most.store(self.limit, Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// From here on counts how many are in it at most, and can be read while both ends are in use.
+    /// For an empty queue.
+    pub fn observe(&mut self) -> Arc<dyn Queue>
+    where
+        T: Send + 'static,
+    {
+        self.limit = 0;
+        self.ring.clone()
     }
 
     /// Says that no item follows, and tells whether the reader waits to be told. What was
@@ -300,17 +350,23 @@ impl<T> Reader<T> {
         self.clear(&mut discard);
     }
 
-    fn clear(&mut self, discard: &mut dyn FnMut(T)) {
+    /// Goes, and tells how the queue stands: what comes from here on is the writer's. What is in
+    /// the queue is discarded when the reader is [closed](Reader::close), or dropped.
+    pub fn leave(&mut self) -> Levels {
         // Once: a writer that finds `GONE` leaves an index behind that has no item.
-        if std::mem::replace(&mut self.gone, true) {
-            return;
+        if !std::mem::replace(&mut self.gone, true) {
+            // ordering: acquire pairs with the release in `push`: the items are visible. The writer
+            // learns of `GONE` by its next exchange, and owns what it writes from there on (model
+            // `push_races_the_end_of_the_reader`).
+            self.tail = self.ring.tail.0.fetch_or(GONE, Ordering::Acquire);
         }
-        // ordering: acquire pairs with the release in `push`: the items are visible. The writer
-        // learns of `GONE` by its next exchange, and owns what it writes from there on (model
-        // `push_races_the_end_of_the_reader`).
-        let tail = self.ring.tail.0.fetch_or(GONE, Ordering::Acquire);
+        Levels { came: self.tail / STEP, went: self.head, most: 0 }
+    }
+
+    fn clear(&mut self, discard: &mut dyn FnMut(T)) {
+        let tail = self.leave().came;
         let mut panicked = None;
-        while self.head < tail / STEP {
+        while self.head < tail {
             // SAFETY: as in `pop`.
             let item = unsafe { self.ring.read(self.head) };
             self.head += 1;

@@ -12,7 +12,8 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_core::{
-    ActiveSubscriber, Fault, More, Panic, Progress, Pull, Rest, Undelivered, report_undelivered,
+    ActiveSubscriber, Credit, Fault, More, Panic, Progress, Pull, Rest, Undelivered,
+    report_undelivered,
 };
 
 use crate::emission::{Emission, run_rest};
@@ -47,6 +48,14 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
         let (rest, progress) = run_rest(rest, more, interrupted)?;
         *self = Running::Rest(rest);
         Some(progress)
+    }
+
+    /// What downstream still wants of the source; none where there is none.
+    pub(crate) fn credit(&self) -> Credit {
+        match self {
+            Running::Source(emission) => emission.credit(),
+            Running::Rest(_) | Running::Vacant => Credit::NONE,
+        }
     }
 
     pub(crate) fn take(&mut self) -> Running<P, A> {

@@ -46,6 +46,7 @@ use millstream_sync::{Mutex, lock};
 use crate::bell::{Bell, Host};
 use crate::emission::Emission;
 use crate::entrust::Errand;
+use crate::gauge::Panel;
 use crate::mail::Mail;
 use crate::running::{Running, undelivered};
 use crate::waker::WakerSlot;
@@ -70,13 +71,14 @@ where
     P: Pull,
     S: Subscriber<P::Item, P::Error>,
 {
+    let context = subscriber.context();
     let post = Arc::new(Post {
         // The first turn is that of the first poll.
         word: DemandWord::held(),
         waker: WakerSlot::new(),
         mail: Mutex::new(Mail::default()),
+        panel: Panel::of(&context),
     });
-    let context = subscriber.context();
     let subscription = Subscription::new(post.clone());
     let active = match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
         Ok(active) => active,
@@ -116,6 +118,8 @@ struct Post {
     word: DemandWord,
     waker: WakerSlot,
     mail: Mutex<Mail>,
+    /// Where somebody looks at its boundaries.
+    panel: Option<Arc<Panel>>,
 }
 
 impl Post {
@@ -161,6 +165,10 @@ impl Host for Post {
     fn fail(&self, fault: Fault) {
         Upstream::fail(self, fault);
     }
+
+    fn panel(&self) -> Option<&Arc<Panel>> {
+        self.panel.as_ref()
+    }
 }
 
 /// A future that sends items while there is demand, and is ready at the end of the stream. See
@@ -205,7 +213,13 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
             }
             *detached |= mail.detached;
             if progress == Progress::Interrupted && left.get() == 0 {
+                if let Some(panel) = &post.panel {
+                    panel.demand(running.credit());
+                }
                 return Some(Rested::Spent);
+            }
+            if let Some(panel) = &post.panel {
+                panel.rest(running.credit());
             }
             // What was asked before letting go may have come after the claim.
             if !mail.detached && post.word.leave() {

@@ -32,7 +32,7 @@ fn through(
     join(
         |bell, context| {
             let capacity = NonZeroUsize::new(capacity).unwrap();
-            let (inlet, outlet) = lane(capacity, bell.clone(), context);
+            let (inlet, outlet) = lane(capacity, bell.clone(), context, None);
             source.subscribe(inlet);
             outlet
         },
@@ -314,7 +314,7 @@ fn cancel_is_not_a_source_gone() {
         let oracle = Oracle::new();
         let bell = Bell::new(Arc::new(Listening(told.clone())));
         let capacity = NonZeroUsize::new(1).unwrap();
-        let (inlet, outlet) = lane::<Token, Error>(capacity, bell, &Context::default());
+        let (inlet, outlet) = lane::<Token, Error>(capacity, bell, &Context::default(), None);
         Source::Hand(oracle.alive(), Hand::default()).subscribe(inlet);
         drop(outlet);
         assert_eq!(*lock(&told), Vec::<String>::new(), "nobody was told of a fault");
@@ -330,7 +330,7 @@ fn a_late_subscription_is_not_a_source_gone() {
         let oracle = Oracle::new();
         let bell = Bell::new(Arc::new(Listening(told.clone())));
         let capacity = NonZeroUsize::new(1).unwrap();
-        let (inlet, outlet) = lane::<Token, Error>(capacity, bell, &Context::default());
+        let (inlet, outlet) = lane::<Token, Error>(capacity, bell, &Context::default(), None);
         let start = Start::default();
         Source::Late(oracle.items(0..2), start.clone()).subscribe(inlet);
         let other = thread::spawn(move || start.go());

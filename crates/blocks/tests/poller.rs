@@ -30,7 +30,7 @@ fn behind(
 ) -> Poller<Outlet<Token, Error>> {
     Poller::new(|bell, context| {
         let capacity = NonZeroUsize::new(capacity).unwrap();
-        let (inlet, outlet) = lane(capacity, bell.clone(), context);
+        let (inlet, outlet) = lane(capacity, bell.clone(), context, None);
         source.subscribe(inlet);
         outlet
     })
@@ -47,7 +47,7 @@ fn open(capacity: usize) -> (ActiveInlet<Token, Error>, Poller<Outlet<Token, Err
     let mut handed = None;
     let poller = Poller::new(|bell, context| {
         let capacity = NonZeroUsize::new(capacity).unwrap();
-        let (inlet, outlet): (Inlet<Token, Error>, _) = lane(capacity, bell.clone(), context);
+        let (inlet, outlet): (Inlet<Token, Error>, _) = lane(capacity, bell.clone(), context, None);
         handed = Some(inlet.on_subscribe(Subscription::new(Arc::new(Idle))));
         outlet
     });

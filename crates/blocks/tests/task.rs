@@ -26,7 +26,7 @@ fn boundary<S: Subscriber<Token, Error>>(
     task(
         |bell, context| {
             let capacity = NonZeroUsize::new(capacity).unwrap();
-            let (inlet, outlet) = lane(capacity, bell.clone(), context);
+            let (inlet, outlet) = lane(capacity, bell.clone(), context, None);
             source.subscribe(inlet);
             outlet
         },

@@ -22,6 +22,7 @@
 //! | know what an operator asks, holds and tells | the type that its method names: [`chunk::Chunks`], [`flatten::ConcatMap`] … |
 //! | end it | an end of [`PublisherExt`], awaited or [blocked on](shape::end::Run::block) |
 //! | take items at your own pace | [`Subscriber`] and [`ActiveSubscriber`], or [`PublisherExt::cursor`] |
+//! | look at a pipeline while it runs | [`PublisherExt::observed`] and [`Board`] |
 //! | write a source | [`Pull`] and [`from_pull`] |
 //! | meet a future, a `Stream`, a channel, a reader | the sources and ends of [`edge`] |
 //! | write an asynchronous source or target | [`AsyncSource`], [`AsyncTarget`] |
@@ -45,14 +46,15 @@
 
 pub use millstream_core::*;
 pub use millstream_executors as executor;
+pub use millstream_operators::board::Board;
 pub use millstream_operators::combine::{combine_latest, concat, merge_all, race, zip};
 pub use millstream_operators::edge::*;
 pub use millstream_operators::source::*;
 #[cfg(feature = "tracing")]
 pub use millstream_operators::trace_undelivered;
 pub use millstream_operators::{
-    PublisherExt, boundary, chunk, combine, edge, effect, end, fan_out, fault, filter, flatten,
-    limit, shape, source, transform,
+    PublisherExt, board, boundary, chunk, combine, edge, effect, end, fan_out, fault, filter,
+    flatten, limit, shape, source, transform,
 };
 
 /// What every user of the library wants in scope: traits only.

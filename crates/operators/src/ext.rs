@@ -7,6 +7,7 @@ use std::panic::Location;
 use millstream_core::{BoxPublisher, Demand, Publisher, SharedPublisher};
 use millstream_executors::Executor;
 
+use crate::board::Board;
 use crate::boundary::*;
 use crate::chunk::*;
 use crate::combine::*;
@@ -864,6 +865,13 @@ pub trait PublisherExt: Publisher {
     #[doc(alias = "name")]
     fn named(self, name: impl Into<Cow<'static, str>>) -> ItemStage<Self, Named> {
         ItemStage::new(self, Named::new(name.into()))
+    }
+
+    /// The boundaries above are listed on a board, for whoever wants to look at the running
+    /// pipeline. See [`Observed`].
+    #[doc(alias = "metrics", alias = "monitor", alias = "scan", alias = "snapshot")]
+    fn observed(self, board: &Board) -> ItemStage<Self, Observed> {
+        ItemStage::new(self, Observed::new(board))
     }
 
     /// An error says that it passed here. See [`Checkpoint`].

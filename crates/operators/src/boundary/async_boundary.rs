@@ -55,7 +55,9 @@ impl<P, X: Clone> AsyncBoundary<P, X> {
     #[track_caller]
     pub(crate) fn new(upstream: P, executor: X, capacity: usize) -> AsyncBoundary<P, X> {
         let upstream = SubscribeOn::new(upstream, executor.clone());
-        AsyncBoundary { both: PublishOn::new(upstream, executor, capacity) }
+        AsyncBoundary {
+            both: PublishOn::new(upstream, executor, capacity).part_of("async_boundary"),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_blocks::lane::lane;
 use millstream_core::{Publisher, Subscriber};
@@ -48,12 +49,13 @@ use crate::shape::joined::capacity;
 pub struct Prefetch<P> {
     upstream: P,
     capacity: NonZeroUsize,
+    site: Site,
 }
 
 impl<P> Prefetch<P> {
     #[track_caller]
     pub(crate) fn new(upstream: P, n: usize) -> Prefetch<P> {
-        Prefetch { upstream, capacity: capacity("prefetch(0)", n) }
+        Prefetch { upstream, capacity: capacity("prefetch(0)", n), site: Site::here("prefetch") }
     }
 }
 
@@ -66,7 +68,8 @@ impl<P: Publisher> Publisher for Prefetch<P> {
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
         join(
             |bell, context| {
-                let (inlet, outlet) = lane(self.capacity, bell.clone(), context);
+                let gauge = bell.gauge(context, self.site, self.capacity.get());
+                let (inlet, outlet) = lane(self.capacity, bell.clone(), context, gauge);
                 self.upstream.subscribe(inlet);
                 outlet
             },

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
@@ -53,12 +54,19 @@ pub struct PublishOn<P, X> {
     upstream: P,
     executor: X,
     capacity: NonZeroUsize,
+    site: Site,
 }
 
 impl<P, X> PublishOn<P, X> {
     #[track_caller]
     pub(crate) fn new(upstream: P, executor: X, n: usize) -> PublishOn<P, X> {
-        PublishOn { upstream, executor, capacity: capacity("publish_on(executor, 0)", n) }
+        let capacity = capacity("publish_on(executor, 0)", n);
+        PublishOn { upstream, executor, capacity, site: Site::here("publish_on") }
+    }
+
+    /// As a part of another operator.
+    pub(crate) fn part_of(self, kind: &'static str) -> PublishOn<P, X> {
+        PublishOn { site: self.site.kind(kind), ..self }
     }
 }
 
@@ -69,7 +77,11 @@ impl<P: Publisher, X: Executor> Publisher for PublishOn<P, X> {
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
-        let PublishOn { upstream, executor, capacity } = self;
-        on(&executor, |bell, context| feed(upstream, capacity, bell.clone(), context), subscriber);
+        let PublishOn { upstream, executor, capacity, site } = self;
+        on(
+            &executor,
+            |bell, context| feed(upstream, capacity, bell.clone(), context, site),
+            subscriber,
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Publisher, Pull, Pulled, Subscriber};
 
@@ -49,6 +50,7 @@ use crate::shape::joined::{Feed, capacity, feed};
 pub struct CombineLatest<S> {
     sources: S,
     prefetch: NonZeroUsize,
+    site: Site,
 }
 
 /// The latest items of two to eight publishers, as a tuple. See [`CombineLatest`].
@@ -58,7 +60,8 @@ pub fn combine_latest<S>(sources: S, prefetch: usize) -> CombineLatest<S>
 where
     CombineLatest<S>: Publisher,
 {
-    CombineLatest { sources, prefetch: capacity("combine_latest(sources, 0)", prefetch) }
+    let prefetch = capacity("combine_latest(sources, 0)", prefetch);
+    CombineLatest { sources, prefetch, site: Site::here("combine_latest") }
 }
 
 crate::opaque_debug::opaque_debug!(CombineLatest<S>, prefetch);
@@ -125,10 +128,12 @@ macro_rules! combine {
             type Error = Error;
 
             fn subscribe<Down: Subscriber<Self::Item, Error>>(self, subscriber: Down) {
-                let CombineLatest { sources: ($($latest,)+), prefetch } = self;
+                let CombineLatest { sources: ($($latest,)+), prefetch, site } = self;
                 join(
                     |bell, context| $pull {
-                        $($latest: Latest::new(feed($latest, prefetch, bell.clone(), context)),)+
+                        $($latest: Latest::new(
+                            feed($latest, prefetch, bell.clone(), context, site.number($number)),
+                        ),)+
                         turn: 0,
                     },
                     subscriber,

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use millstream_blocks::bell::Bell;
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 
@@ -53,6 +54,7 @@ use crate::shape::table::Table;
 pub struct Merge<P> {
     sources: Vec<P>,
     prefetch: NonZeroUsize,
+    site: Site,
 }
 
 /// Items of several publishers, as they come. See [`Merge`].
@@ -62,6 +64,7 @@ pub fn merge_all<P: Publisher>(sources: impl IntoIterator<Item = P>, prefetch: u
     Merge {
         sources: sources.into_iter().collect(),
         prefetch: capacity("merge_all(sources, 0)", prefetch),
+        site: Site::here("merge"),
     }
 }
 
@@ -81,10 +84,10 @@ fn merged<P: Publisher>(
     bell: &Bell,
     context: &Context,
 ) -> impl Pull<Item = P::Item, Error = P::Error> + use<P> {
-    let Merge { sources, prefetch } = merge;
+    let Merge { sources, prefetch, site } = merge;
     let mut table = Table::new(sources.len());
-    for source in sources {
-        table.add(bell, |bell| feed(source, prefetch, bell, context));
+    for (n, source) in sources.into_iter().enumerate() {
+        table.add(bell, |bell| feed(source, prefetch, bell, context, site.number(n)));
     }
     Merged(table)
 }

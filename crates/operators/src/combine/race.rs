@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use millstream_blocks::bell::Bell;
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 
@@ -48,6 +49,7 @@ use crate::shape::joined::{Feed, capacity, feed};
 pub struct Race<P> {
     sources: Vec<P>,
     prefetch: NonZeroUsize,
+    site: Site,
 }
 
 /// The publisher that is first to send an item or to end. See [`Race`].
@@ -57,6 +59,7 @@ pub fn race<P: Publisher>(sources: impl IntoIterator<Item = P>, prefetch: usize)
     Race {
         sources: sources.into_iter().collect(),
         prefetch: capacity("race(sources, 0)", prefetch),
+        site: Site::here("race"),
     }
 }
 
@@ -76,8 +79,10 @@ fn runners<P: Publisher>(
     bell: &Bell,
     context: &Context,
 ) -> impl Pull<Item = P::Item, Error = P::Error> + use<P> {
-    let feed = |source| feed(source, race.prefetch, bell.clone(), context);
-    Runners { feeds: race.sources.into_iter().map(feed).collect(), won: false, started: false }
+    let Race { sources, prefetch, site } = race;
+    let feed = |(n, source)| feed(source, prefetch, bell.clone(), context, site.number(n));
+    let feeds = sources.into_iter().enumerate().map(feed).collect();
+    Runners { feeds, won: false, started: false }
 }
 
 struct Runners<Q: Pull> {

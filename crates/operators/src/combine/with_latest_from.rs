@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
 
@@ -49,13 +50,14 @@ pub struct WithLatestFrom<P, Q> {
     upstream: P,
     other: Q,
     prefetch: NonZeroUsize,
+    site: Site,
 }
 
 impl<P, Q> WithLatestFrom<P, Q> {
     #[track_caller]
     pub(crate) fn new(upstream: P, other: Q, prefetch: usize) -> WithLatestFrom<P, Q> {
         let prefetch = capacity("with_latest_from(other, 0)", prefetch);
-        WithLatestFrom { upstream, other, prefetch }
+        WithLatestFrom { upstream, other, prefetch, site: Site::here("with_latest_from") }
     }
 }
 
@@ -70,12 +72,12 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<Self::Item, P::Error>>(self, subscriber: S) {
-        let WithLatestFrom { upstream, other, prefetch } = self;
+        let WithLatestFrom { upstream, other, prefetch, site } = self;
         join(
             |bell, context| WithLatest {
                 // The other first: its first item is there for the first of upstream.
-                other: Some(feed(other, prefetch, bell.clone(), context)),
-                upstream: feed(upstream, prefetch, bell.clone(), context),
+                other: Some(feed(other, prefetch, bell.clone(), context, site.input("other"))),
+                upstream: feed(upstream, prefetch, bell.clone(), context, site.input("upstream")),
                 latest: None,
                 discards: context.discards().clone(),
             },
@@ -106,7 +108,7 @@ impl<P: Pull, Q: Pull<Error = P::Error>> WithLatest<P, Q> {
                 Pulled::Item(item) => {
                     self.latest = Some(item);
                     // One that is synchronous may have no end.
-                    if let Feed::Pulled(_) = other {
+                    if other.is_pulled() {
                         return None;
                     }
                 }
@@ -162,7 +164,7 @@ where
 
     fn look_ahead(&mut self, started: bool) -> Pulled<Self::Item, P::Error> {
         // One that is synchronous is not pulled without demand.
-        if let Some(Feed::Lane(_)) = self.other
+        if self.other.as_ref().is_some_and(|other| !other.is_pulled())
             && let Some(error) = self.refresh()
         {
             return Pulled::Error(error);

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
 
@@ -48,6 +49,7 @@ use crate::shape::joined::{Feed, capacity, feed};
 pub struct Zip<S> {
     sources: S,
     prefetch: NonZeroUsize,
+    site: Site,
 }
 
 /// One item of each of several publishers at a time, two to eight of them, as a tuple. See
@@ -58,7 +60,8 @@ pub fn zip<S>(sources: S, prefetch: usize) -> Zip<S>
 where
     Zip<S>: Publisher,
 {
-    Zip { sources, prefetch: capacity("zip(sources, 0)", prefetch) }
+    let prefetch = capacity("zip(sources, 0)", prefetch);
+    Zip { sources, prefetch, site: Site::here("zip") }
 }
 
 crate::opaque_debug::opaque_debug!(Zip<S>, prefetch);
@@ -126,7 +129,7 @@ fn without_item<T, U, E>(pulled: Pulled<T, E>) -> Pulled<U, E> {
 }
 
 macro_rules! zips {
-    ($pull:ident: $($source:ident $head:ident $item:ident),+) => {
+    ($pull:ident: $($source:ident $head:ident $item:ident $number:literal),+) => {
         impl<Error: Send + 'static, $($source),+> Publisher for Zip<($($source,)+)>
         where
             $($source: Publisher<Error = Error>,)+
@@ -135,10 +138,13 @@ macro_rules! zips {
             type Error = Error;
 
             fn subscribe<Down: Subscriber<Self::Item, Error>>(self, subscriber: Down) {
-                let Zip { sources: ($($head,)+), prefetch } = self;
+                let Zip { sources: ($($head,)+), prefetch, site } = self;
                 join(
                     |bell, context| $pull {
-                        $($head: Head::new(feed($head, prefetch, bell.clone(), context), context.discards()),)+
+                        $($head: Head::new(
+                            feed($head, prefetch, bell.clone(), context, site.number($number)),
+                            context.discards(),
+                        ),)+
                     },
                     subscriber,
                 );
@@ -191,10 +197,10 @@ macro_rules! zips {
     };
 }
 
-zips!(Zip2: A a x0, B b x1);
-zips!(Zip3: A a x0, B b x1, C c x2);
-zips!(Zip4: A a x0, B b x1, C c x2, D d x3);
-zips!(Zip5: A a x0, B b x1, C c x2, D d x3, F f x4);
-zips!(Zip6: A a x0, B b x1, C c x2, D d x3, F f x4, G g x5);
-zips!(Zip7: A a x0, B b x1, C c x2, D d x3, F f x4, G g x5, H h x6);
-zips!(Zip8: A a x0, B b x1, C c x2, D d x3, F f x4, G g x5, H h x6, I i x7);
+zips!(Zip2: A a x0 0, B b x1 1);
+zips!(Zip3: A a x0 0, B b x1 1, C c x2 2);
+zips!(Zip4: A a x0 0, B b x1 1, C c x2 2, D d x3 3);
+zips!(Zip5: A a x0 0, B b x1 1, C c x2 2, D d x3 3, F f x4 4);
+zips!(Zip6: A a x0 0, B b x1 1, C c x2 2, D d x3 3, F f x4 4, G g x5 5);
+zips!(Zip7: A a x0 0, B b x1 1, C c x2 2, D d x3 3, F f x4 4, G g x5 5, H h x6 6);
+zips!(Zip8: A a x0 0, B b x1 1, C c x2 2, D d x3 3, F f x4 4, G g x5 5, H h x6 6, I i x7 7);

@@ -12,7 +12,7 @@ use millstream_core::{End, Failure, Fault, Publisher, Pull};
 use millstream_executors::executor_thread;
 
 use crate::end::Cursor;
-use crate::shape::joined::{Feed, capacity, feed};
+use crate::shape::joined::{Feed, capacity, feed_on};
 
 /// The items as a [`Stream`] of `Result`, for code that polls:
 /// [`PublisherExt::into_stream`](crate::PublisherExt::into_stream). With the feature `futures`.
@@ -115,7 +115,7 @@ impl<P: Publisher> Stream for IntoStream<P> {
             && let State::Lazy(publisher, capacity) = std::mem::replace(&mut self.0, State::Over)
         {
             self.0 = State::Running(Box::new(Poller::new(|bell, context| {
-                feed(publisher, capacity, bell.clone(), context)
+                feed_on(None, publisher, capacity, bell.clone(), context)
             })));
         }
         let State::Running(items) = &mut self.0 else { return Poll::Ready(None) };

@@ -13,6 +13,7 @@ mod inspect_subscribe;
 #[cfg(feature = "tracing")]
 mod log;
 mod named;
+mod observed;
 mod on_discard;
 pub use checkpoint::{AtCheckpoint, Checkpoint};
 pub use finally::{Finally, FinallyReason};
@@ -27,4 +28,5 @@ pub use inspect_subscribe::InspectSubscribe;
 #[cfg(feature = "tracing")]
 pub use log::Log;
 pub use named::Named;
+pub use observed::Observed;
 pub use on_discard::OnDiscard;

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
@@ -70,6 +71,7 @@ pub struct ForEachConcurrent<P, X, F> {
     upstream: P,
     executor: X,
     limit: NonZeroUsize,
+    site: Site,
     f: F,
 }
 
@@ -77,7 +79,8 @@ impl<P, X, F> ForEachConcurrent<P, X, F> {
     #[track_caller]
     pub(crate) fn new(upstream: P, executor: X, limit: usize, f: F) -> Self {
         let limit = capacity("for_each_concurrent(executor, 0, f)", limit);
-        ForEachConcurrent { upstream, executor, limit, f }
+        let site = Site::here("for_each_concurrent");
+        ForEachConcurrent { upstream, executor, limit, site, f }
     }
 }
 
@@ -95,7 +98,7 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<(), P::Error>>(self, subscriber: S) {
-        let ForEachConcurrent { upstream, executor, limit, mut f } = self;
+        let ForEachConcurrent { upstream, executor, limit, site, mut f } = self;
         let f = move |item| {
             let future = f(item);
             async move {
@@ -103,7 +106,7 @@ where
                 Ok(())
             }
         };
-        let flying = Flying { limit, turns: AtOnce, f, error: |error| error };
+        let flying = Flying { limit, site, turns: AtOnce, f, error: |error| error };
         flying.fly::<AsTheyCome<()>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

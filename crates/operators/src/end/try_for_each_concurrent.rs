@@ -4,6 +4,7 @@
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
@@ -62,6 +63,7 @@ pub struct TryForEachConcurrent<P, X, F, How> {
     upstream: P,
     executor: X,
     limit: NonZeroUsize,
+    site: Site,
     f: F,
     how: PhantomData<fn() -> How>,
 }
@@ -72,6 +74,7 @@ impl<P: Clone, X: Clone, F: Clone, How> Clone for TryForEachConcurrent<P, X, F, 
             upstream: self.upstream.clone(),
             executor: self.executor.clone(),
             limit: self.limit,
+            site: self.site,
             f: self.f.clone(),
             how: PhantomData,
         }
@@ -82,7 +85,8 @@ impl<P, X, F, How> TryForEachConcurrent<P, X, F, How> {
     #[track_caller]
     pub(crate) fn new(upstream: P, executor: X, limit: usize, f: F) -> Self {
         let limit = capacity("try_for_each_concurrent(executor, 0, f)", limit);
-        TryForEachConcurrent { upstream, executor, limit, f, how: PhantomData }
+        let site = Site::here("try_for_each_concurrent");
+        TryForEachConcurrent { upstream, executor, limit, site, f, how: PhantomData }
     }
 }
 
@@ -102,8 +106,8 @@ where
     type Error = G;
 
     fn subscribe<S: Subscriber<(), G>>(self, subscriber: S) {
-        let TryForEachConcurrent { upstream, executor, limit, f, .. } = self;
-        let flying = Flying { limit, turns: AtOnce, f, error: G::from_upstream };
+        let TryForEachConcurrent { upstream, executor, limit, site, f, .. } = self;
+        let flying = Flying { limit, site, turns: AtOnce, f, error: G::from_upstream };
         flying.fly::<AsTheyCome<()>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
 
@@ -47,12 +48,14 @@ pub struct SkipUntil<P, Q> {
     upstream: P,
     signal: Q,
     prefetch: NonZeroUsize,
+    site: Site,
 }
 
 impl<P, Q> SkipUntil<P, Q> {
     #[track_caller]
     pub(crate) fn new(upstream: P, signal: Q, prefetch: usize) -> SkipUntil<P, Q> {
-        SkipUntil { upstream, signal, prefetch: capacity("skip_until(signal, 0)", prefetch) }
+        let prefetch = capacity("skip_until(signal, 0)", prefetch);
+        SkipUntil { upstream, signal, prefetch, site: Site::here("skip_until") }
     }
 }
 
@@ -67,11 +70,11 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
-        let SkipUntil { upstream, signal, prefetch } = self;
+        let SkipUntil { upstream, signal, prefetch, site } = self;
         join(
             |bell, context| Gated {
-                signal: Some(feed(signal, prefetch, bell.clone(), context)),
-                upstream: feed(upstream, prefetch, bell.clone(), context),
+                signal: Some(feed(signal, prefetch, bell.clone(), context, site.input("signal"))),
+                upstream: feed(upstream, prefetch, bell.clone(), context, site.input("upstream")),
                 discards: context.discards().clone(),
             },
             subscriber,

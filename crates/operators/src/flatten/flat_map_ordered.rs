@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use millstream_blocks::bell::Bell;
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Publisher, Pull, Pulled, Subscriber};
 
-use crate::shape::joined::{Feed, capacity, feed, granted_feed};
+use crate::shape::joined::{Feed, Granted, capacity, feed_on, gauge, granted_feed};
 
 /// Each item becomes a publisher, up to `limit` of them work at a time, and their items come in the
 /// order of the items: [`PublisherExt::flat_map_ordered`](crate::PublisherExt::flat_map_ordered).
@@ -53,6 +54,7 @@ pub struct FlatMapOrdered<P, F> {
     f: F,
     limit: NonZeroUsize,
     prefetch: NonZeroUsize,
+    site: Site,
 }
 
 impl<P, F> FlatMapOrdered<P, F> {
@@ -63,6 +65,7 @@ impl<P, F> FlatMapOrdered<P, F> {
             f,
             limit: capacity("flat_map_ordered(0, prefetch, f)", limit),
             prefetch: capacity("flat_map_ordered(limit, 0, f)", prefetch),
+            site: Site::here("flat_map_ordered"),
         }
     }
 }
@@ -79,19 +82,22 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<Q::Item, P::Error>>(self, subscriber: S) {
-        let FlatMapOrdered { upstream, mut f, limit, prefetch } = self;
+        let FlatMapOrdered { upstream, mut f, limit, prefetch, site } = self;
         join(
             |bell: &Bell, context| {
-                let outer = granted_feed(upstream, limit, bell.clone(), context);
+                let outer = granted_feed(upstream, limit, bell.clone(), context, site);
                 let (bell, around) = (bell.clone(), context.clone());
+                let room = limit.saturating_mul(prefetch).get();
+                let gauge = gauge::<Q>(&bell, context, site.input("inner"), room);
                 InLine {
-                    outer: Some(outer),
+                    outer,
                     failure: None,
                     line: VecDeque::with_capacity(limit.get()),
                     limit: limit.get(),
-                    ended: 0,
                     started: false,
-                    inner: move |item| feed(f(item), prefetch, bell.clone(), &around),
+                    inner: move |item| {
+                        feed_on(gauge.clone(), f(item), prefetch, bell.clone(), &around)
+                    },
                 }
             },
             subscriber,
@@ -100,15 +106,12 @@ where
 }
 
 struct InLine<O: Pull, Q: Pull, G> {
-    /// Until it is over.
-    outer: Option<Feed<O>>,
+    outer: Granted<O>,
     /// How upstream failed, to be told after all inner publishers.
     failure: Option<Q::Error>,
     /// The first of these sends.
     line: VecDeque<Feed<Q>>,
     limit: usize,
-    /// Inner publishers that are over, for which upstream was not asked for another.
-    ended: u64,
     /// Whether the first of the line was pulled.
     started: bool,
     inner: G,
@@ -123,20 +126,14 @@ where
     /// Takes on inner publishers while there is room; whether upstream skipped an item.
     fn take_on(&mut self) -> bool {
         while self.line.len() < self.limit {
-            let Some(outer) = &mut self.outer else { break };
-            outer.grant(std::mem::take(&mut self.ended));
-            match outer.pull() {
+            match self.outer.pull() {
                 Pulled::Item(item) => {
                     let inner = (self.inner)(item);
                     self.line.push_back(inner);
                 }
                 Pulled::Skipped => return true,
-                Pulled::Pending => break,
-                Pulled::Complete => self.outer = None,
-                Pulled::Error(error) => {
-                    self.outer = None;
-                    self.failure = Some(error);
-                }
+                Pulled::Pending | Pulled::Complete => break,
+                Pulled::Error(error) => self.failure = Some(error),
             }
         }
         false
@@ -147,17 +144,16 @@ where
             return Pulled::Skipped;
         }
         let Some(first) = self.line.front_mut() else {
-            return match (&self.outer, self.failure.take()) {
-                (Some(_), _) => Pulled::Pending,
-                (None, Some(error)) => Pulled::Error(error),
-                (None, None) => Pulled::Complete,
-            };
+            if !self.outer.is_over() {
+                return Pulled::Pending;
+            }
+            return self.failure.take().map_or(Pulled::Complete, Pulled::Error);
         };
         self.started |= demand;
         let pulled = if demand { first.pull() } else { first.look_ahead(self.started) };
         if let Pulled::Complete = pulled {
             self.line.pop_front();
-            self.ended += 1;
+            self.outer.done(1);
             self.started = false;
             return Pulled::Skipped;
         }

@@ -3,10 +3,11 @@
 use std::num::NonZeroUsize;
 
 use millstream_blocks::bell::Bell;
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Publisher, Pull, Pulled, Subscriber};
 
-use crate::shape::joined::{Feed, capacity, feed, granted_feed};
+use crate::shape::joined::{Feed, Granted, capacity, feed_on, gauge, granted_feed};
 use crate::shape::table::Table;
 
 /// Each item becomes a publisher, and up to `limit` of them send at a time:
@@ -57,6 +58,7 @@ pub struct FlatMapUnordered<P, F> {
     f: F,
     limit: NonZeroUsize,
     prefetch: NonZeroUsize,
+    site: Site,
 }
 
 impl<P, F> FlatMapUnordered<P, F> {
@@ -67,6 +69,7 @@ impl<P, F> FlatMapUnordered<P, F> {
             f,
             limit: capacity("flat_map_unordered(0, prefetch, f)", limit),
             prefetch: capacity("flat_map_unordered(limit, 0, f)", prefetch),
+            site: Site::here("flat_map_unordered"),
         }
     }
 }
@@ -83,19 +86,16 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<Q::Item, P::Error>>(self, subscriber: S) {
-        let FlatMapUnordered { upstream, mut f, limit, prefetch } = self;
+        let FlatMapUnordered { upstream, mut f, limit, prefetch, site } = self;
         join(
             |bell, context| {
-                let inner = {
-                    let context = context.clone();
-                    move |item, bell| feed(f(item), prefetch, bell, &context)
-                };
-                Flattened {
-                    outer: Some(granted_feed(upstream, limit, bell.clone(), context)),
-                    table: Table::new(limit.get()),
-                    inner,
-                    bell: bell.clone(),
-                }
+                let outer = granted_feed(upstream, limit, bell.clone(), context, site);
+                let room = limit.saturating_mul(prefetch).get();
+                let gauge = gauge::<Q>(bell, context, site.input("inner"), room);
+                let around = context.clone();
+                let inner =
+                    move |item, bell| feed_on(gauge.clone(), f(item), prefetch, bell, &around);
+                Flattened { outer, table: Table::new(limit.get()), inner, bell: bell.clone() }
             },
             subscriber,
         );
@@ -103,8 +103,7 @@ where
 }
 
 struct Flattened<O: Pull, Q: Pull, G> {
-    /// Until it is complete.
-    outer: Option<Feed<O>>,
+    outer: Granted<O>,
     table: Table<Q>,
     inner: G,
     bell: Bell,
@@ -120,16 +119,14 @@ where
     #[inline]
     fn take_on(&mut self) -> Pulled<(), Q::Error> {
         while self.table.has_room() {
-            let Some(outer) = &mut self.outer else { break };
-            outer.grant(self.table.take_removed());
-            match outer.pull() {
+            self.outer.done(self.table.take_removed());
+            match self.outer.pull() {
                 Pulled::Item(item) => {
                     let inner = &mut self.inner;
                     self.table.add(&self.bell, |bell| inner(item, bell));
                 }
                 Pulled::Skipped => return Pulled::Skipped,
-                Pulled::Pending => break,
-                Pulled::Complete => self.outer = None,
+                Pulled::Pending | Pulled::Complete => break,
                 Pulled::Error(error) => return Pulled::Error(error),
             }
         }
@@ -154,7 +151,7 @@ where
             _ => {}
         }
         match self.table.pull() {
-            Pulled::Complete if self.outer.is_some() => Pulled::Pending,
+            Pulled::Complete if !self.outer.is_over() => Pulled::Pending,
             other => other,
         }
     }
@@ -166,7 +163,7 @@ where
             _ => {}
         }
         match self.table.look_ahead() {
-            Pulled::Complete if self.outer.is_some() => Pulled::Pending,
+            Pulled::Complete if !self.outer.is_over() => Pulled::Pending,
             other => other,
         }
     }

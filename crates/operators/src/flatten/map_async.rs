@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
@@ -58,13 +59,15 @@ pub struct MapAsync<P, X, F> {
     upstream: P,
     executor: X,
     limit: NonZeroUsize,
+    site: Site,
     f: F,
 }
 
 impl<P, X, F> MapAsync<P, X, F> {
     #[track_caller]
     pub(crate) fn new(upstream: P, executor: X, limit: usize, f: F) -> Self {
-        MapAsync { upstream, executor, limit: capacity("map_async(executor, 0, f)", limit), f }
+        let limit = capacity("map_async(executor, 0, f)", limit);
+        MapAsync { upstream, executor, limit, site: Site::here("map_async"), f }
     }
 }
 
@@ -82,12 +85,12 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<U, P::Error>>(self, subscriber: S) {
-        let MapAsync { upstream, executor, limit, mut f } = self;
+        let MapAsync { upstream, executor, limit, site, mut f } = self;
         let f = move |item| {
             let future = f(item);
             async move { Ok(future.await) }
         };
-        let flying = Flying { limit, turns: AtOnce, f, error: |error| error };
+        let flying = Flying { limit, site, turns: AtOnce, f, error: |error| error };
         flying.fly::<InOrder<U>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

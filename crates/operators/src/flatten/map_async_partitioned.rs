@@ -3,6 +3,7 @@
 use std::hash::Hash;
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
@@ -76,6 +77,7 @@ pub struct MapAsyncPartitioned<P, X, KF, F> {
     upstream: P,
     executor: X,
     limit: NonZeroUsize,
+    site: Site,
     key: KF,
     f: F,
 }
@@ -84,7 +86,8 @@ impl<P, X, KF, F> MapAsyncPartitioned<P, X, KF, F> {
     #[track_caller]
     pub(crate) fn new(upstream: P, executor: X, limit: usize, key: KF, f: F) -> Self {
         let limit = capacity("map_async_partitioned(executor, 0, key, f)", limit);
-        MapAsyncPartitioned { upstream, executor, limit, key, f }
+        let site = Site::here("map_async_partitioned");
+        MapAsyncPartitioned { upstream, executor, limit, site, key, f }
     }
 }
 
@@ -104,12 +107,12 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<U, P::Error>>(self, subscriber: S) {
-        let MapAsyncPartitioned { upstream, executor, limit, key, mut f } = self;
+        let MapAsyncPartitioned { upstream, executor, limit, site, key, mut f } = self;
         let f = move |item| {
             let future = f(item);
             async move { Ok(future.await) }
         };
-        let flying = Flying { limit, turns: OnePerKey::new(key), f, error: |error| error };
+        let flying = Flying { limit, site, turns: OnePerKey::new(key), f, error: |error| error };
         flying.fly::<InOrder<U>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
@@ -60,6 +61,7 @@ pub struct MapAsyncUnordered<P, X, F> {
     upstream: P,
     executor: X,
     limit: NonZeroUsize,
+    site: Site,
     f: F,
 }
 
@@ -70,6 +72,7 @@ impl<P, X, F> MapAsyncUnordered<P, X, F> {
             upstream,
             executor,
             limit: capacity("map_async_unordered(executor, 0, f)", limit),
+            site: Site::here("map_async_unordered"),
             f,
         }
     }
@@ -89,12 +92,12 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<U, P::Error>>(self, subscriber: S) {
-        let MapAsyncUnordered { upstream, executor, limit, mut f } = self;
+        let MapAsyncUnordered { upstream, executor, limit, site, mut f } = self;
         let f = move |item| {
             let future = f(item);
             async move { Ok(future.await) }
         };
-        let flying = Flying { limit, turns: AtOnce, f, error: |error| error };
+        let flying = Flying { limit, site, turns: AtOnce, f, error: |error| error };
         flying.fly::<AsTheyCome<U>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

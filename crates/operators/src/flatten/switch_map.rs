@@ -2,10 +2,11 @@
 
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
 
-use crate::shape::joined::{Feed, capacity, feed};
+use crate::shape::joined::{Feed, capacity, feed, feed_on, gauge};
 
 /// Each item becomes a publisher, and only the newest sends:
 /// [`PublisherExt::switch_map`](crate::PublisherExt::switch_map).
@@ -47,12 +48,14 @@ pub struct SwitchMap<P, F> {
     upstream: P,
     f: F,
     prefetch: NonZeroUsize,
+    site: Site,
 }
 
 impl<P, F> SwitchMap<P, F> {
     #[track_caller]
     pub(crate) fn new(upstream: P, prefetch: usize, f: F) -> SwitchMap<P, F> {
-        SwitchMap { upstream, f, prefetch: capacity("switch_map(0, f)", prefetch) }
+        let prefetch = capacity("switch_map(0, f)", prefetch);
+        SwitchMap { upstream, f, prefetch, site: Site::here("switch_map") }
     }
 }
 
@@ -68,15 +71,18 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<Q::Item, P::Error>>(self, subscriber: S) {
-        let SwitchMap { upstream, mut f, prefetch } = self;
+        let SwitchMap { upstream, mut f, prefetch, site } = self;
         join(
             |bell, context| {
-                let outer = feed(upstream, prefetch, bell.clone(), context);
+                let outer = feed(upstream, prefetch, bell.clone(), context, site);
                 let (bell, around) = (bell.clone(), context.clone());
+                let gauge = gauge::<Q>(&bell, context, site.input("inner"), prefetch.get());
                 Switched {
                     outer: Some(outer),
                     inner: None,
-                    switch: move |item| feed(f(item), prefetch, bell.clone(), &around),
+                    switch: move |item| {
+                        feed_on(gauge.clone(), f(item), prefetch, bell.clone(), &around)
+                    },
                     started: false,
                     discards: context.discards().clone(),
                 }
@@ -183,14 +189,14 @@ where
 
     fn look_ahead(&mut self, _: bool) -> Pulled<Q::Item, Q::Error> {
         // A synchronous upstream is not pulled without demand.
-        if let Some(Feed::Lane(_)) = self.outer {
-            match self.renew() {
+        match &self.outer {
+            Some(outer) if outer.is_pulled() => return Pulled::Pending,
+            Some(_) => match self.renew() {
                 Pulled::Error(error) => return Pulled::Error(error),
                 Pulled::Skipped => return Pulled::Skipped,
                 _ => {}
-            }
-        } else if let Some(Feed::Pulled(_)) = self.outer {
-            return Pulled::Pending;
+            },
+            None => {}
         }
         let Some(inner) = &mut self.inner else { return self.rest() };
         match inner.look_ahead(self.started) {

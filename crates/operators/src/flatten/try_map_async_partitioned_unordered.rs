@@ -4,6 +4,7 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
@@ -77,6 +78,7 @@ pub struct TryMapAsyncPartitionedUnordered<P, X, KF, F, How> {
     upstream: P,
     executor: X,
     limit: NonZeroUsize,
+    site: Site,
     key: KF,
     f: F,
     how: PhantomData<fn() -> How>,
@@ -90,6 +92,7 @@ impl<P: Clone, X: Clone, KF: Clone, F: Clone, How> Clone
             upstream: self.upstream.clone(),
             executor: self.executor.clone(),
             limit: self.limit,
+            site: self.site,
             key: self.key.clone(),
             f: self.f.clone(),
             how: PhantomData,
@@ -101,7 +104,16 @@ impl<P, X, KF, F, How> TryMapAsyncPartitionedUnordered<P, X, KF, F, How> {
     #[track_caller]
     pub(crate) fn new(upstream: P, executor: X, limit: usize, key: KF, f: F) -> Self {
         let limit = capacity("try_map_async_partitioned_unordered(executor, 0, key, f)", limit);
-        TryMapAsyncPartitionedUnordered { upstream, executor, limit, key, f, how: PhantomData }
+        let site = Site::here("try_map_async_partitioned_unordered");
+        TryMapAsyncPartitionedUnordered {
+            upstream,
+            executor,
+            limit,
+            site,
+            key,
+            f,
+            how: PhantomData,
+        }
     }
 }
 
@@ -123,8 +135,8 @@ where
     type Error = G;
 
     fn subscribe<S: Subscriber<U, G>>(self, subscriber: S) {
-        let TryMapAsyncPartitionedUnordered { upstream, executor, limit, key, f, .. } = self;
-        let flying = Flying { limit, turns: OnePerKey::new(key), f, error: G::from_upstream };
+        let TryMapAsyncPartitionedUnordered { upstream, executor, limit, site, key, f, .. } = self;
+        let flying = Flying { limit, site, turns: OnePerKey::new(key), f, error: G::from_upstream };
         flying.fly::<AsTheyCome<U>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

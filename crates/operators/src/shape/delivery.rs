@@ -15,7 +15,7 @@ use millstream_core::{End, Failure, Fault, Panic, Publisher, Pull};
 use millstream_executors::{CurrentThread, executor_thread};
 
 use crate::edge::{AsyncTarget, DeliveryError};
-use crate::shape::joined::feed;
+use crate::shape::joined::feed_on;
 
 type Running<O, E> = Pin<Box<dyn Future<Output = Outcome<O, E>> + Send>>;
 type Outcome<O, E> = Result<O, Failure<E>>;
@@ -88,8 +88,9 @@ where
     A: AsyncTarget<P::Item>,
 {
     target.ready().await.map_err(failed)?;
-    let mut items =
-        Poller::new(|bell, context| feed(publisher, NonZeroUsize::MIN, bell.clone(), context));
+    let mut items = Poller::new(|bell, context| {
+        feed_on(None, publisher, NonZeroUsize::MIN, bell.clone(), context)
+    });
     let mut sent = false;
     let end = loop {
         let mut next = now(&mut items).await;

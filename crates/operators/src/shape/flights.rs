@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 
 use millstream_blocks::bell::{Bell, Marks};
+use millstream_blocks::gauge::Site;
 use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
 use millstream_executors::Executor;
 
-use crate::shape::joined::{Feed, granted_feed, on};
+use crate::shape::joined::{Granted, granted_feed, on};
 use crate::shape::turns::Turns;
 
 /// Futures in flight, each with a ticket.
@@ -207,6 +208,8 @@ impl<U: Send + 'static> Landed<U> for AsTheyCome<U> {
 pub(crate) struct Flying<F, W, E, G> {
     /// How many items are in the stage at a time: waiting, in flight, or landed.
     pub(crate) limit: NonZeroUsize,
+    /// What the stage is, and where.
+    pub(crate) site: Site,
     /// Which of them may fly.
     pub(crate) turns: W,
     /// The future of an item.
@@ -230,16 +233,15 @@ impl<F, W, E, G> Flying<F, W, E, G> {
         G: Send + 'static,
         S: Subscriber<U, G>,
     {
-        let Flying { limit, turns, f, error } = self;
+        let Flying { limit, site, turns, f, error } = self;
         on(
             executor,
             |bell, context| Driven::<_, _, _, L, _, _, _> {
-                outer: Some(granted_feed(upstream, limit, bell.clone(), context)),
+                outer: granted_feed(upstream, limit, bell.clone(), context, site),
                 failure: None,
                 turns,
                 flights: Flights::new(limit.get(), None, bell),
                 landed: L::new(limit.get()),
-                sent: 0,
                 limit: limit.get(),
                 f,
                 error,
@@ -259,15 +261,12 @@ where
     W: Turns<O::Item>,
     U: 'static,
 {
-    /// Until it is over.
-    outer: Option<Feed<O>>,
+    outer: Granted<O>,
     /// How upstream failed, to be told after the results of what it sent.
     failure: Option<G>,
     turns: W,
     flights: Flights<Fut, Option<(u64, W::Lane)>>,
     landed: L,
-    /// Results that were sent, for which upstream was not asked for another item.
-    sent: u64,
     limit: usize,
     f: F,
     error: fn(O::Error) -> G,
@@ -299,9 +298,7 @@ where
             }
         }
         while self.held() < self.limit {
-            let Some(outer) = &mut self.outer else { break };
-            outer.grant(std::mem::take(&mut self.sent));
-            match outer.pull() {
+            match self.outer.pull() {
                 Pulled::Item(item) => {
                     let ticket = self.landed.launched();
                     if let Some((item, lane)) = self.turns.arrived(item, ticket)
@@ -311,12 +308,8 @@ where
                     }
                 }
                 Pulled::Skipped => return Pulled::Skipped,
-                Pulled::Pending => break,
-                Pulled::Complete => self.outer = None,
-                Pulled::Error(error) => {
-                    self.outer = None;
-                    self.failure = Some((self.error)(error));
-                }
+                Pulled::Pending | Pulled::Complete => break,
+                Pulled::Error(error) => self.failure = Some((self.error)(error)),
             }
         }
         Pulled::Pending
@@ -355,7 +348,7 @@ where
 
     /// The end, if it is here.
     fn rest(&mut self) -> Pulled<U, G> {
-        if self.outer.is_some() || self.held() > 0 {
+        if !self.outer.is_over() || self.held() > 0 {
             return Pulled::Pending;
         }
         self.failure.take().map_or(Pulled::Complete, Pulled::Error)
@@ -385,7 +378,7 @@ where
                 }
             }
             if let Some(result) = self.landed.next() {
-                self.sent += 1;
+                self.outer.done(1);
                 return Pulled::Item(result);
             }
         }

@@ -9,6 +9,7 @@ use std::num::NonZeroUsize;
 
 use millstream_blocks::bell::Bell;
 use millstream_blocks::entrust::{Errand, entrust};
+use millstream_blocks::gauge::{Gauge, Site, State, Tally};
 use millstream_blocks::lane::{Outlet, lane};
 use millstream_blocks::task::task;
 use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
@@ -32,23 +33,20 @@ pub(crate) enum Feed<Q: Pull> {
     Pulled(Q),
     /// It fills a queue.
     Lane(Outlet<Q::Item, Q::Error>),
+    /// Held in place, and somebody looks.
+    Counted(Box<Counted<Q>>),
 }
 
 impl<Q: Pull> Feed<Q> {
-    /// Asks an upstream made by [`granted_feed`] for `n` more.
-    #[inline]
-    pub(crate) fn grant(&mut self, n: u64) {
-        if let Feed::Lane(outlet) = self
-            && n > 0
-        {
-            outlet.grant(n);
-        }
+    /// Whether it is held in place.
+    pub(crate) fn is_pulled(&self) -> bool {
+        !matches!(self, Feed::Lane(_))
     }
 
     /// Whether items are waiting, as far as can be told.
     pub(crate) fn holds(&self) -> bool {
         match self {
-            Feed::Pulled(_) => true,
+            Feed::Pulled(_) | Feed::Counted(_) => true,
             Feed::Lane(outlet) => !outlet.is_empty(),
         }
     }
@@ -63,6 +61,7 @@ impl<Q: Pull> Pull for Feed<Q> {
         match self {
             Feed::Pulled(pull) => pull.pull(),
             Feed::Lane(outlet) => outlet.pull(),
+            Feed::Counted(counted) => counted.pull(),
         }
     }
 
@@ -71,8 +70,53 @@ impl<Q: Pull> Pull for Feed<Q> {
         match self {
             Feed::Pulled(pull) => pull.look_ahead(started),
             Feed::Lane(outlet) => outlet.look_ahead(started),
+            Feed::Counted(counted) => counted.look_ahead(started),
         }
     }
+}
+
+/// An upstream that is held in place, and how many items it gave.
+pub(crate) struct Counted<Q> {
+    pull: Q,
+    tally: Tally,
+}
+
+impl<Q: Pull> Counted<Q> {
+    fn count(&mut self, pulled: Pulled<Q::Item, Q::Error>) -> Pulled<Q::Item, Q::Error> {
+        match &pulled {
+            Pulled::Item(_) => self.tally.pass(),
+            Pulled::Complete => self.tally.end(State::Completed),
+            Pulled::Error(_) => self.tally.end(State::Failed),
+            Pulled::Skipped | Pulled::Pending => {}
+        }
+        pulled
+    }
+}
+
+impl<Q: Pull> Pull for Counted<Q> {
+    type Item = Q::Item;
+    type Error = Q::Error;
+
+    fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
+        let pulled = self.pull.pull();
+        self.count(pulled)
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<Q::Item, Q::Error> {
+        let pulled = self.pull.look_ahead(started);
+        self.count(pulled)
+    }
+}
+
+/// A gauge for queues of `capacity` in all, between publishers like `P` and the host of `bell`:
+/// those that can be pulled have none.
+pub(crate) fn gauge<P: Publisher>(
+    bell: &Bell,
+    context: &Context,
+    site: Site,
+    capacity: usize,
+) -> Option<Gauge> {
+    bell.gauge(context, site, if P::PULLS { 0 } else { capacity })
 }
 
 /// Makes a feed of `publisher`: subscribes to it, unless it can be pulled. `bell` rings when
@@ -82,28 +126,104 @@ pub(crate) fn feed<P: Publisher>(
     capacity: NonZeroUsize,
     bell: Bell,
     context: &Context,
+    site: Site,
 ) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
-    match publisher.into_pull(context.clone()) {
-        Ok(pull) => Feed::Pulled(pull),
+    let gauge = gauge::<P>(&bell, context, site, capacity.get());
+    feed_on(gauge, publisher, capacity, bell, context)
+}
+
+/// As [`feed`], one of those that a gauge counts.
+pub(crate) fn feed_on<P: Publisher>(
+    gauge: Option<Gauge>,
+    publisher: P,
+    capacity: NonZeroUsize,
+    bell: Bell,
+    context: &Context,
+) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
+    match publisher.into_pull(context.upstream()) {
+        Ok(pull) => match gauge {
+            None => Feed::Pulled(pull),
+            Some(gauge) => Feed::Counted(Box::new(Counted { pull, tally: Tally::new(gauge) })),
+        },
         Err(publisher) => {
-            let (inlet, outlet) = lane(capacity, bell, context);
+            let (inlet, outlet) = lane(capacity, bell, context, gauge);
             publisher.subscribe(inlet);
             Feed::Lane(outlet)
         }
     }
 }
 
-/// As [`feed`], of an upstream that is asked for `capacity`, and then for what it is
-/// [granted](Feed::grant).
+/// The upstream of a stage that works on up to so many of its items at a time, each until it is
+/// done with it.
+pub(crate) struct Granted<Q: Pull> {
+    /// Until it is over.
+    feed: Option<Feed<Q>>,
+    /// Items that the stage is done with, for which upstream was not asked for another.
+    done: u64,
+    gauge: Option<Gauge>,
+}
+
+/// Makes the feed of a stage that works on up to `limit` items of `publisher` at a time: they are
+/// asked for at once, and another for each that it is [done](Granted::done) with.
 pub(crate) fn granted_feed<P: Publisher>(
     publisher: P,
-    capacity: NonZeroUsize,
+    limit: NonZeroUsize,
     bell: Bell,
     context: &Context,
-) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
-    match feed(publisher, capacity, bell, context) {
+    site: Site,
+) -> Granted<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
+    // What the stage works on counts, whether or not there is a queue before it.
+    let gauge = bell.gauge(context, site, limit.get()).map(Gauge::held);
+    let feed = match feed_on(gauge.clone(), publisher, limit, bell, context) {
         Feed::Lane(outlet) => Feed::Lane(outlet.granting()),
-        pulled @ Feed::Pulled(_) => pulled,
+        pulled => pulled,
+    };
+    Granted { feed: Some(feed), done: 0, gauge }
+}
+
+impl<Q: Pull> Granted<Q> {
+    /// The stage is done with `n` of its items.
+    #[inline]
+    pub(crate) fn done(&mut self, n: u64) {
+        self.done += n;
+    }
+
+    /// Whether no item follows.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.feed.is_none()
+    }
+
+    /// The next item, while it is not [over](Granted::is_over); then [`Pulled::Complete`].
+    #[inline]
+    pub(crate) fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
+        if self.done > 0 {
+            self.grant();
+        }
+        let Some(feed) = &mut self.feed else { return Pulled::Complete };
+        let pulled = feed.pull();
+        if let Pulled::Complete | Pulled::Error(_) = pulled {
+            self.feed = None;
+        }
+        pulled
+    }
+
+    fn grant(&mut self) {
+        let n = std::mem::take(&mut self.done);
+        if let Some(gauge) = &self.gauge {
+            gauge.done(n);
+        }
+        if let Some(Feed::Lane(outlet)) = &mut self.feed {
+            outlet.grant(n);
+        }
+    }
+}
+
+impl<Q: Pull> Drop for Granted<Q> {
+    fn drop(&mut self) {
+        if let Some(gauge) = &self.gauge {
+            gauge.done(self.done);
+        }
     }
 }
 
