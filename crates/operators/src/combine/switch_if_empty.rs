@@ -1,11 +1,8 @@
 //! `switch_if_empty`: another publisher where upstream has no items.
 
-use std::convert::Infallible;
-
-use millstream_blocks::relay::{Sequence, SourceEnd, Then, relay};
 use millstream_core::{Publisher, Subscriber};
 
-use crate::either::Same;
+use crate::shape::one_then_other::{Second, one_then_other};
 
 /// Another publisher where upstream has no items:
 /// [`PublisherExt::switch_if_empty`](crate::PublisherExt::switch_if_empty).
@@ -59,42 +56,6 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
-        let sequence = OneOrOther { first: Some(self.upstream), second: Some(self.other) };
-        relay(sequence, subscriber, |_| {});
-    }
-}
-
-struct OneOrOther<P, Q> {
-    first: Option<P>,
-    second: Option<Q>,
-}
-
-impl<P, Q> Sequence for OneOrOther<P, Q>
-where
-    P: Publisher,
-    Q: Publisher<Item = P::Item, Error = P::Error>,
-{
-    type Item = P::Item;
-    type Error = P::Error;
-    type Source = Same<P, Q>;
-    type Feed = Infallible;
-
-    fn start(&mut self) -> Then<Same<P, Q>, P::Error> {
-        self.first.take().map_or(Then::Complete, |first| Then::Subscribe(Same::First(first)))
-    }
-
-    fn after(&mut self, end: SourceEnd<P::Error>, emitted: bool) -> Then<Same<P, Q>, P::Error> {
-        match end {
-            SourceEnd::Completed if emitted => Then::Complete,
-            SourceEnd::Completed => self
-                .second
-                .take()
-                .map_or(Then::Complete, |second| Then::Subscribe(Same::Second(second))),
-            SourceEnd::Failed(error) => Then::Fail(error),
-        }
-    }
-
-    fn fed(&mut self, feed: Infallible, _: bool) -> Then<Same<P, Q>, P::Error> {
-        match feed {}
+        one_then_other(self.upstream, self.other, Second::IfTheFirstWasEmpty, subscriber);
     }
 }

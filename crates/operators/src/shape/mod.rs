@@ -20,6 +20,7 @@ pub(crate) mod fan_out;
 pub(crate) mod flights;
 pub(crate) mod joined;
 pub(crate) mod keys;
+pub(crate) mod one_then_other;
 pub(crate) mod polled;
 pub mod pump;
 pub(crate) mod roster;
