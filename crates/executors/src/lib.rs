@@ -5,10 +5,10 @@
 //!
 //! | executor | runs tasks on | blocking work |
 //! |---|---|---|
-//! | [`Pool`] (feature `pool`) | its worker threads | no |
-//! | [`Tokio`] (feature `tokio`) | a tokio runtime | no |
+//! | `Pool` (feature `pool`) | its worker threads | no |
+//! | `Tokio` (feature `tokio`) | a tokio runtime | no |
 //! | [`Threads`] | a thread for each task | yes |
-//! | [`TokioBlocking`] (feature `tokio`) | the blocking threads of a tokio runtime | yes |
+//! | `TokioBlocking` (feature `tokio`) | the blocking threads of a tokio runtime | yes |
 //! | [`CurrentThread`] | the thread that says so | no |
 //! | [`Seeded`] | the thread that says so, in an order that a seed decides: for tests | no |
 //!

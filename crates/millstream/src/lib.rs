@@ -26,6 +26,7 @@
 //! | write a source | [`Pull`] and [`from_pull`] |
 //! | meet a future, a `Stream`, a channel, a reader | the sources and ends of [`edge`] |
 //! | write an asynchronous source or target | [`AsyncSource`], [`AsyncTarget`] |
+//! | run a stage elsewhere | [`executor`], and the guide `docs/executors.md` |
 //! | write an operator | the [shapes](shape) |
 //! | store a stream in a field | [`BoxPublisher`], [`SharedPublisher`] |
 //!
@@ -34,11 +35,12 @@
 //! and is served there.
 //!
 //! # Features
-//! All are off by default.
+//! All but `pool` are off by default.
+//! * `pool`: `executor::Pool`, worker threads for programs without a runtime.
 //! * `futures`: bridges to `Stream`, `Sink` and the readers and writers of the `futures` crates, of
 //!   which it needs the small ones with the traits alone.
 //! * `tracing`: the operator `log`, and `trace_undelivered`.
-//! * `tokio`: a blocking end also refuses to run inside a tokio runtime; readers and writers of
+//! * `tokio`: `executor::Tokio` and `TokioBlocking`; a blocking end also refuses to run inside a tokio runtime; readers and writers of
 //!   tokio.
 //! * `tokio-sync`: also its channels.
 
@@ -74,6 +76,8 @@ mod guides {
     struct Demand;
     #[doc = include_str!("../../../docs/design.md")]
     struct Design;
+    #[doc = include_str!("../../../docs/executors.md")]
+    struct Executors;
     #[doc = include_str!("../../../docs/porting.md")]
     struct Porting;
 }

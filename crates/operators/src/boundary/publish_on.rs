@@ -34,7 +34,7 @@ use crate::shape::joined::{capacity, feed, on};
 /// # Cancellation
 /// On the executor: upstream is cancelled and what is queued discarded when the task runs next.
 /// # Bounds
-/// `capacity` items. Three allocations per subscription and one for the task; none per item.
+/// `capacity` items. Three allocations per subscription and two for the task; none per item.
 /// # Panics
 /// When `capacity` is zero.
 ///

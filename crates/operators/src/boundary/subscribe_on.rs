@@ -31,7 +31,7 @@ use crate::shape::joined::spawn;
 /// As downstream's, at once, on the thread that cancels. Before the task runs first, upstream is
 /// dropped without being subscribed to.
 /// # Bounds
-/// Holds nothing. One allocation per subscription and one for the task.
+/// Holds nothing. One allocation per subscription and two for the task.
 ///
 /// # Examples
 /// ```

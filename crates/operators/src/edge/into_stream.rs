@@ -110,7 +110,7 @@ impl<P: Publisher> Stream for IntoStream<P> {
     type Item = Result<P::Item, Failure<P::Error>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let _polled_by_an_executor = executor_thread::enter();
+        let _polled_by_an_executor = executor_thread::polls();
         if let State::Lazy(..) = self.0
             && let State::Lazy(publisher, capacity) = std::mem::replace(&mut self.0, State::Over)
         {

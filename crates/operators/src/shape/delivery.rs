@@ -59,7 +59,7 @@ impl<O, E> Future for Delivery<O, E> {
     type Output = Result<O, Failure<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let _polled_by_an_executor = executor_thread::enter();
+        let _polled_by_an_executor = executor_thread::polls();
         let Some(future) = &mut self.future else { panic!("an end was polled after it had come") };
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
         let outcome = match polled {
