@@ -1102,7 +1102,7 @@ pub trait PublisherExt: Publisher {
     #[cfg(feature = "futures")]
     #[doc(alias = "toStream", alias = "asPublisher", alias = "blockingStream")]
     #[track_caller]
-    fn into_stream(self, capacity: usize) -> IntoStream<Self> {
+    fn into_stream(self, capacity: usize) -> IntoStream<Self::Item, Self::Error> {
         IntoStream::new(self, capacity)
     }
 

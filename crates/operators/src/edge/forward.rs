@@ -31,7 +31,7 @@ use crate::edge::{AsyncTarget, IntoTarget};
 /// # Cancellation
 /// Dropping the end drops the sink, without closing it, and cancels upstream.
 /// # Bounds
-/// One item waits, and what the sink holds. Six allocations; none per item.
+/// One item waits, and what the sink holds. A few allocations; none per item.
 ///
 /// # Examples
 /// ```

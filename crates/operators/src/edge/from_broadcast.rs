@@ -28,8 +28,9 @@ use crate::shape::polled::{Turns, polled};
 /// # Completion
 /// When all senders are gone and the rest was received, which takes a unit of demand.
 /// # Errors
-/// None; [`Lagged`] is an item. When the executor refuses or drops the task, downstream is
-/// told [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// None; [`Lagged`] is an item. When the executor drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
+/// [`Fault::Refused`](millstream_core::Fault::Refused).
 /// # Cancellation
 /// The receiver is dropped when the task runs next.
 /// # Bounds

@@ -22,13 +22,14 @@ use crate::shape::polled::{Polled, polled};
 /// # Completion
 /// With the item.
 /// # Errors
-/// None; [`from_try_future`](crate::edge::from_try_future) is for futures that fail. A panic in
-/// the future becomes a fault. When the executor refuses or drops the task, downstream is told
-/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// None; [`from_try_future`](crate::edge::from_try_future) is for futures that fail. A panic in the
+/// future becomes a fault. When the executor drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
+/// [`Fault::Refused`](millstream_core::Fault::Refused).
 /// # Cancellation
 /// The future is dropped, or its result, when the task runs next.
 /// # Bounds
-/// Holds the future, and then the item. Four allocations per subscription.
+/// Holds the future, and then the item. A few allocations per subscription.
 ///
 /// # Examples
 /// ```

@@ -25,8 +25,9 @@ use crate::shape::polled::{Polled, polled};
 /// does not tell a sender that is done from one that panicked: let a sender that can fail send
 /// `Result`, and end the stream by [`try_map`](crate::PublisherExt::try_map).
 /// # Errors
-/// None. When the executor refuses or drops the task, downstream is
-/// told [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// None. When the executor drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
+/// [`Fault::Refused`](millstream_core::Fault::Refused).
 /// # Cancellation
 /// The receiver is dropped, with what is in the channel, when the task runs next: sending fails
 /// from then on.

@@ -26,12 +26,13 @@ use crate::shape::polled::{Polled, polled};
 /// more: to look for the end could take an item. It is not polled again.
 /// # Errors
 /// None; for streams of `Result` see [`from_try_stream`](crate::edge::from_try_stream). A panic in
-/// the stream becomes a fault. When the executor refuses or drops the task, downstream is told
-/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// the stream becomes a fault. When the executor drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
+/// [`Fault::Refused`](millstream_core::Fault::Refused).
 /// # Cancellation
 /// The stream is dropped when the task runs next.
 /// # Bounds
-/// Holds the stream. Four allocations per subscription, none per item.
+/// Holds the stream. A few allocations per subscription, none per item.
 ///
 /// # Examples
 /// ```

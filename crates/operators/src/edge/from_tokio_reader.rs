@@ -24,8 +24,9 @@ use crate::shape::polled::polled;
 /// # Completion
 /// When a read gives no bytes, which takes a unit of demand.
 /// # Errors
-/// As the reader. When the executor refuses or drops the task, downstream is told
-/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// As the reader. When the executor drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
+/// [`Fault::Refused`](millstream_core::Fault::Refused).
 /// # Cancellation
 /// The reader is dropped when the task runs next.
 /// # Bounds

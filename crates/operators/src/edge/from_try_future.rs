@@ -23,12 +23,13 @@ use crate::shape::polled::polled;
 /// With the item.
 /// # Errors
 /// When the future gives `Err`, which needs no demand. A panic in the future becomes a fault. When
-/// the executor refuses or drops the task, downstream is told
-/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// the executor drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
+/// [`Fault::Refused`](millstream_core::Fault::Refused).
 /// # Cancellation
 /// The future is dropped, or its result, when the task runs next.
 /// # Bounds
-/// Holds the future, and then the item. Four allocations per subscription.
+/// Holds the future, and then the item. A few allocations per subscription.
 ///
 /// # Examples
 /// ```

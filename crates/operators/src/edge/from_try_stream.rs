@@ -27,12 +27,13 @@ use crate::shape::polled::{Polled, polled};
 /// # Errors
 /// At the first `Err`; the stream is dropped. To go on after an error, take the stream by
 /// [`from_stream`](crate::edge::from_stream), with items of type `Result`. A panic in the stream
-/// becomes a fault. When the executor refuses or drops the task, downstream is told
-/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// becomes a fault. When the executor drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
+/// [`Fault::Refused`](millstream_core::Fault::Refused).
 /// # Cancellation
 /// The stream is dropped when the task runs next.
 /// # Bounds
-/// Holds the stream. Four allocations per subscription, none per item.
+/// Holds the stream. A few allocations per subscription, none per item.
 ///
 /// # Examples
 /// ```

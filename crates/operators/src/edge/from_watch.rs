@@ -24,8 +24,9 @@ use crate::shape::polled::{Turns, polled};
 /// # Completion
 /// When the sender is gone and its last value was sent, which takes a unit of demand.
 /// # Errors
-/// None. When the executor refuses or drops the task, downstream is
-/// told [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// None. When the executor drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
+/// [`Fault::Refused`](millstream_core::Fault::Refused).
 /// # Cancellation
 /// The receiver is dropped when the task runs next.
 /// # Bounds

@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 
 use futures_core::{FusedStream, Stream};
+use millstream_blocks::bell::Bell;
 use millstream_blocks::poller::Poller;
-use millstream_core::{End, Failure, Fault, Publisher, Pull};
+use millstream_core::{Context, End, Failure, Fault, Publisher, Pull};
 use millstream_executors::executor_thread;
 
 use crate::end::Cursor;
@@ -37,7 +38,8 @@ use crate::shape::joined::{Feed, capacity, feed_on};
 /// Dropping the stream cancels upstream and discards what is queued. Dropping the future of a
 /// `next()` loses nothing: an item that comes then is queued, and the next `next()` gives it.
 /// # Bounds
-/// `capacity` items. Four allocations when it is polled first; none per item.
+/// `capacity` items. A few allocations when it is polled first; none per item.
+/// Its type names the items and the error, not the pipeline.
 /// # Panics
 /// When `capacity` is zero.
 ///
@@ -53,25 +55,36 @@ use crate::shape::joined::{Feed, capacity, feed_on};
 /// # }).unwrap();
 /// ```
 #[must_use = "streams are lazy: nothing runs before one is polled"]
-pub struct IntoStream<P: Publisher>(State<P>);
+pub struct IntoStream<T, E>(State<T, E>);
 
-enum State<P: Publisher> {
-    Lazy(P, NonZeroUsize),
-    Running(Box<dyn Items<P::Item, P::Error>>),
+enum State<T, E> {
+    Lazy(Box<dyn Begin<T, E>>),
+    Running(Box<dyn Items<T, E>>),
     Over,
 }
 
-// The publisher is moved before it runs, never pinned.
-impl<P: Publisher> Unpin for IntoStream<P> {}
-
-impl<P: Publisher> IntoStream<P> {
+impl<T: Send + 'static, E: Send + 'static> IntoStream<T, E> {
     #[track_caller]
-    pub(crate) fn new(publisher: P, n: usize) -> IntoStream<P> {
-        IntoStream(State::Lazy(publisher, capacity("into_stream(0)", n)))
+    pub(crate) fn new<P: Publisher<Item = T, Error = E>>(publisher: P, n: usize) -> Self {
+        let capacity = capacity("into_stream(0)", n);
+        IntoStream(State::Lazy(Box::new(Waiting { publisher, capacity })))
+    }
+
+    /// What it is polled for, which begins now if it has not; `None` when it is over.
+    fn items(&mut self) -> Option<&mut dyn Items<T, E>> {
+        if let State::Lazy(_) = self.0
+            && let State::Lazy(begin) = std::mem::replace(&mut self.0, State::Over)
+        {
+            self.0 = State::Running(begin.begin());
+        }
+        match &mut self.0 {
+            State::Running(items) => Some(&mut **items),
+            _ => None,
+        }
     }
 }
 
-impl<P: Publisher<Error = Infallible>> IntoStream<P> {
+impl<T: Send + 'static> IntoStream<T, Infallible> {
     /// The items without `Result`, since there are no errors. Where the pipeline breaks, whoever
     /// polls panics: with the panic of the pipeline, if that was why.
     ///
@@ -82,22 +95,42 @@ impl<P: Publisher<Error = Infallible>> IntoStream<P> {
     /// let stream = millstream::from_iter(1..=3).into_stream(1).or_panic();
     /// assert_eq!(futures::executor::block_on(stream.collect::<Vec<_>>()), [1, 2, 3]);
     /// ```
-    pub fn or_panic(self) -> OrPanic<P> {
+    pub fn or_panic(self) -> OrPanic<T> {
         OrPanic(self)
+    }
+}
+
+/// What has not begun, whatever it is made of.
+trait Begin<T, E>: Send {
+    fn begin(self: Box<Self>) -> Box<dyn Items<T, E>>;
+}
+
+struct Waiting<P> {
+    publisher: P,
+    capacity: NonZeroUsize,
+}
+
+impl<P: Publisher> Begin<P::Item, P::Error> for Waiting<P> {
+    fn begin(self: Box<Self>) -> Box<dyn Items<P::Item, P::Error>> {
+        let Waiting { publisher, capacity } = *self;
+        let make = |bell: &Bell, context: &Context| {
+            feed_on(None, publisher, capacity, bell.clone(), context)
+        };
+        Box::new(Poller::new(make))
     }
 }
 
 /// What is polled for items, whatever it is made of.
 trait Items<T, E>: Send {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<T, End<E>>>;
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<T, End<E>>>;
 
     /// Whether an item is certain to come without anybody's doing.
     fn holds(&self) -> bool;
 }
 
 impl<Q: Pull> Items<Q::Item, Q::Error> for Poller<Feed<Q>> {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Q::Item, End<Q::Error>>> {
-        Poller::poll(self, context)
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Q::Item, End<Q::Error>>> {
+        Poller::poll(self, cx)
     }
 
     fn holds(&self) -> bool {
@@ -106,20 +139,13 @@ impl<Q: Pull> Items<Q::Item, Q::Error> for Poller<Feed<Q>> {
     }
 }
 
-impl<P: Publisher> Stream for IntoStream<P> {
-    type Item = Result<P::Item, Failure<P::Error>>;
+impl<T: Send + 'static, E: Send + 'static> Stream for IntoStream<T, E> {
+    type Item = Result<T, Failure<E>>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
         let _polled_by_an_executor = executor_thread::polls();
-        if let State::Lazy(..) = self.0
-            && let State::Lazy(publisher, capacity) = std::mem::replace(&mut self.0, State::Over)
-        {
-            self.0 = State::Running(Box::new(Poller::new(|bell, context| {
-                feed_on(None, publisher, capacity, bell.clone(), context)
-            })));
-        }
-        let State::Running(items) = &mut self.0 else { return Poll::Ready(None) };
-        let Poll::Ready(next) = items.poll(context) else { return Poll::Pending };
+        let Some(items) = self.items() else { return Poll::Ready(None) };
+        let Poll::Ready(next) = items.poll(cx) else { return Poll::Pending };
         let end = match next {
             Ok(item) => return Poll::Ready(Some(Ok(item))),
             Err(end) => end,
@@ -134,7 +160,7 @@ impl<P: Publisher> Stream for IntoStream<P> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         match &self.0 {
-            State::Lazy(..) => (0, None),
+            State::Lazy(_) => (0, None),
             // What is queued may yet give way to a fault, which is an item as well.
             State::Running(items) => (usize::from(items.holds()), None),
             State::Over => (0, Some(0)),
@@ -142,16 +168,16 @@ impl<P: Publisher> Stream for IntoStream<P> {
     }
 }
 
-impl<P: Publisher> FusedStream for IntoStream<P> {
+impl<T: Send + 'static, E: Send + 'static> FusedStream for IntoStream<T, E> {
     fn is_terminated(&self) -> bool {
         matches!(self.0, State::Over)
     }
 }
 
-impl<P: Publisher> fmt::Debug for IntoStream<P> {
+impl<T, E> fmt::Debug for IntoStream<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            State::Lazy(..) => "IntoStream(not started)",
+            State::Lazy(_) => "IntoStream(not started)",
             State::Running(_) => "IntoStream(running)",
             State::Over => "IntoStream(over)",
         })
@@ -160,13 +186,13 @@ impl<P: Publisher> fmt::Debug for IntoStream<P> {
 
 /// The stream of [`IntoStream::or_panic`].
 #[must_use = "streams are lazy: nothing runs before one is polled"]
-pub struct OrPanic<P: Publisher<Error = Infallible>>(IntoStream<P>);
+pub struct OrPanic<T>(IntoStream<T, Infallible>);
 
-impl<P: Publisher<Error = Infallible>> Stream for OrPanic<P> {
-    type Item = P::Item;
+impl<T: Send + 'static> Stream for OrPanic<T> {
+    type Item = T;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<P::Item>> {
-        match Pin::new(&mut self.0).poll_next(context) {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<T>> {
+        match Pin::new(&mut self.0).poll_next(cx) {
             Poll::Ready(Some(Ok(item))) => Poll::Ready(Some(item)),
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
@@ -185,13 +211,13 @@ impl<P: Publisher<Error = Infallible>> Stream for OrPanic<P> {
     }
 }
 
-impl<P: Publisher<Error = Infallible>> FusedStream for OrPanic<P> {
+impl<T: Send + 'static> FusedStream for OrPanic<T> {
     fn is_terminated(&self) -> bool {
         self.0.is_terminated()
     }
 }
 
-impl<P: Publisher<Error = Infallible>> fmt::Debug for OrPanic<P> {
+impl<T> fmt::Debug for OrPanic<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("OrPanic").field(&self.0).finish()
     }
@@ -201,8 +227,8 @@ impl<P: Publisher<Error = Infallible>> fmt::Debug for OrPanic<P> {
 impl<P: Publisher> Stream for Cursor<P> {
     type Item = Result<P::Item, Failure<P::Error>>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.next()).poll(context).map(Result::transpose)
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.next()).poll(cx).map(Result::transpose)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -239,7 +239,7 @@ impl<E: Error + 'static, G: Error + 'static> Error for DeliveryError<E, G> {
 /// # Cancellation
 /// Dropping the end drops the future in flight and the target, and cancels upstream.
 /// # Bounds
-/// One item waits, and one is in the hands of the target. Five allocations; none per item.
+/// One item waits, and one is in the hands of the target. A few allocations; none per item.
 ///
 /// # Examples
 /// ```

@@ -26,8 +26,9 @@ use crate::shape::polled::polled;
 /// # Errors
 /// As the reader; a line that is not UTF-8 is an error of kind
 /// [`InvalidData`](io::ErrorKind::InvalidData), with [`NotUtf8`](crate::source::NotUtf8) inside,
-/// which says which line. When the executor refuses or drops the task, downstream is told
-/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// which says which line. When the executor drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
+/// [`Fault::Refused`](millstream_core::Fault::Refused).
 /// # Cancellation
 /// The reader is dropped, with what was read of a line, when the task runs next.
 /// # Bounds

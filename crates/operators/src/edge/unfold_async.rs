@@ -23,12 +23,13 @@ use crate::shape::polled::{Turns, polled};
 /// When a future gives `None`, which takes a unit of demand.
 /// # Errors
 /// None; [`try_unfold_async`](crate::edge::try_unfold_async) is for functions that fail. A panic
-/// becomes a fault. When the executor refuses or drops the task, downstream is told
-/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone).
+/// becomes a fault. When the executor drops the task, downstream is told
+/// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
+/// [`Fault::Refused`](millstream_core::Fault::Refused).
 /// # Cancellation
 /// The future in flight is dropped, or the state, when the task runs next.
 /// # Bounds
-/// Holds the state, or the future that has it. Four allocations per subscription, none per item.
+/// Holds the state, or the future that has it. A few allocations per subscription, none per item.
 ///
 /// # Examples
 /// ```
