@@ -123,10 +123,10 @@ impl<T> Ring<T> {
 impl<T: Send + 'static> Queue for Ring<T> {
     fn levels(&self) -> Levels {
         // ordering: acquire pairs with the release in `pop`: the tail that the reader had seen, or a
-        // later one, is seen below (model `a_look_sees_no_more_than_there_was`).
+        // later one, is seen below (model `a_look_sees_what_belongs_together`).
         let head = self.head.0.load(Ordering::Acquire);
         // ordering: acquire pairs with the release in `push`: the mark of that push, or a later
-        // one, is seen below (model `a_look_sees_no_more_than_there_was`).
+        // one, is seen below (model `a_look_sees_the_mark_of_the_item`).
         let tail = self.tail.0.load(Ordering::Acquire) / STEP;
         // ordering: relaxed; see the tail.
         let most = self.most.load(Ordering::Relaxed);

@@ -78,6 +78,8 @@ mod guides {
     struct Design;
     #[doc = include_str!("../../../docs/executors.md")]
     struct Executors;
+    #[doc = include_str!("../../../docs/observe.md")]
+    struct Observe;
     #[doc = include_str!("../../../docs/porting.md")]
     struct Porting;
 }

@@ -7,7 +7,7 @@ mod support;
 use std::sync::{Arc, Mutex};
 
 use millstream::prelude::*;
-use millstream::{BoxPublisher, Demand, End, More};
+use millstream::{Board, BoxPublisher, Demand, End, More};
 use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 
 use eager::Eager;
@@ -86,6 +86,7 @@ mod transparent {
         finally: |s| s.finally(drop);
         on_discard: |s| s.on_discard(|_: Item| ());
         named: |s| s.named("stage");
+        observed: |s| s.observed(&Board::new(1));
         checkpoint: |s| s.checkpoint("here");
         boxed: |s| s.boxed();
         subscribe_on: |s| s.subscribe_on(Eager::default());

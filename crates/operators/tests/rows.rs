@@ -11,6 +11,7 @@ mod eager;
 
 use std::collections::HashSet;
 
+use millstream::Board;
 use millstream::effect::AtCheckpoint;
 use millstream::prelude::*;
 use millstream::transform::Signal;
@@ -344,6 +345,7 @@ rows! {
 rows! {
     prefetch: |source| source.prefetch(2), |items| items;
     prefetch_of_one: |source| source.prefetch(1), |items| items;
+    observed_below_a_prefetch: |source| source.prefetch(2).observed(&Board::new(1)), |items| items;
     publish_on: |source| source.publish_on(Eager::default(), 2), |items| items;
     publish_on_twice: |source| source.publish_on(Eager::default(), 1).map(|n| n).publish_on(Eager::default(), 3),
         |items| items;
@@ -451,6 +453,7 @@ rows! {
         |items| items[items.len().saturating_sub(2)..].iter().copied(),
         |options| options.bursts();
     named: |source| source.named("stage"), |items| items;
+    observed: |source| source.observed(&Board::new(1)), |items| items;
     checkpoint: |source| source.checkpoint("here").map_err(|error: AtCheckpoint<TestError>| error.error),
         |items| items;
     #[cfg(feature = "tracing")]

@@ -3,6 +3,7 @@
 mod eager;
 
 use eager::Eager;
+use millstream::Board;
 use millstream::prelude::*;
 use millstream::transform::Signal;
 use millstream_testkit::sweep::TestError;
@@ -143,6 +144,7 @@ rules_for! {
     finally: rules::processor(|source| source.finally(drop));
     on_discard: rules::processor(|source| source.on_discard(|_: u64| ()));
     named: rules::processor(|source| source.named("stage"));
+    observed: rules::processor(|source| source.prefetch(4).observed(&Board::new(1)));
     checkpoint: rules::processor(|source| source.checkpoint("here"));
     boxed: rules::processor(|source| source.boxed());
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream::prelude::*;
-use millstream::{Demand, More, Subscription, Upstream};
+use millstream::{Board, Demand, More, Subscription, Upstream};
 
 use eager::Eager;
 
@@ -122,6 +122,7 @@ a_million_deep! {
     one_chunk_of_a_million: 1, million().chunks(MILLION as usize);
     sliding: MILLION, million().sliding(2, 1);
     named: MILLION, million().named("stage");
+    observed: MILLION, million().prefetch(16).observed(&Board::new(1));
     inspect: MILLION, million().inspect(|_| ());
     on_discard: MILLION, million().on_discard(|_: u64| ());
     materialize: MILLION + 1, million().materialize();
