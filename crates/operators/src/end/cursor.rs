@@ -48,16 +48,17 @@ use millstream_executors::executor_thread;
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
 /// ```
 #[must_use = "cursors are lazy: nothing runs before `next`"]
-pub struct Cursor<P: Publisher>(State<P>);
+pub struct Cursor<P, T = <P as Publisher>::Item, E = <P as Publisher>::Error>(State<P, T, E>);
 
-enum State<P: Publisher> {
+// The items are named for the reason that `Run` has.
+enum State<P, T, E> {
     Lazy(P),
-    Running(Slot<P::Item, P::Error>),
+    Running(Slot<T, E>),
     Over,
 }
 
 // The publisher is moved before it runs, never pinned.
-impl<P: Publisher> Unpin for Cursor<P> {}
+impl<P, T, E> Unpin for Cursor<P, T, E> {}
 
 impl<P: Publisher> Cursor<P> {
     pub(crate) fn new(publisher: P) -> Cursor<P> {
@@ -66,7 +67,7 @@ impl<P: Publisher> Cursor<P> {
 
     /// The next item, or `None` after the last.
     #[expect(clippy::should_implement_trait, reason = "it is awaited, as that of every stream")]
-    pub fn next(&mut self) -> Next<'_, P> {
+    pub fn next(&mut self) -> Next<'_, P, P::Item, P::Error> {
         Next { cursor: self }
     }
 
@@ -126,7 +127,7 @@ impl<P: Publisher> Cursor<P> {
     }
 }
 
-impl<P: Publisher> fmt::Debug for Cursor<P> {
+impl<P, T, E> fmt::Debug for Cursor<P, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             State::Lazy(_) => "Cursor(not started)",
@@ -138,11 +139,11 @@ impl<P: Publisher> fmt::Debug for Cursor<P> {
 
 /// The next item of a [`Cursor`]. Dropping it loses nothing.
 #[must_use = "futures are lazy: nothing is asked for before `.await`"]
-pub struct Next<'a, P: Publisher> {
-    cursor: &'a mut Cursor<P>,
+pub struct Next<'a, P, T, E> {
+    cursor: &'a mut Cursor<P, T, E>,
 }
 
-impl<P: Publisher> Future for Next<'_, P> {
+impl<P: Publisher> Future for Next<'_, P, P::Item, P::Error> {
     type Output = Result<Option<P::Item>, Failure<P::Error>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -155,7 +156,7 @@ impl<P: Publisher> Future for Next<'_, P> {
     }
 }
 
-impl<P: Publisher> fmt::Debug for Next<'_, P> {
+impl<P, T, E> fmt::Debug for Next<'_, P, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Next").field("cursor", &self.cursor).finish()
     }

@@ -51,16 +51,21 @@ type Result_<T, E, G> = Result<<G as Gather<T, E>>::Output, Failure<<G as Gather
 /// The result is an error where the stream failed ([`Failure::Error`]) or the pipeline broke,
 /// by a panic in user code or a source that went away ([`Failure::Fault`]).
 #[must_use = "ends are lazy: nothing runs before `.await` or `.block()`"]
-pub struct Run<P: Publisher, G: Gather<P::Item, P::Error>>(State<P, G>);
+pub struct Run<P, G, O = Output<P, G>, E = Error<P, G>>(State<P, G, O, E>);
 
-enum State<P: Publisher, G: Gather<P::Item, P::Error>> {
+// What comes out is named and not looked up by the compiler: where a future holds an end across an
+// `.await`, it forgets that lifetimes are `'static`, and would not find that the future is `Send`.
+type Output<P, G> = <G as Gather<<P as Publisher>::Item, <P as Publisher>::Error>>::Output;
+type Error<P, G> = <G as Gather<<P as Publisher>::Item, <P as Publisher>::Error>>::Error;
+
+enum State<P, G, O, E> {
     Lazy(P, G),
-    Running(Outcome<Result_<P::Item, P::Error, G>>),
+    Running(Outcome<Result<O, Failure<E>>>),
     Over,
 }
 
 // The publisher and the gather are moved before they run, never pinned.
-impl<P: Publisher, G: Gather<P::Item, P::Error>> Unpin for Run<P, G> {}
+impl<P, G, O, E> Unpin for Run<P, G, O, E> {}
 
 impl<P: Publisher, G: Gather<P::Item, P::Error>> Run<P, G> {
     /// `gather` at the end of `publisher`.
@@ -118,7 +123,7 @@ impl<P: Publisher, G: Gather<P::Item, P::Error>> Future for Run<P, G> {
     }
 }
 
-impl<P: Publisher, G: Gather<P::Item, P::Error>> fmt::Debug for Run<P, G> {
+impl<P, G, O, E> fmt::Debug for Run<P, G, O, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             State::Lazy(..) => "Run(not started)",
