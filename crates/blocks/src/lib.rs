@@ -6,6 +6,7 @@
 //! | [`turn`] | state that only the holder of the right to emit can touch |
 //! | [`emission`] | the loop that sends items while there is demand |
 //! | [`ring`] | a bounded queue from one writer to one reader, which tells when the reader waits |
+//! | [`funnel`] | a bounded queue from many writers to one reader; writers can wait for room |
 //! | [`bell`] | how a queue tells whoever empties it that there is something to do |
 //! | [`lane`] | a subscriber that fills a ring, and a pull that empties it |
 //! | [`entrust`] | a task on its way to an executor, which may refuse it |
@@ -31,8 +32,10 @@ pub mod alarm;
 pub mod bell;
 pub mod courier;
 pub mod emission;
+mod ending;
 pub mod entrust;
 pub mod gauge;
+pub mod funnel;
 pub mod hub;
 pub mod island;
 pub mod lane;
