@@ -16,8 +16,9 @@
 //! `two_rings_race_going_to_sleep`). A ring while the thread does not sleep takes no lock.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
-use std::task::Wake;
+use std::task::{Context, Poll, Wake, Waker};
 
 use millstream_sync::{AtomicU64, Condvar, Mutex, Ordering, hint, lock, thread};
 
@@ -104,6 +105,20 @@ impl Wake for Alarm {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.ring();
+    }
+}
+
+/// Waits on this thread for `future`; looks `looks` times before it sleeps.
+pub fn block_on<F: Future>(future: F, looks: u32) -> F::Output {
+    let alarm = Arc::new(Alarm::new());
+    let waker = Waker::from(alarm.clone());
+    let mut cx = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        alarm.wait(looks);
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`emission`] | the loop that sends items while there is demand |
 //! | [`ring`] | a bounded queue from one writer to one reader, which tells when the reader waits |
 //! | [`funnel`] | a bounded queue from many writers to one reader; writers can wait for room |
+//! | [`basin`] | a bounded queue that spills, and shows the demand to those that fill it |
 //! | [`bell`] | how a queue tells whoever empties it that there is something to do |
 //! | [`lane`] | a subscriber that fills a ring, and a pull that empties it |
 //! | [`entrust`] | a task on its way to an executor, which may refuse it |
@@ -29,6 +30,7 @@
 
 mod accounts;
 pub mod alarm;
+pub mod basin;
 pub mod bell;
 pub mod courier;
 pub mod emission;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use millstream_blocks::alarm::Alarm;
+use millstream_blocks::alarm::{Alarm, block_on};
 use millstream_sync::{AtomicU64, Mutex, Ordering, UnsafeCell, lock, model, thread};
 
 #[test]
@@ -130,5 +130,24 @@ fn both_rings_publish() {
             assert_eq!(plain.get(), 1);
         }
         ringer.join().unwrap();
+    });
+}
+
+/// It is polled at once, and again when it was woken: not before, and not more often.
+#[test]
+fn a_future_is_waited_for() {
+    model("alarm: a_future_is_waited_for", || {
+        let (mut other, mut polls) = (None, 0);
+        let future = std::future::poll_fn(|cx| {
+            polls += 1;
+            if polls == 2 {
+                return std::task::Poll::Ready(42);
+            }
+            let waker = cx.waker().clone();
+            other = Some(thread::spawn(move || waker.wake()));
+            std::task::Poll::Pending
+        });
+        assert_eq!((block_on(future, 0), polls), (42, 2));
+        other.take().unwrap().join().unwrap();
     });
 }
