@@ -1078,6 +1078,14 @@ pub trait PublisherExt: Publisher {
         Cursor::new(self)
     }
 
+    /// The items as an iterator, whose thread waits for them. See [`BlockingIter`].
+    #[doc(alias = "toIterable", alias = "blockingIterable", alias = "into_iter_blocking")]
+    #[doc(alias = "StreamConverters.asJavaStream")]
+    #[track_caller]
+    fn blocking_iter(self, prefetch: usize) -> BlockingIter<Self> {
+        BlockingIter::new(self, prefetch)
+    }
+
     /// Functions for items, error and completion, with a demand that must be named. See
     /// [`SubscribeWith`].
     #[doc(alias = "subscribe", alias = "BaseSubscriber", alias = "to_subscriber")]

@@ -195,6 +195,57 @@ fn cursor() {
 }
 
 #[test]
+fn blocking_iter() {
+    for ending in ["complete", "error", "fault", "vanish", "drop"] {
+        let (ledger, upstream) = (Ledger::new(), Upstream::new());
+        let mut items = upstream.clone().blocking_iter(2);
+        assert!(!upstream.is_subscribed(), "an iterator is lazy");
+        let (feeds, tokens) = (upstream.clone(), ledger.clone());
+        // Each item is waited for, and so is the end.
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let feeder = std::thread::spawn(move || {
+            while !feeds.is_subscribed() {
+                std::thread::yield_now();
+            }
+            for n in 1..=3 {
+                feeds.next(tokens.token(n));
+                wait.recv().unwrap();
+            }
+            match ending {
+                "complete" => feeds.complete(),
+                "error" => feeds.error(TestError(3)),
+                "fault" => feeds.fault(Fault::BlockedExecutor),
+                "vanish" => feeds.vanish(),
+                _ => feeds.next(tokens.token(4)),
+            }
+        });
+        for n in 1..=3 {
+            assert_eq!(items.next().unwrap().unwrap().value(), n);
+            assert!(upstream.requested().count() <= 2 + n.unsigned_abs(), "two ahead, no more");
+            go.send(()).unwrap();
+        }
+        match (ending, (ending != "drop").then(|| items.next())) {
+            ("complete", Some(told)) => assert!(told.is_none()),
+            ("error", Some(told)) => {
+                assert!(matches!(told, Some(Err(Failure::Error(TestError(3))))));
+            }
+            (_, Some(told)) => assert!(matches!(told, Some(Err(Failure::Fault(_)))), "{ending}"),
+            (_, None) => {}
+        }
+        if ending != "drop" {
+            assert!(items.next().is_none(), "{ending}: it stays over");
+        }
+        feeder.join().unwrap();
+        drop(items);
+        // A fault does not come along the lane, which may still be cancelled then.
+        if !["fault", "vanish"].contains(&ending) {
+            assert_eq!(upstream.is_cancelled(), ending == "drop", "{ending}");
+        }
+        ledger.assert_settled();
+    }
+}
+
+#[test]
 fn subscribe_with() {
     for ending in ["complete", "error", "vanish", "drop", "detach"] {
         for (how, first, third) in

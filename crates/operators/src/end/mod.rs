@@ -2,6 +2,7 @@
 
 mod all;
 mod any;
+mod blocking_iter;
 mod collect;
 mod collect_max;
 mod count;
@@ -25,6 +26,7 @@ mod try_for_each;
 mod try_for_each_concurrent;
 pub use all::All;
 pub use any::Any;
+pub use blocking_iter::BlockingIter;
 pub use collect::Collect;
 pub use collect_max::{CollectMax, TooMany};
 pub use count::Count;
