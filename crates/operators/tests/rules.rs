@@ -5,6 +5,7 @@ mod eager;
 use eager::Eager;
 use millstream::Board;
 use millstream::prelude::*;
+use millstream::source::{Emitter, Overflow};
 use millstream::transform::Signal;
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{rules, rules_for};
@@ -170,6 +171,43 @@ fn failing(n: u64) -> impl Publisher<Item = u64, Error = TestError> + Clone {
     })
 }
 
+/// A channel that holds `n` numbers and its end.
+fn sent(n: u64, error: Option<TestError>) -> impl Publisher<Item = u64, Error = TestError> {
+    let (sender, items) = millstream::try_channel(n.max(1) as usize);
+    of(n).for_each(|n| sender.try_send(n).expect("there is room"));
+    match error {
+        Some(error) => sender.fail(error).expect("somebody receives"),
+        None => sender.complete(),
+    }
+    items
+}
+
+/// An emitter of `n` numbers and its end.
+fn emitted(n: u64, error: Option<TestError>) -> impl Publisher<Item = u64, Error = TestError> {
+    let (emitter, items) = millstream::try_emitter(n.max(1) as usize, Overflow::drop_newest());
+    emit(emitter, n, error);
+    items
+}
+
+/// As `emitted`, made by each subscription.
+fn created(n: u64, error: Option<TestError>) -> impl Publisher<Item = u64, Error = TestError> {
+    millstream::try_create(n.max(1) as usize, Overflow::drop_newest(), move |emitter| {
+        emit(emitter, n, error);
+    })
+}
+
+fn emit(emitter: Emitter<u64, TestError>, n: u64, error: Option<TestError>) {
+    for n in of(n) {
+        let _closed = emitter.emit(n);
+    }
+    match error {
+        Some(error) => {
+            let _closed = emitter.fail(error);
+        }
+        None => emitter.complete(),
+    }
+}
+
 // Those that subscribe to their source again, and publishers that are cloned.
 rules_for! {
     retry: rules::publisher(|n| numbers(n).retry(2)).failing(|n| failing(n).retry(0));
@@ -200,6 +238,15 @@ rules_for! {
     empty: rules::publisher(|_| millstream::empty::<u64>()).gives(|_| 0);
     fail: rules::publisher(numbers).failing(|n| numbers(n).chain(millstream::fail(TestError(n))));
     pending: rules::publisher(|n| numbers(n).chain(millstream::pending().map_err(|never| match never {})).take(n));
+    channel: rules::publisher(|n| sent(n, None)).failing(|n| sent(n, Some(TestError(n))));
+    oneshot: rules::publisher(|n| {
+        let (sender, item) = millstream::oneshot();
+        sender.send(n).expect("somebody receives");
+        item
+    }).gives(|_| 1);
+    emitter: rules::publisher(|n| emitted(n, None)).failing(|n| emitted(n, Some(TestError(n))));
+    create: rules::publisher(|n| created(n, None)).failing(|n| created(n, Some(TestError(n))));
+    from_blocking_iter: rules::publisher(|n| millstream::from_blocking_iter(Eager::default(), 2, of(n)));
     defer: rules::publisher(|n| millstream::defer(move || numbers(n)))
         .failing(|n| millstream::defer(move || failing(n)));
     lazy: rules::publisher(|n| millstream::lazy(move || numbers(n)))

@@ -2,11 +2,16 @@
 //!
 //! What a row is given serves for its ledger alone: the items do not depend on it.
 
+mod eager;
+
 use std::io::Cursor;
 
+use eager::Eager;
+use millstream::executor::Executor;
 use millstream::prelude::*;
+use millstream::source::Overflow;
 use millstream_testkit::sweep::TestError;
-use millstream_testkit::{Behaviour, probe, rows};
+use millstream_testkit::{Behaviour, Token, probe, rows};
 
 rows! {
     from_iter: |source| {
@@ -106,6 +111,97 @@ rows! {
             millstream::using(|| Err::<(), _>(TestError(0)), |()| source, drop)
         },
         |_items| [], |options| options.keeps_faults().may_fail();
+    channel: |source| {
+            let (sender, items) = millstream::channel(3);
+            for n in 1..=3 {
+                sender.try_send(source.ledger().token(n)).expect("there is room");
+            }
+            sender.complete();
+            items
+        },
+        |_items| [1, 2, 3], |options| options.keeps_faults();
+    channel_that_fails: |source| {
+            let (sender, items) = millstream::try_channel(2);
+            for n in 1..=2 {
+                sender.try_send(source.ledger().token(n)).expect("there is room");
+            }
+            sender.fail(TestError(2)).expect("it goes on");
+            items
+        },
+        |_items| [1, 2], |options| options.keeps_faults().may_fail();
+    channel_refilled_by_what_waits: |source| {
+            // One item is queued; two wait at the desk, each in a task that goes on by itself.
+            let (sender, items) = millstream::channel(1);
+            for n in 1..=3 {
+                let (sender, item) = (sender.clone(), source.ledger().token(n));
+                let task = async move {
+                    let _back = sender.send(item).await;
+                    sender.complete();
+                };
+                Eager::default().spawn(Box::pin(task)).expect("it takes all");
+            }
+            sender.complete();
+            items
+        },
+        |_items| [1, 2, 3], |options| options.keeps_faults();
+    oneshot: |source| {
+            let (sender, item) = millstream::oneshot();
+            sender.send(source.ledger().token(1)).expect("somebody receives");
+            item
+        },
+        |_items| [1], |options| options.keeps_faults();
+    emitter: |source| {
+            let (emitter, items) = millstream::emitter(2, Overflow::drop_oldest());
+            for n in 1..=4 {
+                emitter.emit(source.ledger().token(n)).expect("somebody receives");
+            }
+            emitter.complete();
+            items
+        },
+        |_items| [3, 4], |options| options.keeps_faults();
+    emitter_that_overflows: |source| {
+            let overflow = Overflow::error(|item: Token| TestError(item.value().unsigned_abs()));
+            let (emitter, items) = millstream::try_emitter(1, overflow);
+            for n in 1..=2 {
+                emitter.emit(source.ledger().token(n)).expect("somebody receives");
+            }
+            items
+        },
+        |_items| [1], |options| options.keeps_faults().may_fail();
+    create: |source| {
+            let ledger = source.ledger().clone();
+            millstream::create(3, Overflow::drop_newest(), move |emitter| {
+                for n in 1..=3 {
+                    let _closed = emitter.emit(ledger.token(n));
+                }
+                emitter.complete();
+            })
+        },
+        |_items| [1, 2, 3], |options| options.keeps_faults();
+    create_that_pulls: |source| {
+            let ledger = source.ledger().clone();
+            millstream::create(1, Overflow::drop_newest(), move |emitter| {
+                let (inside, mut n) = (emitter.clone().complete_on_drop(), 0);
+                emitter.on_request(move |demand| {
+                    for _ in 0..demand.get() {
+                        n += 1;
+                        if n > 3 || inside.emit(ledger.token(n)).is_err() {
+                            break;
+                        }
+                    }
+                    if n >= 3 {
+                        inside.close();
+                    }
+                });
+                emitter.complete();
+            })
+        },
+        |_items| [1, 2, 3], |options| options.keeps_faults();
+    from_blocking_iter: |source| {
+            let ledger = source.ledger().clone();
+            millstream::from_blocking_iter(Eager::default(), 2, (1..=3).map(move |n| ledger.token(n)))
+        },
+        |_items| [1, 2, 3], |options| options.keeps_faults();
     concat: |source| {
             let ledger = source.ledger().clone();
             let of = move |n| {

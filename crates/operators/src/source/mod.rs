@@ -1,10 +1,14 @@
 //! Where streams begin.
 
 mod broken;
+mod channel;
+mod create;
 mod cycle;
 mod defer;
+mod emitter;
 mod empty;
 mod fail;
+mod from_blocking_iter;
 mod from_fn;
 mod from_iter;
 mod from_pull;
@@ -14,16 +18,23 @@ mod just;
 mod late;
 mod lazy;
 mod lines;
+mod oneshot;
 mod pending;
 mod range;
 mod repeat_value;
 mod successors;
 mod unfold;
 mod using;
+pub use channel::{
+    Channel, SendBlockingError, SendError, Sender, Sending, TrySendError, channel, try_channel,
+};
+pub use create::{Create, create, try_create};
 pub use cycle::cycle;
 pub use defer::{Defer, defer};
+pub use emitter::{Dropped, Emissions, Emitted, Emitter, Overflow, emitter, try_emitter};
 pub use empty::{Empty, empty};
 pub use fail::{Fail, fail};
+pub use from_blocking_iter::{FromBlockingIter, from_blocking_iter};
 pub use from_fn::{FromFn, from_fn};
 pub(crate) use from_iter::PullIter;
 pub use from_iter::{FromIter, from_iter};
@@ -35,6 +46,7 @@ pub use lazy::{Lazy, lazy};
 #[cfg(any(feature = "futures", feature = "tokio"))]
 pub(crate) use lines::LineBuffer;
 pub use lines::{Lines, NotUtf8, lines};
+pub use oneshot::{Oneshot, OneshotSender, oneshot, try_oneshot};
 pub use pending::{Pending, pending};
 pub use range::range;
 pub use repeat_value::repeat_value;
