@@ -18,6 +18,7 @@
 //! | to | look at |
 //! |---|---|
 //! | begin a stream | the functions of this page: [`from_iter`], [`from_fn`], [`lines`], [`just`] … |
+//! | begin one that others fill | [`channel`], [`oneshot`], [`emitter`], [`create`], [`from_blocking_iter`] |
 //! | put operators on it | [`PublisherExt`], in scope by `use millstream::prelude::*` |
 //! | know what an operator asks, holds and tells | the type that its method names: [`chunk::Chunks`], [`flatten::ConcatMap`] … |
 //! | end it | an end of [`PublisherExt`], awaited or [blocked on](shape::end::Run::block) |

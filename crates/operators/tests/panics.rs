@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 
 use millstream::prelude::*;
+use millstream::source::Overflow;
 use millstream::{Demand, Failure, Fault, More, Publisher, Subscription};
 use millstream_testkit::sweep::{Ending, Source, TestError};
 use millstream_testkit::{
@@ -520,6 +521,79 @@ mod in_items {
         normally("cancel", || handle.cancel());
         assert!(handle.is_dropped());
         assert_eq!(ledger.live(), 0);
+    }
+}
+
+/// What follows a source that others fill runs where they call it: they are not the ones to blame.
+#[test]
+fn a_panic_below_does_not_come_out_of_whoever_sends() {
+    type Given = Box<dyn Fn(Token) -> bool>;
+    let bad = |n: Token| if n.value() == 2 { ouch() } else { n };
+    for source in ["channel", "oneshot", "emitter"] {
+        let ledger = Ledger::new();
+        let (probe, handle) =
+            Probe::recording(Behaviour::new().initially(9), drop::<Token>, |_: Infallible| {
+                String::new()
+            });
+        let send: Given = match source {
+            "channel" => {
+                let (sender, items) = millstream::channel(4);
+                items.map(bad).subscribe(probe);
+                Box::new(move |item| sender.try_send(item).is_ok())
+            }
+            "emitter" => {
+                let (emitter, items) = millstream::emitter(4, Overflow::drop_oldest());
+                items.map(bad).subscribe(probe);
+                Box::new(move |item| emitter.emit(item).is_ok())
+            }
+            _ => {
+                let (sender, item) = millstream::oneshot();
+                item.map(bad).subscribe(probe);
+                let sender = std::cell::Cell::new(Some(sender));
+                Box::new(move |item| sender.take().is_some_and(|sender| sender.send(item).is_ok()))
+            }
+        };
+        if source != "oneshot" {
+            assert!(normally("a send", || send(ledger.token(1))), "{source}");
+        }
+        assert!(normally("a send", || send(ledger.token(2))), "{source}");
+        assert!(!normally("a send", || send(ledger.token(3))), "{source}: it is over");
+        told_once(source, &handle, &ledger);
+    }
+}
+
+/// Three items are queued, the first of which panics when it is dropped, by cancellation.
+#[test]
+fn the_rest_of_what_was_sent_is_dropped_after_an_item_that_panics_in_drop() {
+    struct Bad(#[expect(dead_code, reason = "counted by being there")] Token, bool);
+
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            if self.1 {
+                ouch()
+            }
+        }
+    }
+
+    for source in ["channel", "emitter"] {
+        let ledger = Ledger::new();
+        let (probe, handle) =
+            Probe::recording(Behaviour::new(), drop::<Bad>, |never: Infallible| never);
+        let item = |n| Bad(ledger.token(n), n == 1);
+        let _keeps: Box<dyn std::any::Any> = if source == "channel" {
+            let (sender, items) = millstream::channel(3);
+            (1..=3).for_each(|n| assert!(sender.try_send(item(n)).is_ok()));
+            items.subscribe(probe);
+            Box::new(sender)
+        } else {
+            let (emitter, items) = millstream::emitter(3, Overflow::drop_newest());
+            (1..=3).for_each(|n| assert!(emitter.emit(item(n)).is_ok()));
+            items.subscribe(probe);
+            Box::new(emitter)
+        };
+        normally("cancel", || handle.cancel());
+        assert!(handle.is_dropped(), "{source}");
+        assert_eq!(ledger.live(), 0, "{source}: items are kept");
     }
 }
 

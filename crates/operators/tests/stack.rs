@@ -166,6 +166,7 @@ a_million_deep! {
     flat_map_ordered: MILLION, million().flat_map_ordered(4, 4, |n| millstream::just(n).boxed());
     flat_map_ordered_of_nothing: 0, million().flat_map_ordered(4, 4, |_| millstream::empty::<u64>().boxed());
     switch_map_of_nothing: 0, million().switch_map(4, |_| millstream::empty::<u64>().boxed());
+    from_blocking_iter: MILLION, millstream::from_blocking_iter(Eager::default(), 16, 0..MILLION);
     prefetch: MILLION, million().prefetch(16);
     publish_on: MILLION, million().publish_on(Eager::default(), 16);
     publish_on_of_a_box: MILLION, million().boxed().publish_on(Eager::default(), 16);
