@@ -94,7 +94,7 @@ struct Waiting<P: Publisher> {
 impl<P: Publisher> Waiting<P> {
     fn begin(publisher: P, prefetch: NonZeroUsize) -> Waiting<P> {
         let poller = Poller::new(|bell, context| {
-            let (inlet, outlet) = lane(prefetch, bell.clone(), context);
+            let (inlet, outlet) = lane(prefetch, bell.clone(), context, None);
             publisher.subscribe(inlet);
             outlet
         });

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_blocks::lane::lane;
 use millstream_core::{Publisher, Subscriber};
@@ -60,6 +61,7 @@ use crate::source::{defer, from_iter};
 pub struct FromBlockingIter<X, I> {
     executor: X,
     capacity: NonZeroUsize,
+    site: Site,
     iter: I,
 }
 
@@ -73,7 +75,7 @@ where
     I: IntoIterator<Item: Send, IntoIter: Send> + Send + 'static,
 {
     let capacity = joined::capacity("from_blocking_iter(executor, 0, iter)", capacity);
-    FromBlockingIter { executor, capacity, iter }
+    FromBlockingIter { executor, capacity, site: Site::here("from_blocking_iter"), iter }
 }
 
 crate::opaque_debug::opaque_debug!(FromBlockingIter<X, I>, capacity);
@@ -87,10 +89,11 @@ where
     type Error = Infallible;
 
     fn subscribe<S: Subscriber<I::Item, Infallible>>(self, subscriber: S) {
-        let FromBlockingIter { executor, capacity, iter } = self;
+        let FromBlockingIter { executor, capacity, site, iter } = self;
         join(
             |bell, context| {
-                let (inlet, outlet) = lane(capacity, bell.clone(), context);
+                let gauge = bell.gauge(context, site, capacity.get());
+                let (inlet, outlet) = lane(capacity, bell.clone(), context, gauge);
                 SubscribeOn::new(defer(|| from_iter(iter)), executor).subscribe(inlet);
                 outlet
             },
