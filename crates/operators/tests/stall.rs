@@ -1,4 +1,3 @@
-#![cfg(feature = "futures")]
 //! Where a buffered stream stands still and a pipeline does not: the same work by
 //! `futures::Stream` and by this library, on the same executor and the same clock.
 //!
@@ -8,6 +7,8 @@
 //!
 //! Nothing sleeps and nothing depends on the machine: time is a number that the test advances when
 //! no task is ready.
+
+#![cfg(feature = "futures")]
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
