@@ -165,3 +165,98 @@ fn boxed_stages_allocate_at_subscription_only() {
         assert_eq!(subscribe(boxed_chain(n), 1), (n, 1 + 4 * 2));
     }
 }
+
+/// What `run` allocates for few items and for many.
+fn for_few_and_many(mut run: impl FnMut(u64) -> u64) -> [usize; 2] {
+    // Once before: a thread allocates what it needs for the first time.
+    run(10);
+    [10, 10_000].map(|n| {
+        let mut got = 0;
+        let count = allocations(|| got = run(n));
+        assert_eq!(got, n);
+        count
+    })
+}
+
+mod edges {
+    use millstream::edge::{AsyncSource, AsyncTarget};
+    use millstream::executor::CurrentThread;
+
+    use super::*;
+
+    struct Numbers(u64);
+
+    impl AsyncSource for Numbers {
+        type Item = u64;
+        type Error = Infallible;
+
+        async fn next(&mut self) -> Result<Option<u64>, Infallible> {
+            self.0 = match self.0.checked_sub(1) {
+                Some(less) => less,
+                None => return Ok(None),
+            };
+            Ok(Some(self.0))
+        }
+    }
+
+    struct Total(u64);
+
+    impl AsyncTarget<u64> for Total {
+        type Output = u64;
+        type Error = Infallible;
+
+        async fn send(&mut self, _: u64) -> Result<(), Infallible> {
+            self.0 += 1;
+            Ok(())
+        }
+
+        async fn close(self) -> Result<u64, Infallible> {
+            Ok(self.0)
+        }
+    }
+
+    #[test]
+    fn a_polled_source_allocates_nothing_for_an_item() {
+        let [few, many] = for_few_and_many(|n| {
+            let executor = CurrentThread::new();
+            let numbers = millstream::from_source(executor.handle(), Numbers(n));
+            executor.run_until(numbers.count()).unwrap()
+        });
+        assert_eq!(few, many);
+        let [few, many] = for_few_and_many(|n| {
+            let executor = CurrentThread::new();
+            let next = move |sent| async move { (sent < n).then_some((sent, sent + 1)) };
+            let numbers = millstream::unfold_async(executor.handle(), 0, next);
+            executor.run_until(numbers.count()).unwrap()
+        });
+        assert_eq!(few, many);
+    }
+
+    #[test]
+    fn a_target_allocates_nothing_for_an_item() {
+        let [few, many] = for_few_and_many(|n| chain(n).into_target(Total(0)).block().unwrap());
+        assert_eq!(few, many);
+        // Behind a queue.
+        let [few, many] =
+            for_few_and_many(|n| chain(n).boxed().into_target(Total(0)).block().unwrap());
+        assert_eq!(few, many);
+    }
+
+    #[cfg(feature = "futures")]
+    #[test]
+    fn a_stream_allocates_nothing_for_an_item_either_way() {
+        use futures::StreamExt;
+
+        let [few, many] = for_few_and_many(|n| {
+            let executor = CurrentThread::new();
+            let numbers = millstream::from_stream(executor.handle(), futures::stream::iter(0..n));
+            executor.run_until(numbers.count()).unwrap()
+        });
+        assert_eq!(few, many);
+        let [few, many] = for_few_and_many(|n| {
+            let stream = chain(n).boxed().into_stream(16).or_panic();
+            futures::executor::block_on(stream.fold(0, |all, _| async move { all + 1 }))
+        });
+        assert_eq!(few, many);
+    }
+}

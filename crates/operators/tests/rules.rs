@@ -259,3 +259,83 @@ rules_for! {
     concat_of_sources: rules::publisher(|n| millstream::concat([numbers(n), numbers(1)])).gives(|n| n + 1)
         .failing(|n| millstream::concat([failing(n).boxed(), numbers(1).boxed()]));
 }
+
+/// Numbers by a future for each.
+fn by_futures(n: u64, fails: bool) -> impl Publisher<Item = u64, Error = TestError> {
+    millstream::try_unfold_async(Eager::default(), 0, move |sent| async move {
+        if sent < n {
+            return Ok(Some((sent, sent + 1)));
+        }
+        if fails { Err(TestError(n)) } else { Ok(None) }
+    })
+}
+
+/// Numbers of an asynchronous source.
+struct Count(u64);
+
+impl millstream::edge::AsyncSource for Count {
+    type Item = u64;
+    type Error = TestError;
+
+    async fn next(&mut self) -> Result<Option<u64>, TestError> {
+        let Some(less) = self.0.checked_sub(1) else { return Ok(None) };
+        Ok(Some(std::mem::replace(&mut self.0, less)))
+    }
+}
+
+// Sources that are polled by a task.
+rules_for! {
+    from_future: rules::publisher(|n| millstream::from_future(Eager::default(), async move { n })).gives(|_| 1);
+    from_try_future: rules::publisher(|n| {
+            millstream::from_try_future(Eager::default(), async move { Ok::<_, TestError>(n) })
+        })
+        .gives(|_| 1);
+    unfold_async: rules::publisher(|n| {
+        millstream::unfold_async(Eager::default(), 0, move |sent| async move {
+            (sent < n).then_some((sent, sent + 1))
+        })
+    });
+    try_unfold_async: rules::publisher(|n| by_futures(n, false)).failing(|n| by_futures(n, true));
+    from_source: rules::publisher(|n| millstream::from_source(Eager::default(), Count(n)));
+    #[cfg(feature = "futures")]
+    from_stream: rules::publisher(|n| {
+        millstream::from_stream(Eager::default(), futures::stream::iter(of(n)))
+    });
+    #[cfg(feature = "futures")]
+    from_try_stream: rules::publisher(|n| {
+            let items = futures::stream::iter(of(n).map(Ok::<_, TestError>));
+            millstream::from_try_stream(Eager::default(), items)
+        })
+        .failing(|n| {
+            let items = of(n).map(Ok).chain([Err(TestError(n))]);
+            millstream::from_try_stream(Eager::default(), futures::stream::iter(items))
+        });
+    #[cfg(feature = "futures")]
+    async_lines: rules::publisher(|n| {
+        let text = futures::io::Cursor::new("line\n".repeat(n as usize));
+        millstream::async_lines(Eager::default(), text)
+    });
+    #[cfg(feature = "futures")]
+    from_async_reader: rules::publisher(|n| {
+        let bytes = futures::io::Cursor::new(vec![0; n as usize]);
+        millstream::from_async_reader(Eager::default(), bytes, 1)
+    });
+    #[cfg(feature = "tokio-sync")]
+    from_mpsc: rules::publisher(|n| {
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        of(n).for_each(|n| sender.send(n).unwrap());
+        millstream::from_mpsc(Eager::default(), receiver)
+    });
+    #[cfg(feature = "tokio-sync")]
+    from_broadcast: rules::publisher(|n| {
+        let (sender, receiver) = tokio::sync::broadcast::channel(1 << 10);
+        of(n).for_each(|n| assert!(sender.send(n).is_ok()));
+        millstream::from_broadcast(Eager::default(), receiver)
+    });
+    #[cfg(feature = "tokio-sync")]
+    from_watch: rules::publisher(|n| {
+            let (_, receiver) = tokio::sync::watch::channel(n);
+            millstream::from_watch(Eager::default(), receiver)
+        })
+        .gives(|_| 1);
+}
