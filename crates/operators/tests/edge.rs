@@ -1975,3 +1975,83 @@ mod tokio_channels {
         assert_eq!(all, (0..100).collect::<Vec<_>>());
     }
 }
+
+#[cfg(feature = "futures")]
+mod channel_sink {
+    use futures::{SinkExt, StreamExt, stream};
+    use millstream::source::SendError;
+
+    use super::*;
+
+    #[test]
+    fn into_sink_is_ready_when_what_was_sent_is_in_the_queue() {
+        let (sender, numbers) = millstream::channel(1);
+        let handle = watch(numbers);
+        let mut sink = sender.into_sink();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(sink.poll_ready_unpin(&mut cx).is_ready());
+        sink.start_send_unpin(1).unwrap();
+        assert!(sink.poll_ready_unpin(&mut cx).is_ready(), "there was room");
+        sink.start_send_unpin(2).unwrap();
+        let mut ready = ByHand::new(poll_fn(|cx| sink.poll_ready_unpin(cx)));
+        ready.pends();
+        handle.request(1);
+        assert_eq!(handle.items(), [1]);
+        assert_eq!(ready.wakes(), 1);
+        ready.ready().unwrap();
+        drop(ready);
+        sink.start_send_unpin(3).unwrap();
+        let mut close = ByHand::new(sink.close());
+        close.pends();
+        handle.request(2);
+        close.ready().unwrap();
+        assert_eq!(handle.items(), [1, 2, 3]);
+        handle.assert_completed();
+    }
+
+    #[test]
+    fn into_sink_gives_items_back_where_nobody_receives() {
+        let (sender, numbers) = millstream::channel(1);
+        let handle = watch(numbers);
+        let mut sink = sender.into_sink();
+        let mut cx = Context::from_waker(Waker::noop());
+        sink.start_send_unpin(1).unwrap();
+        sink.start_send_unpin(2).unwrap();
+        assert!(sink.poll_ready_unpin(&mut cx).is_pending());
+        handle.cancel();
+        let Poll::Ready(Err(SendError(item))) = sink.poll_ready_unpin(&mut cx) else { panic!() };
+        assert_eq!(item, 2);
+        assert_eq!(sink.start_send_unpin(3), Err(SendError(3)));
+        assert!(ByHand::new(sink.close()).ready().is_ok());
+        assert_eq!(sink.start_send_unpin(4), Err(SendError(4)), "it is closed");
+    }
+
+    #[test]
+    fn into_sink_dropped_without_closing_is_no_completion() {
+        use millstream_testkit::Event;
+        let (sender, numbers) = millstream::channel::<u8>(1);
+        let handle = watch(numbers);
+        drop(sender.into_sink());
+        assert_eq!(handle.end(), Some(Event::Faulted(Faulted::SourceDropped)));
+    }
+
+    #[test]
+    fn into_sink_takes_what_a_stream_and_a_publisher_forward() {
+        let (sender, numbers) = millstream::channel(2);
+        let other = sender.clone().into_sink();
+        let sink = sender.into_sink();
+        let all = futures::executor::block_on(async {
+            let from_stream = stream::iter(0..50).map(Ok).forward(sink);
+            let from_publisher = millstream::from_iter(50..100).forward(other);
+            let (all, one, two) =
+                futures::future::join3(numbers.collect::<Vec<_>>(), from_stream, from_publisher)
+                    .await;
+            one.unwrap();
+            two.unwrap();
+            all.unwrap()
+        });
+        let mut sorted = all.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..100).collect::<Vec<_>>());
+    }
+}

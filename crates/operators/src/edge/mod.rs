@@ -25,6 +25,8 @@ mod from_try_stream;
 #[cfg(feature = "tokio-sync")]
 mod from_watch;
 #[cfg(feature = "futures")]
+mod into_sink;
+#[cfg(feature = "futures")]
 mod into_stream;
 mod into_target;
 #[cfg(feature = "tokio-sync")]
@@ -63,6 +65,8 @@ pub use from_try_future::{FromTryFuture, from_try_future};
 pub use from_try_stream::{FromTryStream, from_try_stream};
 #[cfg(feature = "tokio-sync")]
 pub use from_watch::{FromWatch, from_watch};
+#[cfg(feature = "futures")]
+pub use into_sink::ChannelSink;
 #[cfg(feature = "futures")]
 pub use into_stream::{IntoStream, OrPanic};
 pub use into_target::{
