@@ -148,6 +148,8 @@ rules_for! {
     observed: rules::processor(|source| source.prefetch(4).observed(&Board::new(1)));
     checkpoint: rules::processor(|source| source.checkpoint("here"));
     boxed: rules::processor(|source| source.boxed());
+    #[cfg(feature = "tracing")]
+    log: rules::processor(|source| source.log("rules"));
 }
 
 /// Numbers with the error of the kit.
