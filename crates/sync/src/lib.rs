@@ -41,6 +41,7 @@ mod imp {
 
 #[cfg(millstream_shuttle)]
 mod imp {
+    pub use shuttle::hint;
     pub use shuttle::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     pub use shuttle::sync::{Condvar, Mutex, MutexGuard};
     pub use shuttle::thread;
@@ -62,6 +63,8 @@ mod imp {
     ) {
         let mut config = shuttle::Config::default();
         config.max_steps = shuttle::MaxSteps::FailAfter(1_000_000);
+        // Orderings are for loom.
+        config.silence_warnings = true;
         // The seed is enough to see it again.
         config.failure_persistence = shuttle::FailurePersistence::None;
         let scheduler = shuttle::scheduler::PctScheduler::new_from_seed(seed, depth, schedules);

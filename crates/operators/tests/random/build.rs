@@ -1,9 +1,12 @@
 //! A pipeline of a specification, out of the operators of the library.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::task::{Context, Poll};
 
 use millstream::effect::AtCheckpoint;
+use millstream::executor::Executor;
 use millstream::limit::LimitError;
 use millstream::prelude::*;
 use millstream_core::{Pull, Pulled, SharedPublisher};
@@ -13,7 +16,8 @@ use millstream_testkit::{Ledger, Token};
 use crate::edge::{Bounds, Edge};
 use crate::faulty::Faulty;
 use crate::oracle::{self, EXCEEDED, FAILED, further, inner, inner_length, passes, weight};
-use crate::spec::{Op, Source, Spec};
+use crate::spec::{Inner, Op, Source, Spec};
+use crate::workers::Runs;
 
 pub(crate) type Stream = SharedPublisher<Token, TestError>;
 
@@ -28,16 +32,18 @@ pub(crate) struct World {
     pub(crate) guard: Arc<()>,
     pub(crate) panicked: Arc<AtomicBool>,
     pub(crate) bounds: Arc<Bounds>,
+    pub(crate) runs: Runs,
 }
 
 impl World {
-    pub(crate) fn new(bound: u64) -> World {
+    pub(crate) fn new(bound: u64, runs: Runs) -> World {
         let ledger = Ledger::new();
         World {
             bounds: Arc::new(Bounds::new(ledger.clone(), bound)),
             ledger,
             guard: Arc::new(()),
             panicked: Arc::default(),
+            runs,
         }
     }
 
@@ -202,6 +208,7 @@ pub(crate) enum Way {
     /// Over a source that can be pulled, with stages that know each other.
     Fused,
     /// The first stages are pulled themselves.
+    #[cfg(not(millstream_shuttle))]
     Pulled,
 }
 
@@ -215,6 +222,7 @@ pub(crate) fn pipeline(spec: &Spec, world: &World, way: Way) -> Stream {
     let mut stream = match way {
         Way::Boxed => Edge::new(source(spec, world), world.bounds.edge(0)).boxed_clone(),
         Way::Fused => fused(supply(spec, world), &mut ops),
+        #[cfg(not(millstream_shuttle))]
         Way::Pulled => {
             let first = ops.next();
             match first {
@@ -232,7 +240,20 @@ pub(crate) fn pipeline(spec: &Spec, world: &World, way: Way) -> Stream {
     stream
 }
 
+/// Each type of upstream is compiled with all operators; schedules are worth more than types.
+#[cfg(millstream_shuttle)]
+fn fused<P: Publisher<Item = Token, Error = TestError> + Clone>(
+    source: P,
+    ops: &mut impl Iterator<Item = (Op, Hook)>,
+) -> Stream {
+    match ops.next() {
+        Some((op, hook)) => apply(source, op, hook),
+        None => source.boxed_clone(),
+    }
+}
+
 /// The first two stages in one piece, where the first is one of these.
+#[cfg(not(millstream_shuttle))]
 fn fused<P: Publisher<Item = Token, Error = TestError> + Clone>(
     source: P,
     ops: &mut impl Iterator<Item = (Op, Hook)>,
@@ -513,6 +534,169 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         }
         Op::Boxed => Hidden(p).boxed_clone(),
         Op::BoxedClone => p.boxed_clone(),
+        Op::PublishOn(size) => p.publish_on(world.runs, size).boxed_clone(),
+        Op::SubscribeOn => p.subscribe_on(world.runs).boxed_clone(),
+        Op::AsyncBoundary(size) => p.async_boundary(world.runs, size).boxed_clone(),
+        Op::Prefetch(size) => p.prefetch(size).boxed_clone(),
+        Op::Merge(n, size) => {
+            let other = others(n).subscribe_on(world.runs.clone()).boxed_clone();
+            Merged(p.boxed_clone(), other, size).boxed_clone()
+        }
+        Op::Zip(n, size) => {
+            let other = others(n).subscribe_on(world.runs.clone());
+            p.zip(other, size)
+                .map(hook.by(|(a, b): (Token, Token)| a.map(|a| a.wrapping_add(b.value()))))
+                .boxed_clone()
+        }
+        Op::Race(n, size) => {
+            let other = others(n).subscribe_on(world.runs.clone()).boxed_clone();
+            Raced(p.boxed_clone(), other, size).boxed_clone()
+        }
+        Op::TakeUntil(n) => {
+            let signal = millstream::range(0..n as i64).map_err(never).map_async(
+                world.runs.clone(),
+                1,
+                move |n| Later::new(&world, 1 + n.unsigned_abs() % 2, ()),
+            );
+            p.take_until(signal.ignore_items()).boxed_clone()
+        }
+        Op::FlatMapUnordered(kind, n, limit, size) => p
+            .flat_map_unordered(limit, size, hook.by(move |item| inner_of(&world, kind, &item, n)))
+            .boxed_clone(),
+        Op::FlatMapOrdered(kind, n, limit, size) => p
+            .flat_map_ordered(limit, size, hook.by(move |item| inner_of(&world, kind, &item, n)))
+            .boxed_clone(),
+        Op::SwitchMap(kind, n, size) => {
+            p.switch_map(size, hook.by(move |item| inner_of(&world, kind, &item, n))).boxed_clone()
+        }
+        Op::MapAsync(limit) => {
+            p.map_async(world.runs.clone(), limit, hook.by(later(world))).boxed_clone()
+        }
+        Op::MapAsyncUnordered(limit) => {
+            p.map_async_unordered(world.runs.clone(), limit, hook.by(later(world))).boxed_clone()
+        }
+    }
+}
+
+/// `merge_all` of two.
+#[derive(Clone)]
+struct Merged(Stream, Stream, usize);
+
+impl Publisher for Merged {
+    type Item = Token;
+    type Error = TestError;
+
+    fn subscribe<S: millstream_core::Subscriber<Token, TestError>>(self, subscriber: S) {
+        millstream::merge_all([self.0, self.1], self.2).subscribe(subscriber);
+    }
+}
+
+/// `race` of two.
+#[derive(Clone)]
+struct Raced(Stream, Stream, usize);
+
+impl Publisher for Raced {
+    type Item = Token;
+    type Error = TestError;
+
+    fn subscribe<S: millstream_core::Subscriber<Token, TestError>>(self, subscriber: S) {
+        millstream::race([self.0, self.1], self.2).subscribe(subscriber);
+    }
+}
+
+/// The publisher that an item becomes.
+fn inner_of(world: &World, kind: Inner, item: &Token, n: i64) -> InnerStream {
+    let values = inner(item.value(), n);
+    match kind {
+        Inner::Pulled => InnerStream::Pulled(supply_of(values.collect(), world)),
+        Inner::Pushed => InnerStream::Shared(scripted(values.collect(), None, world).boxed_clone()),
+        Inner::Published => {
+            let stream = scripted(values.collect(), None, world);
+            InnerStream::Shared(stream.publish_on(world.runs.clone(), 1).boxed_clone())
+        }
+        Inner::Asked => {
+            let stream = supply_of(values.collect(), world);
+            InnerStream::Shared(stream.subscribe_on(world.runs.clone()).boxed_clone())
+        }
+    }
+}
+
+type Supplied = millstream::source::FromPull<Supply>;
+
+fn supply_of(values: Vec<i64>, world: &World) -> Supplied {
+    let values = values.into_iter();
+    millstream::from_pull(Supply { world: world.clone(), values, error: None, knows: false })
+}
+
+#[derive(Clone)]
+enum InnerStream {
+    Pulled(Supplied),
+    Shared(Stream),
+}
+
+impl Publisher for InnerStream {
+    type Item = Token;
+    type Error = TestError;
+
+    fn subscribe<S: millstream_core::Subscriber<Token, TestError>>(self, subscriber: S) {
+        match self {
+            InnerStream::Pulled(stream) => stream.subscribe(subscriber),
+            InnerStream::Shared(stream) => stream.subscribe(subscriber),
+        }
+    }
+
+    fn into_pull(
+        self,
+        context: millstream_core::Context,
+    ) -> Result<impl Pull<Item = Token, Error = TestError>, Self> {
+        match self {
+            InnerStream::Pulled(stream) => stream.into_pull(context).map_err(InnerStream::Pulled),
+            InnerStream::Shared(stream) => Err(InnerStream::Shared(stream)),
+        }
+    }
+}
+
+fn later(world: World) -> impl Fn(Token) -> Later<Token> + Clone + Send + 'static {
+    move |item| Later::new(&world, item.value().unsigned_abs() % 4, item)
+}
+
+/// A future that is ready at once, or after it was woken: by itself, or by a task.
+struct Later<T> {
+    runs: Runs,
+    left: u64,
+    by_itself: bool,
+    item: Option<T>,
+    _guard: Arc<()>,
+}
+
+impl<T> Later<T> {
+    fn new(world: &World, times: u64, item: T) -> Later<T> {
+        Later {
+            runs: world.runs.clone(),
+            left: times % 3,
+            by_itself: times % 2 == 0,
+            item: Some(item),
+            _guard: world.guard.clone(),
+        }
+    }
+}
+
+impl<T: Unpin> Future for Later<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        if self.left == 0 {
+            return Poll::Ready(self.item.take().expect("polled after it was ready"));
+        }
+        self.left -= 1;
+        let waker = context.waker().clone();
+        if self.by_itself {
+            waker.wake();
+        } else {
+            let woken = self.runs.spawn(Box::pin(async move { waker.wake() }));
+            woken.expect("the executors of the cases take all tasks");
+        }
+        Poll::Pending
     }
 }
 

@@ -9,6 +9,40 @@ use crate::spec::{Op, Spec};
 pub(crate) struct Outcome {
     pub(crate) items: Vec<i64>,
     pub(crate) error: Option<TestError>,
+    /// What may be different in a run.
+    pub(crate) slack: Slack,
+}
+
+/// How a run may differ from an [`Outcome`], where several publishers send at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Slack {
+    /// The items may come in any order.
+    pub(crate) unordered: bool,
+    /// Some of the items may be missing.
+    pub(crate) partial: bool,
+    /// It may complete where an error is expected.
+    pub(crate) cut: bool,
+}
+
+impl Slack {
+    /// Whether items may be found as these are expected, where more could come.
+    pub(crate) fn allows(self, items: &[i64], expected: &[i64]) -> bool {
+        if self.unordered {
+            let mut left = expected.to_vec();
+            return items.iter().all(|item| match left.iter().position(|other| other == item) {
+                Some(at) => {
+                    left.swap_remove(at);
+                    true
+                }
+                None => false,
+            });
+        }
+        if self.partial {
+            let mut left = expected.iter();
+            return items.iter().all(|item| left.any(|other| other == item));
+        }
+        expected.starts_with(items)
+    }
 }
 
 /// The error of a stage that fails by itself.
@@ -40,20 +74,29 @@ pub(crate) fn weight(item: i64) -> u64 {
 
 impl Outcome {
     fn completes(items: Vec<i64>) -> Outcome {
-        Outcome { items, error: None }
+        Outcome { items, error: None, slack: Slack::default() }
+    }
+
+    fn fails(items: Vec<i64>, error: TestError) -> Outcome {
+        Outcome { error: Some(error), ..Outcome::completes(items) }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Slack)) -> Outcome {
+        change(&mut self.slack);
+        self
     }
 
     /// Ends early: what follows in upstream, its error included, does not matter.
     fn cut(self, n: usize) -> Outcome {
-        Outcome::completes(self.items[..n].to_vec())
+        Outcome { items: self.items[..n].to_vec(), error: None, ..self }
     }
 
     fn fail_at(self, n: usize, error: TestError) -> Outcome {
-        Outcome { items: self.items[..n].to_vec(), error: Some(error) }
+        Outcome { items: self.items[..n].to_vec(), error: Some(error), ..self }
     }
 
     fn change(self, f: impl FnOnce(Vec<i64>) -> Vec<i64>) -> Outcome {
-        Outcome { items: f(self.items), error: self.error }
+        Outcome { items: f(self.items), ..self }
     }
 
     /// As `change`, where the last items come only with completion.
@@ -100,7 +143,34 @@ impl Outcome {
             | Op::Named
             | Op::Checkpoint
             | Op::Boxed
-            | Op::BoxedClone => self,
+            | Op::BoxedClone
+            | Op::PublishOn(_)
+            | Op::SubscribeOn
+            | Op::AsyncBoundary(_)
+            | Op::Prefetch(_)
+            | Op::Race(..)
+            | Op::MapAsync(_) => self,
+            Op::MapAsyncUnordered(_) => self.with(|slack| slack.unordered = true),
+            // An error comes while the other still sends.
+            Op::Merge(n, _) => {
+                let fails = self.error.is_some();
+                self.change(|items| items.into_iter().chain(further(n)).collect()).with(|slack| {
+                    slack.unordered = true;
+                    slack.partial |= fails;
+                })
+            }
+            Op::Zip(n, _) => {
+                let pairs = |items: Vec<i64>| {
+                    items.iter().zip(further(n)).map(|(a, b)| a.wrapping_add(b)).collect()
+                };
+                let short = self.items.len() > n;
+                let zipped = self.change(pairs);
+                if short { Outcome { error: None, ..zipped } } else { zipped }
+            }
+            Op::TakeUntil(_) => self.with(|slack| {
+                slack.partial = true;
+                slack.cut = true;
+            }),
             Op::TryMap(n) => match self.position(|item| *item != 0 && item % n == 0) {
                 Some(at) => self.fail_at(at, FAILED),
                 None => self,
@@ -118,7 +188,7 @@ impl Outcome {
                     })
                     .collect();
                 let early = sums.len() < self.items.len();
-                Outcome { items: sums, error: self.error.filter(|_| !early) }
+                Outcome { items: sums, error: self.error.filter(|_| !early), ..self }
             }
             Op::RunningFold(seed) => self.change(|items| {
                 let mut sum = seed;
@@ -219,10 +289,8 @@ impl Outcome {
             Op::Chain(n) | Op::ChainPushed(n) => {
                 self.then(|| Outcome::completes(further(n).collect()))
             }
-            Op::ChainFails(n) => {
-                self.then(|| Outcome { items: further(n).collect(), error: Some(FAILED) })
-            }
-            Op::StartWith(n) => Outcome::completes(further(n).collect()).then(|| self),
+            Op::ChainFails(n) => self.then(|| Outcome::fails(further(n).collect(), FAILED)),
+            Op::StartWith(n) => self.change(|items| further(n).chain(items).collect()),
             Op::SwitchIfEmpty(n) => {
                 let empty = self.items.is_empty();
                 self.then(|| Outcome::completes(further(if empty { n } else { 0 }).collect()))
@@ -234,13 +302,27 @@ impl Outcome {
             | Op::ConcatMapIter(n) => {
                 self.change(|items| items.into_iter().flat_map(|item| inner(item, n)).collect())
             }
+            Op::FlatMapOrdered(_, n, ..) => self.through(Op::ConcatMap(n)),
+            // An error of upstream does not wait for the inner publishers.
+            Op::FlatMapUnordered(_, n, ..) => {
+                let fails = self.error.is_some();
+                self.through(Op::ConcatMap(n)).with(|slack| {
+                    slack.unordered = true;
+                    slack.partial |= fails;
+                })
+            }
+            Op::SwitchMap(_, n, _) => {
+                self.through(Op::ConcatMap(n)).with(|slack| slack.partial = true)
+            }
             Op::ConcatMapFails(n) => {
                 let whole = Outcome::completes(Vec::new());
                 let all = self.items.iter().fold(whole, |all, item| {
                     let error = (inner_length(*item, n) == n - 1).then_some(FAILED);
-                    all.then(|| Outcome { items: inner(*item, n).collect(), error })
+                    let inner = Outcome::completes(inner(*item, n).collect());
+                    all.then(|| Outcome { error, ..inner })
                 });
-                all.then(|| Outcome { items: Vec::new(), error: self.error })
+                let all = all.then(|| Outcome { error: self.error, ..Outcome::completes(vec![]) });
+                Outcome { slack: self.slack, ..all }
             }
             Op::ChunksFlat(n) => self.change_whole(|mut items, complete| {
                 let whole = items.len() - items.len() % n;
@@ -255,31 +337,48 @@ impl Outcome {
                 let groups = groups(&items, size, step, complete);
                 groups.iter().map(|group| sum(group.iter().copied())).collect()
             }),
-            Op::MapErr => Outcome {
-                items: self.items,
-                error: self.error.map(|error| TestError(error.0 + 1_000)),
-            },
+            Op::MapErr => {
+                Outcome { error: self.error.map(|error| TestError(error.0 + 1_000)), ..self }
+            }
             Op::OnErrorReturn(item) => Outcome {
                 items: self.items.into_iter().chain(self.error.map(|_| item)).collect(),
                 error: None,
+                slack: self.slack,
             },
-            Op::OnErrorComplete(all) => Outcome {
-                items: self.items,
-                error: self.error.filter(|error| !all && error.0 % 2 == 0),
-            },
+            Op::OnErrorComplete(all) => {
+                Outcome { error: self.error.filter(|error| !all && error.0 % 2 == 0), ..self }
+            }
             Op::OnErrorResume(n) => match self.error {
-                Some(_) => Outcome::completes(self.items.into_iter().chain(further(n)).collect()),
+                Some(_) => Outcome {
+                    items: self.items.into_iter().chain(further(n)).collect(),
+                    error: None,
+                    slack: self.slack,
+                },
                 None => self,
             },
             Op::Retry(k) => {
                 let times = if self.error.is_some() { k as usize + 1 } else { 1 };
-                Outcome { items: self.items.repeat(times), error: self.error }
+                Outcome { items: self.items.repeat(times), ..self }
             }
             Op::Repeat(k) | Op::RepeatWhile(k) => {
                 let times = if self.error.is_some() { 1 } else { k as usize + 1 };
-                Outcome { items: self.items.repeat(times), error: self.error }
+                Outcome { items: self.items.repeat(times), ..self }
             }
         }
+    }
+}
+
+/// What may come of an operator: as a rule one outcome.
+fn outcomes(before: &Outcome, op: Op) -> Vec<Outcome> {
+    let usual = before.clone().through(op);
+    match op {
+        // Whoever sends first, or ends.
+        Op::Race(n, _) => vec![usual, Outcome::completes(further(n).collect())],
+        // Both are at their end, and either may be seen first.
+        Op::Zip(n, _) if before.items.len() == n && before.error.is_some() => {
+            vec![Outcome { error: None, ..usual.clone() }, usual]
+        }
+        _ => vec![usual],
     }
 }
 
@@ -298,21 +397,23 @@ fn groups(items: &[i64], size: usize, step: usize, complete: bool) -> Vec<Vec<i6
 /// What the source gives.
 fn sent(spec: &Spec) -> Outcome {
     let mut items = spec.source.values();
-    if let Some(at) = spec.error {
-        items.truncate(at);
-        let error = Some(TestError(at as u64));
-        return Outcome { items, error };
+    match spec.error {
+        Some(at) => {
+            items.truncate(at);
+            Outcome::fails(items, TestError(at as u64))
+        }
+        None => Outcome::completes(items),
     }
-    Outcome::completes(items)
 }
 
-/// What comes out of each operator, the source first; fewer than there are operators, where one
-/// would give more than `most` items.
-pub(crate) fn stages(spec: &Spec, most: usize) -> Vec<Outcome> {
-    let mut all = vec![sent(spec)];
+/// What may come out of each operator, the source first; fewer than there are operators, where one
+/// would give more than `most` items, or too many outcomes.
+pub(crate) fn stages(spec: &Spec, most: usize) -> Vec<Vec<Outcome>> {
+    let mut all = vec![vec![sent(spec)]];
     for op in &spec.operators {
-        let next = all[all.len() - 1].clone().through(*op);
-        if next.items.len() > most {
+        let before = &all[all.len() - 1];
+        let next: Vec<_> = before.iter().flat_map(|before| outcomes(before, *op)).collect();
+        if next.len() > 16 || next.iter().any(|next| next.items.len() > most) {
             break;
         }
         all.push(next);

@@ -12,6 +12,7 @@ fn an_empty_pipeline_is_a_pipeline() {
         cancel: None,
         error: None,
         panic: None,
+        order: 0,
     });
     check(&Spec {
         source: Source::Empty,
@@ -20,6 +21,7 @@ fn an_empty_pipeline_is_a_pipeline() {
         cancel: None,
         error: None,
         panic: None,
+        order: 0,
     });
 }
 
@@ -32,6 +34,7 @@ fn a_scripted_source_that_is_told_enough_still_serves_what_a_stage_holds() {
         cancel: None,
         error: None,
         panic: None,
+        order: 0,
     });
 }
 
@@ -44,6 +47,7 @@ fn the_failure_of_an_outer_publisher_does_not_reach_downstream_that_cancelled() 
         cancel: None,
         error: Some(3),
         panic: None,
+        order: 0,
     });
 }
 
@@ -56,5 +60,6 @@ fn a_panic_below_an_inner_publisher_is_told_although_the_outer_has_failed() {
         cancel: None,
         error: Some(1),
         panic: Some((1, 1)),
+        order: 0,
     });
 }

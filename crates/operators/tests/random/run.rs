@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use millstream::executor::Seeded;
 use millstream::prelude::*;
 use millstream_core::{Demand, More};
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{Answer, Behaviour, Event, Faulted, Probe, ProbeHandle, Token};
 
 use crate::build::{PANIC, Way, World, pipeline};
-use crate::oracle::{Outcome, stages};
+use crate::oracle::{Outcome, Slack, stages};
 use crate::spec::{Ask, Cancel, Op, Source, Spec};
+use crate::workers::{Runs, Workers};
 
 /// Sources of so many items run on a small stack.
 const LONG: usize = 1_000;
@@ -21,6 +23,7 @@ const LONG: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Panics where the specification does not hold.
+#[cfg(not(millstream_shuttle))]
 #[track_caller]
 pub(crate) fn check(spec: &Spec) {
     if let Err(what) = holds(spec) {
@@ -28,32 +31,73 @@ pub(crate) fn check(spec: &Spec) {
     }
 }
 
-/// What does not hold, if anything.
-pub(crate) fn holds(spec: &Spec) -> Result<Tally, String> {
-    let sent = spec.source.values().len();
-    let outcomes = stages(spec, 200.max(3 * sent));
-    // One that grows too much is run as far as it does not.
-    let mut spec = spec.clone();
-    spec.operators.truncate(outcomes.len() - 1);
-    let run = || {
+/// On which threads tasks run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// On that of the case.
+    None,
+    /// On so many others.
+    Workers(usize),
+}
+
+/// A specification that was looked at.
+pub(crate) struct Looked {
+    spec: Spec,
+    outcomes: Vec<Vec<Outcome>>,
+}
+
+impl Looked {
+    /// One that grows too much is run as far as it does not.
+    pub(crate) fn at(spec: &Spec) -> Looked {
+        let outcomes = stages(spec, 200.max(3 * spec.source.values().len()));
+        let mut spec = spec.clone();
+        spec.operators.truncate(outcomes.len() - 1);
+        Looked { spec, outcomes }
+    }
+
+    /// What does not hold in one run, if anything.
+    pub(crate) fn run(&self, way: Way, threads: Threads) -> Result<Tally, String> {
+        let run = |runs| Case::new(&self.spec, &self.outcomes, way, runs).run();
+        let tally = match threads {
+            Threads::None => run(Runs::Seeded(Seeded::new(self.spec.order))),
+            Threads::Workers(n) => Workers::with(n, |workers| run(Runs::Workers(workers.clone()))),
+        };
+        tally.map_err(|what| format!("{way:?}, {threads:?}: {what}"))
+    }
+
+    /// In each way that there is.
+    #[cfg(not(millstream_shuttle))]
+    fn ways(&self, threads: Threads) -> Result<Tally, String> {
         let mut tally = Tally::default();
         for way in [Way::Boxed, Way::Fused, Way::Pulled] {
             // A source on other threads is not pulled.
-            if way == Way::Boxed || !matches!(spec.source, Source::Threads(_)) {
-                let run = Case::new(&spec, &outcomes, way).run();
-                tally.add(&run.map_err(|what| format!("{way:?}: {what}"))?);
+            if way == Way::Boxed || !matches!(self.spec.source, Source::Threads(_)) {
+                tally.add(&self.run(way, threads)?);
             }
         }
         Ok(tally)
-    };
-    if sent < LONG {
-        return run();
+    }
+}
+
+/// What does not hold, if anything, where all runs on one thread.
+#[cfg(not(millstream_shuttle))]
+pub(crate) fn holds(spec: &Spec) -> Result<Tally, String> {
+    let looked = Looked::at(spec);
+    if spec.source.values().len() < LONG {
+        return looked.ways(Threads::None);
     }
     std::thread::scope(|scope| {
         let small = std::thread::Builder::new().stack_size(256 << 10);
+        let run = || looked.ways(Threads::None);
         let running = small.spawn_scoped(scope, run).expect("a thread can be started");
         running.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))
     })
+}
+
+/// The same with tasks on threads.
+#[cfg(not(millstream_shuttle))]
+pub(crate) fn holds_on_threads(spec: &Spec) -> Result<Tally, String> {
+    Looked::at(spec).ways(Threads::Workers(2))
 }
 
 /// How runs ended.
@@ -104,7 +148,13 @@ enum Certainty {
 fn certainty(spec: &Spec) -> Certainty {
     let mut fails = spec.error.is_some();
     let mut certainty = Certainty::Whole;
+    // Whether the items, and their order, are known; and whether they are the same each time.
+    let (mut exact, mut same) = (true, true);
     for op in &spec.operators {
+        let again = matches!(op, Op::Retry(_) | Op::Repeat(_) | Op::RepeatWhile(_));
+        if !exact && !whatever_the_order(*op, fails) || !same && again {
+            return Certainty::Nothing;
+        }
         match op {
             Op::ConcatMap(_)
             | Op::ConcatMapStaged(_)
@@ -124,6 +174,12 @@ fn certainty(spec: &Spec) -> Certainty {
             {
                 certainty = Certainty::Nothing;
             }
+            Op::Merge(..)
+            | Op::FlatMapUnordered(..)
+            | Op::MapAsyncUnordered(_)
+            | Op::SwitchMap(..)
+            | Op::TakeUntil(_) => exact = false,
+            Op::Race(..) | Op::Zip(..) => same = false,
             _ => {}
         }
         fails |= matches!(
@@ -138,16 +194,77 @@ fn certainty(spec: &Spec) -> Certainty {
     certainty
 }
 
+/// Whether what comes out of a stage is known but for its order, where what goes in is.
+fn whatever_the_order(op: Op, fails: bool) -> bool {
+    match op {
+        Op::Map(_)
+        | Op::MapInto
+        | Op::Filter(_)
+        | Op::FilterMap(_)
+        | Op::Materialize
+        | Op::IgnoreItems
+        | Op::ConcatMap(_)
+        | Op::ConcatMapStaged(_)
+        | Op::ConcatMapBoxed(_)
+        | Op::ConcatMapPushed(_)
+        | Op::ConcatMapIter(_)
+        | Op::MapErr
+        | Op::Inspect
+        | Op::InspectFirst
+        | Op::InspectErr
+        | Op::InspectComplete
+        | Op::InspectEnd
+        | Op::InspectCancel
+        | Op::InspectRequest
+        | Op::InspectSubscribe
+        | Op::Finally
+        | Op::OnDiscard
+        | Op::Named
+        | Op::Checkpoint
+        | Op::Boxed
+        | Op::BoxedClone
+        | Op::PublishOn(_)
+        | Op::SubscribeOn
+        | Op::AsyncBoundary(_)
+        | Op::Prefetch(_)
+        | Op::Merge(..)
+        | Op::TakeUntil(_)
+        | Op::FlatMapUnordered(..)
+        | Op::FlatMapOrdered(..)
+        | Op::SwitchMap(..)
+        | Op::MapAsync(_)
+        | Op::MapAsyncUnordered(_) => true,
+        Op::Chain(_)
+        | Op::ChainPushed(_)
+        | Op::StartWith(_)
+        | Op::Repeat(_)
+        | Op::RepeatWhile(_) => !fails,
+        _ => false,
+    }
+}
+
 /// How many items may be inside: what the operators say under `# Bounds`, what their blueprints
 /// hold, and one in flight for each.
-fn bound(spec: &Spec, outcomes: &[Outcome]) -> u64 {
+fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
     let mut copies = 1;
     let mut all = 0;
     for (op, before) in spec.operators.iter().zip(outcomes).rev() {
         let holds = match *op {
             Op::RunningFold(_) | Op::Pairwise => 3,
             Op::SkipLast(n) | Op::TakeLast(n) => n,
-            Op::Unique => before.items.len(),
+            Op::Unique => before.iter().map(|before| before.items.len()).max().unwrap_or(0),
+            // A queue, and an item on its way out of it.
+            Op::PublishOn(n) | Op::AsyncBoundary(n) | Op::Prefetch(n) => n + 1,
+            // Two queues, the item that waits for its partner, and one of each on its way.
+            Op::Merge(_, n) | Op::Zip(_, n) | Op::Race(_, n) => 2 * n + 4,
+            // A queue for each inner publisher, which may have one of its own.
+            Op::FlatMapUnordered(_, _, limit, n) | Op::FlatMapOrdered(_, _, limit, n) => {
+                limit + limit * (n + 3)
+            }
+            // Upstream's queue, and those of the old and the new inner publisher.
+            Op::SwitchMap(_, _, n) => n + 2 * (n + 3),
+            Op::MapAsync(limit) | Op::MapAsyncUnordered(limit) => limit + 1,
+            Op::TakeUntil(_) => 1,
             Op::UniqueWithin(n) => 2 * n,
             Op::ChunksFlat(n) | Op::ChunksSum(n) | Op::SlidingFlat(n, _) | Op::SlidingSum(n, _) => {
                 2 * n
@@ -179,7 +296,8 @@ fn bound(spec: &Spec, outcomes: &[Outcome]) -> u64 {
 
 struct Case<'a> {
     spec: &'a Spec,
-    expected: &'a Outcome,
+    /// One of these.
+    expected: &'a [Outcome],
     certainty: Certainty,
     world: World,
     way: Way,
@@ -188,8 +306,8 @@ struct Case<'a> {
 type Handle = ProbeHandle<i64, TestError>;
 
 impl<'a> Case<'a> {
-    fn new(spec: &'a Spec, outcomes: &'a [Outcome], way: Way) -> Case<'a> {
-        let world = World::new(bound(spec, outcomes));
+    fn new(spec: &'a Spec, outcomes: &'a [Vec<Outcome>], way: Way, runs: Runs) -> Case<'a> {
+        let world = World::new(bound(spec, outcomes), runs);
         let expected = &outcomes[outcomes.len() - 1];
         Case { spec, expected, certainty: certainty(spec), world, way }
     }
@@ -249,17 +367,46 @@ impl<'a> Case<'a> {
     }
 
     fn wanted(&self) -> String {
-        let Outcome { items, error } = self.expected;
-        let some = &items[..items.len().min(20)];
-        format!("expected {} items, {some:?}.., and {error:?} ({:?})", items.len(), self.certainty)
+        let outcomes = self.expected.iter().map(|Outcome { items, error, slack }| {
+            let some = &items[..items.len().min(20)];
+            format!("{} items, {some:?}.., and {error:?} ({slack:?})", items.len())
+        });
+        let outcomes = outcomes.collect::<Vec<_>>().join(" or ");
+        format!("expected {outcomes} ({:?})", self.certainty)
+    }
+
+    /// The most items that may come.
+    fn most(&self) -> usize {
+        self.expected.iter().map(|outcome| outcome.items.len()).max().unwrap_or(0)
+    }
+
+    /// The items that come, where they are asked for.
+    fn sure(&self) -> u64 {
+        let sure = |outcome: &Outcome| if outcome.slack.partial { 0 } else { outcome.items.len() };
+        self.expected.iter().map(sure).min().unwrap_or(0) as u64
     }
 
     fn settled(&self, handle: &Handle, done: impl Fn(&Handle) -> bool) -> bool {
+        self.world.runs.settle();
         let patience = match self.spec.source {
             Source::Threads(_) => PATIENCE,
             _ => Duration::ZERO,
         };
         handle.wait_until(patience, done)
+    }
+
+    /// Whether anything happens that the subscriber need not wait for.
+    fn concurrent(&self) -> bool {
+        self.spec.operators.iter().any(|op| op.is_boundary())
+    }
+
+    /// Whether something below the function that panics may end the stream before, or an error
+    /// overtake it.
+    fn panic_may_be_missed(&self) -> bool {
+        let Some((at, _)) = self.spec.panic else { return true };
+        self.concurrent()
+            && (self.spec.operators[at..].iter().any(|op| op.may_stop())
+                || self.expected.iter().any(|outcome| outcome.error.is_some()))
     }
 
     /// Asks from outside, until the end or the cancellation.
@@ -272,17 +419,24 @@ impl<'a> Case<'a> {
             .collect();
         let pattern: &[u64] = if outside.is_empty() { &[1] } else { &outside };
         let enough = match self.certainty {
-            Certainty::Nothing => 1_000 + 2 * self.expected.items.len(),
-            _ => self.expected.items.len() + 3 + pattern.len(),
+            Certainty::Nothing => 1_000 + 2 * self.most(),
+            _ => self.most() + 3 + pattern.len(),
         };
         let mut asked = pattern.iter().cycle().take(enough);
+        let mut order = self.spec.order;
         loop {
-            let settled = self.settled(handle, |handle| {
-                let due = handle.requested().count().min(self.expected.items.len() as u64);
-                handle.is_ended() || handle.is_dropped() || handle.delivered() >= due
-            });
-            if !settled && self.certainty != Certainty::Nothing {
-                return Err("it stalls".to_owned());
+            // Two bits of the order say whether to wait, and if not, how far the tasks get.
+            order = order.rotate_right(2);
+            if order & 1 != 0 && self.concurrent() {
+                self.world.runs.go_on(order >> 1 & 3);
+            } else {
+                let settled = self.settled(handle, |handle| {
+                    let due = handle.requested().count().min(self.sure());
+                    handle.is_ended() || handle.is_dropped() || handle.delivered() >= due
+                });
+                if !settled && self.certainty != Certainty::Nothing {
+                    return Err("it stalls".to_owned());
+                }
             }
             if let Some(Cancel::Outside(k)) = self.spec.cancel
                 && handle.delivered() >= k
@@ -314,8 +468,9 @@ impl<'a> Case<'a> {
             return Err("it did not end".to_owned());
         }
         let (items, end) = (handle.items(), handle.end());
-        let whole = &self.expected.items;
-        if self.certainty != Certainty::Nothing && !whole.starts_with(&items) {
+        let known = self.certainty != Certainty::Nothing;
+        let begun = |outcome: &&Outcome| outcome.slack.allows(&items, &outcome.items);
+        if known && self.expected.iter().find(begun).is_none() {
             return Err("the items are not a beginning of those expected".to_owned());
         }
         if let Some(Cancel::Answer(k)) = self.spec.cancel
@@ -335,15 +490,20 @@ impl<'a> Case<'a> {
                 }
             }
             Some(Event::Faulted(_)) => Err("an unexpected fault".to_owned()),
-            Some(_) if panicked && !cancelled(handle) => {
+            Some(_) if panicked && !cancelled(handle) && !self.panic_may_be_missed() => {
                 Err("a function panicked, and the end is no fault".to_owned())
             }
             Some(end) => {
-                let expected = match self.expected.error {
-                    Some(error) => Event::Failed(error),
-                    None => Event::Completed,
-                };
-                let as_expected = *end == expected && items.len() == whole.len();
+                let as_expected = self.expected.iter().any(|outcome| {
+                    let Slack { partial, cut, .. } = outcome.slack;
+                    let error = match end {
+                        Event::Failed(error) => Some(*error),
+                        _ => None,
+                    };
+                    begun(&outcome)
+                        && (partial || items.len() == outcome.items.len())
+                        && (error == outcome.error || cut && error.is_none())
+                });
                 let sooner = matches!(end, Event::Failed(_));
                 match self.certainty {
                     Certainty::Nothing => Ok(()),
@@ -382,6 +542,12 @@ impl<'a> Case<'a> {
             .map_err(|_| "items were dropped twice")?;
         if !self.settled(handle, |_| Arc::strong_count(&self.world.guard) == 1) {
             return Err("functions or sources are still held".to_owned());
+        }
+        if self.world.runs.tasks() > 0 {
+            return Err("tasks are still waiting".to_owned());
+        }
+        if self.world.runs.panicked() {
+            return Err("a panic came out of a task".to_owned());
         }
         Ok(())
     }

@@ -17,6 +17,8 @@ pub(crate) struct Spec {
     pub(crate) error: Option<usize>,
     /// The function of the operator with this index panics at this call, counted from 1.
     pub(crate) panic: Option<(usize, u64)>,
+    /// Decides in which order tasks run, and when the subscriber does not wait for them.
+    pub(crate) order: u64,
 }
 
 /// Where items come from.
@@ -137,8 +139,40 @@ pub(crate) enum Op {
     Checkpoint,
     Boxed,
     BoxedClone,
+    PublishOn(usize),
+    SubscribeOn,
+    AsyncBoundary(usize),
+    Prefetch(usize),
+    /// With a further publisher of so many items, on queues of this size.
+    Merge(usize, usize),
+    Zip(usize, usize),
+    /// The first that sends wins.
+    Race(usize, usize),
+    /// Until a task has gone on so many times.
+    TakeUntil(usize),
+    /// Inner publishers of lengths below this number; at most so many at a time, on queues of
+    /// this size.
+    FlatMapUnordered(Inner, i64, usize, usize),
+    FlatMapOrdered(Inner, i64, usize, usize),
+    SwitchMap(Inner, i64, usize),
+    /// Futures that are ready at once, after they woke themselves, or when a task wakes them.
+    MapAsync(usize),
+    MapAsyncUnordered(usize),
     /// Not of the library: an operator with a fault, to test this test.
     Faulty(Flaw),
+}
+
+/// How an inner publisher sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inner {
+    /// It is pulled.
+    Pulled,
+    /// From `request`, by means of its own.
+    Pushed,
+    /// On a task, from where it is asked.
+    Published,
+    /// On the task that asks it.
+    Asked,
 }
 
 /// What is wrong with [`Op::Faulty`], which claims to be `filter`.
@@ -220,7 +254,54 @@ impl Op {
                 | Op::Checkpoint
                 | Op::Boxed
                 | Op::BoxedClone
+                | Op::PublishOn(_)
+                | Op::SubscribeOn
+                | Op::AsyncBoundary(_)
+                | Op::Prefetch(_)
+                | Op::Merge(..)
+                | Op::Race(..)
+                | Op::TakeUntil(_)
                 | Op::Faulty(_)
+        )
+    }
+
+    /// Whether tasks run, or several publishers send, at a time.
+    pub(crate) fn is_boundary(self) -> bool {
+        matches!(
+            self,
+            Op::PublishOn(_)
+                | Op::SubscribeOn
+                | Op::AsyncBoundary(_)
+                | Op::Prefetch(_)
+                | Op::Merge(..)
+                | Op::Zip(..)
+                | Op::Race(..)
+                | Op::TakeUntil(_)
+                | Op::FlatMapUnordered(..)
+                | Op::FlatMapOrdered(..)
+                | Op::SwitchMap(..)
+                | Op::MapAsync(_)
+                | Op::MapAsyncUnordered(_)
+        )
+    }
+
+    /// Whether it may end a stream that goes on upstream.
+    pub(crate) fn may_stop(self) -> bool {
+        matches!(
+            self,
+            Op::TryMap(_)
+                | Op::Scan(_)
+                | Op::Take(_)
+                | Op::TakeWhile(_)
+                | Op::TakeThrough(_)
+                | Op::Limit(_)
+                | Op::LimitWeighted(_)
+                | Op::MapWhile(_)
+                | Op::ConcatMapFails(_)
+                | Op::Merge(..)
+                | Op::Zip(..)
+                | Op::Race(..)
+                | Op::TakeUntil(_)
         )
     }
 }
@@ -258,6 +339,9 @@ impl Spec {
         if self.panic.is_some() {
             but(&|spec| spec.panic = None);
         }
+        if self.order != 0 {
+            but(&|spec| spec.order = 0);
+        }
         all
     }
 }
@@ -272,18 +356,24 @@ impl fmt::Debug for Spec {
         let operators: Vec<_> = self
             .operators
             .iter()
-            .map(|op| format!("Op::{op:?}").replace("Faulty(", "Faulty(Flaw::"))
+            .map(|op| {
+                let text = format!("Op::{op:?}").replace("Faulty(", "Faulty(Flaw::");
+                ["Pulled", "Pushed", "Published", "Asked"].iter().fold(text, |text, inner| {
+                    text.replace(&format!("({inner}, "), &format!("(Inner::{inner}, "))
+                })
+            })
             .collect();
         let demand: Vec<_> = self.demand.iter().map(|ask| format!("Ask::{ask:?}")).collect();
         let cancel = option(self.cancel.map(|cancel| format!("Cancel::{cancel:?}")));
         write!(
             f,
             "check(&Spec {{ source: Source::{source}, operators: vec![{}], demand: vec![{}], \
-             cancel: {cancel}, error: {:?}, panic: {:?} }});",
+             cancel: {cancel}, error: {:?}, panic: {:?}, order: {} }});",
             operators.join(", "),
             demand.join(", "),
             self.error,
             self.panic,
+            self.order,
         )
     }
 }
@@ -392,6 +482,46 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
     prop_oneof![3 => map, 3 => filter, 2 => limit, 4 => many, 2 => fault, 2 => effect].boxed()
 }
 
+/// Where threads are crossed, and several publishers send at a time.
+fn boundary() -> BoxedStrategy<Op> {
+    let capacity = || 1_usize..=8;
+    let limit = || 1_usize..4;
+    let few = || 0_usize..5;
+    let modulus = || 2_i64..5;
+    let inner = || {
+        prop_oneof![
+            1 => Just(Inner::Pulled),
+            2 => Just(Inner::Pushed),
+            3 => Just(Inner::Published),
+            2 => Just(Inner::Asked),
+        ]
+    };
+    let across = prop_oneof![
+        3 => capacity().prop_map(Op::PublishOn),
+        2 => Just(Op::SubscribeOn),
+        2 => capacity().prop_map(Op::AsyncBoundary),
+        1 => capacity().prop_map(Op::Prefetch),
+    ];
+    let together = prop_oneof![
+        2 => (few(), capacity()).prop_map(|(n, size)| Op::Merge(n, size)),
+        2 => (few(), capacity()).prop_map(|(n, size)| Op::Zip(n, size)),
+        1 => (few(), capacity()).prop_map(|(n, size)| Op::Race(n, size)),
+        1 => few().prop_map(Op::TakeUntil),
+    ];
+    let flat = prop_oneof![
+        (inner(), modulus(), limit(), capacity())
+            .prop_map(|(inner, n, limit, size)| Op::FlatMapUnordered(inner, n, limit, size)),
+        (inner(), modulus(), limit(), capacity())
+            .prop_map(|(inner, n, limit, size)| Op::FlatMapOrdered(inner, n, limit, size)),
+        (inner(), modulus(), capacity()).prop_map(|(inner, n, size)| Op::SwitchMap(inner, n, size)),
+    ];
+    let flights = prop_oneof![
+        2 => limit().prop_map(Op::MapAsync),
+        1 => limit().prop_map(Op::MapAsyncUnordered),
+    ];
+    prop_oneof![4 => across, 3 => together, 3 => flat, 2 => flights].boxed()
+}
+
 /// The usual numbers, and those at which counting goes wrong.
 fn amount() -> impl Strategy<Value = u64> {
     prop_oneof![
@@ -427,33 +557,41 @@ fn cancel() -> impl Strategy<Value = Cancel> {
 fn spec_of(
     source: impl Strategy<Value = Source>,
     op: BoxedStrategy<Op>,
+    most: usize,
     errors: usize,
     panics: u64,
 ) -> impl Strategy<Value = Spec> {
     (
         source,
-        prop::collection::vec(op, 0..=8),
+        prop::collection::vec(op, 0..=most),
         prop::collection::vec(ask(), 0..5),
         prop::option::weighted(0.25, cancel()),
         prop::option::weighted(0.3, 0..=errors),
         prop::option::weighted(0.3, (0_usize..8, 1..=panics)),
+        0..=u64::from(u32::MAX),
     )
-        .prop_map(|(source, operators, demand, cancel, error, panic)| {
+        .prop_map(|(source, operators, demand, cancel, error, panic, order)| {
             let can: Vec<_> = (0..operators.len()).filter(|i| operators[*i].calls()).collect();
             let panic = panic
                 .filter(|_| !can.is_empty())
                 .map(|(which, call)| (can[which % can.len()], call));
-            Spec { source, operators, demand, cancel, error, panic }
+            Spec { source, operators, demand, cancel, error, panic, order }
         })
 }
 
 pub(crate) fn spec() -> impl Strategy<Value = Spec> {
-    spec_of(source(14), op(), 14, 4)
+    spec_of(source(14), op(), 8, 14, 4)
+}
+
+/// Pipelines with boundaries, of which up to `most` stages.
+pub(crate) fn boundaries(most: usize) -> impl Strategy<Value = Spec> {
+    let op = prop_oneof![2 => boundary(), 1 => op()].boxed();
+    spec_of(source(9), op, most, 9, 6)
 }
 
 /// The source is on other threads, and expectations are waited for.
 pub(crate) fn threads() -> impl Strategy<Value = Spec> {
-    spec_of((0_usize..9).prop_map(Source::Threads), op(), 8, 6)
+    spec_of((0_usize..9).prop_map(Source::Threads), op(), 8, 8, 6)
 }
 
 /// Many items, on a small stack.
@@ -465,7 +603,7 @@ pub(crate) fn long() -> impl Strategy<Value = Spec> {
         n.clone().prop_map(|n| Source::Bursts(n, 3)),
         n.prop_map(Source::Scripted),
     ];
-    spec_of(source, op(), 10_000, 10_000)
+    spec_of(source, op(), 8, 10_000, 10_000)
 }
 
 /// With one faulty operator among the others.
