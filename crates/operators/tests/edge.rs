@@ -1094,6 +1094,26 @@ mod into_target {
     }
 
     #[test]
+    fn an_endless_source_and_a_target_that_is_always_ready_let_others_run() {
+        struct Hole;
+        impl AsyncTarget<u64> for Hole {
+            type Output = ();
+            type Error = TestError;
+            async fn send(&mut self, _: u64) -> Result<(), TestError> {
+                Ok(())
+            }
+            async fn close(self) -> Result<(), TestError> {
+                Ok(())
+            }
+        }
+        let mut end = ByHand::new(millstream::from_iter(0_u64..).into_target(Hole));
+        for _ in 0..3 {
+            end.pends();
+            assert_eq!(end.wakes(), 1);
+        }
+    }
+
+    #[test]
     fn it_refuses_to_block_an_executor() {
         let executor = Seeded::new(1);
         let inside = async {

@@ -95,7 +95,8 @@ fn million() -> impl Publisher<Item = u64, Error = std::convert::Infallible> + C
 }
 
 macro_rules! a_million_deep {
-    ($($name:ident: $items:expr, $build:expr;)*) => {$(
+    ($($(#[$meta:meta])* $name:ident: $items:expr, $build:expr;)*) => {$(
+        $(#[$meta])*
         #[test]
         fn $name() {
             gives($items, || $build);
@@ -168,6 +169,12 @@ a_million_deep! {
     switch_map_of_nothing: 0, million().switch_map(4, |_| millstream::empty::<u64>().boxed());
     from_blocking_iter: MILLION, millstream::from_blocking_iter(Eager::default(), 16, 0..MILLION);
     prefetch: MILLION, million().prefetch(16);
+    unfold_async: MILLION, millstream::unfold_async(Eager::default(), 0, |n| async move { (n < MILLION).then_some((n, n + 1)) });
+    #[cfg(feature = "futures")]
+    from_stream: MILLION, millstream::from_stream(Eager::default(), futures::stream::iter(0..MILLION));
+    #[cfg(feature = "futures")]
+    from_stream_of_into_stream:
+        MILLION, millstream::from_stream(Eager::default(), million().boxed().into_stream(16).or_panic());
     publish_on: MILLION, million().publish_on(Eager::default(), 16);
     publish_on_of_a_box: MILLION, million().boxed().publish_on(Eager::default(), 16);
     subscribe_on: MILLION, million().subscribe_on(Eager::default());

@@ -2,7 +2,8 @@
 //!
 //! There is one loop for all of them. It awaits the target before it takes an item, so demand
 //! follows the target; lets it flush when upstream has nothing for now; and looks for a fault of
-//! the pipeline whenever the target makes it wait.
+//! the pipeline whenever the target makes it wait. Where neither side ever does, it lets others run
+//! after a stretch of items.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -16,6 +17,9 @@ use millstream_executors::{CurrentThread, executor_thread};
 
 use crate::edge::{AsyncTarget, DeliveryError};
 use crate::shape::joined::feed_on;
+
+/// How many items are handed over at most before others are let run.
+const STRETCH: u32 = 1024;
 
 type Running<O, E> = Pin<Box<dyn Future<Output = Outcome<O, E>> + Send>>;
 type Outcome<O, E> = Result<O, Failure<E>>;
@@ -91,10 +95,10 @@ where
     let mut items = Poller::new(|bell, context| {
         feed_on(None, publisher, NonZeroUsize::MIN, bell.clone(), context)
     });
-    let mut sent = false;
+    let mut sent = 0_u32;
     let end = loop {
         let mut next = now(&mut items).await;
-        if sent && next.is_none() {
+        if sent > 0 && next.is_none() {
             beside(&mut items, target.flush()).await?;
             // What was ready before need not be so after it.
             if let Some(end) = ready(&mut items, &mut target).await? {
@@ -108,8 +112,12 @@ where
         };
         match next {
             Ok(item) => {
-                sent = true;
                 beside(&mut items, target.send(item)).await?;
+                sent += 1;
+                if sent == STRETCH {
+                    sent = 1;
+                    let_others_run().await;
+                }
             }
             Err(end) => break end,
         }
@@ -131,6 +139,19 @@ where
 
 fn failed<E, G>(error: G) -> Failure<DeliveryError<E, G>> {
     Failure::Error(DeliveryError::Target(error))
+}
+
+/// Is ready when it is polled again.
+async fn let_others_run() {
+    let mut polled = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut polled, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// What `items` has now.
