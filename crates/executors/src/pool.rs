@@ -1,12 +1,14 @@
 //! [`Pool`]: worker threads, for programs without a runtime.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 
+use async_task::Runnable;
 use millstream_blocks::alarm::Alarm;
 
 use crate::contained::Contained;
@@ -29,8 +31,9 @@ const LOOKS: u32 = 400;
 /// Dropping the pool ends it: further tasks are refused, the workers leave after the polls that
 /// are going on, and all tasks that are not over are dropped, so that each pipeline ends with
 /// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone). The drop waits for that, except
-/// on one of the pool's own threads, which cannot wait for itself: there it returns at once, and
-/// the last worker to leave drops the tasks.
+/// on a thread that runs an executor: a worker of this pool cannot wait for itself, and one of
+/// another pool could wait for one that waits for it. There, tasks that are polled at that moment
+/// are dropped by their workers, after the poll.
 ///
 /// # Blocking
 /// As many workers as there are cores are enough, if no task blocks. Work that blocks belongs to
@@ -47,31 +50,120 @@ const LOOKS: u32 = 400;
 /// ```
 pub struct Pool {
     shared: Arc<Shared>,
-    workers: Vec<Worker>,
+    workers: Vec<JoinHandle<()>>,
 }
-
-struct Worker {
-    alarm: Arc<Alarm>,
-    thread: JoinHandle<()>,
-}
-
-type Tasks = async_executor::Executor<'static>;
 
 struct Shared {
     name: String,
-    /// Until the pool is dropped. Whoever has the last clone drops the tasks.
-    tasks: Mutex<Option<Arc<Tasks>>>,
+    queue: Mutex<Queue>,
+    /// Set under the lock of the queue.
     closed: OnceLock<()>,
 }
 
-impl Shared {
-    fn tasks(&self) -> MutexGuard<'_, Option<Arc<Tasks>>> {
+#[derive(Default)]
+struct Queue {
+    ready: VecDeque<Runnable>,
+    /// Workers that look for work or sleep; the last one still looks.
+    idle: Vec<Arc<Alarm>>,
+    /// All tasks that are not over, so that they can be dropped wherever they are. The handle is
+    /// kept because a task that nobody holds a waker of would be forgotten instead of dropped.
+    jobs: BTreeMap<u64, (Arc<Job>, async_task::Task<()>)>,
+    next: u64,
+}
+
+/// A task, except while it is polled.
+struct Job(Mutex<Option<Contained>>);
+
+impl Job {
+    fn place(&self) -> MutexGuard<'_, Option<Contained>> {
         // No foreign code runs under it, so what it guards is whole.
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // No foreign code runs under it, so what it guards is whole.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_closed(&self) -> bool {
         self.closed.get().is_some()
+    }
+
+    /// A task is ready to be polled.
+    fn schedule(&self, runnable: Runnable) {
+        let mut queue = self.lock();
+        if self.is_closed() {
+            // It holds a job that whoever closed the pool empties.
+            drop(queue);
+            drop(runnable);
+            return;
+        }
+        queue.ready.push_back(runnable);
+        let idle = queue.idle.pop();
+        drop(queue);
+        if let Some(alarm) = idle {
+            alarm.ring();
+        }
+    }
+
+    /// Ends all: nothing is taken or polled any more, and tasks that are not polled now are
+    /// dropped. Those that are, are dropped after their poll.
+    fn close(&self) {
+        let mut queue = self.lock();
+        // It is set once.
+        let _first = self.closed.set(());
+        let Queue { ready, idle, jobs, .. } = std::mem::take(&mut *queue);
+        drop(queue);
+        for alarm in idle {
+            alarm.ring();
+        }
+        drop(ready);
+        for (job, handle) in jobs.into_values() {
+            let task = job.place().take();
+            drop(task);
+            drop(handle);
+        }
+    }
+}
+
+/// What `async-task` polls: the task in its place.
+struct InPlace {
+    job: Arc<Job>,
+    number: u64,
+    shared: Arc<Shared>,
+}
+
+impl Future for InPlace {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let taken = self.job.place().take();
+        let Some(mut task) = taken else { return Poll::Ready(()) };
+        if Pin::new(&mut task).poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        *self.job.place() = Some(task);
+        // Whoever closed the pool before it looked into the place dropped what was there; if it
+        // looked before, the lock of the place tells that it is closed.
+        if self.shared.is_closed() {
+            let late = self.job.place().take();
+            drop(late);
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for InPlace {
+    fn drop(&mut self) {
+        // Not there where the pool is closed: then this may be inside a waker, and whoever closed
+        // it drops the task.
+        let over = self.shared.lock().jobs.remove(&self.number);
+        if let Some((_, handle)) = over {
+            handle.detach();
+        }
     }
 }
 
@@ -96,10 +188,9 @@ impl Pool {
         let Some(threads) = NonZeroUsize::new(threads) else {
             panic!("Pool::new(0): a pool has at least 1 thread, and 0 were asked for");
         };
-        let tasks = Arc::new(Tasks::new());
         let shared = Arc::new(Shared {
             name: format!("the pool `{name}`"),
-            tasks: Mutex::new(Some(tasks.clone())),
+            queue: Mutex::default(),
             closed: OnceLock::new(),
         });
         // On a single core whoever looks keeps the others from bringing work.
@@ -108,13 +199,12 @@ impl Pool {
         // Dropped by a panic below, it ends the workers that are there.
         let mut pool = Pool { shared, workers: Vec::with_capacity(threads.get()) };
         for n in 0..threads.get() {
-            let alarm = Arc::new(Alarm::new());
-            let worker = (pool.shared.clone(), tasks.clone(), alarm.clone());
+            let shared = pool.shared.clone();
             let thread = thread::Builder::new()
                 .name(format!("{name}-{n}"))
-                .spawn(move || work(&worker.0, &worker.1, worker.2, looks));
+                .spawn(move || work(&shared, looks));
             match thread {
-                Ok(thread) => pool.workers.push(Worker { alarm, thread }),
+                Ok(thread) => pool.workers.push(thread),
                 Err(error) => panic!("no thread for worker {n} of {}: {error}", pool.shared.name),
             }
         }
@@ -134,36 +224,35 @@ impl Pool {
     }
 }
 
-fn work(shared: &Shared, tasks: &Tasks, alarm: Arc<Alarm>, looks: u32) {
+fn work(shared: &Shared, looks: u32) {
     let _here = executor_thread::enter();
-    let waker = Waker::from(alarm.clone());
-    let mut context = Context::from_waker(&waker);
-    while !shared.is_closed() {
-        let mut tick = pin!(tasks.tick());
-        while tick.as_mut().poll(&mut context).is_pending() {
+    let alarm = Arc::new(Alarm::new());
+    loop {
+        let mut queue = shared.lock();
+        if shared.is_closed() {
+            return;
+        }
+        if let Some(runnable) = queue.ready.pop_front() {
+            drop(queue);
+            runnable.run();
+        } else {
+            // Whoever takes it out rings.
+            queue.idle.push(alarm.clone());
+            drop(queue);
             alarm.wait(looks);
-            if shared.is_closed() {
-                return;
-            }
         }
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        let tasks = self.shared.tasks().take();
-        // It is set once.
-        let _first = self.shared.closed.set(());
-        for worker in &self.workers {
-            worker.alarm.ring();
+        self.shared.close();
+        if executor_thread::is_current() {
+            return;
         }
-        drop(tasks);
-        let here = thread::current().id();
-        if self.workers.iter().all(|worker| worker.thread.thread().id() != here) {
-            for worker in self.workers.drain(..) {
-                // A worker does not panic; if one did, the panic hook has told.
-                let _left = worker.thread.join();
-            }
+        for worker in self.workers.drain(..) {
+            // A worker does not panic; if one did, the panic hook has told.
+            let _left = worker.join();
         }
     }
 }
@@ -180,14 +269,29 @@ pub struct PoolHandle(Arc<Shared>);
 
 impl Executor for PoolHandle {
     fn spawn(&self, task: Task) -> Result<(), Refused> {
-        let tasks = self.0.tasks().clone();
-        match tasks {
-            Some(tasks) => {
-                tasks.spawn(Contained::new(task)).detach();
-                Ok(())
+        let shared = &self.0;
+        let job = Arc::new(Job(Mutex::new(Some(Contained::new(task)))));
+        let number = {
+            let mut queue = shared.lock();
+            queue.next += 1;
+            queue.next
+        };
+        let scheduler = shared.clone();
+        let (runnable, handle) = async_task::spawn(
+            InPlace { job: job.clone(), number, shared: shared.clone() },
+            move |runnable| scheduler.schedule(runnable),
+        );
+        {
+            let mut queue = shared.lock();
+            if !shared.is_closed() {
+                queue.jobs.insert(number, (job, handle));
+                drop(queue);
+                runnable.schedule();
+                return Ok(());
             }
-            None => Err(Refused::new(self.0.name.clone(), "it is shut down")),
         }
+        // The task is dropped with `job`.
+        Err(Refused::new(shared.name.clone(), "it is shut down"))
     }
 }
 

@@ -103,22 +103,87 @@ fn a_pool_can_be_dropped_by_one_of_its_own_tasks() {
     }
 }
 
+/// Wake-ups while the pool is dropped: none of them keeps a task.
 #[test]
-fn a_pool_can_be_dropped_by_a_task_of_another() {
-    let (outer, inner) = (Pool::new(1), Pool::new(1));
-    let alive = Arc::new(());
-    let held = alive.clone();
-    let rests = async move {
-        let _held = held;
-        std::future::pending::<()>().await;
-    };
-    inner.handle().spawn(Box::pin(rests)).unwrap();
-    let (send, receive) = channel();
-    let ends = async move {
-        drop(inner);
-        send.send(()).unwrap();
-    };
-    outer.handle().spawn(Box::pin(ends)).unwrap();
-    receive.recv().unwrap();
-    assert_eq!(Arc::strong_count(&alive), 1);
+fn waking_while_a_pool_is_dropped_keeps_no_task() {
+    for round in 0..300 {
+        let (pool, alive) = (Pool::new(1 + round % 2), Arc::new(()));
+        let (send, receive) = channel();
+        let held = alive.clone();
+        let rests = std::future::poll_fn(move |context| {
+            let _held = &held;
+            let _nobody_listens = send.send(context.waker().clone());
+            std::task::Poll::<()>::Pending
+        });
+        pool.handle().spawn(Box::pin(rests)).unwrap();
+        let waker = receive.recv().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    waker.wake_by_ref();
+                }
+            });
+            drop(pool);
+        });
+        assert_eq!(Arc::strong_count(&alive), 1);
+    }
+}
+
+/// Each would wait for the other, if they waited.
+#[test]
+fn two_pools_can_drop_each_other() {
+    let (left, right) = (Pool::new(1), Pool::new(1));
+    let (handles, alive) = ([left.handle(), right.handle()], Arc::new(()));
+    for handle in &handles {
+        let held = alive.clone();
+        let rests = async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        };
+        handle.spawn(Box::pin(rests)).unwrap();
+    }
+    let (both, (send, receive)) = (Arc::new(Barrier::new(2)), channel());
+    for (handle, other) in handles.iter().zip([right, left]) {
+        let (both, send) = (both.clone(), send.clone());
+        let ends = async move {
+            // Both polls are going on when the first is dropped.
+            both.wait();
+            drop(other);
+            send.send(()).unwrap();
+        };
+        handle.spawn(Box::pin(ends)).unwrap();
+    }
+    for _ in 0..2 {
+        receive.recv().unwrap();
+    }
+    while Arc::strong_count(&alive) > 1 {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn spawning_while_a_pool_is_dropped_keeps_no_task() {
+    for round in 0..100 {
+        let (pool, alive) = (Pool::new(1 + round % 2), Arc::new(()));
+        let handle = pool.handle();
+        let spawned = thread::scope(|scope| {
+            let spawner = scope.spawn(|| {
+                let mut spawned = 0;
+                loop {
+                    let held = alive.clone();
+                    let rests = async move {
+                        let _held = held;
+                        std::future::pending::<()>().await;
+                    };
+                    if handle.spawn(Box::pin(rests)).is_err() {
+                        return spawned;
+                    }
+                    spawned += 1;
+                }
+            });
+            drop(pool);
+            spawner.join().unwrap()
+        });
+        assert_eq!(Arc::strong_count(&alive), 1, "after {spawned} tasks");
+    }
 }

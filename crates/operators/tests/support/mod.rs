@@ -302,8 +302,14 @@ struct HandInside {
     asked: Mutex<Vec<u64>>,
     cancelled: AtomicUsize,
     active: Mutex<Option<millstream::BoxActive<Item, &'static str>>>,
-    waiting: Mutex<VecDeque<Order>>,
-    busy: AtomicUsize,
+    waiting: Mutex<Waiting>,
+}
+
+/// Orders, and whether somebody carries them out.
+#[derive(Default)]
+struct Waiting {
+    orders: VecDeque<Order>,
+    busy: bool,
 }
 
 impl Hand {
@@ -313,7 +319,6 @@ impl Hand {
             cancelled: AtomicUsize::new(0),
             active: Mutex::new(None),
             waiting: Mutex::default(),
-            busy: AtomicUsize::new(0),
         });
         (Hand(inside.clone()), BoxPublisher::new(HandPublisher(inside)))
     }
@@ -361,25 +366,27 @@ impl HandInside {
 
     /// Serially, and never recursively.
     fn order(&self, order: Order) {
-        self.waiting.lock().unwrap().push_back(order);
-        if self.busy.fetch_add(1, Ordering::SeqCst) > 0 {
-            return;
-        }
-        loop {
-            let mut active = self.active.lock().unwrap().take();
-            loop {
-                let order = self.waiting.lock().unwrap().pop_front();
-                let Some(order) = order else { break };
-                if self.cancelled.load(Ordering::SeqCst) > 0 {
-                    active = None;
-                }
-                order(&mut active);
-            }
-            *self.active.lock().unwrap() = active;
-            if self.busy.swap(0, Ordering::SeqCst) <= 1 || self.waiting.lock().unwrap().is_empty() {
+        {
+            let mut waiting = self.waiting.lock().unwrap();
+            waiting.orders.push_back(order);
+            if std::mem::replace(&mut waiting.busy, true) {
                 return;
             }
-            self.busy.store(1, Ordering::SeqCst);
+        }
+        loop {
+            let order = {
+                let mut waiting = self.waiting.lock().unwrap();
+                let order = waiting.orders.pop_front();
+                waiting.busy = order.is_some();
+                order
+            };
+            let Some(order) = order else { return };
+            let mut active = self.active.lock().unwrap().take();
+            if self.cancelled.load(Ordering::SeqCst) > 0 {
+                active = None;
+            }
+            order(&mut active);
+            *self.active.lock().unwrap() = active;
         }
     }
 }
