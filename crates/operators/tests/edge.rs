@@ -2075,3 +2075,78 @@ mod channel_sink {
         assert_eq!(sorted, (0..100).collect::<Vec<_>>());
     }
 }
+
+/// On threads that really run at the same time.
+#[cfg(all(feature = "futures", feature = "tokio-sync"))]
+mod on_threads {
+    use futures::{SinkExt, StreamExt};
+    use millstream::executor::Pool;
+
+    use super::*;
+
+    const ITEMS: i64 = 2_000;
+
+    /// A thread sends through a sink; a pool carries the items over into a stream, back into a
+    /// publisher, and into a channel of tokio; a thread receives the first `n` of them.
+    fn run(pool: &Pool, ledger: &Ledger, n: i64) -> Vec<i64> {
+        let (sender, numbers) = millstream::channel(8);
+        let minted = ledger.clone();
+        let sending = std::thread::spawn(move || {
+            futures::executor::block_on(async {
+                let mut sink = sender.into_sink();
+                for n in 0..ITEMS {
+                    if sink.send(minted.token(n)).await.is_err() {
+                        return;
+                    }
+                }
+                sink.close().await.unwrap();
+            });
+        });
+        let stream = numbers.publish_on(pool.handle(), 4).into_stream(3).or_panic();
+        let again = millstream::from_stream(pool.handle(), stream);
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(2);
+        let forwarding = std::thread::spawn(move || again.send_to(sender).block().is_ok());
+        let mut received = Vec::new();
+        // All of them is up to the end, not up to the last.
+        while (n == ITEMS || (received.len() as i64) < n)
+            && let Some(token) = receiver.blocking_recv()
+        {
+            received.push(*token.get());
+        }
+        drop(receiver);
+        let whole = forwarding.join().unwrap();
+        assert!(whole || n < ITEMS, "it failed, and nobody cancelled");
+        sending.join().unwrap();
+        received
+    }
+
+    #[test]
+    fn nothing_is_lost_twice_there_or_kept() {
+        let pool = Pool::new(2);
+        let ledger = Ledger::new();
+        for n in [ITEMS, 0, 1, 2, 7, 100, ITEMS - 1, ITEMS] {
+            assert_eq!(run(&pool, &ledger, n), (0..n).collect::<Vec<_>>());
+        }
+        // What was cancelled there goes with the pool at the latest.
+        drop(pool);
+        assert_eq!(ledger.live(), 0);
+    }
+
+    #[test]
+    fn many_streams_share_two_workers() {
+        let pool = Pool::new(2);
+        let ends: Vec<_> = (0..16_u64)
+            .map(|k| {
+                let numbers = futures::stream::iter(0..500).then(move |n| soon(n * k));
+                let numbers = millstream::from_stream(pool.handle(), numbers);
+                let sums = numbers.map_async(pool.handle(), 4, soon).into_stream(2).or_panic();
+                std::thread::spawn(move || {
+                    futures::executor::block_on(sums.fold(0, |all, n| async move { all + n }))
+                })
+            })
+            .collect();
+        for (k, end) in ends.into_iter().enumerate() {
+            assert_eq!(end.join().unwrap(), k as u64 * 499 * 500 / 2);
+        }
+    }
+}
