@@ -28,6 +28,16 @@ use millstream_core::{
 /// demand: it may have no end, and nobody asked for its items.
 const LOOKS: u32 = 64;
 
+/// What became of an item that was offered.
+pub(crate) enum Offered<T> {
+    /// It was sent, and there is credit for another.
+    Taken,
+    /// It was sent, and then what is said.
+    Stopped(Progress),
+    /// It was not sent.
+    Refused(T),
+}
+
 /// A source, the subscriber below it, and the credit between them. See the [module](self).
 pub struct Emission<P: Pull, A> {
     /// Away only while it runs: a local that nobody else can see stays in registers, whatever
@@ -97,7 +107,37 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     /// the end of the chain.
     #[inline]
     pub fn run(&mut self, more: More, interrupted: impl Fn() -> bool) -> Progress {
-        let mut answer = self.active.on_request(more);
+        let answer = self.active.on_request(more);
+        self.go_on_with(answer, interrupted)
+    }
+
+    /// Sends an item that comes past the source, which has none: only with credit, and only
+    /// where nothing else is to be done first.
+    #[inline]
+    pub(crate) fn offer(
+        &mut self,
+        item: P::Item,
+        interrupted: &impl Fn() -> bool,
+    ) -> Offered<P::Item> {
+        if self.credit.is_empty() || self.ahead.is_some() || interrupted() {
+            return Offered::Refused(item);
+        }
+        self.started = true;
+        let mut answer = self.active.on_next(item);
+        if self.credit.is_unbounded() {
+            if !answer.is_special() {
+                return Offered::Taken;
+            }
+        } else if self.credit.settle(answer) {
+            return Offered::Taken;
+        } else if !answer.is_special() {
+            answer = More::NONE;
+        }
+        Offered::Stopped(self.go_on_with(answer, interrupted))
+    }
+
+    #[inline]
+    fn go_on_with(&mut self, mut answer: More, interrupted: impl Fn() -> bool) -> Progress {
         loop {
             while answer.is_special() {
                 if answer.is_cancel() {

@@ -13,6 +13,9 @@
 //! [lanes](crate::lane) that others fill ([`join`]): then it may have nothing for now, and goes on
 //! when one of its bells rings.
 //!
+//! A *fed* island (`join_fed`) has one who fills its source and may also keep its turn, to hand it
+//! items directly while there is demand and nothing else to send: see [`branch`](crate::branch).
+//!
 //! * **Cancellation** closes the word. If nobody holds the turn, the canceller drops source and
 //!   subscriber (rule 3.13); otherwise the holder does, before the next item.
 //! * **A panic** in user code is caught here, at the entry, once for the whole chain. The chain
@@ -23,6 +26,7 @@
 //!   other, so a handle that is [let go](Upstream::detach) is noted: without demand, nobody could
 //!   ever ask again, and the island goes.
 
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -43,7 +47,7 @@ use crate::turn::{Holder, Turn};
 /// Subscribes `subscriber` to a source that is pulled: the whole protocol of a synchronous
 /// publisher. One allocation.
 pub fn emit<P: Pull, S: Subscriber<P::Item, P::Error>>(producer: P, subscriber: S) {
-    let island = Island::<P, S::Active>::new(false, None);
+    let island = Island::<P, S::Active>::new(false, None, None);
     // The turn is held while the subscriber becomes active: a request from inside
     // `on_subscribe` is noted, and served below.
     // SAFETY: made by `held`, and this is its one call (model `first_turn_excludes`).
@@ -72,8 +76,32 @@ where
     P: Pull,
     S: Subscriber<P::Item, P::Error>,
 {
+    join_island(None, |_, bell, context| make(bell, context), subscriber);
+}
+
+/// As [`join`], for a source with one who feeds it: `make` is also given what items are offered
+/// to directly.
+pub(crate) fn join_fed<P, S>(
+    feeds: Arc<dyn Feeds>,
+    make: impl FnOnce(Arc<dyn Direct<P::Item>>, &Context) -> P,
+    subscriber: S,
+) where
+    P: Pull,
+    S: Subscriber<P::Item, P::Error>,
+{
+    join_island(Some(feeds), |island, _, context| make(island.clone(), context), subscriber);
+}
+
+fn join_island<P, S>(
+    feeds: Option<Arc<dyn Feeds>>,
+    make: impl FnOnce(&Arc<Island<P, S::Active>>, &Bell, &Context) -> P,
+    subscriber: S,
+) where
+    P: Pull,
+    S: Subscriber<P::Item, P::Error>,
+{
     let context = subscriber.context();
-    let island = Island::<P, S::Active>::new(true, Panel::of(&context));
+    let island = Island::<P, S::Active>::new(true, Panel::of(&context), feeds);
     // SAFETY: made by `held`, and this is its one call (model `first_turn_excludes`).
     let mut holder = unsafe { island.turn.first() };
     let subscription = Subscription::new(island.clone());
@@ -86,7 +114,7 @@ where
         return drop(active);
     }
     let bell = Bell::new(island.clone());
-    match catch_unwind(AssertUnwindSafe(|| make(&bell, &context))) {
+    match catch_unwind(AssertUnwindSafe(|| make(&island, &bell, &context))) {
         Ok(source) => {
             drop(bell);
             holder.with(|station| {
@@ -108,6 +136,53 @@ struct Island<P: Pull, A> {
     joined: bool,
     /// Where somebody looks at its boundaries.
     panel: Option<Arc<Panel>>,
+    /// Who fills it, and may keep its turn.
+    feeds: Option<Arc<dyn Feeds>>,
+}
+
+/// Who fills the source of a fed island.
+pub(crate) trait Feeds: Send + Sync + 'static {
+    /// The island rests, or has news for whoever keeps its turn. `hungry`: there is demand, and
+    /// nothing to send.
+    fn news(&self, hungry: bool);
+}
+
+/// How a turn was given up, or was not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rests {
+    /// It is kept: there is demand, and nothing to send.
+    Kept,
+    /// It was given up, in that state.
+    Left { hungry: bool },
+    /// Somebody else has it.
+    Busy,
+    /// The stream is over.
+    Over,
+}
+
+/// A fed island, for the one who feeds it.
+pub(crate) trait Direct<T>: Host {
+    /// Takes the turn if it is free, and sends what is in the source; keeps it where there is
+    /// demand left.
+    fn enter(&self) -> Rests;
+
+    /// Sends `item`, past the source. It comes back where it may not be sent.
+    ///
+    /// # Safety
+    /// The caller keeps the turn.
+    unsafe fn offer(&self, item: T) -> (Rests, Option<T>);
+
+    /// Looks at the news; keeps the turn where there is demand left.
+    ///
+    /// # Safety
+    /// The caller keeps the turn.
+    unsafe fn attend(&self) -> Rests;
+
+    /// Gives the turn up.
+    ///
+    /// # Safety
+    /// The caller keeps the turn.
+    unsafe fn leave(&self) -> Rests;
 }
 
 /// What the holder of the turn guards.
@@ -118,33 +193,52 @@ struct Station<P: Pull, A> {
 }
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
-    fn new(joined: bool, panel: Option<Arc<Panel>>) -> Arc<Island<P, A>> {
+    fn new(
+        joined: bool,
+        panel: Option<Arc<Panel>>,
+        feeds: Option<Arc<dyn Feeds>>,
+    ) -> Arc<Island<P, A>> {
         Arc::new(Island {
             turn: Turn::held(Station { running: Running::Vacant, detached: false }),
             mail: Mutex::new(Mail::default()),
             joined,
             panel,
+            feeds,
         })
     }
 
     /// Emits as the holder of the turn, until there is nothing to do.
     fn drive(&self, holder: &mut Holder<'_, Station<P, A>>) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.turns(holder)));
-        if let Err(payload) = outcome {
-            // The holder has not left: leaving is the last thing a turn does.
-            let running = holder.with(|station| station.running.take());
-            running.break_off_contained(Fault::Panicked(Panic::new(payload)));
+        if let Rests::Left { hungry } = self.contained(holder, false)
+            && let Some(feeds) = &self.feeds
+        {
+            feeds.news(hungry);
         }
     }
 
-    fn turns(&self, holder: &mut Holder<'_, Station<P, A>>) {
+    /// [`turns`](Island::turns), where a panic ends the stream.
+    fn contained(&self, holder: &mut Holder<'_, Station<P, A>>, keeps: bool) -> Rests {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.turns(holder, keeps)));
+        outcome.unwrap_or_else(|payload| Island::broken(holder, payload))
+    }
+
+    fn broken(holder: &mut Holder<'_, Station<P, A>>, payload: Box<dyn Any + Send>) -> Rests {
+        // The holder has not left: leaving is the last thing a turn does.
+        let running = holder.with(|station| station.running.take());
+        running.break_off_contained(Fault::Panicked(Panic::new(payload)));
+        Rests::Over
+    }
+
+    fn turns(&self, holder: &mut Holder<'_, Station<P, A>>, keeps: bool) -> Rests {
         let interrupted = || self.turn.interrupted();
         loop {
             let claim = holder.claim();
             let mail = if claim.signalled { lock(&self.mail).take() } else { Mail::default() };
             if claim.closed {
-                return holder.with(|station| station.running = Running::Vacant);
+                holder.with(|station| station.running = Running::Vacant);
+                return Rests::Over;
             }
+            let mut hungry = false;
             let goes_on = holder.with(|station| {
                 if let Some(fault) = mail.fault {
                     station.running.take().break_off(fault);
@@ -157,6 +251,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
                     }
                     progress => {
                         station.detached |= mail.detached;
+                        hungry = progress == Some(Progress::Pending);
                         progress.is_some()
                     }
                 }
@@ -169,9 +264,33 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
                 panel.rest(holder.with(|station| station.running.credit()));
             }
             // At the end the holder is dropped without leaving: the word closes.
-            if !goes_on || holder.leave() {
-                return;
+            if !goes_on {
+                return Rests::Over;
             }
+            if keeps && hungry {
+                return Rests::Kept;
+            }
+            if holder.leave() {
+                return Rests::Left { hungry };
+            }
+        }
+    }
+
+    /// Goes on with a turn that the feeder has, and keeps it for it where there is demand left.
+    fn keep_on(&self, mut holder: Holder<'_, Station<P, A>>) -> Rests {
+        let rests = self.contained(&mut holder, true);
+        if rests == Rests::Kept {
+            holder.keep();
+        }
+        rests
+    }
+
+    /// Whoever has the turn may only keep it, and must see this all the same.
+    fn knock_in_haste(&self, holder: Option<Holder<'_, Station<P, A>>>) {
+        match (holder, &self.feeds) {
+            (Some(mut holder), _) => self.drive(&mut holder),
+            (None, Some(feeds)) => feeds.news(true),
+            (None, None) => {}
         }
     }
 
@@ -182,13 +301,60 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
     }
 }
 
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Direct<P::Item> for Island<P, A> {
+    fn enter(&self) -> Rests {
+        match self.turn.enter() {
+            Some(holder) => self.keep_on(holder),
+            None if self.turn.is_closed() => Rests::Over,
+            None => Rests::Busy,
+        }
+    }
+
+    unsafe fn offer(&self, item: P::Item) -> (Rests, Option<P::Item>) {
+        // SAFETY: the caller keeps the turn (model `the_kept_turn_excludes`).
+        let mut holder = unsafe { self.turn.resume() };
+        let interrupted = || self.turn.interrupted();
+        let offered = catch_unwind(AssertUnwindSafe(|| {
+            holder.with(|station| station.running.offer(item, &interrupted))
+        }));
+        match offered {
+            Ok(Ok(None)) => {
+                holder.keep();
+                (Rests::Kept, None)
+            }
+            // The end was told.
+            Ok(Ok(Some(None))) => (Rests::Over, None),
+            Ok(Ok(Some(Some(_)))) => (self.keep_on(holder), None),
+            Ok(Err(item)) => (self.keep_on(holder), Some(item)),
+            Err(payload) => (Island::broken(&mut holder, payload), None),
+        }
+    }
+
+    unsafe fn attend(&self) -> Rests {
+        if !self.turn.interrupted() {
+            return Rests::Kept;
+        }
+        // SAFETY: the caller keeps the turn (model `the_kept_turn_excludes`).
+        self.keep_on(unsafe { self.turn.resume() })
+    }
+
+    unsafe fn leave(&self) -> Rests {
+        // SAFETY: the caller keeps the turn (model `the_kept_turn_excludes`).
+        let mut holder = unsafe { self.turn.resume() };
+        if holder.leave() {
+            return Rests::Left { hungry: true };
+        }
+        self.contained(&mut holder, false)
+    }
+}
+
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> {
     fn request(&self, demand: Demand) {
         self.knock(self.turn.request(demand));
     }
 
     fn cancel(&self) {
-        self.knock(self.turn.cancel());
+        self.knock_in_haste(self.turn.cancel());
     }
 
     fn detach(&self) {
@@ -205,7 +371,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> 
         // Dropped outside of the lock: what a panic carries is foreign.
         let before = lock(&self.mail).fault.replace(fault);
         drop(before);
-        self.knock(self.turn.signal());
+        self.knock_in_haste(self.turn.signal());
     }
 }
 

@@ -19,6 +19,7 @@
 //! | [`poller`] | the same for a task of somebody else, which polls for the items |
 //! | [`courier`] | a stream whose requests run on a task of an executor |
 //! | [`hub`] | one upstream, and outlets that come and go |
+//! | [`branch`] | one of several downstreams that one upstream is divided among |
 //! | [`relay`] | a late-bound, switchable upstream that carries unspent demand over |
 //! | [`outcome`] | an end that comes once, awaited or waited for |
 //! | [`slot`] | one item at a time, asked for by whoever awaits it |
@@ -32,6 +33,7 @@ mod accounts;
 pub mod alarm;
 pub mod basin;
 pub mod bell;
+pub mod branch;
 pub mod courier;
 pub mod emission;
 mod ending;

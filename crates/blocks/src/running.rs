@@ -16,7 +16,7 @@ use millstream_core::{
     report_undelivered,
 };
 
-use crate::emission::{Emission, run_rest};
+use crate::emission::{Emission, Offered, run_rest};
 
 /// See the [module](self).
 pub(crate) enum Running<P: Pull, A> {
@@ -40,6 +40,27 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
                 progress => return Some(progress),
             }
         }
+        self.over(more, interrupted)
+    }
+
+    /// Sends an item that comes past the source; what became of it where it was not just sent.
+    #[inline]
+    pub(crate) fn offer(
+        &mut self,
+        item: P::Item,
+        interrupted: &impl Fn() -> bool,
+    ) -> Result<Option<Option<Progress>>, P::Item> {
+        let Running::Source(emission) = self else { return Err(item) };
+        match emission.offer(item, interrupted) {
+            Offered::Taken => Ok(None),
+            Offered::Refused(item) => Err(item),
+            Offered::Stopped(Progress::Ended) => Ok(Some(self.over(More::NONE, interrupted))),
+            Offered::Stopped(progress) => Ok(Some(Some(progress))),
+        }
+    }
+
+    /// Tells the end of the source, and goes on with what stages below hold.
+    fn over(&mut self, more: More, interrupted: &impl Fn() -> bool) -> Option<Progress> {
         let (rest, more) = match self.take() {
             Running::Source(emission) => (emission.finish()?, More::NONE),
             Running::Rest(rest) => (rest, more),

@@ -50,6 +50,14 @@ impl<T> Turn<T> {
         Holder { turn: self, gone: false }
     }
 
+    /// Takes up a turn that was [kept](Holder::keep).
+    ///
+    /// # Safety
+    /// A holder of this turn kept it, and nobody has taken it up since.
+    pub unsafe fn resume(&self) -> Holder<'_, T> {
+        Holder { turn: self, gone: false }
+    }
+
     /// Enters if idle.
     pub fn enter(&self) -> Option<Holder<'_, T>> {
         self.admit(self.word.enter())
@@ -130,6 +138,11 @@ impl<T> Holder<'_, T> {
     pub fn leave(&mut self) -> bool {
         self.gone = self.turn.word.leave();
         self.gone
+    }
+
+    /// Goes away and keeps the turn, for whoever [takes it up](Turn::resume).
+    pub fn keep(mut self) {
+        self.gone = true;
     }
 
     /// Goes away without a word, where nobody is left who could ever knock. Somebody who is

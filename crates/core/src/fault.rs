@@ -34,6 +34,8 @@ pub enum Fault {
         /// How many items the stage has room for, all taken.
         capacity: u64,
     },
+    /// A stage that divides a stream among several readers cannot go on, and would stand still.
+    Stalled(Stall),
     /// A subscriber was slower than others of the same source, where those do not wait.
     TooSlow {
         /// How many items there was room for, all taken.
@@ -54,6 +56,7 @@ impl Fault {
             Fault::ExecutorGone => Fault::ExecutorGone,
             Fault::Refused(refused) => Fault::Refused(refused.clone()),
             Fault::Overflow { capacity } => Fault::Overflow { capacity: *capacity },
+            Fault::Stalled(stall) => Fault::Stalled(stall.clone()),
             Fault::TooSlow { capacity } => Fault::TooSlow { capacity: *capacity },
         }
     }
@@ -84,11 +87,32 @@ impl fmt::Display for Fault {
                 "a subscriber was slower than others of the same source, which do not wait for \
                  it: all its {capacity} places are taken",
             ),
+            Fault::Stalled(stall) => stall.fmt(f),
         }
     }
 }
 
 impl Error for Fault {}
+
+/// Why a stage would stand still, in words for whoever wrote the pipeline.
+///
+/// One pointer wide, since it travels with every end.
+#[derive(Debug, Clone)]
+pub struct Stall(Box<Cow<'static, str>>);
+
+impl Stall {
+    /// A stall, in words: which stage, what it holds and for whom, and what to change.
+    #[must_use]
+    pub fn new(why: impl Into<Cow<'static, str>>) -> Stall {
+        Stall(Box::new(why.into()))
+    }
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// The payload of a panic in user code, and where it happened if a stage with a name saw it.
 ///

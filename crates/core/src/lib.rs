@@ -30,7 +30,9 @@ mod subscription;
 pub use boxed::{BoxActive, BoxPublisher, BoxSubscriber, SharedPublisher};
 pub use context::{Context, Discards};
 pub use demand::{Credit, Demand, IntoDemand, InvalidDemand, More};
-pub use fault::{Failure, Fault, Panic, Refused, Undelivered, on_undelivered, report_undelivered};
+pub use fault::{
+    Failure, Fault, Panic, Refused, Stall, Undelivered, on_undelivered, report_undelivered,
+};
 pub use publisher::{Processor, Publisher};
 pub use pull::{NeverPull, Pull, Pulled};
 pub use subscriber::{ActiveSubscriber, End, Progress, Rest, Subscriber};

@@ -768,6 +768,49 @@ pub trait PublisherExt: Publisher {
         Broadcast::all(self, capacity)
     }
 
+    /// A publisher for each key, of its items. See [`GroupBy`].
+    #[doc(alias = "groupBy", alias = "into_group_map", alias = "chunk_by")]
+    #[track_caller]
+    fn group_by<K, F>(
+        self,
+        max_groups: usize,
+        capacity: usize,
+        stalled: Stalled,
+        key: F,
+    ) -> GroupBy<Self, F>
+    where
+        Self::Error: Clone,
+        K: Hash + Eq + Clone + Send + 'static,
+        F: FnMut(&Self::Item) -> K + Send + 'static,
+    {
+        GroupBy::new(self, max_groups, capacity, stalled, key)
+    }
+
+    /// Each item to the one of `K` publishers that a function names. See [`Partition`].
+    #[doc(alias = "Partition", alias = "divertTo", alias = "unzip", alias = "split")]
+    #[track_caller]
+    fn partition<const K: usize, F>(
+        self,
+        capacity: usize,
+        f: F,
+    ) -> [Partition<Self::Item, Self::Error>; K]
+    where
+        Self::Error: Clone,
+        F: FnMut(&Self::Item) -> usize + Send + 'static,
+    {
+        Partition::all(self, capacity, f)
+    }
+
+    /// Each item to one of `K` publishers that wants one. See [`Balance`].
+    #[doc(alias = "Balance", alias = "parallel")]
+    #[track_caller]
+    fn balance<const K: usize>(self) -> [Balance<Self::Item, Self::Error>; K]
+    where
+        Self::Error: Clone,
+    {
+        Balance::all(self)
+    }
+
     // ---- effect ---------------------------------------------------------------------------
 
     /// A look at each item. See [`Inspect`].

@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 
+use millstream::fan_out::Stalled;
 use millstream::prelude::*;
 use millstream::source::Overflow;
 use millstream::{Demand, Failure, Fault, More, Publisher, Subscription};
@@ -242,6 +243,29 @@ mod in_stages_with_queues {
         try_map_async_unordered: Complete, |s| {
             s.try_map_async_unordered(Eager::default(), 2, |n| async { Ok::<_, TestError>(through(n).await) })
         };
+        group_by_key: Complete, |s| {
+            s.group_by(3, 2, Stalled::Fail, |n| if n.value() == 2 { ouch() })
+                .flat_map_unordered(3, 2, |group| group)
+        };
+        group_by_in_a_group: Complete, |s| {
+            s.group_by(3, 2, Stalled::Fail, |n| n.value()).flat_map_unordered(3, 2, |group| {
+                group.map(|n| if n.value() == 2 { ouch() } else { n })
+            })
+        };
+        below_group_by: Complete, |s| {
+            s.group_by(3, 2, Stalled::Fail, |n| n.value())
+                .map(|group| if *group.key() == 2 { ouch() } else { group })
+                .flat_map_unordered(3, 2, |group| group)
+        };
+        partition: Complete, |s| {
+            let [all, other] = s.partition::<2, _>(2, |n| if n.value() == 2 { ouch() } else { 0 });
+            drop(other);
+            all
+        };
+        below_balance: Complete, |s| {
+            let [all] = s.balance::<1>();
+            all.map(|n| if n.value() == 2 { ouch() } else { n })
+        };
         map_async_partitioned_key: Complete, |s| {
             s.map_async_partitioned(Eager::default(), 2, |n| if n.value() == 2 { ouch() }, |n| async { n })
         };
@@ -456,6 +480,16 @@ mod in_items {
         unique_within_eq: Complete, |s| all(s, Of::Eq).unique_within(2);
         unique_within_hash: Complete, |s| all(s, Of::Hash).unique_within(2);
         map_into_from: Complete, |s| s.map_into::<Bad>();
+        group_by_hash: Complete, |s| {
+            s.group_by(3, 2, Stalled::Fail, |n| Bad(n.clone(), Of::Hash)).flat_map_unordered(3, 2, |group| group)
+        };
+        group_by_eq: Complete, |s| {
+            let key = s.ledger().token(0);
+            s.group_by(3, 2, Stalled::Fail, move |_| Bad(key.clone(), Of::Eq)).flat_map_unordered(3, 2, |group| group)
+        };
+        group_by_clone: Complete, |s| {
+            s.group_by(3, 2, Stalled::Fail, |n| Bad(n.clone(), Of::Clone)).flat_map_unordered(3, 2, |group| group)
+        };
         map_async_partitioned_hash: Complete, |s| {
             s.map_async_partitioned(Eager::default(), 2, |n| Bad(n.clone(), Of::Hash), |n| async { n })
         };

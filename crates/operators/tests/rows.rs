@@ -13,6 +13,7 @@ use std::collections::HashSet;
 
 use millstream::Board;
 use millstream::effect::AtCheckpoint;
+use millstream::fan_out::Stalled;
 use millstream::prelude::*;
 use millstream::transform::Signal;
 use millstream_testkit::sweep::{Ending, Source, TestError};
@@ -398,6 +399,36 @@ rows! {
         ),
         |items| items;
     then: |source| source.then(Eager::default(), |n| async move { n }), |items| items;
+}
+
+// fan_out, one reader of each, or all of them joined again
+rows! {
+    group_by: |source| source.group_by(1, 2, Stalled::Fail, |_| ()).flat_map_unordered(1, 2, |group| group),
+        |items| items, |options| options.may_fail();
+    group_by_in_turn: |source| source.group_by(1, 1, Stalled::Wait, |_| ()).concat_map(|group| group),
+        |items| items, |options| options.may_fail();
+    partition: |source| {
+            let [all] = source.partition::<1, _>(2, |_| 0);
+            all
+        },
+        |items| items;
+    partition_of_two: |source| {
+            let [even, odd] = source.partition::<2, _>(1, |n| usize::from(n.value() % 2 != 0));
+            drop(odd);
+            even
+        },
+        |items| items.into_iter().filter(|n| n % 2 == 0);
+    balance: |source| {
+            let [all] = source.balance::<1>();
+            all
+        },
+        |items| items;
+    balance_of_two: |source| {
+            let [all, other] = source.balance::<2>();
+            drop(other);
+            all
+        },
+        |items| items;
 }
 
 // chunk

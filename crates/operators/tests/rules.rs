@@ -4,6 +4,7 @@ mod eager;
 
 use eager::Eager;
 use millstream::Board;
+use millstream::fan_out::Stalled;
 use millstream::prelude::*;
 use millstream::source::{Emitter, Overflow};
 use millstream::transform::Signal;
@@ -105,6 +106,17 @@ rules_for! {
     });
     try_map_async_unordered: rules::processor(|source| {
         source.try_map_async_unordered(Eager::default(), 2, |n| async move { Ok::<_, TestError>(n) })
+    });
+    group_by: rules::processor(|source| {
+        source.group_by(1, 2, Stalled::Fail, |_| ()).flat_map_unordered(1, 2, |group| group)
+    });
+    partition: rules::processor(|source| {
+        let [all] = source.partition::<1, _>(2, |_| 0);
+        all
+    });
+    balance: rules::processor(|source| {
+        let [all] = source.balance::<1>();
+        all
     });
     map_async_partitioned: rules::processor(|source| {
         source.map_async_partitioned(Eager::default(), 3, |n| n % 2, |n| async move { n })

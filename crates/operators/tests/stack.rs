@@ -7,6 +7,7 @@ mod eager;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use millstream::fan_out::Stalled;
 use millstream::prelude::*;
 use millstream::{Board, Demand, More, Subscription, Upstream};
 
@@ -180,6 +181,15 @@ a_million_deep! {
     subscribe_on: MILLION, million().subscribe_on(Eager::default());
     async_boundary: MILLION, million().async_boundary(Eager::default(), 16);
     map_async: MILLION, million().map_async(Eager::default(), 16, |n| async move { n });
+    group_by: MILLION, million().group_by(7, 4, Stalled::Fail, |n| n % 7).flat_map_unordered(7, 2, |group| group);
+    group_by_of_groups_of_one: MILLION / 10,
+        million().boxed().take(MILLION / 10).group_by(4, 4, Stalled::Wait, |n| *n)
+            .flat_map_unordered(4, 2, |group| group.take(1));
+    partition: MILLION / 2, {
+        let [even, odd] = million().partition::<2, _>(4, |n| (n % 2) as usize);
+        drop(odd);
+        even
+    };
     map_async_partitioned: MILLION, million().map_async_partitioned(Eager::default(), 16, |n| n % 7, |n| async move { n });
     map_async_partitioned_by_one_key: MILLION,
         million().boxed().map_async_partitioned_unordered(Eager::default(), 16, |_| (), |n| async move { n });

@@ -4,6 +4,7 @@
 //! without a copy of it. What a key leaves behind is an empty place, for the next one: the table
 //! is as large as it ever had keys at a time, which is for whoever fills it to bound.
 
+use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
 
 const NONE: usize = usize::MAX;
@@ -33,26 +34,35 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
     }
 
     /// How many keys there are.
-    #[cfg(test)]
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// The number of a key; its hash where it is not there, to [`insert`](Keys::insert) it by.
     #[inline]
-    pub(crate) fn find(&self, key: &K) -> Result<usize, u64> {
+    pub(crate) fn find<Q>(&self, key: &Q) -> Result<usize, u64>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
         let hash = self.hasher.hash_one(key);
         let mut n = self.chains.get(self.chain(hash)).copied().unwrap_or(NONE);
         while let Some(place) = self.places.get(n) {
             if place.hash == hash
                 && let Some((there, _)) = &place.entry
-                && there == key
+                && there.borrow() == key
             {
                 return Ok(n);
             }
             n = place.next;
         }
         Err(hash)
+    }
+
+    /// The number of the next key that is put in.
+    pub(crate) fn next(&self) -> usize {
+        if self.free == NONE { self.places.len() } else { self.free }
     }
 
     /// Puts a key in that is not there, and gives it a number.
@@ -102,6 +112,19 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
     #[inline]
     pub(crate) fn get_mut(&mut self, n: usize) -> Option<(&K, &mut V)> {
         self.places.get_mut(n)?.entry.as_mut().map(|(key, value)| (&*key, value))
+    }
+
+    /// All values.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.places.iter().filter_map(|place| place.entry.as_ref()).map(|(_, value)| value)
+    }
+
+    /// Takes all keys out.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = (K, V)> + use<K, V, S> {
+        self.chains.clear();
+        self.free = NONE;
+        self.len = 0;
+        std::mem::take(&mut self.places).into_iter().filter_map(|place| place.entry)
     }
 
     #[inline]
@@ -166,7 +189,9 @@ mod tests {
                 }
                 Err(hash) => {
                     assert_eq!(numbers.get(&key), None, "step {step}");
+                    let next = keys.next();
                     let n = keys.insert(hash, key, key);
+                    assert_eq!(n, next);
                     assert!(!numbers.values().any(|other| *other == n), "one number for each");
                     numbers.insert(key, n);
                 }
@@ -174,6 +199,9 @@ mod tests {
             assert_eq!(keys.len(), numbers.len());
         }
         assert!(keys.places.len() <= 97, "places are used again");
+        assert_eq!(keys.take().count(), numbers.len());
+        assert!(keys.find(&1).is_err(), "all are out");
+        assert_eq!((keys.len(), keys.next()), (0, 0));
     }
 
     #[test]

@@ -9,15 +9,18 @@
 //! | [`delivery`] | an end that hands the items to something asynchronous: `into_target`, `forward` | an [`AsyncTarget`](crate::edge::AsyncTarget) |
 //! | `fan_out` | several downstreams: `broadcast` | a `Route`, and a plan for its hub |
 //! | `polled` | a source that is polled: `from_future`, `from_stream` | a `Polled` |
+//! | `divided` | one upstream, and several readers of whom each item goes to one: `partition`, `balance` | a `Choose` |
 //! | `relay` in `millstream-blocks` | one source after another: `chain`, `retry` | a `Sequence` |
 //!
 //! The shapes carry demand, ends, cancellation, discarded items and faults. None of them, and no
 //! operator, holds an atomic, a lock or unsafe code.
 
 pub mod delivery;
+pub(crate) mod divided;
 pub mod end;
 pub(crate) mod fan_out;
 pub(crate) mod flights;
+pub(crate) mod hunger;
 pub(crate) mod joined;
 pub(crate) mod keys;
 pub(crate) mod one_then_other;

@@ -1,0 +1,598 @@
+//! A branch: one of several downstreams among which a trunk divides what comes from upstream.
+//!
+//! ```text
+//!                  ┌─ Feeder ── ring(capacity) ──▶ island ─▶ subscriber     a branch
+//!  upstream ─▶ trunk ─ Feeder ── ring(capacity) ──▶ island ─▶ subscriber     another
+//!                  └─ Feeder ═════ directly ══════▶ island ─▶ subscriber     a third
+//!                ▲
+//!                └── Desk: which of them have news
+//! ```
+//!
+//! The [trunk] is an island without items of its own: it pulls upstream and decides which branch
+//! an item goes to. Each branch is a publisher that is handed out, subscribed to once, anywhere,
+//! at any time, and runs on an island of its own, so its requests, its cancellation and its
+//! panics are its own affair.
+//!
+//! **Two ways for an item.** It goes into the branch's ring, and the branch sends it on when it is
+//! asked to. Or, where the branch has demand and nothing in its ring, the trunk *keeps the turn* of
+//! the branch's island, and sends it on directly: no atomic operation but a look at the word. The
+//! order is kept, because the turn is kept only while the ring is empty, and nobody else fills it.
+//!
+//! | state of a branch | reader of the ring | the trunk |
+//! |---|---|---|
+//! | unread: nobody has subscribed | in the post | pushes; may take out what is oldest |
+//! | read | in the island | pushes, and rings if the reader sleeps |
+//! | hungry: read, with demand, and nothing to send | in the island | may keep the turn, and then sends directly |
+//! | gone: cancelled, over, or dropped unread | dropped | gets its items back |
+//!
+//! | what | who may touch it | when |
+//! |---|---|---|
+//! | `post`: who reads, whether the trunk waits for room | anyone, under its lock | any |
+//! | `end` | written by the feeder before the ring is shut, taken by the reader after it saw that | |
+//! | the island's turn | whoever entered it; the feeder while it keeps it | |
+//! | `news` of the desk | set by branches, cleared by the trunk | a hint: the bell follows |
+//!
+//! * **No wake-up is lost.** A branch that becomes hungry, or goes, leaves its mark and rings the
+//!   trunk after it gave its turn up. A trunk that finds a ring full notes that it waits, and
+//!   tries once more; a branch looks at that note whenever it gives its turn up. Both do so under
+//!   the lock of the post, so one of the two sees the other.
+//! * **A kept turn holds nobody up.** While it is kept there is nothing in the ring that somebody
+//!   else could send. A request only adds; a cancellation closes the word and rings the trunk,
+//!   which lets go.
+//! * **The end.** A feeder ends its branch behind what is queued. One that is dropped without an
+//!   end waits at the desk until it is known why the trunk is gone, and then tells that: the fault
+//!   that broke it, or [`Fault::SourceDropped`].
+//! * **Nothing keeps itself alive.** A branch that goes clears its post.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use millstream_core::{
+    ActiveSubscriber, Context, Demand, Discards, Fault, More, Publisher, Pull, Pulled, Subscriber,
+    Subscription,
+};
+use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
+
+use crate::bell::{Bell, Marks};
+use crate::island::{Direct, Feeds, Rests, join, join_fed};
+use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
+
+/// Runs a trunk: `make` is given the desk where its branches, numbered below `size`, leave their
+/// news, and returns what pulls upstream and feeds them; it is pulled until it has nothing to do,
+/// and again whenever there is news at the desk. `context` is that of whoever reads, if it is known.
+pub fn trunk<P>(size: usize, context: &Context, make: impl FnOnce(&Arc<Desk>) -> P)
+where
+    P: Pull<Item = Infallible, Error = Infallible>,
+{
+    let marks = Marks::new(size);
+    let orphans = Arc::new(Mutex::new(Vec::new()));
+    let anchor = Anchor { orphans: orphans.clone(), context: context.clone() };
+    join(
+        |bell, _| {
+            let news = AtomicU64::new(0);
+            make(&Arc::new(Desk { bell: bell.clone(), marks, news, orphans }))
+        },
+        anchor,
+    );
+}
+
+type Orphans = Arc<Mutex<Vec<Box<dyn FnOnce(Fault) + Send>>>>;
+
+/// Where the branches of a trunk leave their news.
+pub struct Desk {
+    bell: Bell,
+    marks: Arc<Marks>,
+    news: AtomicU64,
+    /// Feeders that were dropped without an end.
+    orphans: Orphans,
+}
+
+impl Desk {
+    /// The bell of the trunk, for its upstream.
+    #[must_use]
+    pub fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    /// Ends the trunk and all its branches with `fault`.
+    pub fn fail(&self, fault: Fault) {
+        self.bell.fail(fault);
+    }
+
+    /// Whether there may be news: to be looked at between two items.
+    #[inline]
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        // ordering: relaxed; a hint. Whoever leaves news rings the bell after it, so the trunk
+        // looks once more before it rests.
+        self.news.load(Ordering::Relaxed) != 0
+    }
+
+    /// The numbers of the branches that have news.
+    pub fn take(&self, each: impl FnMut(usize)) {
+        // ordering: relaxed; as in `has_news`.
+        self.news.store(0, Ordering::Relaxed);
+        self.marks.take(each);
+    }
+
+    fn tell(&self, n: usize) {
+        self.marks.set(n);
+        // ordering: relaxed; as in `has_news`.
+        self.news.store(1, Ordering::Relaxed);
+        self.bell.ring();
+    }
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").field("marks", &self.marks).finish_non_exhaustive()
+    }
+}
+
+/// The subscriber of a trunk: it is sent nothing, and told why the trunk is over.
+struct Anchor {
+    orphans: Orphans,
+    context: Context,
+}
+
+impl Anchor {
+    fn tell(&self, fault: impl Fn() -> Fault) {
+        let orphans = std::mem::take(&mut *lock(&self.orphans));
+        for orphan in orphans {
+            orphan(fault());
+        }
+    }
+}
+
+impl Subscriber<Infallible, Infallible> for Anchor {
+    type Active = Self;
+
+    fn on_subscribe(self, subscription: Subscription) -> Self {
+        subscription.request(Demand::UNBOUNDED);
+        subscription.detach();
+        self
+    }
+
+    fn context(&self) -> Context {
+        self.context.clone()
+    }
+}
+
+impl ActiveSubscriber<Infallible, Infallible> for Anchor {
+    fn on_next(&mut self, item: Infallible) -> More {
+        match item {}
+    }
+
+    fn on_complete(self) {}
+
+    fn on_error(self, error: Infallible) {
+        match error {}
+    }
+
+    fn on_fault(self, fault: Fault) {
+        self.tell(|| fault.echo());
+    }
+}
+
+impl Drop for Anchor {
+    fn drop(&mut self) {
+        self.tell(|| Fault::SourceDropped);
+    }
+}
+
+/// Branch number `n` of a trunk: what it is fed by, and what is handed out. What it
+/// takes and never delivers goes to the discards of `context`, or of its subscriber.
+pub fn branch<T: Send + 'static, E: Send + 'static>(
+    desk: &Arc<Desk>,
+    n: usize,
+    capacity: NonZeroUsize,
+    context: &Context,
+) -> (Feeder<T, E>, Branch<T, E>) {
+    let (writer, reader) = ring(capacity.get());
+    let reading = Reading::Awaited { reader, fault: None };
+    let shared = Arc::new(Shared {
+        post: Mutex::new(Post { reading, waits: false }),
+        end: Mutex::new(None),
+        desk: desk.clone(),
+        n,
+    });
+    let feeder = Feeder {
+        writer: Some(writer),
+        shared: shared.clone(),
+        stem: None,
+        kept: false,
+        hungry: false,
+    };
+    (feeder, Branch { shared: Some(shared), discards: context.discards().clone() })
+}
+
+struct Shared<T, E> {
+    post: Mutex<Post<T>>,
+    end: Mutex<Option<Result<(), E>>>,
+    desk: Arc<Desk>,
+    n: usize,
+}
+
+struct Post<T> {
+    reading: Reading<T>,
+    /// The trunk found the ring full.
+    waits: bool,
+}
+
+enum Reading<T> {
+    /// Nobody has subscribed. A fault goes to whoever does.
+    Awaited { reader: Reader<T>, fault: Option<Fault> },
+    /// By this island.
+    Here(Arc<dyn Direct<T>>),
+    /// Nobody will.
+    Gone,
+}
+
+impl<T: Send + 'static, E: Send + 'static> Feeds for Shared<T, E> {
+    fn news(&self, hungry: bool) {
+        let waited = std::mem::take(&mut lock(&self.post).waits);
+        if hungry || waited {
+            self.desk.tell(self.n);
+        }
+    }
+}
+
+/// What becomes of an item that is sent to a branch.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "an item may come back"]
+pub enum Sent<T> {
+    /// The branch has it.
+    Taken,
+    /// There is no room for it; the desk has news when there is.
+    Full(T),
+    /// The branch has gone.
+    Gone(T),
+}
+
+/// The end of a branch that the trunk has.
+pub struct Feeder<T: Send + 'static, E: Send + 'static> {
+    /// Here until the end.
+    writer: Option<Writer<T>>,
+    shared: Arc<Shared<T, E>>,
+    /// The island that reads, once it was needed.
+    stem: Option<Arc<dyn Direct<T>>>,
+    /// Whether this keeps the turn of the island.
+    kept: bool,
+    hungry: bool,
+}
+
+impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
+    /// Whether the branch has demand and nothing to send, as far as was seen.
+    #[inline]
+    #[must_use]
+    pub fn is_hungry(&self) -> bool {
+        self.hungry
+    }
+
+    /// Whether this keeps the turn of the branch: the trunk must [give it up](Feeder::rest)
+    /// before it rests.
+    #[inline]
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.kept
+    }
+
+    /// Whether somebody has subscribed.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        self.stem.is_some() || !matches!(lock(&self.shared.post).reading, Reading::Awaited { .. })
+    }
+
+    /// Whether nobody will read, or read on.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(lock(&self.shared.post).reading, Reading::Gone)
+    }
+
+    /// Sends an item: directly where that is possible, into the ring otherwise.
+    #[inline]
+    pub fn send(&mut self, item: T) -> Sent<T> {
+        if self.kept
+            && let Some(stem) = &self.stem
+        {
+            // SAFETY: `kept` says that this keeps the turn (model `the_kept_turn_excludes`).
+            let (rests, back) = unsafe { stem.offer(item) };
+            if rests == Rests::Kept && back.is_none() {
+                return Sent::Taken;
+            }
+            self.note(rests);
+            return match back {
+                None => Sent::Taken,
+                Some(item) => self.send_slowly(item),
+            };
+        }
+        self.send_slowly(item)
+    }
+
+    fn send_slowly(&mut self, mut item: T) -> Sent<T> {
+        while self.hungry {
+            if !self.kept && self.attend() {
+                return Sent::Gone(item);
+            }
+            let (true, Some(stem)) = (self.kept, &self.stem) else { break };
+            // SAFETY: as in `send`.
+            let (rests, back) = unsafe { stem.offer(item) };
+            self.note(rests);
+            match back {
+                None => return Sent::Taken,
+                Some(back) => item = back,
+            }
+        }
+        let Some(writer) = &mut self.writer else { return Sent::Gone(item) };
+        let pushed = match writer.push(item) {
+            Pushed::Full(item) => {
+                lock(&self.shared.post).waits = true;
+                writer.push(item)
+            }
+            pushed => pushed,
+        };
+        match pushed {
+            Pushed::Noted => {}
+            Pushed::Wake => self.wake(),
+            Pushed::Full(item) => return Sent::Full(item),
+            Pushed::Gone(item) => return Sent::Gone(item),
+        }
+        self.hungry = false;
+        Sent::Taken
+    }
+
+    fn note(&mut self, rests: Rests) {
+        self.kept = rests == Rests::Kept;
+        self.hungry = matches!(rests, Rests::Kept | Rests::Left { hungry: true });
+    }
+
+    fn look(&mut self) {
+        if self.stem.is_none()
+            && let Reading::Here(stem) = &lock(&self.shared.post).reading
+        {
+            self.stem = Some(stem.clone());
+        }
+    }
+
+    fn wake(&mut self) {
+        self.look();
+        if let Some(stem) = &self.stem {
+            stem.ring();
+        }
+    }
+
+    /// Looks at the news of the branch; whether it has gone. Where it is hungry the turn of its
+    /// island is kept, if nobody else has it.
+    #[must_use = "a branch that has gone is to be dropped"]
+    pub fn attend(&mut self) -> bool {
+        self.look();
+        let rests = match &self.stem {
+            // SAFETY: `kept` says that this keeps the turn.
+            Some(stem) if self.kept => unsafe { stem.attend() },
+            Some(stem) => stem.enter(),
+            None => {
+                return matches!(lock(&self.shared.post).reading, Reading::Gone);
+            }
+        };
+        self.note(rests);
+        // Whoever has the turn may be just about to leave for good.
+        rests == Rests::Over || rests == Rests::Busy && self.is_gone()
+    }
+
+    /// Gives up the turn of the branch, if this keeps it.
+    pub fn rest(&mut self) {
+        if std::mem::take(&mut self.kept)
+            && let Some(stem) = &self.stem
+        {
+            // SAFETY: this kept the turn until now.
+            let rests = unsafe { stem.leave() };
+            self.note(rests);
+        }
+    }
+
+    /// Takes out the oldest item, where nobody has subscribed.
+    #[must_use = "the item is to be discarded"]
+    pub fn take_oldest(&mut self) -> Option<T> {
+        match &mut lock(&self.shared.post).reading {
+            Reading::Awaited { reader, .. } => match reader.pop() {
+                Popped::Item(item) => Some(item),
+                Popped::Empty | Popped::Shut => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Ends the branch, behind what is queued.
+    pub fn end(mut self, end: Result<(), E>) {
+        let Some(writer) = self.writer.take() else { return };
+        let before = lock(&self.shared.end).replace(end);
+        drop(before);
+        if writer.shut() || self.kept {
+            self.wake();
+        }
+        self.rest();
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        self.look();
+        match &self.stem {
+            Some(stem) => stem.fail(fault),
+            None => {
+                let mut post = lock(&self.shared.post);
+                match &mut post.reading {
+                    Reading::Awaited { fault: waiting, .. } => *waiting = Some(fault),
+                    Reading::Here(stem) => {
+                        let stem = stem.clone();
+                        drop(post);
+                        stem.fail(fault);
+                    }
+                    Reading::Gone => {}
+                }
+            }
+        }
+        self.rest();
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Drop for Feeder<T, E> {
+    fn drop(&mut self) {
+        self.rest();
+        if let Some(writer) = self.writer.take()
+            && !self.is_gone()
+        {
+            let mut orphan = Feeder {
+                writer: None,
+                shared: self.shared.clone(),
+                stem: self.stem.take(),
+                kept: false,
+                hungry: false,
+            };
+            let orphans = self.shared.desk.orphans.clone();
+            lock(&orphans).push(Box::new(move |fault| {
+                // No item follows: the writer lives until it is known why.
+                drop(writer);
+                orphan.fail(fault);
+            }));
+        }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> fmt::Debug for Feeder<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feeder")
+            .field("hungry", &self.hungry)
+            .field("kept", &self.kept)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A branch: a publisher for one subscriber. Dropped without being subscribed to, it discards
+/// what it holds, and what comes.
+#[must_use = "a branch that nobody reads holds up the others, one that is dropped does not"]
+pub struct Branch<T: Send + 'static, E: Send + 'static> {
+    /// Here until it is subscribed to.
+    shared: Option<Arc<Shared<T, E>>>,
+    discards: Discards,
+}
+
+impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
+    type Item = T;
+    type Error = E;
+
+    fn subscribe<S: Subscriber<T, E>>(mut self, subscriber: S) {
+        let Some(shared) = self.shared.clone() else { return };
+        let told = Told(shared.clone());
+        join_fed(
+            shared.clone(),
+            move |stem, context| {
+                drop(self.shared.take());
+                let here = Reading::Here(stem.clone());
+                let before = std::mem::replace(&mut lock(&shared.post).reading, here);
+                let Reading::Awaited { reader, fault } = before else {
+                    unreachable!("a branch is subscribed to once")
+                };
+                if let Some(fault) = fault {
+                    stem.fail(fault);
+                }
+                Limb { reader: Some(reader), shared, discards: context.discards().clone() }
+            },
+            subscriber,
+        );
+        drop(told);
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Drop for Branch<T, E> {
+    fn drop(&mut self) {
+        let Some(shared) = self.shared.take() else { return };
+        let before = std::mem::replace(&mut lock(&shared.post).reading, Reading::Gone);
+        let told = Told(shared);
+        if let Reading::Awaited { reader, .. } = before {
+            reader.close(|item| self.discards.discard(item));
+        }
+        drop(told);
+    }
+}
+
+/// Tells the trunk that a branch is read, or has gone, whatever the destructors of items did.
+struct Told<T, E>(Arc<Shared<T, E>>);
+
+impl<T, E> Drop for Told<T, E> {
+    fn drop(&mut self) {
+        self.0.desk.tell(self.0.n);
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> fmt::Debug for Branch<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Branch")
+    }
+}
+
+/// What the island of a branch pulls.
+struct Limb<T: Send + 'static, E: Send + 'static> {
+    /// Here until it is dropped.
+    reader: Option<Reader<T>>,
+    shared: Arc<Shared<T, E>>,
+    discards: Discards,
+}
+
+impl<T: Send + 'static, E: Send + 'static> Limb<T, E> {
+    #[cold]
+    fn over(&mut self) -> Pulled<T, E> {
+        match lock(&self.shared.end).take() {
+            Some(Err(error)) => Pulled::Error(error),
+            _ => Pulled::Complete,
+        }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Pull for Limb<T, E> {
+    type Item = T;
+    type Error = E;
+
+    #[inline]
+    fn pull(&mut self) -> Pulled<T, E> {
+        loop {
+            let Some(reader) = &mut self.reader else { return Pulled::Complete };
+            match reader.pop() {
+                Popped::Item(item) => return Pulled::Item(item),
+                Popped::Empty => {
+                    if reader.sleep() {
+                        return Pulled::Pending;
+                    }
+                }
+                Popped::Shut => return self.over(),
+            }
+        }
+    }
+
+    fn look_ahead(&mut self, _started: bool) -> Pulled<T, E> {
+        loop {
+            let Some(reader) = &mut self.reader else { return Pulled::Complete };
+            match reader.look() {
+                Look::Items => return Pulled::Pending,
+                // To be told of the end, for which no demand is needed.
+                Look::Nothing => {
+                    if reader.sleep() {
+                        return Pulled::Pending;
+                    }
+                }
+                Look::Over => return self.over(),
+            }
+        }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Drop for Limb<T, E> {
+    fn drop(&mut self) {
+        let Some(reader) = self.reader.take() else { return };
+        let here = std::mem::replace(&mut lock(&self.shared.post).reading, Reading::Gone);
+        let told = Told(self.shared.clone());
+        reader.close(|item| self.discards.discard(item));
+        drop(told);
+        drop(here);
+    }
+}

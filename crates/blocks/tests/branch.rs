@@ -1,0 +1,433 @@
+//! Models of branches that a trunk feeds: every item arrives where it was sent, in order, before
+//! the end; nobody waits for ever; nothing is left.
+
+mod oracle;
+
+use std::convert::Infallible;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use millstream_blocks::branch::{Branch, Desk, Feeder, Sent, branch, trunk};
+use millstream_blocks::lane::{Outlet, lane};
+use millstream_core::{Context, Fault, More, Publisher, Pull, Pulled};
+use millstream_sync::{model, thread};
+use oracle::Signal::{Complete, Item};
+use oracle::{Error, Hand, Oracle, Signal, Source, Start, Token, begins, items};
+
+type Reader = Branch<Token, Error>;
+
+/// What the operators do, in the simplest way: an item goes to the branch of its number, modulo
+/// how many there are, while one of them is hungry.
+struct Router {
+    upstream: Option<Outlet<Token, Error>>,
+    feeders: Vec<Option<Feeder<Token, Error>>>,
+    held: Option<(usize, Token)>,
+    desk: Arc<Desk>,
+    /// The item that breaks the trunk.
+    breaks: u32,
+}
+
+impl Router {
+    fn give(&mut self, n: usize, item: Token) {
+        let Some(feeder) = &mut self.feeders[n] else { return };
+        match feeder.send(item) {
+            Sent::Taken => {}
+            Sent::Full(item) => self.held = Some((n, item)),
+            Sent::Gone(_) => self.feeders[n] = None,
+        }
+    }
+
+    fn hungry(&self) -> bool {
+        self.feeders.iter().flatten().any(Feeder::is_hungry)
+    }
+
+    fn finish(&mut self, end: Result<(), Error>) {
+        self.upstream = None;
+        for feeder in self.feeders.drain(..).flatten() {
+            feeder.end(end);
+        }
+    }
+
+    fn rest(&mut self) -> Pulled<Infallible, Infallible> {
+        if self.feeders.iter().flatten().count() == 0 {
+            return Pulled::Complete;
+        }
+        self.feeders.iter_mut().flatten().for_each(Feeder::rest);
+        Pulled::Pending
+    }
+}
+
+impl Pull for Router {
+    type Item = Infallible;
+    type Error = Infallible;
+
+    fn pull(&mut self) -> Pulled<Infallible, Infallible> {
+        let feeders = &mut self.feeders;
+        self.desk.take(|n| {
+            if let Some(feeder) = feeders.get_mut(n)
+                && feeder.as_mut().is_some_and(Feeder::attend)
+            {
+                *feeder = None;
+            }
+        });
+        if let Some((n, item)) = self.held.take() {
+            self.give(n, item);
+        }
+        loop {
+            if self.held.is_some() {
+                return self.rest();
+            }
+            if self.desk.has_news() {
+                return Pulled::Skipped;
+            }
+            let hungry = self.hungry();
+            let Some(upstream) = &mut self.upstream else { return self.rest() };
+            let pulled = if hungry { upstream.pull() } else { upstream.look_ahead(true) };
+            match pulled {
+                Pulled::Item(item) if item.0 == self.breaks => {
+                    self.desk.fail(Fault::BlockedExecutor);
+                    return self.rest();
+                }
+                Pulled::Item(item) => self.give(item.0 as usize % self.feeders.len(), item),
+                Pulled::Skipped => return Pulled::Skipped,
+                Pulled::Pending => return self.rest(),
+                Pulled::Complete => self.finish(Ok(())),
+                Pulled::Error(error) => self.finish(Err(error)),
+            }
+        }
+    }
+}
+
+/// `source` divided among `readers`, with room for `capacity` items each.
+fn divided(
+    source: impl Publisher<Item = Token, Error = Error>,
+    readers: usize,
+    capacity: usize,
+    breaks: u32,
+) -> Vec<Reader> {
+    let capacity = NonZeroUsize::new(capacity).unwrap();
+    let mut branches = Vec::new();
+    let context = Context::default();
+    trunk(readers, &context, |desk| {
+        let (inlet, outlet) = lane(NonZeroUsize::MIN, desk.bell().clone(), &context, None);
+        let feeders = (0..readers).map(|n| {
+            let (feeder, reader) = branch(desk, n, capacity, &context);
+            branches.push(reader);
+            Some(feeder)
+        });
+        let feeders = feeders.collect();
+        source.subscribe(inlet);
+        Router { upstream: Some(outlet), feeders, held: None, desk: desk.clone(), breaks }
+    });
+    branches
+}
+
+/// Whoever counts the items, and the one branch of their source, which begins when it is told.
+fn one(n: u32, capacity: usize) -> (Oracle, Start, Reader) {
+    let (source, start) = (Oracle::new(), Start::default());
+    let late = Source::Late(source.items(0..n), start.clone());
+    let mut readers = divided(late, 1, capacity, u32::MAX);
+    (source, start, readers.remove(0))
+}
+
+fn read(reader: Reader) -> Oracle {
+    let oracle = Oracle::new();
+    reader.subscribe(oracle.probe(|_| More::NONE));
+    oracle
+}
+
+fn all(n: u32) -> Vec<Signal> {
+    (0..n).map(Item).chain([Complete]).collect()
+}
+
+#[test]
+fn the_kept_turn_excludes() {
+    model("branch: the_kept_turn_excludes", || {
+        let (source, start, reader) = one(2, 1);
+        let oracle = read(reader);
+        oracle.request(1);
+        let producer = thread::spawn(move || start.go());
+        oracle.request(1);
+        producer.join().unwrap();
+        assert_eq!(oracle.finish(), all(2));
+        assert_eq!(source.count(), 0);
+    });
+}
+
+#[test]
+fn items_race_hunger() {
+    model("branch: items_race_hunger", || {
+        let (source, start, reader) = one(2, 1);
+        let oracle = read(reader);
+        let producer = thread::spawn(move || start.go());
+        oracle.request(2);
+        producer.join().unwrap();
+        assert_eq!(oracle.finish(), all(2));
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// The trunk finds the ring full while the reader takes what is in it.
+#[test]
+fn room_races_the_trunk_that_waits_for_it() {
+    model("branch: room_races_the_trunk_that_waits_for_it", || {
+        let source = Oracle::new();
+        let start = Start::default();
+        let late = Source::Late(source.items(0..4), start.clone());
+        // Two are for the first branch, which has room for one; the second wants its two.
+        let mut readers = divided(late, 2, 1, u32::MAX);
+        let (other, oracle) = (read(readers.remove(1)), read(readers.remove(0)));
+        other.request(9);
+        let producer = thread::spawn(move || start.go());
+        oracle.request(1);
+        producer.join().unwrap();
+        assert_eq!(other.log().unwrap(), [Item(1), Item(3), Complete], "it was not held up");
+        oracle.request(1);
+        assert_eq!(oracle.finish(), [Item(0), Item(2), Complete]);
+        assert_eq!(other.finish(), [Item(1), Item(3), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+#[test]
+fn items_race_the_subscription() {
+    model("branch: items_race_the_subscription", || {
+        let source = Oracle::new();
+        let start = Start::default();
+        let late = Source::Late(source.items(0..3), start.clone());
+        let mut readers = divided(late, 2, 1, u32::MAX);
+        let other = read(readers.remove(1));
+        other.request(9);
+        let reader = readers.remove(0);
+        let producer = thread::spawn(move || start.go());
+        let oracle = read(reader);
+        oracle.request(9);
+        producer.join().unwrap();
+        assert_eq!(oracle.finish(), [Item(0), Item(2), Complete]);
+        assert_eq!(other.finish(), [Item(1), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+#[test]
+fn items_race_dropping_a_branch_unread() {
+    model("branch: items_race_dropping_a_branch_unread", || {
+        let source = Oracle::new();
+        let start = Start::default();
+        let late = Source::Late(source.items(0..4), start.clone());
+        let mut readers = divided(late, 2, 1, u32::MAX);
+        let other = read(readers.remove(1));
+        other.request(9);
+        let reader = readers.remove(0);
+        let producer = thread::spawn(move || start.go());
+        drop(reader);
+        producer.join().unwrap();
+        assert_eq!(other.finish(), [Item(1), Item(3), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+#[test]
+fn cancel_races_items() {
+    model("branch: cancel_races_items", || {
+        let (source, start, reader) = one(3, 1);
+        let oracle = read(reader);
+        oracle.request(2);
+        let producer = thread::spawn(move || start.go());
+        oracle.cancel();
+        producer.join().unwrap();
+        assert!(begins(&all(3), &oracle.finish()));
+        assert_eq!(source.count(), 0, "upstream of nobody is cancelled");
+    });
+}
+
+/// A turn that is kept while nothing comes does not keep a cancelled subscriber.
+#[test]
+fn cancel_races_a_trunk_that_rests() {
+    model("branch: cancel_races_a_trunk_that_rests", || {
+        let (source, hand) = (Oracle::new(), Hand::default());
+        let by_hand = Source::Hand(source.alive(), hand.clone());
+        let oracle = read(divided(by_hand, 1, 1, u32::MAX).remove(0));
+        oracle.request(9);
+        let token = Token(0, source.alive());
+        let producer = thread::spawn(move || hand.send(token));
+        oracle.cancel();
+        producer.join().unwrap();
+        let log = oracle.log().expect("it is dropped");
+        assert!(log.is_empty() || log == [Item(0)], "{log:?}");
+        assert_eq!(source.count(), 0);
+        assert_eq!(oracle.finish(), log);
+    });
+}
+
+/// Its turn is kept, and the trunk is busy with others.
+#[test]
+fn a_cancelled_branch_is_let_go_before_the_next_item() {
+    model("branch: a_cancelled_branch_is_let_go_before_the_next_item", || {
+        let source = Oracle::new();
+        let mut readers = divided(Source::Items(source.items(0..6)), 3, 1, u32::MAX);
+        let first = read(readers.remove(0));
+        let (second, third) = (Oracle::new(), Oracle::new());
+        let (cancelled, looked) = (first.clone(), first.clone());
+        readers.remove(0).subscribe(second.probe(move |n| {
+            if n == 2 {
+                cancelled.cancel();
+            }
+            More::NONE
+        }));
+        let seen = Arc::new(std::sync::Mutex::new(None));
+        let sees = seen.clone();
+        readers.remove(0).subscribe(third.probe(move |_| {
+            *sees.lock().unwrap() = looked.log();
+            More::NONE
+        }));
+        second.request(9);
+        third.request(9);
+        // Item 3 comes directly, and the turn is kept; 4 cancels; 5 looks.
+        first.request(9);
+        assert_eq!(seen.lock().unwrap().take(), Some(vec![Item(0), Item(3)]));
+        assert_eq!(second.finish(), [Item(1), Item(4), Complete]);
+        assert_eq!(third.finish(), [Item(2), Item(5), Complete]);
+        assert_eq!(first.finish(), [Item(0), Item(3)]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// A cancelled branch does not hold up the other.
+#[test]
+fn cancel_races_the_items_of_another() {
+    model("branch: cancel_races_the_items_of_another", || {
+        let source = Oracle::new();
+        let start = Start::default();
+        let late = Source::Late(source.items(0..4), start.clone());
+        let mut readers = divided(late, 2, 1, u32::MAX);
+        let (other, oracle) = (read(readers.remove(1)), read(readers.remove(0)));
+        other.request(9);
+        let producer = thread::spawn(move || start.go());
+        oracle.cancel();
+        producer.join().unwrap();
+        assert_eq!(other.finish(), [Item(1), Item(3), Complete]);
+        assert_eq!(oracle.finish(), []);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+#[test]
+fn the_end_races_a_request() {
+    model("branch: the_end_races_a_request", || {
+        let (source, start, reader) = one(1, 2);
+        let oracle = read(reader);
+        oracle.request(1);
+        let producer = thread::spawn(move || start.go());
+        oracle.request(1);
+        producer.join().unwrap();
+        assert_eq!(oracle.log().unwrap(), all(1));
+        assert_eq!(oracle.finish(), all(1));
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// The end comes behind an item that waits for demand, and needs none itself.
+#[test]
+fn the_end_waits_behind_the_items() {
+    model("branch: the_end_waits_behind_the_items", || {
+        let source = Oracle::new();
+        let mut readers = divided(Source::Items(source.items(0..2)), 2, 1, u32::MAX);
+        let (other, oracle) = (read(readers.remove(1)), read(readers.remove(0)));
+        other.request(1);
+        assert_eq!(other.log().unwrap(), [Item(1), Complete]);
+        assert_eq!(oracle.log(), None);
+        oracle.request(1);
+        assert_eq!(oracle.finish(), [Item(0), Complete]);
+        assert_eq!(other.finish(), [Item(1), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+#[test]
+fn two_requests_race_items() {
+    model("branch: two_requests_race_items", || {
+        let source = Oracle::new();
+        let mut readers = divided(Source::Items(source.items(0..3)), 2, 2, u32::MAX);
+        let (other, oracle) = (read(readers.remove(1)), read(readers.remove(0)));
+        let asked = other.clone();
+        let asking = thread::spawn(move || asked.request(9));
+        oracle.request(9);
+        asking.join().unwrap();
+        assert_eq!(oracle.finish(), [Item(0), Item(2), Complete]);
+        assert_eq!(other.finish(), [Item(1), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// What breaks the trunk reaches each branch: one that is kept, one that rests, and one that nobody
+/// had subscribed to.
+#[test]
+fn a_fault_of_the_trunk_races_a_request() {
+    model("branch: a_fault_of_the_trunk_races_a_request", || {
+        let fault = Signal::Fault(Fault::BlockedExecutor.to_string());
+        let source = Oracle::new();
+        let mut readers = divided(Source::Items(source.items(0..9)), 3, 1, 3);
+        let (last, other) = (readers.remove(2), read(readers.remove(1)));
+        let oracle = read(readers.remove(0));
+        let asked = other.clone();
+        let asking = thread::spawn(move || asked.request(9));
+        oracle.request(9);
+        asking.join().unwrap();
+        let told = other.finish();
+        assert!(told == [Item(1), fault.clone()] || told == [fault.clone()], "{told:?}");
+        // A fault does not wait for what is queued.
+        let told = oracle.finish();
+        assert!(told == [Item(0), fault.clone()] || told == [fault.clone()], "{told:?}");
+        assert_eq!(read(last).finish(), [fault]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// A trunk that is dropped without an end leaves no reader waiting.
+#[test]
+fn a_source_that_goes_away_is_told() {
+    model("branch: a_source_that_goes_away_is_told", || {
+        let (source, start, reader) = one(2, 1);
+        let oracle = read(reader);
+        oracle.request(1);
+        start.forget();
+        assert_eq!(oracle.finish(), [Signal::Fault(Fault::SourceDropped.to_string())]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+#[test]
+fn a_panic_of_a_reader_is_its_own() {
+    model("branch: a_panic_of_a_reader_is_its_own", || {
+        let source = Oracle::new();
+        let mut readers = divided(Source::Items(source.items(0..4)), 2, 1, u32::MAX);
+        let (other, oracle) = (read(readers.remove(1)), Oracle::new());
+        other.request(9);
+        readers.remove(0).subscribe(oracle.probe(|n| {
+            if n == 1 {
+                std::panic::resume_unwind(Box::new("ouch"));
+            }
+            More::NONE
+        }));
+        oracle.request(9);
+        assert_eq!(other.finish(), [Item(1), Item(3), Complete]);
+        assert!(matches!(&oracle.finish()[..], [Item(0), Signal::Fault(_)]));
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// Downstream lets go of its handle: without demand nobody could ever ask.
+#[test]
+fn detach_races_items() {
+    model("branch: detach_races_items", || {
+        let (source, start, reader) = one(3, 1);
+        let oracle = read(reader);
+        oracle.request(1);
+        let producer = thread::spawn(move || start.go());
+        oracle.detach();
+        producer.join().unwrap();
+        assert_eq!(items(&oracle.log().expect("starved and let go")), [0]);
+        assert_eq!(source.count(), 0);
+    });
+}

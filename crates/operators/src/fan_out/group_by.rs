@@ -1,0 +1,618 @@
+//! `group_by`: a publisher for each key, of its items.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use millstream_blocks::branch::{Branch, Desk, Feeder, Sent, branch, trunk};
+use millstream_blocks::gauge::Site;
+use millstream_core::{Context, Fault, Publisher, Pull, Pulled, Stall, Subscriber};
+
+use crate::shape::hunger::Hunger;
+use crate::shape::joined::{Feed, capacity, feed};
+use crate::shape::keys::Keys;
+
+/// How many items are divided before it is looked for a cancellation of the whole.
+const BURST: usize = 64;
+
+/// How often an upstream that skips items is asked at most whether it is over, while nobody
+/// wants any.
+const LOOKS: usize = 64;
+
+/// A publisher for each key, of its items:
+/// [`PublisherExt::group_by`](crate::PublisherExt::group_by).
+///
+/// ```text
+///           group_by(2, 16, Stalled::Fail, letter)
+/// up    --a1--b1--a2---b2--|
+/// down  --a---b------------|
+///         a   a1--a2-------|
+///             b1-------b2--|
+/// ```
+///
+/// The items of a key keep their order. Each [`Group`] is read on its own: by `flat_map_unordered`
+/// over all of them, in a task for each, or not at all.
+///
+/// **A group is open** from its first item until upstream ends or its reader cancels; dropping a
+/// group that is not subscribed to cancels it too. A later item of the key opens a new group. A
+/// group that has ended is forgotten, with its key.
+///
+/// **It cannot grow without bound**: there are at most `max_groups` groups, with room for
+/// `capacity` items each. **It cannot stand still in silence**: what happens when an item has no
+/// place is said by [`Stalled`]. The usual mistake is a stage below that reads fewer groups at a
+/// time than there are, as `flat_map_unordered(256, ..)` over 3,000 keys: the groups that nobody
+/// reads fill up, and those that are read wait for items that are behind them. Here that ends
+/// with a fault which says so, unless another policy was chosen.
+///
+/// A group that is handed out and neither subscribed to nor dropped is somebody's, and is waited
+/// for. So read groups where they come; do not collect them to read them later.
+///
+/// Where the aim is to keep the order of each key and not the groups themselves,
+/// [`map_async_partitioned`](crate::PublisherExt::map_async_partitioned) has no limit of keys.
+///
+/// # Demand
+/// An upstream that is not synchronous is asked for `capacity`, and for three quarters of it
+/// each time as many items were taken; one that is synchronous is pulled. Items are taken only
+/// while somebody wants what there is not: a reader another item of its group, or downstream
+/// another group. Each group has its own demand.
+/// # Completion
+/// Of upstream completes all groups, each behind its items; downstream completes when it was
+/// sent the last group.
+/// # Errors
+/// Of upstream go to all groups and to downstream, like completion. A panic in the key function
+/// is a fault for all. One below a group, in its reader, ends that group alone.
+/// # Cancellation
+/// Of downstream: no groups are opened any more, those that were not sent are discarded, and so
+/// are items that would need one; the others go on. When the last has gone too, upstream is
+/// cancelled. Of a group: that group is closed, and what it holds is discarded.
+/// # Bounds
+/// `max_groups` groups and keys, `capacity` items for each group, one item that has no place, and
+/// `capacity` items of an upstream that is not synchronous. Some allocations for each group; none
+/// per item.
+/// # Panics
+/// When `max_groups` or `capacity` is zero, or `max_groups` is above 4,294,967,295.
+///
+/// # Examples
+/// ```
+/// use millstream::fan_out::Stalled;
+/// use millstream::prelude::*;
+///
+/// let words = millstream::from_iter(["ash", "birch", "oak", "elder", "yew"]);
+/// let counts = words
+///     .group_by(8, 16, Stalled::Fail, |word| word.len())
+///     .flat_map_unordered(8, 16, |group| {
+///         let letters = *group.key();
+///         group.running_fold(0, |n, _| n + 1).take_last(1).map(move |n| (letters, n))
+///     });
+/// let mut counts = counts.collect::<Vec<_>>().block()?;
+/// counts.sort();
+/// assert_eq!(counts, [(3, 3), (5, 2)]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct GroupBy<P, F, S = RandomState> {
+    upstream: P,
+    max_groups: NonZeroUsize,
+    capacity: NonZeroUsize,
+    stalled: Stalled,
+    key: F,
+    hasher: S,
+    site: Site,
+}
+
+/// What [`GroupBy`] does with an item that has no place.
+///
+/// There are two such cases. Its group is *full* and nobody has subscribed to it, there are groups
+/// that nobody asks for, and a reader of another group waits for items. Or it would open a group,
+/// and there are *too many*.
+///
+/// A group that is read and full is no such case: its reader is slow, and is waited for. Nor are
+/// groups that were all sent, and are read late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stalled {
+    /// All ends with [`Fault::Stalled`], which says how many groups there are, how many of them
+    /// nobody reads, what they have room for, and what to change.
+    #[default]
+    Fail,
+    /// Nothing more is taken from upstream until there is a place. For readers that ask for groups
+    /// at a pace of their own; with one that asks only when another group is complete, this stands
+    /// still.
+    Wait,
+    /// The item is discarded.
+    DropNewest,
+    /// Where its group is full, the oldest item in it is discarded. Where there are too many
+    /// groups, the oldest is closed: it completes, or, if it was never sent, is discarded.
+    DropOldest,
+}
+
+impl<P, F> GroupBy<P, F> {
+    #[track_caller]
+    pub(crate) fn new(
+        upstream: P,
+        max_groups: usize,
+        room: usize,
+        stalled: Stalled,
+        key: F,
+    ) -> Self {
+        let max_groups = capacity("group_by(0, capacity, stalled, key)", max_groups);
+        let room = capacity("group_by(max_groups, 0, stalled, key)", room);
+        assert!(
+            u32::try_from(max_groups.get()).is_ok(),
+            "group_by({max_groups}, capacity, stalled, key): at most {} groups",
+            u32::MAX,
+        );
+        let hasher = RandomState::new();
+        let site = Site::here("group_by");
+        GroupBy { upstream, max_groups, capacity: room, stalled, key, hasher, site }
+    }
+}
+
+impl<P, F, S> GroupBy<P, F, S> {
+    /// With another hasher for the keys. The default resists keys that were chosen to collide;
+    /// where nobody chooses them, a faster one may be most of the speed.
+    pub fn with_hasher<H>(self, hasher: H) -> GroupBy<P, F, H> {
+        let GroupBy { upstream, max_groups, capacity, stalled, key, site, .. } = self;
+        GroupBy { upstream, max_groups, capacity, stalled, key, hasher, site }
+    }
+}
+
+crate::opaque_debug::opaque_debug!(GroupBy<P, F, S>, max_groups, capacity, stalled);
+
+/// The items of one key: a publisher for one subscriber. See [`GroupBy`].
+#[must_use = "a group that nobody reads holds up the others; one that is dropped does not"]
+pub struct Group<K, T: Send + 'static, E: Send + 'static> {
+    key: K,
+    items: Branch<T, E>,
+}
+
+impl<K, T: Send + 'static, E: Send + 'static> Group<K, T, E> {
+    /// The key of its items.
+    pub fn key(&self) -> &K {
+        &self.key
+    }
+}
+
+impl<K, T, E> Publisher for Group<K, T, E>
+where
+    K: Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    type Item = T;
+    type Error = E;
+
+    fn subscribe<S: Subscriber<T, E>>(self, subscriber: S) {
+        self.items.subscribe(subscriber);
+    }
+}
+
+impl<K: fmt::Debug, T: Send + 'static, E: Send + 'static> fmt::Debug for Group<K, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl<P, K, F, S> Publisher for GroupBy<P, F, S>
+where
+    P: Publisher<Error: Clone>,
+    K: Hash + Eq + Clone + Send + 'static,
+    F: FnMut(&P::Item) -> K + Send + 'static,
+    S: BuildHasher + Send + 'static,
+{
+    type Item = Group<K, P::Item, P::Error>;
+    type Error = P::Error;
+
+    fn subscribe<D: Subscriber<Self::Item, P::Error>>(self, subscriber: D) {
+        let GroupBy { upstream, max_groups, capacity, stalled, key, hasher, site } = self;
+        let context = subscriber.context();
+        let limits = Limits { max_groups: max_groups.get(), capacity, stalled };
+        // The number after those of the groups is that of downstream.
+        trunk(max_groups.get() + 1, &context.clone(), |desk| {
+            let (out, groups) = branch(desk, max_groups.get(), NonZeroUsize::MIN, &context);
+            groups.subscribe(subscriber);
+            // Nothing is subscribed for a downstream that has already gone.
+            let bell = desk.bell().clone();
+            let connect = || feed(upstream, capacity, bell, &context.upstream(), site);
+            let upstream = (!out.is_gone()).then(connect);
+            Grouping {
+                upstream,
+                ahead: None,
+                started: false,
+                key,
+                open: Keys::new(hasher),
+                ages: VecDeque::new(),
+                opened: 0,
+                out: Some(out),
+                unsent: VecDeque::new(),
+                held: None,
+                end: None,
+                hunger: Hunger::default(),
+                news: Vec::new(),
+                limits,
+                desk: desk.clone(),
+                context,
+            }
+        });
+    }
+}
+
+struct Limits {
+    max_groups: usize,
+    capacity: NonZeroUsize,
+    stalled: Stalled,
+}
+
+struct Grouping<O: Pull, K: Send + 'static, F, S> {
+    /// Until it is over.
+    upstream: Option<Feed<O>>,
+    /// An item that was taken to find out whether upstream is over.
+    ahead: Option<O::Item>,
+    started: bool,
+    key: F,
+    /// The groups that are open.
+    open: Keys<K, Open<O::Item, O::Error>, S>,
+    /// Groups in the order in which they were opened, and some that are closed; only where the
+    /// oldest may have to go.
+    ages: VecDeque<(usize, u64)>,
+    opened: u64,
+    /// Downstream, until it is over.
+    out: Option<Out<K, O::Item, O::Error>>,
+    /// Groups that were not asked for, in the order in which they were opened.
+    unsent: VecDeque<Group<K, O::Item, O::Error>>,
+    /// An item that waits for its place.
+    held: Option<Held<K, O::Item>>,
+    /// How upstream ended, to be told behind the last group.
+    end: Option<Result<(), O::Error>>,
+    hunger: Hunger,
+    news: Vec<usize>,
+    limits: Limits,
+    desk: Arc<Desk>,
+    context: Context,
+}
+
+/// Downstream, which is sent groups.
+type Out<K, T, E> = Feeder<Group<K, T, E>, E>;
+
+type Entry<K, O> = (K, Open<<O as Pull>::Item, <O as Pull>::Error>);
+
+/// A group that is open.
+struct Open<T: Send + 'static, E: Send + 'static> {
+    feeder: Feeder<T, E>,
+    age: u64,
+}
+
+enum Held<K, T> {
+    /// For the group of this number.
+    In(usize, T),
+    /// For a new one.
+    New(K, T),
+}
+
+impl<O, K, F, S> Grouping<O, K, F, S>
+where
+    O: Pull<Error: Clone>,
+    K: Hash + Eq + Clone + Send + 'static,
+    F: FnMut(&O::Item) -> K,
+    S: BuildHasher,
+{
+    /// Looks at the news of the branches.
+    fn listen(&mut self) {
+        let news = &mut self.news;
+        self.desk.take(|n| news.push(n));
+        while let Some(n) = self.news.pop() {
+            if n == self.limits.max_groups {
+                if let Some(out) = &mut self.out
+                    && self.hunger.attend(n, out)
+                {
+                    self.downstream_is_gone();
+                }
+                self.send_groups();
+            } else if let Some((_, open)) = self.open.get_mut(n)
+                && self.hunger.attend(n, &mut open.feeder)
+            {
+                self.close(n);
+            }
+        }
+        match self.held.take() {
+            Some(Held::In(n, item)) => self.give(n, item),
+            Some(Held::New(key, item)) => self.open(key, item),
+            None => {}
+        }
+    }
+
+    fn downstream_is_gone(&mut self) {
+        if let Some(out) = self.out.take() {
+            self.hunger.forget(&out);
+        }
+        // Those that are in nobody's hands go; each leaves news that it has gone.
+        self.unsent.clear();
+    }
+
+    /// Sends groups that are asked for, and the end when all are sent.
+    fn send_groups(&mut self) {
+        while let Some(out) = &mut self.out
+            && out.is_hungry()
+            && let Some(group) = self.unsent.pop_front()
+        {
+            match self.hunger.send(self.limits.max_groups, out, group) {
+                Sent::Taken => {}
+                Sent::Full(group) => {
+                    self.unsent.push_front(group);
+                    return;
+                }
+                Sent::Gone(group) => {
+                    drop(group);
+                    self.downstream_is_gone();
+                }
+            }
+        }
+        if self.unsent.is_empty()
+            && let Some(end) = self.end.take()
+            && let Some(out) = self.out.take()
+        {
+            self.hunger.forget(&out);
+            out.end(end);
+        }
+    }
+
+    #[inline]
+    fn route(&mut self, item: O::Item) {
+        self.started = true;
+        let key = (self.key)(&item);
+        match self.open.find(&key) {
+            Ok(n) => self.give(n, item),
+            Err(_) => self.open(key, item),
+        }
+    }
+
+    #[inline]
+    fn give(&mut self, n: usize, item: O::Item) {
+        let Some((_, open)) = self.open.get_mut(n) else { return };
+        match self.hunger.send(n, &mut open.feeder, item) {
+            Sent::Taken => {}
+            Sent::Full(item) => self.full(n, item),
+            Sent::Gone(item) => {
+                if let Some(key) = self.close(n) {
+                    self.open(key, item);
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn full(&mut self, n: usize, item: O::Item) {
+        let Some((_, open)) = self.open.get_mut(n) else { return };
+        let asked = self.out.as_ref().is_some_and(Feeder::is_hungry);
+        // Groups that were sent are somebody's: they are not given up before others are refused.
+        let refused = !self.unsent.is_empty() && !asked;
+        let stands_still = refused && !open.feeder.is_read() && self.hunger.hungry() > 0;
+        match self.limits.stalled {
+            Stalled::DropNewest if stands_still => self.context.discards().discard(item),
+            Stalled::DropOldest if stands_still => {
+                if let Some(oldest) = open.feeder.take_oldest() {
+                    self.give(n, item);
+                    self.context.discards().discard(oldest);
+                } else {
+                    // Somebody has just subscribed to it.
+                    self.held = Some(Held::In(n, item));
+                }
+            }
+            stalled => {
+                self.held = Some(Held::In(n, item));
+                if stalled == Stalled::Fail && stands_still {
+                    self.fail_full();
+                }
+            }
+        }
+    }
+
+    fn fail_full(&mut self) {
+        let groups = self.open.len();
+        let read = self.open.values().filter(|open| open.feeder.is_read()).count();
+        let Limits { max_groups, capacity, .. } = self.limits;
+        self.desk.fail(Fault::Stalled(Stall::new(format!(
+            "group_by({max_groups}, {capacity}, ..) would stand still: {read} of its {groups} \
+             groups are read and wait for items, nobody reads the other {} or asks for more \
+             groups, and one of those is full with {capacity} items. The stage below reads at \
+             most {read} groups at a time, as flat_map_unordered({read}, ..) does: let it read \
+             {max_groups}, let groups end earlier, as by take or timeout, or let group_by drop \
+             items, by Stalled::DropNewest or Stalled::DropOldest",
+            groups - read,
+        ))));
+    }
+
+    /// Opens a group for the first item of a key.
+    #[cold]
+    fn open(&mut self, key: K, item: O::Item) {
+        if self.out.is_none() {
+            return self.context.discards().discard(item);
+        }
+        if self.open.len() == self.limits.max_groups {
+            match self.limits.stalled {
+                Stalled::DropNewest => return self.context.discards().discard(item),
+                Stalled::DropOldest => self.close_oldest(),
+                stalled => {
+                    self.held = Some(Held::New(key, item));
+                    if stalled == Stalled::Fail {
+                        self.fail_crowded();
+                    }
+                    return;
+                }
+            }
+        }
+        // A group may have been opened by now only for another key.
+        let Err(hash) = self.open.find(&key) else { return };
+        let n = self.open.next();
+        let (mut feeder, items) = branch(&self.desk, n, self.limits.capacity, &self.context);
+        if let Sent::Full(item) | Sent::Gone(item) = feeder.send(item) {
+            // Nobody has it yet, and it has room for one.
+            self.context.discards().discard(item);
+        }
+        self.opened += 1;
+        let age = self.opened;
+        if self.limits.stalled == Stalled::DropOldest {
+            self.note_age(n, age);
+        }
+        self.open.insert(hash, key.clone(), Open { feeder, age });
+        self.unsent.push_back(Group { key, items });
+        self.send_groups();
+    }
+
+    fn note_age(&mut self, n: usize, age: u64) {
+        if self.ages.len() > 2 * self.open.len() + 16 {
+            let open = &mut self.open;
+            self.ages.retain(|(n, age)| open.get_mut(*n).is_some_and(|(_, is)| is.age == *age));
+        }
+        self.ages.push_back((n, age));
+    }
+
+    fn fail_crowded(&mut self) {
+        let Limits { max_groups, capacity, .. } = self.limits;
+        self.desk.fail(Fault::Stalled(Stall::new(format!(
+            "group_by({max_groups}, {capacity}, ..) has {max_groups} groups open, and an item \
+             with another key came: raise max_groups, let groups end earlier, as by take or \
+             timeout, or let group_by drop what is too much, by Stalled::DropNewest or \
+             Stalled::DropOldest; Stalled::Wait waits for a group to end",
+        ))));
+    }
+
+    fn close_oldest(&mut self) {
+        while let Some((n, age)) = self.ages.pop_front() {
+            if self.open.get_mut(n).is_none_or(|(_, open)| open.age != age) {
+                continue;
+            }
+            let Some((_, open)) = self.take_out(n) else { continue };
+            // If it was not sent it is the first of those, since they are in order of age.
+            if self.unsent.len() > self.open.len() {
+                drop(self.unsent.pop_front());
+            } else {
+                open.feeder.end(Ok(()));
+            }
+            return;
+        }
+    }
+
+    /// Forgets a group that has gone.
+    fn close(&mut self, n: usize) -> Option<K> {
+        let (key, open) = self.take_out(n)?;
+        drop(open);
+        match self.held.take() {
+            Some(Held::In(held, item)) if held == n => {
+                self.held = Some(Held::New(key, item));
+                None
+            }
+            held => {
+                self.held = held;
+                Some(key)
+            }
+        }
+    }
+
+    fn take_out(&mut self, n: usize) -> Option<Entry<K, O>> {
+        let (key, open) = self.open.remove(n)?;
+        self.hunger.forget(&open.feeder);
+        Some((key, open))
+    }
+
+    /// Upstream is over: so are all groups, behind what they hold.
+    fn finish(&mut self, end: Result<(), O::Error>) {
+        self.upstream = None;
+        for (_, open) in self.open.take() {
+            self.hunger.forget(&open.feeder);
+            open.feeder.end(end.clone());
+        }
+        self.end = Some(end);
+        self.send_groups();
+    }
+
+    /// Nobody wants anything: whether upstream is over all the same.
+    fn look_ahead(&mut self) {
+        for _ in 0..LOOKS {
+            if self.held.is_some() || self.ahead.is_some() {
+                return;
+            }
+            let Some(upstream) = &mut self.upstream else { return };
+            match upstream.look_ahead(self.started) {
+                Pulled::Item(item) => self.ahead = Some(item),
+                Pulled::Skipped => {}
+                Pulled::Pending => return,
+                Pulled::Complete => self.finish(Ok(())),
+                Pulled::Error(error) => self.finish(Err(error)),
+            }
+        }
+    }
+
+    /// Gives up the turns that are kept.
+    fn rest(&mut self) -> Pulled<Infallible, Infallible> {
+        // Nobody is left who could be sent anything.
+        if self.out.is_none() && self.open.len() == 0 {
+            return Pulled::Complete;
+        }
+        while let Some(n) = self.hunger.take_kept() {
+            if n == self.limits.max_groups {
+                if let Some(out) = &mut self.out {
+                    self.hunger.rest(out);
+                }
+            } else if let Some((_, open)) = self.open.get_mut(n) {
+                self.hunger.rest(&mut open.feeder);
+            }
+        }
+        Pulled::Pending
+    }
+}
+
+impl<O, K, F, S> Pull for Grouping<O, K, F, S>
+where
+    O: Pull<Error: Clone>,
+    K: Hash + Eq + Clone + Send + 'static,
+    F: FnMut(&O::Item) -> K + Send + 'static,
+    S: BuildHasher + Send + 'static,
+{
+    type Item = Infallible;
+    type Error = Infallible;
+
+    fn pull(&mut self) -> Pulled<Infallible, Infallible> {
+        self.listen();
+        for _ in 0..BURST {
+            if self.hunger.hungry() == 0 {
+                self.look_ahead();
+                return self.rest();
+            }
+            if self.held.is_some() {
+                return self.rest();
+            }
+            if self.desk.has_news() {
+                return Pulled::Skipped;
+            }
+            let pulled = match (self.ahead.take(), &mut self.upstream) {
+                (Some(item), _) => Pulled::Item(item),
+                (None, Some(upstream)) => upstream.pull(),
+                (None, None) => return self.rest(),
+            };
+            match pulled {
+                Pulled::Item(item) => self.route(item),
+                Pulled::Skipped => return Pulled::Skipped,
+                Pulled::Pending => return self.rest(),
+                Pulled::Complete => self.finish(Ok(())),
+                Pulled::Error(error) => self.finish(Err(error)),
+            }
+        }
+        Pulled::Skipped
+    }
+}
+
+impl<O: Pull, K: Send + 'static, F, S> Drop for Grouping<O, K, F, S> {
+    fn drop(&mut self) {
+        let discards = self.context.discards();
+        if let Some(Held::In(_, item) | Held::New(_, item)) = self.held.take() {
+            discards.discard(item);
+        }
+        if let Some(item) = self.ahead.take() {
+            discards.discard(item);
+        }
+    }
+}
