@@ -18,6 +18,8 @@ pub enum Slow {
     /// The others wait for it.
     #[default]
     Wait,
+    /// When its queue is full the oldest item in it is discarded.
+    DropOldest,
     /// When its queue is full it is ended with [`Fault::TooSlow`](millstream_core::Fault::TooSlow).
     Disconnect,
 }
@@ -105,7 +107,7 @@ impl Accounts {
     fn counts_more(&self, room: u64) -> bool {
         match self.slow {
             Slow::Wait => room < self.edge,
-            Slow::Disconnect => room > self.edge,
+            Slow::DropOldest | Slow::Disconnect => room > self.edge,
         }
     }
 
@@ -168,7 +170,7 @@ impl Accounts {
         let rooms = rooms.map(|account| account.room);
         let edge = match self.slow {
             Slow::Wait => rooms.clone().min(),
-            Slow::Disconnect => rooms.clone().max(),
+            Slow::DropOldest | Slow::Disconnect => rooms.clone().max(),
         };
         if let Some(edge) = edge {
             (self.edge, self.at_edge) = (edge, rooms.filter(|room| *room == edge).count());

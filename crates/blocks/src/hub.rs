@@ -90,7 +90,8 @@ pub use crate::accounts::{Place, Slow, Spread};
 
 use crate::accounts::Accounts;
 use crate::bell::Bell;
-use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
+use crate::queue::{Put, Reader, Writer, queue};
+use crate::ring::{Look, Popped};
 
 const NEWS: u64 = 1;
 /// One item.
@@ -149,7 +150,6 @@ impl fmt::Debug for Vacancy {
 }
 
 /// How a hub is to be.
-#[derive(Debug, Clone)]
 pub struct Plan<T, E> {
     /// How many items each outlet has room for.
     pub capacity: NonZeroUsize,
@@ -166,6 +166,34 @@ pub struct Plan<T, E> {
     pub replay: Option<Replay<T>>,
     /// How a failure is kept for whoever comes later; without, nobody can attach after the end.
     pub keep_end: Option<fn(E) -> Kept<E>>,
+}
+
+impl<T, E> Clone for Plan<T, E> {
+    fn clone(&self) -> Plan<T, E> {
+        Plan {
+            capacity: self.capacity,
+            spread: self.spread,
+            slow: self.slow,
+            vacancy: self.vacancy.clone(),
+            quorum: self.quorum,
+            replay: self.replay.clone(),
+            keep_end: self.keep_end,
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for Plan<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("capacity", &self.capacity)
+            .field("spread", &self.spread)
+            .field("slow", &self.slow)
+            .field("vacancy", &self.vacancy)
+            .field("quorum", &self.quorum)
+            .field("replay", &self.replay.as_ref().map(|replay| replay.items))
+            .field("keeps_end", &self.keep_end.is_some())
+            .finish()
+    }
 }
 
 /// One upstream and its outlets. See the [module](self).
@@ -269,6 +297,24 @@ impl<T, E> State<T, E> {
         then.unwanted.history.append(&mut self.history);
     }
 
+    /// Whether there is anything to be had for who comes next.
+    fn is_wanted(&self, plan: &Plan<T, E>) -> bool {
+        let told = !self.is_over() || plan.keep_end.is_some();
+        told && !matches!(self.end, Some(LateEnd::Fault(_)))
+    }
+
+    /// The last has gone: what is in its queue is for the next.
+    fn hold(&mut self, reader: &mut Option<Reader<T>>, then: &mut Then<T, E>) {
+        let Some(reader) = reader.take() else { return };
+        (self.held_from, self.held) = reader.close();
+        // What is still on its way for the fastest is more than the next has room for.
+        let overdue = if self.is_over() { 0 } else { self.accounts.overdue() };
+        let first = overdue.max(self.held_from);
+        let n = self.held.len().min((first - self.held_from) as usize);
+        then.unwanted.items.extend(self.held.drain(..n));
+        self.held_from = first;
+    }
+
     /// Whether it is time to connect: once.
     fn quorum(&mut self, then: &mut Then<T, E>) {
         if self.awaiting == 0
@@ -361,21 +407,48 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         }))
     }
 
-    /// How to subscribe to upstream, which is done once, when there is a quorum.
+    /// How to subscribe to upstream, which is done once, when there is a quorum: it may be there
+    /// already.
     pub fn on_quorum(&self, connect: impl FnOnce(Hub<T, E>) + Send + 'static) {
-        let before = lock(&self.0.state).connect.replace(Box::new(connect));
-        drop(before);
+        let mut then = Then::default();
+        let mut state = lock(&self.0.state);
+        then.unwanted.connect = state.connect.replace(Box::new(connect));
+        if state.is_over() {
+            then.unwanted.connect = state.connect.take();
+        }
+        state.quorum(&mut then);
+        drop(state);
+        self.go(then);
+    }
+
+    /// Whether it is over, so that nobody needs upstream.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        lock(&self.0.state).is_over()
+    }
+
+    /// Whether it is the same hub.
+    #[must_use]
+    pub fn is(&self, other: &Hub<T, E>) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// An outlet for whoever has `bell`, who is told that there is nothing to be had.
+    pub fn refuse(&self, bell: Bell, context: &Context) -> Outlet<T, E> {
+        let (seat, outlet) = self.pair(Place::NOWHERE, 0, 0);
+        outlet.settle(bell, context);
+        seat.fail(Fault::SourceDropped);
+        outlet
     }
 
     /// An outlet without a host. Upstream is not connected to before it is hosted or gone.
     #[must_use]
     pub fn open(&self) -> Outlet<T, E> {
-        let (writer, reader) = ring(self.0.plan.capacity.get());
         let mut state = lock(&self.0.state);
         state.awaiting += 1;
         let from = self.0.join();
         let place = state.accounts.open(from);
-        let (seat, mut outlet) = self.pair(place, from, writer, reader);
+        let (seat, mut outlet) = self.pair(place, from, from);
         outlet.awaited = true;
         state.joining.push(seat);
         outlet
@@ -386,30 +459,26 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
     ///
     /// May connect to upstream, and so send items, before it returns.
     pub fn attach(&self, bell: Bell, context: &Context) -> Option<Outlet<T, E>> {
-        let (mut writer, reader) = ring(self.0.plan.capacity.get());
         let mut state = lock(&self.0.state);
         let over = state.is_over();
         if over && (self.0.plan.keep_end.is_none() || state.orphaned) {
             return None;
         }
-        let (mut position, mut from) = (0, 0);
-        if state.accounts.live == 0 && self.0.holds() {
-            position = state.held_from;
-            from = position + state.held.len() as u64;
-            for item in state.held.drain(..) {
-                let Pushed::Noted = writer.push(item) else {
-                    unreachable!("no more is held than fits, and nobody waits at a new queue");
-                };
-            }
-        } else if !over {
-            from = self.0.join();
-            position = from;
+        let mut held = VecDeque::new();
+        let position = if state.accounts.live == 0 && self.0.holds() {
+            held = std::mem::take(&mut state.held);
+            state.held_from
+        } else {
+            self.0.join()
+        };
+        let place = state.accounts.open(position);
+        let (mut seat, mut outlet) = self.pair(place, position, position + held.len() as u64);
+        for item in held {
+            let Put::Noted = seat.writer.push(item) else {
+                unreachable!("no more is held than fits, and nobody waits at a new queue");
+            };
         }
-        let backlog = state.history.clone();
-        let place = if over { Place::NOWHERE } else { state.accounts.open(position) };
-        let (seat, mut outlet) = self.pair(place, from, writer, reader);
-        outlet.position = position;
-        outlet.backlog = backlog;
+        outlet.backlog = state.history.clone();
         if over {
             let end = state.end.as_ref().map(LateEnd::copy);
             drop(state);
@@ -481,13 +550,11 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         Distributor(ActiveDistributor { parts: Some((route, seats)) })
     }
 
-    fn pair(
-        &self,
-        place: Place,
-        from: u64,
-        writer: Writer<T>,
-        reader: Reader<T>,
-    ) -> (Seat<T, E>, Outlet<T, E>) {
+    /// A seat that items go to from number `from` on, and its outlet, which is at `position`.
+    fn pair(&self, place: Place, position: u64, from: u64) -> (Seat<T, E>, Outlet<T, E>) {
+        let plan = &self.0.plan;
+        let slides = plan.slow == Slow::DropOldest;
+        let (writer, reader) = queue(plan.capacity.get(), position, slides);
         let post = Arc::new(Post(Mutex::new(PostState {
             bell: None,
             discards: Discards::default(),
@@ -500,8 +567,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
             post,
             hub: self.clone(),
             place,
-            position: from,
-            left: 0,
+            settled: position,
             low: self.0.low,
             awaited: false,
         };
@@ -549,15 +615,8 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         self.go(then);
     }
 
-    /// An outlet goes, which has taken all up to `position`. Its queue is closed here if what is
-    /// in it is held for the next.
-    fn leave(
-        &self,
-        place: Place,
-        awaited: bool,
-        position: u64,
-        reader: &mut Option<Reader<T>>,
-    ) -> Then<T, E> {
+    /// An outlet goes. Its queue is closed here if what is in it is held for the next.
+    fn leave(&self, place: Place, awaited: bool, reader: &mut Option<Reader<T>>) -> Then<T, E> {
         let mut then = Then::default();
         let mut guard = lock(&self.0.state);
         let state = &mut *guard;
@@ -567,29 +626,27 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         let seat = state.joining.iter().position(|seat| seat.place == place);
         let seat = seat.map(|n| state.joining.swap_remove(n));
         let plan = &self.0.plan;
-        if state.is_over() {
-        } else if state.accounts.live > 0 {
+        if state.accounts.live > 0 {
             self.0.request(state, &mut then);
         } else if state.orphaned || matches!(plan.vacancy, Vacancy::Close) {
-            state.close(&mut then);
-        } else if state.is_connected() {
-            state.vacated += 1;
+            if !state.is_over() {
+                state.close(&mut then);
+            }
+        } else if !matches!(state.link, Link::Idle) {
             match plan.vacancy {
-                Vacancy::Close | Vacancy::Cancel => state.close(&mut then),
+                Vacancy::Close | Vacancy::Cancel => {
+                    if !state.is_over() {
+                        state.close(&mut then);
+                    }
+                }
                 Vacancy::Drop => self.0.request(state, &mut then),
                 Vacancy::Pause | Vacancy::Grace(_) => {
-                    then.vacated = Some(state.vacated);
-                    if let Some(reader) = reader.take_if(|_| self.0.holds()) {
-                        // What the fastest was to have is more than what the next has room for.
-                        state.held_from = position.max(state.accounts.overdue());
-                        let mut n = position;
-                        reader.close(|item| {
-                            let wanted = n >= state.held_from;
-                            n += 1;
-                            let to =
-                                if wanted { &mut state.held } else { &mut then.unwanted.items };
-                            to.push_back(item);
-                        });
+                    if self.0.holds() && state.is_wanted(plan) {
+                        state.hold(reader, &mut then);
+                    }
+                    if !state.is_over() {
+                        state.vacated += 1;
+                        then.vacated = Some(state.vacated);
                     }
                 }
             }
@@ -749,13 +806,6 @@ pub struct Seats<T: 'static, E: 'static> {
     overflow: bool,
 }
 
-/// What became of an item that was put into a seat.
-enum Put<T> {
-    Taken,
-    /// Its outlet has gone.
-    Gone(T),
-}
-
 impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
     /// How many are there; some may be about to go.
     #[must_use]
@@ -776,15 +826,11 @@ impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
             Some(Some(seat)) if seat.place == place => {}
             _ => return Some(item),
         }
-        match self.put(place.index, item) {
-            Put::Taken => {
-                if self.hub.0.plan.spread == Spread::ToOne {
-                    self.recent.push(place);
-                }
-                None
-            }
-            Put::Gone(item) => Some(item),
+        let back = self.put(place.index, item);
+        if back.is_none() && self.hub.0.plan.spread == Spread::ToOne {
+            self.recent.push(place);
         }
+        back
     }
 
     /// Sends `item` to all: a clone to each but the last. Gives it back where nobody is there.
@@ -800,12 +846,9 @@ impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
             }
             left -= 1;
             if left == 0 {
-                return match self.put(n, item) {
-                    Put::Gone(item) if !taken => Some(item),
-                    _ => None,
-                };
+                return self.put(n, item).filter(|_| !taken);
             }
-            taken |= matches!(self.put(n, item.clone()), Put::Taken);
+            taken |= self.put(n, item.clone()).is_none();
         }
         (!taken).then_some(item)
     }
@@ -813,12 +856,11 @@ impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
     /// Another outlet, without a host, from the item on that is being sent.
     pub fn open(&mut self) -> Outlet<T, E> {
         let hub = self.hub.clone();
-        let (writer, reader) = ring(hub.0.plan.capacity.get());
         // ordering: relaxed; the distributor alone adds to it.
         let begun = hub.0.word.load(Ordering::Relaxed) / STEP;
         let from = begun.saturating_sub(1);
         let place = lock(&hub.0.state).accounts.open(from);
-        let (seat, outlet) = hub.pair(place, from, writer, reader);
+        let (seat, outlet) = hub.pair(place, from, from);
         self.seat(seat);
         outlet
     }
@@ -852,43 +894,49 @@ impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
         }
     }
 
+    /// Gives `item` back where its outlet has gone.
     #[inline]
-    fn put(&mut self, n: usize, item: T) -> Put<T> {
-        let Some(seat) = &mut self.table[n] else { return Put::Gone(item) };
+    fn put(&mut self, n: usize, item: T) -> Option<T> {
+        let Some(seat) = &mut self.table[n] else { return Some(item) };
         match seat.writer.push(item) {
-            Pushed::Noted => Put::Taken,
-            Pushed::Wake => {
+            Put::Noted => None,
+            Put::Wake => {
                 seat.ring();
-                Put::Taken
+                None
             }
-            Pushed::Gone(item) => {
+            Put::Displaced(oldest) => {
+                seat.post.discard(oldest);
+                None
+            }
+            Put::Gone(item) => {
                 self.empty(n);
-                Put::Gone(item)
+                Some(item)
             }
-            Pushed::Full(item) => self.full(n, item),
+            Put::Full(item) => self.full(n, item),
         }
     }
 
     #[cold]
-    fn full(&mut self, n: usize, item: T) -> Put<T> {
+    fn full(&mut self, n: usize, item: T) -> Option<T> {
         let hub = self.hub.clone();
-        let Some(seat) = &self.table[n] else { return Put::Gone(item) };
+        let Some(seat) = &self.table[n] else { return Some(item) };
         // Its room is given up before its queue: upstream may have been asked since.
         if !lock(&hub.0.state).accounts.is_open(seat.place) {
             self.empty(n);
-            return Put::Gone(item);
+            return Some(item);
         }
         seat.post.discard(item);
         let capacity = hub.0.plan.capacity.get() as u64;
         match hub.0.plan.slow {
-            Slow::Wait => self.overflow = true,
             Slow::Disconnect => {
                 if let Some(seat) = self.empty(n) {
                     seat.fail(Fault::TooSlow { capacity });
                 }
             }
+            // The oldest has made room: there is always some.
+            Slow::Wait | Slow::DropOldest => self.overflow = true,
         }
-        Put::Taken
+        None
     }
 
     #[cold]
@@ -1079,7 +1127,7 @@ where
         let link = std::mem::replace(&mut state.link, Link::Over);
         let joined = std::mem::take(&mut state.joining);
         state.end = late;
-        if hub.0.plan.keep_end.is_none() || state.orphaned {
+        if !state.is_wanted(&hub.0.plan) || state.orphaned {
             let State { held, history, .. } = &mut *state;
             then.unwanted.items.append(held);
             then.unwanted.history.append(history);
@@ -1190,10 +1238,8 @@ pub struct Outlet<T: Send + 'static, E: Send + 'static> {
     post: Arc<Post<E>>,
     hub: Hub<T, E>,
     place: Place,
-    /// The number of the item that comes next.
-    position: u64,
-    /// Items that left the queue since it settled.
-    left: u64,
+    /// What has been accounted for.
+    settled: u64,
     low: u64,
     /// Upstream waits for it to be hosted.
     awaited: bool,
@@ -1254,8 +1300,9 @@ impl<T: Send + 'static, E: Send + 'static> Outlet<T, E> {
     }
 
     #[cold]
-    fn account(&mut self) {
-        self.hub.credit(self.place, std::mem::take(&mut self.left));
+    fn account(&mut self, position: u64) {
+        let taken = position - std::mem::replace(&mut self.settled, position);
+        self.hub.credit(self.place, taken);
     }
 
     #[cold]
@@ -1281,10 +1328,9 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
             let Some(reader) = &mut self.reader else { return Pulled::Complete };
             match reader.pop() {
                 Popped::Item(item) => {
-                    self.position += 1;
-                    self.left += 1;
-                    if self.left == self.low {
-                        self.account();
+                    let position = reader.position();
+                    if position - self.settled >= self.low {
+                        self.account(position);
                     }
                     return Pulled::Item(item);
                 }
@@ -1326,11 +1372,11 @@ impl<T: Send + 'static, E: Send + 'static> Drop for Outlet<T, E> {
         drop(post);
         drop(bell);
         let mut reader = self.reader.take();
-        let then = self.hub.leave(self.place, self.awaited, self.position, &mut reader);
+        let then = self.hub.leave(self.place, self.awaited, &mut reader);
         // The ring before what follows: what upstream drops when it is cancelled has nowhere to go.
         let going = Going(&self.hub, Some(then));
         if let Some(reader) = reader {
-            reader.close(|item| discards.discard(item));
+            reader.discard(|item| discards.discard(item));
         }
         drop(going);
     }

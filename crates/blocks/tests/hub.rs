@@ -14,7 +14,7 @@ use millstream_blocks::island::join;
 use millstream_core::{Fault, More, Publisher, Pull, Pulled};
 use millstream_sync::{Mutex, lock, model, thread};
 use oracle::Signal::{Complete, Item};
-use oracle::{Error, Hand, Oracle, Signal, Source, Start, Token, items};
+use oracle::{Error, Hand, Oracle, Signal, Source, Start, Token, begins, items};
 
 type TestHub = Hub<Token, Error>;
 
@@ -526,6 +526,136 @@ fn the_slow_one_is_let_go_while_it_takes() {
             vec![Item(0), Item(1), slow()],
         ];
         assert!(possible.contains(&log), "{log:?}");
+        nothing_left(&oracle);
+    });
+}
+
+/// The oldest makes room for one that is slow; the other waits for nobody.
+#[test]
+fn the_oldest_makes_room_while_it_is_taken() {
+    model("hub: the_oldest_makes_room_while_it_is_taken", || {
+        let mut plan = plan(1, Vacancy::Cancel);
+        plan.slow = Slow::DropOldest;
+        let (oracle, hub, hand) = by_hand(plan);
+        let (a, b) = (attach(&hub), attach(&hub));
+        a.request(9);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 0..3)
+        });
+        b.request(1);
+        other.join().unwrap();
+        b.request(9);
+        assert_eq!(items(&a.finish()), [0, 1, 2]);
+        let got = items(&b.finish());
+        assert!([&[0, 2][..], &[1, 2], &[2]].contains(&&*got), "{got:?}");
+        nothing_left(&oracle);
+    });
+}
+
+/// The fastest goes, and what it was to have is lost for the other; then that one is alone, and
+/// loses nothing more.
+#[test]
+fn the_fastest_goes_while_items_come() {
+    model("hub: the_fastest_goes_while_items_come", || {
+        let mut plan = plan(1, Vacancy::Cancel);
+        plan.slow = Slow::DropOldest;
+        let (oracle, hub, hand) = by_hand(plan);
+        let (a, b) = (attach(&hub), attach(&hub));
+        a.request(1);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 0..4)
+        });
+        a.cancel();
+        other.join().unwrap();
+        b.request(1);
+        b.request(9);
+        assert!(begins(&numbers(0..1), &a.finish()));
+        let got = items(&b.finish());
+        assert!([&[0, 1, 2, 3][..], &[1, 2, 3]].contains(&&*got), "{got:?}");
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn the_end_comes_behind_what_is_left_of_a_slow_one() {
+    model("hub: the_end_comes_behind_what_is_left_of_a_slow_one", || {
+        let mut plan = plan(1, Vacancy::Cancel);
+        plan.slow = Slow::DropOldest;
+        let (oracle, hub, hand) = by_hand(plan);
+        let b = attach(&hub);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || {
+                send(&oracle, &hand, 0..1);
+                hand.complete();
+            }
+        });
+        b.request(1);
+        other.join().unwrap();
+        assert_eq!(b.finish(), [Item(0), Complete]);
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn an_item_slides_in_while_it_is_looked_for() {
+    model("hub: an_item_slides_in_while_it_is_looked_for", || {
+        let mut plan = plan(2, Vacancy::Cancel);
+        plan.slow = Slow::DropOldest;
+        let (oracle, hub, hand) = by_hand(plan);
+        let b = attach(&hub);
+        send(&oracle, &hand, 0..1);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 1..2)
+        });
+        b.request(9);
+        other.join().unwrap();
+        assert_eq!(items(&b.finish()), [0, 1]);
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn the_newest_are_left() {
+    model("hub: the_newest_are_left", || {
+        let mut plan = plan(2, Vacancy::Cancel);
+        plan.slow = Slow::DropOldest;
+        let (oracle, hub, hand) = by_hand(plan);
+        let (a, b) = (attach(&hub), attach(&hub));
+        a.request(9);
+        send(&oracle, &hand, 0..5);
+        b.request(9);
+        assert_eq!(items(&a.finish()), [0, 1, 2, 3, 4]);
+        assert_eq!(items(&b.finish()), [3, 4]);
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn a_slow_one_goes_while_items_come() {
+    model("hub: a_slow_one_goes_while_items_come", || {
+        let mut plan = plan(1, Vacancy::Pause);
+        plan.slow = Slow::DropOldest;
+        let (oracle, hub, hand) = by_hand(plan);
+        let (a, b) = (attach(&hub), attach(&hub));
+        a.request(9);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 0..2)
+        });
+        b.cancel();
+        other.join().unwrap();
+        assert_eq!(items(&a.finish()), [0, 1]);
+        assert_eq!(b.finish(), []);
+        assert_eq!(oracle.count(), 1, "the source: nothing is kept for who has gone");
+        let c = attach(&hub);
+        c.request(9);
+        send(&oracle, &hand, 2..4);
+        assert_eq!(items(&c.finish()), [2, 3]);
+        hub.orphan();
         nothing_left(&oracle);
     });
 }
