@@ -20,6 +20,7 @@
 //! | [`courier`] | a stream whose requests run on a task of an executor |
 //! | [`hub`] | one upstream, and outlets that come and go |
 //! | [`branch`] | one of several downstreams that one upstream is divided among |
+//! | [`share`] | one hub after another over clones of one upstream |
 //! | [`relay`] | a late-bound, switchable upstream that carries unspent demand over |
 //! | [`outcome`] | an end that comes once, awaited or waited for |
 //! | [`slot`] | one item at a time, asked for by whoever awaits it |
@@ -46,12 +47,15 @@ pub mod lane;
 mod mail;
 pub mod outcome;
 pub mod poller;
+mod queue;
 pub mod relay;
 pub mod ring;
 mod running;
+pub mod share;
 pub mod slot;
 mod snapshot;
 pub mod task;
 pub mod turn;
 pub mod waker;
+mod window;
 pub mod word;

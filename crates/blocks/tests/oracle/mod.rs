@@ -102,8 +102,7 @@ impl Oracle {
         self.upstream().request(Demand::of(n));
     }
 
-    /// Notes what is asked for by somebody else.
-    pub fn asks(&self, more: More) {
+    fn asks(&self, more: More) {
         self.0.demand.lock().unwrap().add(more);
     }
 
