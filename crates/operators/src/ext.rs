@@ -811,6 +811,44 @@ pub trait PublisherExt: Publisher {
         Balance::all(self)
     }
 
+    /// One stream for all who are there, which runs again when there is somebody again. See
+    /// [`Share`].
+    #[doc(alias = "refCount", alias = "BroadcastHub", alias = "multicast")]
+    #[track_caller]
+    fn share(self, capacity: usize) -> Share<Self>
+    where
+        Self: Clone,
+        Self::Item: Clone,
+        Self::Error: Clone,
+    {
+        Share::again(self, capacity)
+    }
+
+    /// One stream for many who come and go: a builder that says how. See [`Publish`].
+    #[doc(
+        alias = "multicast",
+        alias = "connectable",
+        alias = "BroadcastHub",
+        alias = "latest",
+        alias = "watch"
+    )]
+    #[track_caller]
+    fn publish(self, capacity: usize) -> Publish<Self> {
+        Publish::new("publish(0)", self, capacity)
+    }
+
+    /// One stream for all who come, the last `items` items first for who comes late. See
+    /// [`Replay`].
+    #[doc(alias = "cache")]
+    #[track_caller]
+    fn replay(self, items: usize, capacity: usize) -> Replay<Self>
+    where
+        Self::Item: Clone + Sync,
+        Self::Error: Clone + Sync,
+    {
+        Publish::new("replay(items, 0)", self, capacity).replay(items).auto_connect(1)
+    }
+
     // ---- effect ---------------------------------------------------------------------------
 
     /// A look at each item. See [`Inspect`].

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 
-use millstream::fan_out::Stalled;
+use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::prelude::*;
 use millstream::source::Overflow;
 use millstream::{Demand, Failure, Fault, More, Publisher, Subscription};
@@ -290,6 +290,22 @@ mod in_stages_with_queues {
         above_prefetch: Complete, |s| bad(s).prefetch(2);
         above_prefetch_of_a_box: Complete, |s| bad(s).boxed().prefetch(2);
         below_prefetch: Complete, |s| s.prefetch(2).map(|n| if n.value() == 2 { ouch() } else { n });
+        above_broadcast: Complete, |s| {
+            let [a, gone] = bad(s).broadcast::<2>(2);
+            drop(gone);
+            a
+        };
+        below_broadcast: Complete, |s| {
+            let [a, gone] = s.broadcast::<2>(2);
+            drop(gone);
+            a.map(|n| if n.value() == 2 { ouch() } else { n })
+        };
+        above_share: Complete, |s| bad(s).publish(2).ref_count(1);
+        below_share: Complete, |s| s.share(2).map(|n| if n.value() == 2 { ouch() } else { n });
+        above_replay: Complete, |s| bad(s).replay(2, 2);
+        above_a_window: Complete, |s| {
+            bad(s).publish(2).slow_subscriber(SlowSubscriber::DropOldest).auto_connect(1)
+        };
         above_merge: Complete, |s| {
             let never = millstream::pending().map_err(|never| match never {});
             millstream::merge_all([never.boxed(), bad(s).boxed()], 2)
@@ -535,6 +551,13 @@ mod in_items {
         three_held("prefetch", |three| three.prefetch(3).zip(millstream::pending::<()>(), 3));
         three_held("publish_on", |three| {
             three.publish_on(Eager::default(), 3).zip(millstream::pending::<()>(), 3)
+        });
+        three_held("publish", |three| {
+            three.map(Arc::new).publish(3).ref_count(1).zip(millstream::pending::<()>(), 3)
+        });
+        three_held("publish_dropping_oldest", |three| {
+            let shared = three.map(Arc::new).publish(3).slow_subscriber(SlowSubscriber::DropOldest);
+            shared.ref_count(1).zip(millstream::pending::<()>(), 3)
         });
         three_held("zip", |three| three.zip(millstream::pending::<()>(), 3));
         three_held("merge", |three| {

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 use millstream::Board;
 use millstream::effect::AtCheckpoint;
-use millstream::fan_out::Stalled;
+use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::prelude::*;
 use millstream::transform::Signal;
 use millstream_testkit::sweep::{Ending, Source, TestError};
@@ -340,6 +340,17 @@ rows! {
             a.zip(b, 3).map(|(a, _)| a)
         },
         |items| items;
+    share: |source| source.share(2), |items| items;
+    publish: |source| source.publish(1).ref_count(1), |items| items;
+    publish_dropping_oldest: |source| {
+            source.publish(2).slow_subscriber(SlowSubscriber::DropOldest).auto_connect(1)
+        },
+        |items| items;
+    publish_disconnecting: |source| {
+            source.publish(2).slow_subscriber(SlowSubscriber::Disconnect).auto_connect(1)
+        },
+        |items| items;
+    replay: |source| source.replay(2, 2), |items| items;
 }
 
 // boundary, and what else runs on an executor

@@ -4,7 +4,7 @@ mod eager;
 
 use eager::Eager;
 use millstream::Board;
-use millstream::fan_out::Stalled;
+use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::prelude::*;
 use millstream::source::{Emitter, Overflow};
 use millstream::transform::Signal;
@@ -94,6 +94,12 @@ rules_for! {
         let [a, b] = source.broadcast::<2>(2);
         a.zip(b, 2)
     });
+    share: rules::processor(|source| source.publish(2).again().ref_count(1));
+    publish: rules::processor(|source| source.publish(2).ref_count(1));
+    publish_dropping_oldest: rules::processor(|source| {
+        source.publish(2).slow_subscriber(SlowSubscriber::DropOldest).ref_count(1)
+    });
+    replay: rules::processor(|source| source.replay(2, 2));
     prefetch: rules::processor(|source| source.prefetch(2));
     publish_on: rules::processor(|source| source.publish_on(Eager::default(), 2));
     subscribe_on: rules::processor(|source| source.subscribe_on(Eager::default()));

@@ -169,6 +169,13 @@ a_million_deep! {
     flat_map_ordered_of_nothing: 0, million().flat_map_ordered(4, 4, |_| millstream::empty::<u64>().boxed());
     switch_map_of_nothing: 0, million().switch_map(4, |_| millstream::empty::<u64>().boxed());
     from_blocking_iter: MILLION, millstream::from_blocking_iter(Eager::default(), 16, 0..MILLION);
+    broadcast: MILLION, {
+        let [a, b] = million().broadcast::<2>(16);
+        a.zip(b, 16)
+    };
+    share: MILLION, million().share(16);
+    share_of_one: MILLION, million().share(1);
+    replay: MILLION, million().replay(2, 16);
     prefetch: MILLION, million().prefetch(16);
     unfold_async: MILLION, millstream::unfold_async(Eager::default(), 0, |n| async move { (n < MILLION).then_some((n, n + 1)) });
     #[cfg(feature = "futures")]

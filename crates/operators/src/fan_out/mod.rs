@@ -1,11 +1,24 @@
 //! One upstream, several downstreams.
+//!
+//! | | subscribers | upstream runs |
+//! |---|---|---|
+//! | [`broadcast`](crate::PublisherExt::broadcast) | a fixed number | once, when all are there |
+//! | [`share`](crate::PublisherExt::share) | come and go | while somebody is there, again if need be |
+//! | [`publish`](crate::PublisherExt::publish) | come and go | as it is told |
+//! | [`replay`](crate::PublisherExt::replay) | come and go; late ones get the last items first | once |
 
 mod balance;
 mod broadcast;
 mod group_by;
 mod partition;
+mod publish;
+mod replay;
+mod share;
 
 pub use balance::Balance;
 pub use broadcast::Broadcast;
 pub use group_by::{Group, GroupBy, Stalled};
 pub use partition::Partition;
+pub use publish::{NoSubscribers, Publish, SlowSubscriber};
+pub use replay::Replay;
+pub use share::Share;
