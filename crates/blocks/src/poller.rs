@@ -21,6 +21,8 @@
 //!   whoever has news leaves them first and rings second. So the source is looked at once more
 //!   after the waker is there. A look that finds an item needs no waker.
 //! * **To stop polling loses nothing**: what is queued stays queued, and the next call gives it.
+//! * **Where there is a board**, it is told at the end of each call: an item is wanted where the
+//!   call waits, and none while whoever polled has one.
 //! * **A fault does not wait** behind what is queued.
 //! * **The end needs no room**: whoever can take no item may ask for it [alone](Poller::poll_end).
 //! * **The source is dropped before the end is told**, and with the poller: that cancels
@@ -31,11 +33,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{self, Poll};
 
-use millstream_core::{Context, End, Fault, Panic, Pull, Pulled};
+use millstream_core::{Context, Credit, End, Fault, More, Panic, Pull, Pulled};
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
 use crate::bell::{Bell, Host};
 use crate::emission::without_source;
+use crate::gauge::Panel;
 use crate::waker::WakerSlot;
 
 /// How many items a source may skip in one call before others are let run.
@@ -62,16 +65,17 @@ impl<P: Pull> Unpin for Poller<P> {}
 
 impl<P: Pull> Poller<P> {
     /// A poller of what `make` gives, which is given the bell that whoever fills it must ring, and
-    /// a context that says nothing: nobody is downstream. It subscribes to them. One allocation,
-    /// and those of the source.
-    pub fn new(make: impl FnOnce(&Bell, &Context) -> P) -> Poller<P> {
+    /// the context of whoever polls; it subscribes to them. One allocation, and those of the
+    /// source.
+    pub fn new(context: &Context, make: impl FnOnce(&Bell, &Context) -> P) -> Poller<P> {
         let post = Arc::new(Post {
             waker: WakerSlot::new(),
             broken: AtomicU64::new(0),
             fault: Mutex::new(None),
+            panel: Panel::of(context),
         });
         let bell = Bell::new(post.clone());
-        let made = catch_unwind(AssertUnwindSafe(|| make(&bell, &Context::default())));
+        let made = catch_unwind(AssertUnwindSafe(|| make(&bell, context)));
         let state = match made {
             Ok(source) => State::Running(source),
             Err(payload) => State::Broken(Fault::Panicked(Panic::new(payload))),
@@ -92,7 +96,10 @@ impl<P: Pull> Poller<P> {
         };
         let end = match looked {
             Ok(Poll::Ready(Err(end))) => end,
-            Ok(going_on) => return going_on,
+            Ok(going_on) => {
+                self.rests(if going_on.is_pending() { More::ONE } else { More::NONE });
+                return going_on;
+            }
             Err(payload) => End::Fault(Fault::Panicked(Panic::new(payload))),
         };
         Poll::Ready(Err(self.over(end)))
@@ -113,7 +120,10 @@ impl<P: Pull> Poller<P> {
         };
         let end = match looked {
             Ok(Some(end)) => end,
-            Ok(None) => return Poll::Pending,
+            Ok(None) => {
+                self.rests(More::NONE);
+                return Poll::Pending;
+            }
             Err(payload) => End::Fault(Fault::Panicked(Panic::new(payload))),
         };
         Poll::Ready(self.over(end))
@@ -124,13 +134,25 @@ impl<P: Pull> Poller<P> {
     pub fn poll_fault(&mut self, cx: &mut task::Context<'_>) -> Poll<Fault> {
         self.post.waker.register(cx.waker());
         match &self.state {
-            State::Running(_) if !self.post.is_broken() => return Poll::Pending,
+            State::Running(_) if !self.post.is_broken() => {
+                self.rests(More::NONE);
+                return Poll::Pending;
+            }
             State::Over => return Poll::Pending,
             State::Running(_) | State::Broken(_) => {}
         }
         match self.over(End::Completed) {
             End::Fault(fault) => Poll::Ready(fault),
             _ => Poll::Pending,
+        }
+    }
+
+    /// Whoever polls goes away, and wants `more`: what it polled for, or nothing.
+    fn rests(&self, more: More) {
+        if let Some(panel) = &self.post.panel {
+            let mut wanted = Credit::NONE;
+            wanted.add(more);
+            panel.rest(wanted);
         }
     }
 
@@ -229,6 +251,8 @@ struct Post {
     /// Not zero once there is a fault.
     broken: AtomicU64,
     fault: Mutex<Option<Fault>>,
+    /// Where there is a board.
+    panel: Option<Arc<Panel>>,
 }
 
 impl Post {
@@ -245,6 +269,10 @@ impl Post {
 impl Host for Post {
     fn ring(&self) {
         self.waker.wake();
+    }
+
+    fn panel(&self) -> Option<&Arc<Panel>> {
+        self.panel.as_ref()
     }
 
     fn fail(&self, fault: Fault) {

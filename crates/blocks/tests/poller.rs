@@ -8,14 +8,14 @@ mod wakers;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 
 use millstream_blocks::bell::Bell;
 use millstream_blocks::lane::{ActiveInlet, Inlet, Outlet, lane};
 use millstream_blocks::poller::Poller;
 use millstream_core::{
-    ActiveSubscriber, End, Fault, InvalidDemand, More, Publisher, Pull, Pulled, Subscriber,
-    Subscription,
+    ActiveSubscriber, Context, End, Fault, InvalidDemand, More, Publisher, Pull, Pulled,
+    Subscriber, Subscription,
 };
 use millstream_sync::{model, thread};
 use oracle::Signal::{Complete, Item};
@@ -28,7 +28,7 @@ fn behind(
     capacity: usize,
     source: impl Publisher<Item = Token, Error = Error>,
 ) -> Poller<Outlet<Token, Error>> {
-    Poller::new(|bell, context| {
+    Poller::new(&Context::default(), |bell, context| {
         let capacity = NonZeroUsize::new(capacity).unwrap();
         let (inlet, outlet) = lane(capacity, bell.clone(), context, None);
         source.subscribe(inlet);
@@ -45,7 +45,7 @@ fn by_hand(oracle: &Oracle, capacity: usize) -> (Hand, Poller<Outlet<Token, Erro
 /// A lane whose inlet is in the hands of the model.
 fn open(capacity: usize) -> (ActiveInlet<Token, Error>, Poller<Outlet<Token, Error>>) {
     let mut handed = None;
-    let poller = Poller::new(|bell, context| {
+    let poller = Poller::new(&Context::default(), |bell, context| {
         let capacity = NonZeroUsize::new(capacity).unwrap();
         let (inlet, outlet): (Inlet<Token, Error>, _) = lane(capacity, bell.clone(), context, None);
         handed = Some(inlet.on_subscribe(Subscription::new(Arc::new(Idle))));
@@ -80,7 +80,7 @@ struct Taker<P: Pull> {
 impl<P: Pull<Item = Token, Error = Error>> Future for Taker<P> {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<()> {
         let this = &mut *self;
         loop {
             match this.poller.poll(context) {
@@ -193,7 +193,7 @@ fn a_fault_is_seen_without_a_look_at_the_items() {
         let oracle = Oracle::new();
         let (mut inlet, mut poller) = open(2);
         let (woken, waker) = waker();
-        let mut context = Context::from_waker(&waker);
+        let mut context = task::Context::from_waker(&waker);
         assert!(poller.poll_fault(&mut context).is_pending());
         let other = beside(&oracle, move |oracle| {
             assert_eq!(inlet.on_next(Token(0, oracle.alive())), More::NONE);
@@ -218,7 +218,7 @@ struct Full {
 impl Future for Full {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
         let Poll::Ready(end) = self.poller.poll_end(cx) else { return Poll::Pending };
         self.told.set(signal(end)).unwrap();
         Poll::Ready(())
@@ -261,9 +261,9 @@ fn a_look_for_the_end_loses_no_item() {
     model("poller: a_look_for_the_end_loses_no_item", || {
         let oracle = Oracle::new();
         let source = Ahead(oracle.items(0..2));
-        let mut poller = Poller::new(move |_, _| source);
+        let mut poller = Poller::new(&Context::default(), move |_, _| source);
         let (_, waker) = waker();
-        let mut context = Context::from_waker(&waker);
+        let mut context = task::Context::from_waker(&waker);
         for n in 0..2 {
             // It holds the item that it saw, however often it is asked.
             assert!(poller.poll_end(&mut context).is_pending());
@@ -275,7 +275,7 @@ fn a_look_for_the_end_loses_no_item() {
         assert_eq!(oracle.count(), 0);
         // One that is held when the poller goes, goes with it.
         let source = Ahead(oracle.items(0..2));
-        let mut poller = Poller::new(move |_, _| source);
+        let mut poller = Poller::new(&Context::default(), move |_, _| source);
         assert!(poller.poll_end(&mut context).is_pending());
         assert_eq!(oracle.count(), 2, "the source and the item");
         drop(poller);
@@ -306,7 +306,7 @@ fn a_poll_given_up_loses_nothing() {
         let oracle = Oracle::new();
         let (hand, mut poller) = by_hand(&oracle, 1);
         let (_, first) = waker();
-        assert!(poller.poll(&mut Context::from_waker(&first)).is_pending());
+        assert!(poller.poll(&mut task::Context::from_waker(&first)).is_pending());
         let other = beside(&oracle, move |oracle| {
             hand.send(Token(0, oracle.alive()));
             hand.complete();
@@ -323,7 +323,7 @@ fn dropping_races_a_sender() {
         let oracle = Oracle::new();
         let (hand, mut poller) = by_hand(&oracle, 2);
         let (_, waker) = waker();
-        assert!(poller.poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(poller.poll(&mut task::Context::from_waker(&waker)).is_pending());
         let other = beside(&oracle, move |oracle| {
             hand.send(Token(0, oracle.alive()));
             hand.send(Token(1, oracle.alive()));
@@ -338,7 +338,7 @@ fn dropping_races_a_sender() {
 fn the_first_fault_stands() {
     model("poller: the_first_fault_stands", || {
         let mut bells = None;
-        let poller = Poller::new(|bell, _| {
+        let poller = Poller::new(&Context::default(), |bell, _| {
             bells = Some(bell.clone());
             Never
         });
@@ -354,7 +354,7 @@ fn the_first_fault_stands() {
 fn a_fault_races_a_fault() {
     model("poller: a_fault_races_a_fault", || {
         let mut bells = None;
-        let poller = Poller::new(|bell, _| {
+        let poller = Poller::new(&Context::default(), |bell, _| {
             bells = Some(bell.clone());
             Never
         });
@@ -387,7 +387,7 @@ fn a_panic_in_the_source_is_the_end() {
     model("poller: a_panic_in_the_source_is_the_end", || {
         let oracle = Oracle::new();
         let source = Panics { left: 1, alive: oracle.alive() };
-        let log = take_all(Poller::new(move |_, _| source));
+        let log = take_all(Poller::new(&Context::default(), move |_, _| source));
         assert_eq!(log[..1], [Item(1)]);
         assert!(matches!(&log[1..], [Signal::Fault(fault)] if fault.contains("ouch")), "{log:?}");
         assert_eq!(oracle.count(), 0);
@@ -397,8 +397,9 @@ fn a_panic_in_the_source_is_the_end() {
 #[test]
 fn a_panic_at_the_beginning_is_the_end() {
     model("poller: a_panic_at_the_beginning_is_the_end", || {
-        let log =
-            take_all(Poller::<Never>::new(|_, _| std::panic::resume_unwind(Box::new("ouch"))));
+        let log = take_all(Poller::<Never>::new(&Context::default(), |_, _| {
+            std::panic::resume_unwind(Box::new("ouch"))
+        }));
         assert!(matches!(&log[..], [Signal::Fault(fault)] if fault.contains("ouch")), "{log:?}");
     });
 }
@@ -425,9 +426,9 @@ impl Pull for Panics {
 #[test]
 fn a_source_that_skips_lets_others_run() {
     model("poller: a_source_that_skips_lets_others_run", || {
-        let mut poller = Poller::new(|_, _| Skips);
+        let mut poller = Poller::new(&Context::default(), |_, _| Skips);
         let (woken, waker) = waker();
-        assert!(poller.poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(poller.poll(&mut task::Context::from_waker(&waker)).is_pending());
         assert_eq!(woken.count(), 1);
     });
 }

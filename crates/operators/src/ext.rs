@@ -1183,8 +1183,9 @@ pub trait PublisherExt: Publisher {
 
     /// The items into an asynchronous target of your own. See [`IntoTarget`].
     #[doc(alias = "to", alias = "runWith", alias = "Sink.foreachAsync")]
+    #[track_caller]
     fn into_target<A: AsyncTarget<Self::Item>>(self, target: A) -> IntoTarget<Self, A> {
-        Delivery::new(self, target)
+        Delivery::new("into_target", self, target)
     }
 
     /// The items as a `futures::Stream`; `capacity` of them are fetched ahead. See [`IntoStream`].
@@ -1198,40 +1199,44 @@ pub trait PublisherExt: Publisher {
     /// The items into a `futures::Sink`, as fast as it is ready. See [`Forward`].
     #[cfg(feature = "futures")]
     #[doc(alias = "to", alias = "send_all", alias = "Sink")]
+    #[track_caller]
     fn forward<Si>(self, sink: Si) -> Forward<Self, Si>
     where
         Si: futures_sink::Sink<Self::Item, Error: Send + 'static> + Send + 'static,
     {
-        Delivery::new(self, SinkTarget::new(sink))
+        Delivery::new("forward", self, SinkTarget::new(sink))
     }
 
     /// Chunks of bytes into an asynchronous writer. See [`WriteTo`].
     #[cfg(feature = "futures")]
     #[doc(alias = "copy", alias = "FileIO.toPath")]
+    #[track_caller]
     fn write_to<W>(self, writer: W) -> WriteTo<Self, W>
     where
         Self: Publisher<Item: AsRef<[u8]>>,
         W: futures_io::AsyncWrite + Send + 'static,
     {
-        Delivery::new(self, WriteTarget::new(writer))
+        Delivery::new("write_to", self, WriteTarget::new(writer))
     }
 
     /// Chunks of bytes into an asynchronous writer of tokio. See [`WriteToTokio`].
     #[cfg(feature = "tokio")]
     #[doc(alias = "copy", alias = "FileIO.toPath")]
+    #[track_caller]
     fn write_to_tokio<W>(self, writer: W) -> WriteToTokio<Self, W>
     where
         Self: Publisher<Item: AsRef<[u8]>>,
         W: tokio::io::AsyncWrite + Send + 'static,
     {
-        Delivery::new(self, TokioWriteTarget::new(writer))
+        Delivery::new("write_to_tokio", self, TokioWriteTarget::new(writer))
     }
 
     /// The items into a tokio channel, as it has room. See [`SendTo`].
     #[cfg(feature = "tokio-sync")]
     #[doc(alias = "mpsc", alias = "Sink.queue")]
+    #[track_caller]
     fn send_to(self, sender: tokio::sync::mpsc::Sender<Self::Item>) -> SendTo<Self> {
-        Delivery::new(self, MpscTarget::new(sender))
+        Delivery::new("send_to", self, MpscTarget::new(sender))
     }
 
     // ---- box ------------------------------------------------------------------------------

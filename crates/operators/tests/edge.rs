@@ -2150,3 +2150,66 @@ mod on_threads {
         }
     }
 }
+
+/// The queue of an end, on a board.
+mod boards {
+    use millstream::Board;
+    use millstream::board::State;
+
+    use super::*;
+
+    #[cfg(feature = "futures")]
+    #[test]
+    fn the_queue_of_a_stream_tells_what_it_holds_and_who_waits_for_whom() {
+        use futures::StreamExt;
+
+        let board = Board::new(4);
+        let (publisher, control) = scripted::<u32, TestError>();
+        let line = line!() + 1;
+        let mut stream = publisher.into_stream(4).observed(&board).named("answers");
+        assert!(board.snapshot().named("answers").is_none(), "it has not begun");
+        ByHand::new(stream.next()).pends();
+        let row = board.snapshot().named("answers").unwrap().clone();
+        assert_eq!((row.kind, row.capacity, row.location.line()), ("into_stream", 4, line));
+        assert_eq!((row.received, row.sent, row.fill), (0, 0, 0));
+        assert!(row.starved_since.is_some() && row.backpressured_since.is_none(), "{row:?}");
+        for n in 0..3 {
+            control.next(n);
+        }
+        assert!(ByHand::new(stream.next()).ready().is_some());
+        let row = board.snapshot().named("answers").unwrap().clone();
+        assert_eq!((row.received, row.sent, row.fill), (3, 1, 2));
+        assert!(row.starved_since.is_none() && row.backpressured_since.is_some(), "{row:?}");
+        control.complete();
+        for _ in 0..3 {
+            let _ = ByHand::new(stream.next()).ready();
+        }
+        let row = board.snapshot().named("answers").unwrap().clone();
+        assert_eq!((row.received, row.sent, row.fill), (3, 3, 0));
+        assert_eq!(row.state, State::Completed);
+    }
+
+    #[test]
+    fn the_queue_of_a_target_and_those_above_are_listed() {
+        let board = Board::new(4);
+        let (publisher, control) = scripted::<common::Token, TestError>();
+        let (mint, gate) = (Mint::default(), Gate::default());
+        let target = Recorder { sending: Some(gate.clone()), ..recorder(&Told::default()) };
+        let end = publisher.prefetch(2).named("ahead").into_target(target);
+        let mut end = ByHand::new(end.observed(&board).named("store"));
+        end.pends();
+        for n in 0..4 {
+            control.next(mint.token(n));
+            end.pends();
+        }
+        let snapshot = board.snapshot();
+        let (ahead, store) = (snapshot.named("ahead").unwrap(), snapshot.named("store").unwrap());
+        assert_eq!((ahead.kind, ahead.fill), ("prefetch", 2));
+        assert_eq!((store.kind, store.capacity, store.fill), ("into_target", 1, 1));
+        assert!(store.backpressured_since.is_some(), "the target has an item: {store:?}");
+        drop(end);
+        let snapshot = board.snapshot();
+        assert_eq!(snapshot.named("store").unwrap().state, State::Cancelled);
+        assert_eq!(mint.alive(), 0);
+    }
+}

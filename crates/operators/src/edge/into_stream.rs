@@ -1,5 +1,6 @@
 //! `into_stream`: a publisher as a `futures::Stream`.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -7,13 +8,13 @@ use std::pin::Pin;
 use std::task::{self, Poll};
 
 use futures_core::{FusedStream, Stream};
-use millstream_blocks::bell::Bell;
+use millstream_blocks::gauge::{Board, Site};
 use millstream_blocks::poller::Poller;
 use millstream_core::{Context, End, Failure, Fault, Publisher, Pull};
 use millstream_executors::executor_thread;
 
 use crate::end::Cursor;
-use crate::shape::joined::{Feed, capacity, feed_on};
+use crate::shape::joined::{Feed, capacity, feed};
 
 /// The items as a [`Stream`] of `Result`, for code that polls:
 /// [`PublisherExt::into_stream`](crate::PublisherExt::into_stream). With the feature `futures`.
@@ -58,7 +59,7 @@ use crate::shape::joined::{Feed, capacity, feed_on};
 pub struct IntoStream<T, E>(State<T, E>);
 
 enum State<T, E> {
-    Lazy(Box<dyn Begin<T, E>>),
+    Lazy(Box<dyn Begin<T, E>>, Context),
     Running(Box<dyn Items<T, E>>),
     Over,
 }
@@ -67,15 +68,36 @@ impl<T: Send + 'static, E: Send + 'static> IntoStream<T, E> {
     #[track_caller]
     pub(crate) fn new<P: Publisher<Item = T, Error = E>>(publisher: P, n: usize) -> Self {
         let capacity = capacity("into_stream(0)", n);
-        IntoStream(State::Lazy(Box::new(Waiting { publisher, capacity })))
+        let waiting = Waiting { publisher, capacity, site: Site::here("into_stream") };
+        IntoStream(State::Lazy(Box::new(waiting), Context::default()))
+    }
+
+    /// Its queue and the boundaries above are listed on a board, as by
+    /// [`observed`](crate::PublisherExt::observed), which is for those above alone. It says nothing
+    /// once the stream was polled.
+    pub fn observed(self, board: &Board) -> IntoStream<T, E> {
+        self.around(|context| board.watch().over(context))
+    }
+
+    /// A name for its queue, as by [`named`](crate::PublisherExt::named). It says nothing once the
+    /// stream was polled.
+    pub fn named(self, name: impl Into<Cow<'static, str>>) -> IntoStream<T, E> {
+        self.around(|context| context.with_name(name))
+    }
+
+    fn around(self, change: impl FnOnce(Context) -> Context) -> IntoStream<T, E> {
+        IntoStream(match self.0 {
+            State::Lazy(begin, context) => State::Lazy(begin, change(context)),
+            other => other,
+        })
     }
 
     /// What it is polled for, which begins now if it has not; `None` when it is over.
     fn items(&mut self) -> Option<&mut dyn Items<T, E>> {
-        if let State::Lazy(_) = self.0
-            && let State::Lazy(begin) = std::mem::replace(&mut self.0, State::Over)
+        if let State::Lazy(..) = self.0
+            && let State::Lazy(begin, context) = std::mem::replace(&mut self.0, State::Over)
         {
-            self.0 = State::Running(begin.begin());
+            self.0 = State::Running(begin.begin(&context));
         }
         match &mut self.0 {
             State::Running(items) => Some(&mut **items),
@@ -102,21 +124,21 @@ impl<T: Send + 'static> IntoStream<T, Infallible> {
 
 /// What has not begun, whatever it is made of.
 trait Begin<T, E>: Send {
-    fn begin(self: Box<Self>) -> Box<dyn Items<T, E>>;
+    fn begin(self: Box<Self>, context: &Context) -> Box<dyn Items<T, E>>;
 }
 
 struct Waiting<P> {
     publisher: P,
     capacity: NonZeroUsize,
+    site: Site,
 }
 
 impl<P: Publisher> Begin<P::Item, P::Error> for Waiting<P> {
-    fn begin(self: Box<Self>) -> Box<dyn Items<P::Item, P::Error>> {
-        let Waiting { publisher, capacity } = *self;
-        let make = |bell: &Bell, context: &Context| {
-            feed_on(None, publisher, capacity, bell.clone(), context)
-        };
-        Box::new(Poller::new(make))
+    fn begin(self: Box<Self>, context: &Context) -> Box<dyn Items<P::Item, P::Error>> {
+        let Waiting { publisher, capacity, site } = *self;
+        Box::new(Poller::new(context, |bell, context| {
+            feed(publisher, capacity, bell.clone(), context, site)
+        }))
     }
 }
 
@@ -160,7 +182,7 @@ impl<T: Send + 'static, E: Send + 'static> Stream for IntoStream<T, E> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         match &self.0 {
-            State::Lazy(_) => (0, None),
+            State::Lazy(..) => (0, None),
             // What is queued may yet give way to a fault, which is an item as well.
             State::Running(items) => (usize::from(items.holds()), None),
             State::Over => (0, Some(0)),
@@ -177,7 +199,7 @@ impl<T: Send + 'static, E: Send + 'static> FusedStream for IntoStream<T, E> {
 impl<T, E> fmt::Debug for IntoStream<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            State::Lazy(_) => "IntoStream(not started)",
+            State::Lazy(..) => "IntoStream(not started)",
             State::Running(_) => "IntoStream(running)",
             State::Over => "IntoStream(over)",
         })

@@ -93,7 +93,7 @@ struct Waiting<P: Publisher> {
 
 impl<P: Publisher> Waiting<P> {
     fn begin(publisher: P, prefetch: NonZeroUsize) -> Waiting<P> {
-        let poller = Poller::new(|bell, context| {
+        let poller = Poller::new(&millstream_core::Context::default(), |bell, context| {
             let (inlet, outlet) = lane(prefetch, bell.clone(), context, None);
             publisher.subscribe(inlet);
             outlet

@@ -5,18 +5,20 @@
 //! the pipeline whenever the target makes it wait. Where neither side ever does, it lets others run
 //! after a stretch of items.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 
+use millstream_blocks::gauge::{Board, Site};
 use millstream_blocks::poller::Poller;
-use millstream_core::{End, Failure, Fault, Panic, Publisher, Pull};
+use millstream_core::{Context, End, Failure, Fault, Panic, Publisher, Pull};
 use millstream_executors::{CurrentThread, executor_thread};
 
 use crate::edge::{AsyncTarget, DeliveryError};
-use crate::shape::joined::feed_on;
+use crate::shape::joined::feed;
 
 /// How many items are handed over at most before others are let run.
 const STRETCH: u32 = 1024;
@@ -30,18 +32,52 @@ type Outcome<O, E> = Result<O, Failure<E>>;
 /// The result is an error where one of the two sides failed ([`Failure::Error`]) or the pipeline
 /// broke ([`Failure::Fault`]).
 #[must_use = "ends are lazy: nothing runs before `.await` or `.block()`"]
-pub struct Delivery<O, E> {
-    /// Until it is over.
-    future: Option<Running<O, E>>,
+pub struct Delivery<O, E>(State<O, E>);
+
+enum State<O, E> {
+    Lazy(Begin<O, E>, Context),
+    Running(Running<O, E>),
+    Over,
 }
 
-impl<O, E: Send + 'static, G> Delivery<O, DeliveryError<E, G>> {
-    pub(crate) fn new<P, A>(publisher: P, target: A) -> Self
+type Begin<O, E> = Box<dyn FnOnce(Context) -> Running<O, E> + Send>;
+
+impl<O, E, G> Delivery<O, DeliveryError<E, G>> {
+    /// The items of `publisher` to `target`, for the operator `kind`.
+    #[track_caller]
+    pub(crate) fn new<P, A>(kind: &'static str, publisher: P, target: A) -> Self
     where
         P: Publisher<Error = E>,
         A: AsyncTarget<P::Item, Output = O, Error = G>,
+        E: Send + 'static,
     {
-        Delivery { future: Some(Box::pin(deliver(publisher, target))) }
+        let site = Site::here(kind);
+        let begin = move |context| -> Running<O, DeliveryError<E, G>> {
+            Box::pin(deliver(publisher, target, context, site))
+        };
+        Delivery(State::Lazy(Box::new(begin), Context::default()))
+    }
+}
+
+impl<O, E> Delivery<O, E> {
+    /// Its queue and the boundaries above are listed on a board, as by
+    /// [`observed`](crate::PublisherExt::observed), which is for those above alone. It says nothing
+    /// once the end was polled.
+    pub fn observed(self, board: &Board) -> Delivery<O, E> {
+        self.around(|context| board.watch().over(context))
+    }
+
+    /// A name for its queue, as by [`named`](crate::PublisherExt::named). It says nothing once the
+    /// end was polled.
+    pub fn named(self, name: impl Into<Cow<'static, str>>) -> Delivery<O, E> {
+        self.around(|context| context.with_name(name))
+    }
+
+    fn around(self, change: impl FnOnce(Context) -> Context) -> Delivery<O, E> {
+        Delivery(match self.0 {
+            State::Lazy(begin, context) => State::Lazy(begin, change(context)),
+            other => other,
+        })
     }
 }
 
@@ -62,9 +98,16 @@ impl<O, E> Delivery<O, E> {
 impl<O, E> Future for Delivery<O, E> {
     type Output = Result<O, Failure<E>>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let _polled_by_an_executor = executor_thread::polls();
-        let Some(future) = &mut self.future else { panic!("an end was polled after it had come") };
+        if let State::Lazy(..) = self.0
+            && let State::Lazy(begin, context) = std::mem::replace(&mut self.0, State::Over)
+        {
+            self.0 = State::Running(begin(context));
+        }
+        let State::Running(future) = &mut self.0 else {
+            panic!("an end was polled after it had come");
+        };
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
         let outcome = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
@@ -72,28 +115,34 @@ impl<O, E> Future for Delivery<O, E> {
             // What it held was dropped on the way.
             Err(payload) => Err(Failure::Fault(Fault::Panicked(Panic::new(payload)))),
         };
-        self.future = None;
+        self.0 = State::Over;
         Poll::Ready(outcome)
     }
 }
 
 impl<O, E> fmt::Debug for Delivery<O, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.future.is_some() { "Delivery" } else { "Delivery(over)" })
+        f.write_str(match self.0 {
+            State::Lazy(..) => "Delivery(not started)",
+            State::Running(_) => "Delivery(running)",
+            State::Over => "Delivery(over)",
+        })
     }
 }
 
 async fn deliver<P, A>(
     publisher: P,
     mut target: A,
+    context: Context,
+    site: Site,
 ) -> Outcome<A::Output, DeliveryError<P::Error, A::Error>>
 where
     P: Publisher,
     A: AsyncTarget<P::Item>,
 {
     target.ready().await.map_err(failed)?;
-    let mut items = Poller::new(|bell, context| {
-        feed_on(None, publisher, NonZeroUsize::MIN, bell.clone(), context)
+    let mut items = Poller::new(&context, |bell, context| {
+        feed(publisher, NonZeroUsize::MIN, bell.clone(), context, site)
     });
     let mut sent = 0_u32;
     let end = loop {
