@@ -11,6 +11,7 @@ mod oracle;
 #[path = "../../../blocks/tests/runner/mod.rs"]
 mod runner;
 
+mod channel;
 mod desk;
 mod flat_map_unordered;
 mod map_async;
