@@ -46,10 +46,11 @@ use millstream_core::{
     ActiveSubscriber, Context, Credit, Demand, Discards, End, Fault, More, Panic, Pull, Pulled,
     Rest, Subscriber, Subscription, Undelivered, report_undelivered,
 };
-use millstream_sync::{Mutex, lock};
+use millstream_sync::{Mutex, MutexGuard, lock};
 
 use crate::bell::Bell;
-use crate::ending::{Contained, Ending, Ends, Wakers, forget, poll_until};
+use crate::ending::{Contained, Ending, Ends, Wakers, Watch, forget, poll_until};
+use crate::gauge::{Levels, Queue, Reading, Site};
 
 /// A basin for at most `capacity` items. It allocates what it comes to hold.
 #[must_use]
@@ -66,8 +67,11 @@ pub fn basin<T, E>(capacity: NonZeroUsize) -> (Inflow<T, E>, Outflow<T, E>) {
         farewells: Vec::new(),
         discards: Discards::default(),
         counts: Counts::default(),
+        evicted: 0,
+        most: 0,
+        reading: None,
     }));
-    let outflow = Outflow { shared: shared.clone() };
+    let outflow = Outflow { shared: shared.clone(), watch: None };
     (Inflow { shared, done: false }, outflow)
 }
 
@@ -86,6 +90,12 @@ struct Basin<T, E> {
     farewells: Vec<Farewell>,
     discards: Discards,
     counts: Counts,
+    /// Items that were queued, and spilled.
+    evicted: u64,
+    /// The most that were queued at a time.
+    most: u64,
+    /// Where somebody looks, for what spills.
+    reading: Option<Reading>,
 }
 
 /// What was put into a basin so far.
@@ -177,21 +187,30 @@ impl<T, E> Inflow<T, E> {
             return Err(item);
         }
         basin.promised = basin.promised.saturating_sub(1);
+        let mut refused = None;
         let spilled = if basin.queue.len() < basin.capacity {
             Spilled::Nothing
         } else {
-            let held = basin.queue.len() as u64;
-            basin.counts.spilled += if spill == Spill::All { held } else { 1 };
+            let spills = if spill == Spill::All { basin.queue.len() as u64 } else { 1 };
+            basin.counts.spilled += spills;
+            refused = basin.reading.clone().map(|reading| (reading, spills));
+            basin.evicted += if spill == Spill::Newest { 0 } else { spills };
             match spill {
-                Spill::Newest => return Ok(Spilled::One(item)),
+                Spill::Newest => {
+                    drop(basin);
+                    refuse(refused);
+                    return Ok(Spilled::One(item));
+                }
                 Spill::Oldest => basin.queue.pop_front().map_or(Spilled::Nothing, Spilled::One),
                 Spill::All => Spilled::All(std::mem::take(&mut basin.queue)),
             }
         };
         basin.counts.taken += 1;
         basin.queue.push_back(item);
+        basin.most = basin.most.max(basin.queue.len() as u64);
         let bell = basin.wake();
         drop(basin);
+        refuse(refused);
         if let Some(bell) = bell {
             bell.ring();
         }
@@ -304,6 +323,13 @@ impl<T, E> Inflow<T, E> {
     /// Breaks the stream off by `fault`, at once.
     pub fn break_off(&self, fault: Fault) {
         break_off(&self.shared, fault);
+    }
+}
+
+/// Tells whoever looks of items that spilled.
+fn refuse(refused: Option<(Reading, u64)>) {
+    if let Some((reading, spills)) = refused {
+        (0..spills).for_each(|_| reading.refuse());
     }
 }
 
@@ -459,16 +485,42 @@ impl<T, E> fmt::Debug for Waiting<'_, T, E> {
 /// [given](Outflow::attach), and must pull again after the bell has rung.
 pub struct Outflow<T: 'static, E> {
     shared: Shared<T, E>,
+    watch: Option<Box<Watch>>,
+}
+
+impl<T, E> Basin<T, E> {
+    fn levels(&self) -> Levels {
+        let came = self.counts.taken - self.evicted;
+        Levels { came, went: came - self.queue.len() as u64, most: self.most }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Queue for Mutex<Basin<T, E>> {
+    fn levels(&self) -> Levels {
+        lock(self).levels()
+    }
 }
 
 impl<T: 'static, E> Outflow<T, E> {
-    /// From here on inflows ring `bell` when this waits, and what is never delivered is told to
-    /// whom `context` says.
+    /// From here on inflows ring `bell` when this waits, what is never delivered is told to whom
+    /// `context` says, and whoever looks sees it as what was put at `site`.
     #[must_use]
-    pub fn attach(self, bell: Bell, context: &Context) -> Outflow<T, E> {
+    pub fn attach(mut self, bell: &Bell, context: &Context, site: Site) -> Outflow<T, E>
+    where
+        T: Send,
+        E: Send + 'static,
+    {
+        let capacity = lock(&self.shared).capacity;
+        let queue = || self.shared.clone() as Arc<dyn Queue>;
+        self.watch = Watch::of(bell, context, site, capacity, queue);
+        let reading = self.watch.as_ref().map(|watch| watch.reading());
         let discards = context.discards().clone();
         let mut basin = lock(&self.shared);
-        let before = (basin.ends.attach(bell), std::mem::replace(&mut basin.discards, discards));
+        let before = (
+            basin.ends.attach(bell.clone()),
+            std::mem::replace(&mut basin.discards, discards),
+            std::mem::replace(&mut basin.reading, reading),
+        );
         drop(basin);
         drop(before);
         self
@@ -493,7 +545,7 @@ impl<T: 'static, E> Outflow<T, E> {
                 return Pulled::Item(item);
             }
             if basin.to_tell().is_none() {
-                return self.rest(basin);
+                return Self::rest(&mut self.watch, basin);
             }
             drop(basin);
             tell(&self.shared);
@@ -501,10 +553,16 @@ impl<T: 'static, E> Outflow<T, E> {
     }
 
     /// Where no item is to be taken.
-    fn rest<I>(&self, mut basin: millstream_sync::MutexGuard<'_, Basin<T, E>>) -> Pulled<I, E> {
+    fn rest<I>(
+        watch: &mut Option<Box<Watch>>,
+        mut basin: MutexGuard<'_, Basin<T, E>>,
+    ) -> Pulled<I, E> {
         if basin.ends.is_closed() {
             let taken = basin.ends.take();
             drop(basin);
+            if let Some(watch) = watch {
+                watch.ended(taken.state());
+            }
             return taken.pulled();
         }
         basin.asleep = true;
@@ -523,7 +581,7 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outflow<T, E> {
     fn look_ahead(&mut self, _started: bool) -> Pulled<T, E> {
         let basin = lock(&self.shared);
         // To be told of the end, for which no demand is needed.
-        if basin.queue.is_empty() { self.rest(basin) } else { Pulled::Pending }
+        if basin.queue.is_empty() { Self::rest(&mut self.watch, basin) } else { Pulled::Pending }
     }
 }
 
@@ -532,9 +590,15 @@ impl<T: 'static, E> Drop for Outflow<T, E> {
         let mut basin = lock(&self.shared);
         let (told, left) = basin.ends.abandon();
         let close = close(&mut basin);
+        let last = basin.levels();
         let queue = std::mem::take(&mut basin.queue);
         let discards = std::mem::take(&mut basin.discards);
+        let reading = basin.reading.take();
         drop(basin);
+        drop(reading);
+        if let Some(watch) = &self.watch {
+            watch.close(last);
+        }
         let mut contained = Contained::default();
         contained.wake(told);
         close(&mut contained);

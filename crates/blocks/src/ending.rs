@@ -7,12 +7,14 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use millstream_core::{Fault, Pulled};
 use millstream_sync::{Mutex, lock};
 
 use crate::bell::Bell;
+use crate::gauge::{Gauge, Levels, Queue, Reading, Site, State};
 
 /// How the items end.
 #[derive(Debug)]
@@ -98,6 +100,15 @@ pub(crate) struct Taken<E> {
 }
 
 impl<E> Taken<E> {
+    /// How far that is, for whoever looks; a lost writer breaks the stream.
+    pub(crate) fn state(&self) -> Option<State> {
+        self.end.as_ref().map(|end| match end {
+            Ending::Complete => State::Completed,
+            Ending::Error(_) => State::Failed,
+            Ending::Dropped => State::Broken,
+        })
+    }
+
     /// What a pull comes to. A lost writer is a fault, which no pull can tell: the host is the one
     /// that pulls, takes note, and ends when this returns.
     pub(crate) fn pulled<T>(self) -> Pulled<T, E> {
@@ -109,6 +120,45 @@ impl<E> Taken<E> {
             }
             _ => Pulled::Complete,
         }
+    }
+}
+
+/// What whoever looks is told of a queue, where somebody looks: for its reader.
+pub(crate) struct Watch {
+    reading: Reading,
+    end: Option<State>,
+    /// The line has not ended before.
+    _gauge: Gauge,
+}
+
+impl Watch {
+    /// Of a queue that the host of `bell` runs.
+    pub(crate) fn of(
+        bell: &Bell,
+        context: &millstream_core::Context,
+        site: Site,
+        capacity: usize,
+        queue: impl FnOnce() -> Arc<dyn Queue>,
+    ) -> Option<Box<Watch>> {
+        let gauge = bell.gauge(context, site, capacity)?;
+        Some(Box::new(Watch { reading: gauge.read(queue()), end: None, _gauge: gauge }))
+    }
+
+    /// For whoever puts items in.
+    pub(crate) fn reading(&self) -> Reading {
+        self.reading.clone()
+    }
+
+    pub(crate) fn ended(&mut self, end: Option<State>) {
+        if end == Some(State::Broken) {
+            self.reading.broke();
+        }
+        self.end = end;
+    }
+
+    /// The reader goes: how the queue stood then. What is still in it is discarded.
+    pub(crate) fn close(&self, last: Levels) {
+        self.reading.close(last, self.end);
     }
 }
 

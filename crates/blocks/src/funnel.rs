@@ -42,6 +42,10 @@
 //! and the last writer that goes. A writer that goes without saying that it is [done](Writer::done)
 //! makes that last one [`Fault::SourceDropped`](millstream_core::Fault::SourceDropped).
 //!
+//! **It can be read from outside.** Tickets are counted anyway. The most that were in it is noted
+//! before the ticket that makes it more, and read after the tickets, so no ticket is more than the
+//! mark ahead of the head: that bounds how old the head may be that was read.
+//!
 //! No foreign code runs under the lock of the desk: wakers, bells and items leave it first.
 
 use std::collections::BTreeMap;
@@ -56,7 +60,8 @@ use millstream_core::{Context, Discards, Pull, Pulled};
 use millstream_sync::{AtomicU64, AtomicUsize, Mutex, Ordering, UnsafeCell, lock};
 
 use crate::bell::Bell;
-use crate::ending::{Contained, Ending, Ends, forget, poll_until};
+use crate::ending::{Contained, Ending, Ends, Watch, forget, poll_until};
+use crate::gauge::{Levels, Queue, Site};
 
 const GONE: u64 = 1;
 const SHUT: u64 = 2;
@@ -86,11 +91,13 @@ pub fn funnel<T, E>(capacity: NonZeroUsize) -> (Writer<T, E>, Reader<T, E>) {
         head: Line(AtomicU64::new(0)),
         mask: slots.len() as u64 - 1,
         capacity: capacity.get() as u64,
+        most: AtomicU64::new(0),
         slots,
         desk: Mutex::new(Desk { waiting: BTreeMap::new(), next: 0, ends: Ends::new() }),
     });
     let writer = Writer { shared: shared.clone(), done: false };
-    let reader = Reader { shared, head: 0, gone: false, discards: Discards::default() };
+    let reader =
+        Reader { shared, head: 0, gone: false, discards: Discards::default(), watch: None };
     (writer, reader)
 }
 
@@ -108,6 +115,8 @@ struct Shared<T, E> {
     head: Line,
     mask: u64,
     capacity: u64,
+    /// The most that were in it at a time.
+    most: AtomicU64,
     slots: Box<[Slot<T>]>,
     desk: Mutex<Desk<T, E>>,
 }
@@ -154,8 +163,7 @@ impl<T, E> Shared<T, E> {
     /// wait there.
     #[inline]
     fn claim(&self, past: bool) -> Result<u64, Unclaimed> {
-        // ordering: relaxed, here and in the exchange: the word gives tickets out and carries
-        // nothing but them. The items are published by their slots.
+        // ordering: relaxed; a guess for the exchange below.
         let mut tail = self.tail.0.load(Ordering::Relaxed);
         loop {
             if tail & (SHUT | GONE) != 0 {
@@ -168,13 +176,20 @@ impl<T, E> Shared<T, E> {
                 return Err(Unclaimed::Gated);
             }
             // A tail that was read too early is behind the head; then the exchange fails.
-            if (tail / TAIL).saturating_sub(head / HEAD) >= self.capacity {
+            let len = (tail / TAIL).saturating_sub(head / HEAD);
+            if len >= self.capacity {
                 return Err(Unclaimed::Full);
             }
+            // ordering: relaxed on both; the exchange below hands it over to `levels`.
+            if len >= self.most.load(Ordering::Relaxed) {
+                self.most.fetch_max(len + 1, Ordering::Relaxed);
+            }
+            // ordering: release pairs with the acquire in `levels`, for the mark above. The items
+            // are published by their slots.
             let claimed = self.tail.0.compare_exchange_weak(
                 tail,
                 tail + TAIL,
-                Ordering::Relaxed,
+                Ordering::Release,
                 Ordering::Relaxed,
             );
             match claimed {
@@ -339,6 +354,20 @@ impl<T, E> Shared<T, E> {
         contained.wake(told);
         contained.done();
         Ok(())
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Queue for Shared<T, E> {
+    fn levels(&self) -> Levels {
+        // ordering: acquire pairs with the release in `pop`: the ticket of what was taken, or a
+        // later one, is seen below (model `a_look_sees_no_more_than_there_was`).
+        let head = self.head.0.load(Ordering::Acquire) / HEAD;
+        // ordering: acquire pairs with the release in `claim`: its mark, or a later one, is seen
+        // below (model `a_look_sees_no_more_than_there_was`).
+        let tail = self.tail.0.load(Ordering::Acquire) / TAIL;
+        // ordering: relaxed; see the tail.
+        let most = self.most.load(Ordering::Relaxed);
+        Levels { came: tail, went: head.max(tail.saturating_sub(most)), most }
     }
 }
 
@@ -628,17 +657,33 @@ pub struct Reader<T: 'static, E> {
     head: u64,
     gone: bool,
     discards: Discards,
+    watch: Option<Box<Watch>>,
 }
 
 impl<T: 'static, E> Reader<T, E> {
-    /// From here on writers ring `bell` when this reader waits, and what is never delivered is
-    /// told to whom `context` says.
+    /// From here on writers ring `bell` when this reader waits, what is never delivered is told to
+    /// whom `context` says, and whoever looks sees it as what was put at `site`.
     #[must_use]
-    pub fn attach(mut self, bell: Bell, context: &Context) -> Reader<T, E> {
-        let before = lock(&self.shared.desk).ends.attach(bell);
+    pub fn attach(mut self, bell: &Bell, context: &Context, site: Site) -> Reader<T, E>
+    where
+        T: Send,
+        E: Send + 'static,
+    {
+        let before = lock(&self.shared.desk).ends.attach(bell.clone());
         drop(before);
         self.discards = context.discards().clone();
+        self.watch = Watch::of(bell, context, site, self.capacity(), || self.observe());
         self
+    }
+
+    /// The queue, to be read while all ends are in use.
+    #[must_use]
+    pub fn observe(&self) -> Arc<dyn Queue>
+    where
+        T: Send,
+        E: Send + 'static,
+    {
+        self.shared.clone()
     }
 
     fn pop(&mut self) -> Popped<T> {
@@ -717,6 +762,9 @@ impl<T: 'static, E> Reader<T, E> {
     #[cold]
     fn end<I>(&mut self) -> Pulled<I, E> {
         let taken = lock(&self.shared.desk).ends.take();
+        if let Some(watch) = &mut self.watch {
+            watch.ended(taken.state());
+        }
         taken.pulled()
     }
 
@@ -735,6 +783,8 @@ impl<T: 'static, E> Reader<T, E> {
         contained.wake(dismissed);
         contained.wake(told);
         contained.run(|| drop(left));
+        let went = self.head;
+        let mut back = 0;
         while self.head < tail {
             // ordering: acquire pairs with the release in `fill`: the item is visible. Where it is
             // not there yet, its writer finds `LEFT`, and by the release all that was done here
@@ -743,8 +793,13 @@ impl<T: 'static, E> Reader<T, E> {
                 // SAFETY: as in `pop`.
                 let item = unsafe { self.shared.read(self.head) };
                 contained.run(|| self.discards.discard(item));
+            } else {
+                back += 1;
             }
             self.head += 1;
+        }
+        if let Some(watch) = &self.watch {
+            watch.close(Levels { came: tail - back, went, most: 0 });
         }
         contained.done();
     }

@@ -8,6 +8,7 @@ use std::task::Context;
 
 use millstream_blocks::basin::{ActiveMetered, Inflow, Outflow, Spill, Spilled, basin};
 use millstream_blocks::bell::{Bell, Host};
+use millstream_blocks::gauge::Site;
 use millstream_core::{
     ActiveSubscriber, Context as Surroundings, Demand, Discards, Fault, More, Pull, Pulled,
     Subscriber, Subscription, Upstream,
@@ -91,7 +92,7 @@ fn rig(capacity: usize) -> Rig {
     let hook = move |item: Token| told.lock().unwrap().push(item.0);
     let context = Surroundings::default().with_discards(Discards::new(hook, Discards::default()));
     let sink = outflow.metered(Sink).on_subscribe(Subscription::new(Arc::new(Idle)));
-    let outflow = outflow.attach(Bell::new(rung.clone()), &context);
+    let outflow = outflow.attach(&Bell::new(rung.clone()), &context, Site::here("model"));
     Rig { inflow, outflow, sink, rung, alive: Arc::new(()), discarded }
 }
 

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use millstream_blocks::bell::{Bell, Host};
 use millstream_blocks::funnel::{Reader, Refused, Writer, funnel};
+use millstream_blocks::gauge::{Levels, Site};
 use millstream_core::{Context as Surroundings, Discards, Fault, Pull, Pulled};
 use millstream_sync::{AtomicUsize, Mutex, Ordering, lock, model, thread};
 use wakers::{foreign, waker};
@@ -61,7 +62,7 @@ fn rig(capacity: usize) -> Rig {
     let told = discarded.clone();
     let hook = move |item: Token| told.lock().unwrap().push(item.0);
     let context = Surroundings::default().with_discards(Discards::new(hook, Discards::default()));
-    let reader = reader.attach(Bell::new(rung.clone()), &context);
+    let reader = reader.attach(&Bell::new(rung.clone()), &context, Site::here("model"));
     Rig { writer, reader, rung, alive: Arc::new(()), discarded }
 }
 
@@ -195,6 +196,38 @@ fn two_writers_race_for_one_place() {
     });
 }
 
+/// A look never sees an item taken that was not sent, or not taken yet.
+#[test]
+fn a_look_sees_no_more_than_there_was() {
+    for pulls in [false, true] {
+        model("funnel: a_look_sees_no_more_than_there_was", move || {
+            let Rig { writer, mut reader, alive, .. } = rig(2);
+            let queue = reader.observe();
+            assert_eq!(put(&writer, 0, &alive), Ok(()));
+            let theirs = alive.clone();
+            let pushes = thread::spawn(move || {
+                let taken = put(&writer, 1, &theirs).is_ok();
+                (writer, 1 + u64::from(taken))
+            });
+            let looks = thread::spawn(move || {
+                let levels = queue.levels();
+                (queue, levels)
+            });
+            let mut out = Vec::new();
+            if pulls {
+                drain(&mut reader, &mut out);
+            }
+            let (queue, Levels { came, went, most }) = looks.join().unwrap();
+            assert!(went <= came && came <= went + most && most <= 2, "{came} {went} {most}");
+            assert!(came >= 1 && (pulls || went == 0), "{came} {went} {most}");
+            let (_writer, pushed) = pushes.join().unwrap();
+            let levels = queue.levels();
+            assert_eq!((levels.came, levels.went), (pushed, out.len() as u64));
+            assert!(levels.most <= pushed && levels.most >= 1);
+        });
+    }
+}
+
 /// Whoever fills the slot that the reader waits for rings.
 #[test]
 fn no_wake_up_of_the_reader_is_lost() {
@@ -294,6 +327,34 @@ fn a_sender_that_waits_has_its_turn() {
         drain(&mut reader, &mut out);
         drop((sent, writer));
         assert_eq!((out, Arc::strong_count(&alive)), (vec![2, 3], 1));
+    });
+}
+
+#[test]
+fn two_senders_race_for_their_turns() {
+    model("funnel: two_senders_race_for_their_turns", || {
+        let Rig { writer, mut reader, alive, .. } = rig(1);
+        assert_eq!(put(&writer, 1, &alive), Ok(()));
+        let others = [2, 3].map(|n| {
+            let mut sent = send(writer.clone(), n, &alive);
+            thread::spawn(move || {
+                let (woken, waker) = waker();
+                let polled = poll(&mut sent, &waker);
+                (sent, polled, woken)
+            })
+        });
+        let mut out = Vec::new();
+        drain(&mut reader, &mut out);
+        let others = others.map(|other| other.join().unwrap());
+        drain(&mut reader, &mut out);
+        for (mut sent, polled, woken) in others {
+            assert_eq!(woken.count(), usize::from(polled.is_pending()), "each that waits, once");
+            if polled.is_pending() {
+                assert_eq!(poll(&mut sent, Waker::noop()), Poll::Ready(Ok(())));
+            }
+        }
+        assert!(out == [1, 2, 3] || out == [1, 3, 2], "{out:?}");
+        assert_eq!(Arc::strong_count(&alive), 1);
     });
 }
 

@@ -17,6 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use eager::Eager;
+use millstream::board::{Board, State};
 use millstream::executor::{CurrentThread, Executor, Seeded, Threads};
 use millstream::prelude::*;
 use millstream::source::{Dropped, Emitted, Overflow, SendBlockingError, SendError, TrySendError};
@@ -609,6 +610,82 @@ fn what_follows_a_send_cannot_block() {
 #[should_panic(expected = "channel(0): a queue holds at least 1 item, and 0 was asked for")]
 fn a_channel_without_room_is_refused() {
     let _ = millstream::channel::<u8>(0);
+}
+
+// ---- what a board sees of them ----------------------------------------------------------------
+
+/// `received = sent + discarded + fill`, and the others: of the one boundary on the board.
+#[track_caller]
+fn row(board: &Board, kind: &str) -> (u64, u64, u64, u64, u64, State) {
+    let snapshot = board.snapshot();
+    let [row] = snapshot.rows() else { panic!("one boundary:\n{snapshot}") };
+    assert_eq!(row.kind, kind);
+    assert!(row.location.file().ends_with("hot.rs"));
+    assert_eq!(row.received, row.sent + row.discarded + row.fill);
+    (row.sent, row.discarded, row.fill, row.high_water, row.capacity, row.state)
+}
+
+#[test]
+fn a_board_sees_a_channel() {
+    let board = Board::new(8);
+    let (sender, items) = millstream::channel(4);
+    sender.try_send(1).unwrap();
+    sender.try_send(2).unwrap();
+    let handle = probe(items.observed(&board), Behaviour::new());
+    assert_eq!(row(&board, "channel"), (0, 0, 2, 2, 4, State::Running));
+    assert!(board.snapshot().rows()[0].backpressured_since.is_some());
+    handle.request(3);
+    sender.try_send(3).unwrap();
+    sender.try_send(4).unwrap();
+    assert_eq!(row(&board, "channel"), (3, 0, 1, 2, 4, State::Running));
+    handle.cancel();
+    assert!(sender.try_send(5).is_err());
+    assert_eq!(row(&board, "channel"), (3, 1, 0, 2, 4, State::Cancelled));
+
+    for (word, state) in [(true, State::Completed), (false, State::Broken)] {
+        let board = Board::new(8);
+        let (sender, items) = millstream::channel(1);
+        let _handle = probe(items.observed(&board), Behaviour::new().initially(1));
+        assert!(board.snapshot().rows()[0].starved_since.is_some());
+        sender.try_send(1).unwrap();
+        if word {
+            sender.complete()
+        } else {
+            drop(sender)
+        }
+        assert_eq!(row(&board, "channel"), (1, 0, 0, 1, 1, state));
+    }
+    let board = Board::new(8);
+    let (sender, item) = millstream::try_oneshot::<u8, _>();
+    let _handle = probe(item.observed(&board), Behaviour::new());
+    sender.fail("no").unwrap();
+    assert_eq!(row(&board, "oneshot"), (0, 0, 0, 0, 1, State::Failed));
+}
+
+#[test]
+fn a_board_sees_what_an_emitter_drops() {
+    for overflow in [Overflow::drop_newest(), Overflow::drop_oldest(), Overflow::latest()] {
+        let board = Board::new(8);
+        let (emitter, items) = millstream::emitter(2, overflow);
+        let handle = probe(items.observed(&board), Behaviour::new());
+        for n in 1..=5 {
+            emitter.emit(n).unwrap();
+        }
+        let held = emitter.len() as u64;
+        assert_eq!(row(&board, "emitter"), (0, 5 - held, held, 2, 2, State::Running));
+        handle.request(1);
+        handle.cancel();
+        assert_eq!(row(&board, "emitter"), (1, 4, 0, 2, 2, State::Cancelled));
+    }
+    let board = Board::new(8);
+    let numbers = millstream::create(2, Overflow::drop_newest(), |emitter| {
+        emitter.emit(1).unwrap();
+        emitter.complete();
+    });
+    let handle = probe(numbers.observed(&board), Behaviour::new());
+    assert_eq!(row(&board, "create"), (0, 0, 1, 1, 2, State::Running));
+    handle.request(1);
+    assert_eq!(row(&board, "create"), (1, 0, 0, 1, 2, State::Completed));
 }
 
 // ---- oneshot ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use millstream_blocks::alarm::block_on;
 use millstream_blocks::funnel::{self, Reader, Refused, Writer, funnel};
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::executor_thread;
@@ -91,6 +92,7 @@ use crate::shape::joined;
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
 pub struct Channel<T: 'static, E = Infallible> {
     reader: Reader<T, E>,
+    site: Site,
 }
 
 /// What is sent from elsewhere: a sender, which can be cloned, and the publisher of what they
@@ -99,7 +101,7 @@ pub struct Channel<T: 'static, E = Infallible> {
 #[doc(alias = "UnicastProcessor", alias = "SubmissionPublisher")]
 #[track_caller]
 pub fn channel<T: Send + 'static>(capacity: usize) -> (Sender<T>, Channel<T>) {
-    made("channel(0)", capacity)
+    made("channel(0)", capacity, Site::here("channel"))
 }
 
 /// As [`channel`], of a stream that can fail.
@@ -120,13 +122,13 @@ where
     T: Send + 'static,
     E: Send + 'static,
 {
-    made("try_channel(0)", capacity)
+    made("try_channel(0)", capacity, Site::here("channel"))
 }
 
 #[track_caller]
-fn made<T, E>(what: &str, capacity: usize) -> (Sender<T, E>, Channel<T, E>) {
+fn made<T, E>(what: &str, capacity: usize, site: Site) -> (Sender<T, E>, Channel<T, E>) {
     let (writer, reader) = funnel(joined::capacity(what, capacity));
-    (Sender { writer, completes_on_drop: false }, Channel { reader })
+    (Sender { writer, completes_on_drop: false }, Channel { reader, site })
 }
 
 impl<T: 'static, E> fmt::Debug for Channel<T, E> {
@@ -143,7 +145,8 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Channel<T, E> {
     type Error = E;
 
     fn subscribe<S: Subscriber<T, E>>(self, subscriber: S) {
-        join(|bell, context| self.reader.attach(bell.clone(), context), subscriber);
+        let Channel { reader, site } = self;
+        join(|bell, context| reader.attach(bell, context, site), subscriber);
     }
 }
 

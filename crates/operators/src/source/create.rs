@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_blocks::basin::basin;
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Fault, Panic, Publisher, Subscriber};
 
@@ -62,6 +63,7 @@ use crate::source::{Emitter, Overflow};
 pub struct Create<F, T, E = Infallible> {
     capacity: NonZeroUsize,
     overflow: Overflow<T, E>,
+    site: Site,
     f: F,
 }
 
@@ -73,7 +75,8 @@ where
     T: Send + 'static,
     F: FnOnce(Emitter<T>) + Send + 'static,
 {
-    Create { capacity: joined::capacity("create(0, overflow, f)", capacity), overflow, f }
+    let capacity = joined::capacity("create(0, overflow, f)", capacity);
+    Create { capacity, overflow, site: Site::here("create"), f }
 }
 
 /// As [`create`], of a stream that can fail.
@@ -95,13 +98,14 @@ where
     E: Send + 'static,
     F: FnOnce(Emitter<T, E>) + Send + 'static,
 {
-    Create { capacity: joined::capacity("try_create(0, overflow, f)", capacity), overflow, f }
+    let capacity = joined::capacity("try_create(0, overflow, f)", capacity);
+    Create { capacity, overflow, site: Site::here("create"), f }
 }
 
 impl<F: Clone, T, E> Clone for Create<F, T, E> {
     fn clone(&self) -> Create<F, T, E> {
-        let Create { capacity, overflow, f } = self;
-        Create { capacity: *capacity, overflow: overflow.clone(), f: f.clone() }
+        let Create { capacity, overflow, site, f } = self;
+        Create { capacity: *capacity, overflow: overflow.clone(), site: *site, f: f.clone() }
     }
 }
 
@@ -124,10 +128,10 @@ where
     type Error = E;
 
     fn subscribe<S: Subscriber<T, E>>(self, subscriber: S) {
-        let Create { capacity, overflow, f } = self;
+        let Create { capacity, overflow, site, f } = self;
         let (inflow, outflow) = basin(capacity);
         let metered = outflow.metered(subscriber);
-        join(move |bell, context| outflow.attach(bell.clone(), context), metered);
+        join(move |bell, context| outflow.attach(bell, context, site), metered);
         if inflow.is_closed() {
             return;
         }

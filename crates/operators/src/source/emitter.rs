@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use millstream_blocks::basin::{Inflow, Outflow, Spill, Spilled, basin};
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Demand, Fault, Panic, Publisher, Subscriber};
 
@@ -62,6 +63,7 @@ use crate::source::SendError;
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
 pub struct Emissions<T: 'static, E = Infallible> {
     outflow: Outflow<T, E>,
+    site: Site,
 }
 
 /// What is called out from elsewhere, by somebody who cannot wait: an emitter, which can be
@@ -73,7 +75,7 @@ pub fn emitter<T: Send + 'static>(
     capacity: usize,
     overflow: Overflow<T>,
 ) -> (Emitter<T>, Emissions<T>) {
-    made("emitter(0, overflow)", capacity, overflow)
+    made("emitter(0, overflow)", capacity, overflow, Site::here("emitter"))
 }
 
 /// As [`emitter`], of a stream that can fail.
@@ -99,7 +101,7 @@ where
     T: Send + 'static,
     E: Send + 'static,
 {
-    made("try_emitter(0, overflow)", capacity, overflow)
+    made("try_emitter(0, overflow)", capacity, overflow, Site::here("emitter"))
 }
 
 #[track_caller]
@@ -107,9 +109,10 @@ fn made<T, E>(
     what: &str,
     capacity: usize,
     overflow: Overflow<T, E>,
+    site: Site,
 ) -> (Emitter<T, E>, Emissions<T, E>) {
     let (inflow, outflow) = basin(joined::capacity(what, capacity));
-    (Emitter::new(inflow, overflow), Emissions { outflow })
+    (Emitter::new(inflow, overflow), Emissions { outflow, site })
 }
 
 impl<T: 'static, E> fmt::Debug for Emissions<T, E> {
@@ -123,9 +126,9 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Emissions<T, E> {
     type Error = E;
 
     fn subscribe<S: Subscriber<T, E>>(self, subscriber: S) {
-        let Emissions { outflow } = self;
+        let Emissions { outflow, site } = self;
         let metered = outflow.metered(subscriber);
-        join(move |bell, context| outflow.attach(bell.clone(), context), metered);
+        join(move |bell, context| outflow.attach(bell, context, site), metered);
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use millstream_blocks::funnel::{Reader, Writer, funnel};
+use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Publisher, Subscriber};
 
@@ -46,11 +47,13 @@ use crate::source::SendError;
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
 pub struct Oneshot<T: 'static, E = Infallible> {
     reader: Reader<T, E>,
+    site: Site,
 }
 
 /// One item, sent from elsewhere: its sender, and the publisher of the item. See [`Oneshot`].
 #[doc(alias = "maybe", alias = "Source.maybe", alias = "Sinks.one", alias = "MaybeSubject")]
 #[doc(alias = "AsyncProcessor", alias = "promise")]
+#[track_caller]
 pub fn oneshot<T: Send + 'static>() -> (OneshotSender<T>, Oneshot<T>) {
     try_oneshot()
 }
@@ -64,13 +67,14 @@ pub fn oneshot<T: Send + 'static>() -> (OneshotSender<T>, Oneshot<T>) {
 /// sender.fail("no answer").unwrap();
 /// assert_eq!(answer.first().block().unwrap_err().into_error(), Some("no answer"));
 /// ```
+#[track_caller]
 pub fn try_oneshot<T, E>() -> (OneshotSender<T, E>, Oneshot<T, E>)
 where
     T: Send + 'static,
     E: Send + 'static,
 {
     let (writer, reader) = funnel(NonZeroUsize::MIN);
-    (OneshotSender { writer }, Oneshot { reader })
+    (OneshotSender { writer }, Oneshot { reader, site: Site::here("oneshot") })
 }
 
 impl<T: 'static, E> fmt::Debug for Oneshot<T, E> {
@@ -85,7 +89,8 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Oneshot<T, E> {
     type Error = E;
 
     fn subscribe<S: Subscriber<T, E>>(self, subscriber: S) {
-        join(|bell, context| self.reader.attach(bell.clone(), context), subscriber);
+        let Oneshot { reader, site } = self;
+        join(|bell, context| reader.attach(bell, context, site), subscriber);
     }
 }
 
