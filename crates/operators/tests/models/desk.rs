@@ -29,6 +29,12 @@ pub(crate) struct Closed;
 impl Executor for Closed {
     fn spawn(&self, task: Task) -> Result<(), Refused> {
         drop(task);
-        Err(Refused::new("the closed executor", "it is closed"))
+        Err(Closed::refused())
+    }
+}
+
+impl Closed {
+    pub(crate) fn refused() -> Refused {
+        Refused::new("the closed executor", "it is closed")
     }
 }

@@ -97,7 +97,8 @@ fn an_executor_that_refuses_ends_the_stream_once() {
         let producer = thread::spawn(move || start.go());
         oracle.request(1);
         producer.join().unwrap();
-        assert_eq!(oracle.finish(), [gone()]);
+        let refused = Fault::Refused(Closed::refused());
+        assert_eq!(oracle.finish(), [Signal::Fault(refused.to_string())]);
     });
 }
 
