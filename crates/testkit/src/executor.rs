@@ -18,7 +18,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -121,6 +121,9 @@ impl<X> fmt::Debug for Subject<X> {
     }
 }
 
+/// How often a claim about a race is tried.
+const RACES: usize = 100;
+
 /// Checks each claim of the contract of [`Executor`], on an executor that `start` makes for it.
 ///
 /// # Panics
@@ -143,7 +146,9 @@ pub fn check<X: Executor + Clone>(start: impl Fn() -> Subject<X>) {
         ("what comes after the end is refused or dropped", refuses_after_the_end),
         ("a wake-up after the end is nothing", wake_up_after_the_end),
     ];
-    for (name, claim) in claims {
+    let race = ("a task that is woken while the executor ends is dropped", woken_while_it_ends);
+    let races = std::iter::repeat_n((race.0, race.1 as Claim<X>), RACES);
+    for (name, claim) in claims.iter().copied().chain(races) {
         let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let mut subject = start();
             let journal = Arc::new(Journal::default());
@@ -477,6 +482,29 @@ fn end_breaks_a_cycle<X: Executor + Clone>(subject: &mut Subject<X>, journal: &A
     subject.until(journal, "the task is polled", |seen| seen.polled > 0);
     subject.end();
     subject.until(journal, "the task is dropped", |seen| seen.dropped == 1);
+}
+
+/// By other threads, at the same time.
+fn woken_while_it_ends<X: Executor>(subject: &mut Subject<X>, journal: &Arc<Journal>) {
+    for _ in 0..2 {
+        subject.spawn(journal.resting());
+    }
+    subject.until(journal, "both tasks are polled", |seen| seen.wakers.iter().all(Option::is_some));
+    let ready = Arc::new(Barrier::new(2));
+    let waker = {
+        let (journal, ready) = (journal.clone(), ready.clone());
+        thread::spawn(move || {
+            ready.wait();
+            for n in 0..20 {
+                journal.wake(n % 2);
+            }
+        })
+    };
+    ready.wait();
+    subject.end();
+    // It panics nowhere.
+    let _over = waker.join();
+    subject.until(journal, "both tasks are dropped", |seen| seen.dropped == 2);
 }
 
 fn refuses_after_the_end<X: Executor>(subject: &mut Subject<X>, journal: &Arc<Journal>) {
