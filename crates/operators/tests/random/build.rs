@@ -419,6 +419,7 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         Op::TakeWhile(n) => p.take_while(hook.of(move |item| item < n)).boxed_clone(),
         Op::TakeThrough(n) => p.take_through(hook.of(move |item| item >= n)).boxed_clone(),
         Op::TakeLast(n) => p.take_last(n).boxed_clone(),
+        Op::LimitRate(low, more) => p.limit_rate(low + more, low).boxed_clone(),
         Op::Limit(n) => p.limit(n).map_err(limited).boxed_clone(),
         Op::LimitWeighted(n) => p.limit_weighted(n, hook.of(weight)).map_err(limited).boxed_clone(),
         Op::MapWhile(n) => p

@@ -227,6 +227,7 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::SubscribeOn
         | Op::AsyncBoundary(_)
         | Op::Prefetch(_)
+        | Op::LimitRate(..)
         | Op::Merge(..)
         | Op::TakeUntil(_)
         | Op::FlatMapUnordered(..)

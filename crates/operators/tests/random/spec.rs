@@ -98,6 +98,8 @@ pub(crate) enum Op {
     Limit(u64),
     LimitWeighted(u64),
     MapWhile(i64),
+    /// The low tide, and how much higher the high one is.
+    LimitRate(u64, u64),
     Chain(usize),
     ChainFails(usize),
     ChainPushed(usize),
@@ -238,6 +240,7 @@ impl Op {
                 | Op::Take(_)
                 | Op::TakeLast(_)
                 | Op::Limit(_)
+                | Op::LimitRate(..)
                 | Op::Chain(_)
                 | Op::ChainFails(_)
                 | Op::ChainPushed(_)
@@ -436,6 +439,7 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         length().prop_map(Op::Limit),
         (0_u64..60).prop_map(Op::LimitWeighted),
         value().prop_map(Op::MapWhile),
+        (0_u64..3, 1_u64..4).prop_map(|(low, more)| Op::LimitRate(low, more)),
     ];
     let many = prop_oneof![
         few().prop_map(Op::Chain),
