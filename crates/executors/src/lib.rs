@@ -74,6 +74,12 @@ impl<X: Executor + ?Sized> Executor for Arc<X> {
     }
 }
 
+impl<X: Executor + ?Sized> Executor for Box<X> {
+    fn spawn(&self, task: Task) -> Result<(), Refused> {
+        (**self).spawn(task)
+    }
+}
+
 impl<X: Executor + ?Sized> Executor for &'static X {
     fn spawn(&self, task: Task) -> Result<(), Refused> {
         (**self).spawn(task)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 
-use async_task::Runnable;
+use async_task::{Runnable, ScheduleInfo, WithInfo};
 use millstream_blocks::alarm::Alarm;
 
 use crate::contained::Contained;
@@ -34,6 +34,9 @@ const LOOKS: u32 = 400;
 /// on a thread that runs an executor: a worker of this pool cannot wait for itself, and one of
 /// another pool could wait for one that waits for it. There, tasks that are polled at that moment
 /// are dropped by their workers, after the poll.
+///
+/// What waits is the thread that drops the pool, so a poll must return: a synchronous source
+/// without end above `subscribe_on`, asked for everything, is one poll that does not.
 ///
 /// # Blocking
 /// As many workers as there are cores are enough, if no task blocks. Work that blocks belongs to
@@ -92,7 +95,7 @@ impl Shared {
     }
 
     /// A task is ready to be polled.
-    fn schedule(&self, runnable: Runnable) {
+    fn schedule(&self, runnable: Runnable, info: ScheduleInfo) {
         let mut queue = self.lock();
         if self.is_closed() {
             // It holds a job that whoever closed the pool empties.
@@ -101,7 +104,8 @@ impl Shared {
             return;
         }
         queue.ready.push_back(runnable);
-        let idle = queue.idle.pop();
+        // A task that was woken while it ran is put back by its worker, which looks here next.
+        let idle = if info.woken_while_running { None } else { queue.idle.pop() };
         drop(queue);
         if let Some(alarm) = idle {
             alarm.ring();
@@ -279,7 +283,7 @@ impl Executor for PoolHandle {
         let scheduler = shared.clone();
         let (runnable, handle) = async_task::spawn(
             InPlace { job: job.clone(), number, shared: shared.clone() },
-            move |runnable| scheduler.schedule(runnable),
+            WithInfo(move |runnable, info| scheduler.schedule(runnable, info)),
         );
         {
             let mut queue = shared.lock();
