@@ -20,19 +20,16 @@ fn two_senders_race_requests() {
         let oracle = Oracle::new();
         let (sender, items) = try_channel::<Token, Error>(2);
         items.subscribe(oracle.probe(|_| More::NONE));
-        let senders = [1, 10].map(|n| {
-            let (sender, item) = (sender.clone(), Token(n, oracle.alive()));
-            thread::spawn(move || {
-                assert!(sender.try_send(item).is_ok());
-                sender.complete();
-            })
+        let (second, item) = (sender.clone(), Token(1, oracle.alive()));
+        let other = thread::spawn(move || {
+            assert!(second.try_send(item).is_ok());
+            second.complete();
         });
+        oracle.request(1);
+        assert!(sender.try_send(Token(10, oracle.alive())).is_ok());
         sender.complete();
         oracle.request(1);
-        oracle.request(1);
-        for sender in senders {
-            sender.join().unwrap();
-        }
+        other.join().unwrap();
         let log = oracle.finish();
         let (mut sent, end) = split(&log);
         sent.sort_unstable();
