@@ -35,7 +35,7 @@ use millstream_core::{
     ActiveSubscriber, Context, Demand, Discards, End, Fault, More, Pull, Pulled, Rest, Subscriber,
     Subscription, Undelivered, Upstream, report_undelivered,
 };
-use millstream_sync::{Mutex, lock};
+use millstream_sync::{Mutex, lock, pause};
 
 use crate::bell::Bell;
 use crate::gauge::{Gauge, Reading, State};
@@ -74,6 +74,7 @@ where
         upstream: None,
         left: 0,
         low: capacity - capacity / 4,
+        patience: Patience::default(),
         discards,
         watch: watch.map(Box::new),
     };
@@ -260,6 +261,7 @@ pub struct Outlet<T: 'static, E> {
     /// Items that left the queue since the last request.
     left: u64,
     low: u64,
+    patience: Patience,
     discards: Discards,
     /// Where somebody looks.
     watch: Option<Box<Watch>>,
@@ -328,6 +330,9 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
     fn pull(&mut self) -> Pulled<T, E> {
         loop {
             let Some(reader) = &mut self.reader else { return Pulled::Complete };
+            if reader.run().is_some_and(|run| run > 1) {
+                let _waited = self.patience.wait(reader);
+            }
             match reader.pop() {
                 Popped::Item(item) => {
                     self.left += 1;
@@ -363,6 +368,41 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
     }
 }
 
+/// When an outlet that has caught up with its inlet waits a moment before it looks again.
+///
+/// To look takes the cache line of the tail from the writer, and each push after it fetches the
+/// line back. Two sides in lock step so pay for every item what they should pay for dozens. A
+/// reader that took several items at a time has a writer that is at work just now; so it looks away
+/// for a moment, and finds many. Where that brought nothing (the writer has stopped, or would run
+/// on this very thread) it waits less and less often.
+#[derive(Default)]
+struct Patience {
+    /// How many times it will not wait.
+    skip: u32,
+    /// How many it will not next, if waiting is in vain again.
+    doubt: u32,
+}
+
+impl Patience {
+    const MOST: u32 = 255;
+
+    /// Waits and looks, or not: whether it did.
+    #[cold]
+    fn wait<T>(&mut self, reader: &mut Reader<T>) -> bool {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        pause();
+        self.doubt = match reader.look() {
+            Look::Items => 0,
+            Look::Nothing | Look::Over => (2 * self.doubt + 1).min(Patience::MOST),
+        };
+        self.skip = self.doubt;
+        true
+    }
+}
+
 impl<T: 'static, E> Drop for Outlet<T, E> {
     fn drop(&mut self) {
         let Some(mut reader) = self.reader.take() else { return };
@@ -394,5 +434,37 @@ impl<E> Drop for Cancel<'_, E> {
 impl<T: 'static, E> fmt::Debug for Outlet<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outlet").field("reader", &self.reader).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(any(millstream_loom, millstream_shuttle))))]
+mod tests {
+    use super::*;
+
+    /// How often of `times` a reader waits that has taken two items, while `meanwhile` come.
+    fn waits(times: u32, meanwhile: u32) -> u32 {
+        let (mut writer, mut reader) = ring(8);
+        let mut patience = Patience::default();
+        let mut waits = 0;
+        for _ in 0..times {
+            while let Look::Items = reader.look() {
+                assert!(matches!(reader.pop(), Popped::Item(())));
+            }
+            for _ in 0..meanwhile {
+                assert!(matches!(writer.push(()), Pushed::Noted));
+            }
+            waits += u32::from(patience.wait(&mut reader));
+        }
+        waits
+    }
+
+    #[test]
+    fn waiting_that_brings_items_goes_on() {
+        assert_eq!(waits(10_000, 1), 10_000);
+    }
+
+    #[test]
+    fn waiting_in_vain_becomes_rare() {
+        assert!(waits(10_000, 0) < 60, "{}", waits(10_000, 0));
     }
 }

@@ -69,7 +69,7 @@ pub fn ring<T>(capacity: usize) -> (Writer<T>, Reader<T>) {
     });
     (
         Writer { ring: ring.clone(), tail: 0, head: 0, limit: capacity as u64, gone: false },
-        Reader { ring, head: 0, tail: 0, gone: false },
+        Reader { ring, head: 0, tail: 0, since: 0, gone: false },
     )
 }
 
@@ -263,6 +263,8 @@ pub struct Reader<T> {
     head: u64,
     /// The last `tail` that was seen, with its flags.
     tail: u64,
+    /// `head` at that time.
+    since: u64,
     gone: bool,
 }
 
@@ -286,6 +288,14 @@ impl<T> Reader<T> {
         Popped::Item(item)
     }
 
+    /// How many items it took since it last looked, where these were all that it saw: the next pop
+    /// looks again, at the word that the writer is writing.
+    #[inline]
+    #[must_use]
+    pub fn run(&self) -> Option<u64> {
+        (self.head == self.tail / STEP).then(|| self.head - self.since)
+    }
+
     /// Whether the queue is empty, and whether it stays so: looks again if need be.
     #[inline]
     pub fn look(&mut self) -> Look {
@@ -293,6 +303,7 @@ impl<T> Reader<T> {
             // ordering: acquire pairs with the release in `push` and `shut` (models
             // `a_slot_has_one_owner`, `shut_publishes_the_end`).
             self.tail = self.ring.tail.0.load(Ordering::Acquire);
+            self.since = self.head;
         }
         if self.head != self.tail / STEP {
             Look::Items

@@ -122,3 +122,12 @@ pub use imp::*;
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
+
+/// Lets other threads go on for about a microsecond, in which this one touches nothing that they
+/// share. In a model, which knows no time, nothing.
+pub fn pause() {
+    #[cfg(not(any(millstream_loom, millstream_shuttle)))]
+    for _ in 0..32 {
+        std::hint::spin_loop();
+    }
+}
