@@ -40,10 +40,12 @@ pub(crate) enum Offered<T> {
 
 /// A source, the subscriber below it, and the credit between them. See the [module](self).
 pub struct Emission<P: Pull, A> {
-    /// Away only while it runs: a local that nobody else can see stays in registers, whatever
-    /// downstream does. A panic drops it there, as it should.
+    // Both are away only while they run: a local that nobody else can see stays in registers,
+    // whatever a sink does to memory.
+    /// A panic drops it where it runs, as it should.
     producer: Option<P>,
-    active: A,
+    /// A panic puts it back: it is to be told.
+    active: Option<A>,
     credit: Credit,
     /// An item that was pulled to find out whether the source is over: sent next.
     ahead: Option<P::Item>,
@@ -61,7 +63,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     pub(crate) fn sourceless(active: A) -> Emission<P, A> {
         Emission {
             producer: None,
-            active,
+            active: Some(active),
             credit: Credit::NONE,
             ahead: None,
             started: false,
@@ -76,7 +78,14 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
 
     /// In the middle of one: `credit` is granted already, and `ahead`, if any, goes first.
     pub fn resumed(producer: P, active: A, credit: Credit, ahead: Option<P::Item>) -> Self {
-        Emission { producer: Some(producer), active, credit, ahead, started: false, end: None }
+        Emission {
+            producer: Some(producer),
+            active: Some(active),
+            credit,
+            ahead,
+            started: false,
+            end: None,
+        }
     }
 
     /// What downstream still wants of the source.
@@ -106,8 +115,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     /// Sends items until credit or items run out or `interrupted` says so. `more` is demand of
     /// the end of the chain.
     #[inline]
-    pub fn run(&mut self, more: More, interrupted: impl Fn() -> bool) -> Progress {
-        let answer = self.active.on_request(more);
+    pub fn run(&mut self, more: More, interrupted: impl Fn() -> bool + Copy) -> Progress {
+        let answer = self.active().on_request(more);
         self.go_on_with(answer, interrupted)
     }
 
@@ -117,13 +126,13 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     pub(crate) fn offer(
         &mut self,
         item: P::Item,
-        interrupted: &impl Fn() -> bool,
+        interrupted: impl Fn() -> bool + Copy,
     ) -> Offered<P::Item> {
         if self.credit.is_empty() || self.ahead.is_some() || interrupted() {
             return Offered::Refused(item);
         }
         self.started = true;
-        let mut answer = self.active.on_next(item);
+        let mut answer = self.active().on_next(item);
         if self.credit.is_unbounded() {
             if !answer.is_special() {
                 return Offered::Taken;
@@ -137,7 +146,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     }
 
     #[inline]
-    fn go_on_with(&mut self, mut answer: More, interrupted: impl Fn() -> bool) -> Progress {
+    fn go_on_with(&mut self, mut answer: More, interrupted: impl Fn() -> bool + Copy) -> Progress {
         loop {
             while answer.is_special() {
                 if answer.is_cancel() {
@@ -146,22 +155,22 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
                 if interrupted() {
                     return Progress::Interrupted;
                 }
-                answer = self.active.on_request(More::NONE);
+                answer = self.active().on_request(More::NONE);
             }
             self.credit.add(answer);
             if self.credit.is_empty() {
-                return self.look_ahead(&interrupted);
+                return self.look_ahead(interrupted);
             }
             if let Some(item) = self.ahead.take() {
                 self.credit.spend();
-                answer = self.active.on_next(item);
+                answer = self.active().on_next(item);
                 continue;
             }
             self.started = true;
             let stopped = if self.credit.is_unbounded() {
-                self.run_unbounded(&interrupted)
+                self.run_unbounded(interrupted)
             } else {
-                self.run_counted(&interrupted)
+                self.run_counted(interrupted)
             };
             match stopped {
                 Ok(next) => answer = next,
@@ -170,76 +179,71 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         }
     }
 
+    #[inline]
+    fn active(&mut self) -> &mut A {
+        self.active.as_mut().unwrap_or_else(|| unreachable!("a loop gives it back"))
+    }
+
     // The two loops are functions of their own so that the compiler gives them all registers.
     #[inline(never)]
-    fn run_unbounded(&mut self, interrupted: &impl Fn() -> bool) -> Result<More, Progress> {
+    fn run_unbounded(&mut self, interrupted: impl Fn() -> bool) -> Result<More, Progress> {
         let Some(mut producer) = self.producer.take() else { return Err(Progress::Ended) };
+        let mut lent = Lent::from(&mut self.active);
+        let active = lent.active();
         let stopped = 'run: {
             while !interrupted() {
-                match producer.pull() {
-                    Pulled::Item(item) => {
-                        let answer = self.active.on_next(item);
-                        if answer.is_special() {
-                            break 'run Ok(answer);
-                        }
-                    }
-                    other => {
-                        if let Err(progress) = self.without_item(other) {
-                            break 'run Err(progress);
-                        }
-                    }
+                let mut answer = More::NONE;
+                let pulled = producer.pull_while(|item| {
+                    answer = active.on_next(item);
+                    !answer.is_special() && !interrupted()
+                });
+                if answer.is_special() {
+                    break 'run Ok(answer);
+                }
+                if let Err(progress) = without_item(&mut self.ahead, &mut self.end, pulled) {
+                    break 'run Err(progress);
                 }
             }
             Err(Progress::Interrupted)
         };
+        drop(lent);
         self.producer = Some(producer);
         stopped
     }
 
     #[inline(never)]
-    fn run_counted(&mut self, interrupted: &impl Fn() -> bool) -> Result<More, Progress> {
+    fn run_counted(&mut self, interrupted: impl Fn() -> bool) -> Result<More, Progress> {
         let Some(mut producer) = self.producer.take() else { return Err(Progress::Ended) };
+        let mut lent = Lent::from(&mut self.active);
+        let active = lent.active();
         let mut credit = self.credit;
         let stopped = 'run: {
             while !interrupted() {
-                match producer.pull() {
-                    Pulled::Item(item) => {
-                        let answer = self.active.on_next(item);
-                        if !credit.settle(answer) {
-                            let special = answer.is_special();
-                            break 'run Ok(if special { answer } else { More::NONE });
-                        }
+                let mut settled = Ok(());
+                let pulled = producer.pull_while(|item| {
+                    let answer = active.on_next(item);
+                    if !credit.settle(answer) {
+                        settled = Err(if answer.is_special() { answer } else { More::NONE });
+                        return false;
                     }
-                    other => {
-                        if let Err(progress) = self.without_item(other) {
-                            break 'run Err(progress);
-                        }
-                    }
+                    !interrupted()
+                });
+                if let Err(answer) = settled {
+                    break 'run Ok(answer);
+                }
+                if let Err(progress) = without_item(&mut self.ahead, &mut self.end, pulled) {
+                    break 'run Err(progress);
                 }
             }
             Err(Progress::Interrupted)
         };
+        drop(lent);
         self.credit = credit;
         self.producer = Some(producer);
         stopped
     }
 
-    /// `Ok` where the next item may be pulled.
-    #[inline]
-    fn without_item(&mut self, pulled: Pulled<P::Item, P::Error>) -> Result<(), Progress> {
-        match pulled {
-            Pulled::Skipped => Ok(()),
-            Pulled::Item(item) => {
-                self.ahead = Some(item);
-                Ok(())
-            }
-            Pulled::Pending => Err(Progress::Pending),
-            Pulled::Complete => Err(self.ended(End::Completed)),
-            Pulled::Error(error) => Err(self.ended(End::Failed(error))),
-        }
-    }
-
-    fn look_ahead(&mut self, interrupted: &impl Fn() -> bool) -> Progress {
+    fn look_ahead(&mut self, interrupted: impl Fn() -> bool) -> Progress {
         let Some(producer) = self.producer.as_mut().filter(|_| self.ahead.is_none()) else {
             return Progress::Starved;
         };
@@ -253,7 +257,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
             }
             pulled = producer.look_ahead(self.started);
         }
-        match self.without_item(pulled) {
+        match without_item(&mut self.ahead, &mut self.end, pulled) {
             Ok(()) | Err(Progress::Pending) => Progress::Starved,
             Err(progress) => progress,
         }
@@ -264,21 +268,75 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         Progress::Ended
     }
 
-    /// Delivers the end, after [`Progress::Ended`]; the source is dropped before.
-    pub fn finish(mut self) -> Option<Box<dyn Rest>> {
+    /// Delivers the end, after [`Progress::Ended`]; the source is dropped before. Nothing is left.
+    pub fn finish(&mut self) -> Option<Box<dyn Rest>> {
         let end = self.end.take().unwrap_or(End::Fault(Fault::SourceDropped));
         self.end_with(end)
     }
 
-    /// Ends with a fault in the middle; the source is dropped before.
-    pub fn break_off(self, fault: Fault) -> Option<Box<dyn Rest>> {
+    /// Ends with a fault in the middle; the source is dropped before. Nothing is left.
+    pub fn break_off(&mut self, fault: Fault) -> Option<Box<dyn Rest>> {
         self.end_with(End::Fault(fault))
     }
 
-    fn end_with(self, end: End<P::Error>) -> Option<Box<dyn Rest>> {
-        let Emission { producer, active, ahead, .. } = self;
-        let end = without_source((ahead, producer), end);
-        active.on_end(end)
+    // Not `self`: a chain that is moved to its end is copied once more.
+    fn end_with(&mut self, end: End<P::Error>) -> Option<Box<dyn Rest>> {
+        let end = without_source((self.ahead.take(), self.producer.take()), end);
+        match (self.active.take(), end) {
+            (Some(active), end) => active.on_end(end),
+            // Its end was told, and panicked.
+            (None, End::Fault(fault)) => {
+                report_undelivered(&Undelivered::Fault(fault));
+                None
+            }
+            (None, _) => None,
+        }
+    }
+}
+
+/// `Ok` where the next item may be pulled.
+#[inline]
+fn without_item<T, E>(
+    ahead: &mut Option<T>,
+    end: &mut Option<End<E>>,
+    pulled: Pulled<T, E>,
+) -> Result<(), Progress> {
+    *end = Some(match pulled {
+        Pulled::Skipped => return Ok(()),
+        Pulled::Item(item) => {
+            *ahead = Some(item);
+            return Ok(());
+        }
+        Pulled::Pending => return Err(Progress::Pending),
+        Pulled::Complete => End::Completed,
+        Pulled::Error(error) => End::Failed(error),
+    });
+    Err(Progress::Ended)
+}
+
+/// The subscriber in a local, while a loop runs. Goes back when this is dropped, by a panic too.
+struct Lent<'a, A> {
+    home: &'a mut Option<A>,
+    here: Option<A>,
+}
+
+impl<'a, A> Lent<'a, A> {
+    #[inline]
+    fn from(home: &'a mut Option<A>) -> Lent<'a, A> {
+        let here = home.take();
+        Lent { home, here }
+    }
+
+    #[inline]
+    fn active(&mut self) -> &mut A {
+        self.here.as_mut().unwrap_or_else(|| unreachable!("it is away only by `drop`"))
+    }
+}
+
+impl<A> Drop for Lent<'_, A> {
+    #[inline]
+    fn drop(&mut self) {
+        *self.home = self.here.take();
     }
 }
 
@@ -302,12 +360,12 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Rest for Emission<P, A> {
         self.run(more, interrupted)
     }
 
-    fn finish(self: Box<Self>) -> Option<Box<dyn Rest>> {
-        Emission::finish(*self)
+    fn finish(mut self: Box<Self>) -> Option<Box<dyn Rest>> {
+        Emission::finish(&mut self)
     }
 
-    fn break_off(self: Box<Self>, fault: Fault) -> Option<Box<dyn Rest>> {
-        Emission::break_off(*self, fault)
+    fn break_off(mut self: Box<Self>, fault: Fault) -> Option<Box<dyn Rest>> {
+        Emission::break_off(&mut self, fault)
     }
 }
 

@@ -230,7 +230,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
     }
 
     fn turns(&self, holder: &mut Holder<'_, Station<P, A>>, keeps: bool) -> Rests {
-        let interrupted = || self.turn.interrupted();
+        let turn = &self.turn;
+        let interrupted = move || turn.interrupted();
         loop {
             let claim = holder.claim();
             let mail = if claim.signalled { lock(&self.mail).take() } else { Mail::default() };
@@ -244,7 +245,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
                     station.running.take().break_off(fault);
                     return false;
                 }
-                match station.running.advance(claim.more, &interrupted) {
+                match station.running.advance(claim.more, interrupted) {
                     Some(Progress::Starved) if station.detached => {
                         station.running = Running::Vacant;
                         false
@@ -313,9 +314,10 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Direct<P::Item> for Island
     unsafe fn offer(&self, item: P::Item) -> (Rests, Option<P::Item>) {
         // SAFETY: the caller keeps the turn (model `the_kept_turn_excludes`).
         let mut holder = unsafe { self.turn.resume() };
-        let interrupted = || self.turn.interrupted();
+        let turn = &self.turn;
+        let interrupted = move || turn.interrupted();
         let offered = catch_unwind(AssertUnwindSafe(|| {
-            holder.with(|station| station.running.offer(item, &interrupted))
+            holder.with(|station| station.running.offer(item, interrupted))
         }));
         match offered {
             Ok(Ok(None)) => {

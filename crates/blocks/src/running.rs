@@ -32,7 +32,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
     pub(crate) fn advance(
         &mut self,
         more: More,
-        interrupted: &impl Fn() -> bool,
+        interrupted: impl Fn() -> bool + Copy,
     ) -> Option<Progress> {
         if let Running::Source(emission) = self {
             match emission.run(more, interrupted) {
@@ -48,7 +48,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
     pub(crate) fn offer(
         &mut self,
         item: P::Item,
-        interrupted: &impl Fn() -> bool,
+        interrupted: impl Fn() -> bool + Copy,
     ) -> Result<Option<Option<Progress>>, P::Item> {
         let Running::Source(emission) = self else { return Err(item) };
         match emission.offer(item, interrupted) {
@@ -60,13 +60,19 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
     }
 
     /// Tells the end of the source, and goes on with what stages below hold.
-    fn over(&mut self, more: More, interrupted: &impl Fn() -> bool) -> Option<Progress> {
-        let (rest, more) = match self.take() {
-            Running::Source(emission) => (emission.finish()?, More::NONE),
-            Running::Rest(rest) => (rest, more),
-            Running::Vacant => return None,
+    fn over(&mut self, more: More, interrupted: impl Fn() -> bool + Copy) -> Option<Progress> {
+        let (rest, more) = match self {
+            Running::Source(emission) => {
+                let rest = emission.finish();
+                *self = Running::Vacant;
+                (rest?, More::NONE)
+            }
+            Running::Rest(_) | Running::Vacant => match self.take() {
+                Running::Rest(rest) => (rest, more),
+                _ => return None,
+            },
         };
-        let (rest, progress) = run_rest(rest, more, interrupted)?;
+        let (rest, progress) = run_rest(rest, more, &interrupted)?;
         *self = Running::Rest(rest);
         Some(progress)
     }
@@ -87,7 +93,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
     pub(crate) fn break_off(self, fault: Fault) {
         // What downstream still holds after a fault, nobody can ask for.
         drop(match self {
-            Running::Source(emission) => emission.break_off(fault),
+            Running::Source(mut emission) => emission.break_off(fault),
             Running::Rest(rest) => rest.break_off(fault),
             Running::Vacant => {
                 report_undelivered(&Undelivered::Fault(fault));

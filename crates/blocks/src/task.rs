@@ -206,7 +206,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
                 running.take().break_off(fault);
                 return None;
             }
-            let progress = running.advance(claim.more, &interrupted)?;
+            let progress = running.advance(claim.more, interrupted)?;
             if progress == Progress::Starved && *detached {
                 *running = Running::Vacant;
                 return None;

@@ -144,9 +144,16 @@ impl Discards {
     #[inline]
     pub fn discard<T: 'static>(&self, item: T) {
         if let Some(hook) = &self.0 {
-            (hook.0)(&mut Some(item));
+            tell(hook, item);
         }
     }
+}
+
+/// Apart, so that a loop whose skipped items nobody asks after stays small.
+#[cold]
+#[inline(never)]
+fn tell<T: 'static>(hook: &DiscardHook, item: T) {
+    (hook.0)(&mut Some(item));
 }
 
 impl fmt::Debug for Discards {

@@ -37,6 +37,31 @@ pub trait Pull: Send + 'static {
     /// Takes the next item. Called once per unit of demand.
     fn pull(&mut self) -> Pulled<Self::Item, Self::Error>;
 
+    /// Takes items one after another and hands each to `each`, until that answers `false` or there
+    /// is something else than an item. That is returned; after `false` [`Pulled::Skipped`].
+    ///
+    /// The same as a loop around [`pull`](Pull::pull). Written where a loop inside is faster than
+    /// one outside, as `try_fold` is of an iterator.
+    #[inline]
+    fn pull_while(
+        &mut self,
+        mut each: impl FnMut(Self::Item) -> bool,
+    ) -> Pulled<Self::Item, Self::Error>
+    where
+        Self: Sized,
+    {
+        loop {
+            match self.pull() {
+                Pulled::Item(item) => {
+                    if !each(item) {
+                        return Pulled::Skipped;
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// Called without demand, to find out whether the stream is over: completion needs no
     /// demand (rule 2.9). [`Pulled::Pending`] says "can't tell without taking an item"; an item
     /// given here is kept by the caller and delivered next. `started` tells whether an item was

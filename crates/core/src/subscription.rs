@@ -80,11 +80,13 @@ pub struct Subscription(Option<Arc<dyn Upstream>>);
 
 impl Subscription {
     /// For publishers: the handle on `upstream`.
+    #[inline]
     pub fn new(upstream: Arc<impl Upstream + 'static>) -> Subscription {
         Subscription(Some(upstream))
     }
 
     /// For stages that pass the handle on: gives up cancellation on drop.
+    #[inline]
     #[must_use]
     pub fn into_upstream(mut self) -> Arc<dyn Upstream> {
         self.0.take().unwrap_or_else(|| unreachable!("only a consumed handle is empty"))
@@ -95,6 +97,7 @@ impl Subscription {
     /// From outside a signal the publisher may send them before this returns; from inside one
     /// it notes the demand and returns at once. To ask from inside a signal, answering it with
     /// [`More`](crate::More) is the cheaper way.
+    #[inline]
     pub fn request(&self, demand: impl IntoDemand) {
         if let Some(upstream) = &self.0 {
             upstream.request(demand.into_demand());
@@ -128,12 +131,14 @@ impl Subscription {
     /// Lets go of the handle without cancelling. From here on only the answers to items ask for
     /// more; a stream that then runs out of demand is dropped, since nobody could ever ask
     /// again.
+    #[inline]
     pub fn detach(self) {
         self.into_upstream().detach();
     }
 }
 
 impl Drop for Subscription {
+    #[inline]
     fn drop(&mut self) {
         if let Some(upstream) = self.0.take() {
             upstream.cancel();
