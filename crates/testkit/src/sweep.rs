@@ -135,10 +135,10 @@ impl<const PULLS: bool> Publisher for Source<PULLS> {
     }
 
     fn into_pull(self, _: Context) -> Result<impl Pull<Item = Token, Error = TestError>, Self> {
-        // A fault cannot be pulled.
-        if !PULLS || matches!(self.ending, Ending::Breaks(_)) {
+        if !PULLS {
             return Err(self);
         }
+        assert!(!matches!(self.ending, Ending::Breaks(_)), "what can be pulled cannot break");
         let (items, ending) = self.sent();
         Ok(Pulling { items: Box::new(items), ending })
     }
@@ -371,7 +371,8 @@ fn sweep<const PULLS: bool, P, D, B>(
             let fails = Expected { items: before.clone(), ending: Ending::Fails(at), early };
             sweep.demand(&values, &fails);
             sweep.panics(&values, &fails);
-            if options.faults {
+            // What can be pulled cannot break, and would push as the source that cannot be pulled.
+            if options.faults && !PULLS {
                 let breaks = Expected { items: before, ending: Ending::Breaks(at), early };
                 sweep.demand(&values, &breaks);
                 sweep.panics(&values, &breaks);

@@ -2,12 +2,12 @@
 
 use std::num::NonZeroUsize;
 
-use millstream_blocks::bell::Bell;
 use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 
-use crate::shape::joined::{capacity, feed};
+use crate::shape::joined::{capacity, feed, in_place, unwatched};
+use crate::shape::rounds::{Rounds, one};
 use crate::shape::table::Table;
 
 /// Items of several publishers, as they come: [`merge_all`], and
@@ -19,8 +19,8 @@ use crate::shape::table::Table;
 /// down  --1-9---2--8-----3--|
 /// ```
 ///
-/// It is fair: a source with items at hand gives up to 32, and then the next has its turn. The
-/// order of the items of one source is kept. What follows runs on the thread that sends or asks,
+/// It is fair: a source with items at hand gives up to 32, and then the next has its turn; where
+/// all are synchronous, up to 256. The order of the items of one source is kept. What follows runs on the thread that sends or asks,
 /// one at a time.
 ///
 /// # Demand
@@ -75,23 +75,66 @@ impl<P: Publisher> Publisher for Merge<P> {
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
-        join(|bell, context| merged(self, bell, context), subscriber);
+        let Merge { sources, prefetch, site } = self;
+        let feed = move |n, source, bell, context: &Context| {
+            feed(source, prefetch, bell, context, site.number(n))
+        };
+        if P::PULLS && unwatched(&subscriber.context()) {
+            return join(
+                |_, context| {
+                    let above = context.upstream();
+                    let held = |source| in_place(source, above.clone());
+                    Taking(Rounds::new(sources.into_iter().map(held).collect()))
+                },
+                subscriber,
+            );
+        }
+        join(
+            |bell, context| {
+                let mut table = Table::new(sources.len());
+                for (n, source) in sources.into_iter().enumerate() {
+                    table.add(bell, |bell| feed(n, source, bell, context));
+                }
+                Merged(table)
+            },
+            subscriber,
+        );
     }
 }
 
-fn merged<P: Publisher>(
-    merge: Merge<P>,
-    bell: &Bell,
-    context: &Context,
-) -> impl Pull<Item = P::Item, Error = P::Error> + use<P> {
-    let Merge { sources, prefetch, site } = merge;
-    let mut table = Table::new(sources.len());
-    for (n, source) in sources.into_iter().enumerate() {
-        table.add(bell, |bell| feed(source, prefetch, bell, context, site.number(n)));
+/// Of synchronous sources, which nobody looks at.
+struct Taking<Q>(Rounds<Q>);
+
+impl<Q: Pull> Pull for Taking<Q> {
+    type Item = Q::Item;
+    type Error = Q::Error;
+
+    fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
+        one(self)
     }
-    Merged(table)
+
+    #[inline]
+    fn pull_while(&mut self, mut each: impl FnMut(Q::Item) -> bool) -> Pulled<Q::Item, Q::Error> {
+        let Taking(rounds) = self;
+        while let Some(source) = rounds.resume().or_else(|| rounds.first()) {
+            match rounds.play(source, &mut each) {
+                Pulled::Pending => {}
+                other => return other,
+            }
+        }
+        Pulled::Complete
+    }
+
+    fn look_ahead(&mut self, _: bool) -> Pulled<Q::Item, Q::Error> {
+        let Taking(rounds) = self;
+        match rounds.resume().or_else(|| rounds.first()) {
+            Some(source) => rounds.look_ahead(source),
+            None => Pulled::Complete,
+        }
+    }
 }
 
+/// Of others.
 struct Merged<Q: Pull>(Table<Q>);
 
 impl<Q: Pull> Pull for Merged<Q> {

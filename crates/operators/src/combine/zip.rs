@@ -4,9 +4,10 @@ use std::num::NonZeroUsize;
 
 use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
-use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Context, Discards, Publisher, Pull, Pulled, Subscriber};
 
-use crate::shape::joined::{Feed, capacity, feed};
+use crate::shape::joined::{Feed, capacity, feed, in_place, unwatched};
+use crate::shape::rounds::one;
 
 /// One item of each of several publishers at a time: [`zip`], and
 /// [`PublisherExt::zip`](crate::PublisherExt::zip) for two.
@@ -128,6 +129,129 @@ fn without_item<T, U, E>(pulled: Pulled<T, E>) -> Pulled<U, E> {
     }
 }
 
+/// Two synchronous sources, held in place.
+struct Pair<A: Pull, B: Pull> {
+    a: A,
+    b: B,
+    /// Items that wait for another: of the first while the second skips, and of either where one
+    /// was taken to find out whether its source is over.
+    waiting: (Option<A::Item>, Option<B::Item>),
+    started: bool,
+    discards: Discards,
+}
+
+impl<A: Pull, B: Pull> Pair<A, B> {
+    fn new(a: A, b: B, context: &Context) -> Pair<A, B> {
+        let discards = context.discards().clone();
+        Pair { a, b, waiting: (None, None), started: false, discards }
+    }
+}
+
+impl<A: Pull, B: Pull> Drop for Pair<A, B> {
+    fn drop(&mut self) {
+        let (first, second) = (self.waiting.0.take(), self.waiting.1.take());
+        first.into_iter().for_each(|item| self.discards.discard(item));
+        second.into_iter().for_each(|item| self.discards.discard(item));
+    }
+}
+
+impl<A: Pull, B: Pull<Error = A::Error>> Pull for Pair<A, B> {
+    type Item = (A::Item, B::Item);
+    type Error = A::Error;
+
+    fn pull(&mut self) -> Pulled<Self::Item, A::Error> {
+        one(self)
+    }
+
+    #[inline]
+    fn pull_while(
+        &mut self,
+        mut each: impl FnMut(Self::Item) -> bool,
+    ) -> Pulled<Self::Item, A::Error> {
+        self.started = true;
+        let mut waiting = (self.waiting.0.take(), self.waiting.1.take());
+        loop {
+            let first = match waiting.0.take().map_or_else(|| self.a.pull(), Pulled::Item) {
+                Pulled::Item(item) => item,
+                other => {
+                    self.waiting.1 = waiting.1;
+                    return without_item(other);
+                }
+            };
+            match waiting.1.take().map_or_else(|| self.b.pull(), Pulled::Item) {
+                Pulled::Item(second) => {
+                    if !each((first, second)) {
+                        return Pulled::Skipped;
+                    }
+                }
+                other => {
+                    self.waiting.0 = Some(first);
+                    return without_item(other);
+                }
+            }
+        }
+    }
+
+    fn look_ahead(&mut self, _: bool) -> Pulled<Self::Item, A::Error> {
+        if self.waiting.0.is_none() {
+            match self.a.look_ahead(self.started) {
+                Pulled::Pending => {}
+                Pulled::Item(item) => self.waiting.0 = Some(item),
+                other => return without_item(other),
+            }
+        }
+        if self.waiting.1.is_none() {
+            match self.b.look_ahead(self.started) {
+                Pulled::Pending => {}
+                Pulled::Item(item) => self.waiting.1 = Some(item),
+                other => return without_item(other),
+            }
+        }
+        Pulled::Pending
+    }
+}
+
+/// Pairs of pairs as tuples.
+struct Abreast<P, F> {
+    pairs: P,
+    tuple: F,
+}
+
+impl<P, T, F> Pull for Abreast<P, F>
+where
+    P: Pull,
+    T: Send + 'static,
+    F: Fn(P::Item) -> T + Send + 'static,
+{
+    type Item = T;
+    type Error = P::Error;
+
+    fn pull(&mut self) -> Pulled<T, P::Error> {
+        one(self)
+    }
+
+    #[inline]
+    fn pull_while(&mut self, mut each: impl FnMut(T) -> bool) -> Pulled<T, P::Error> {
+        without_item(self.pairs.pull_while(|item| each((self.tuple)(item))))
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<T, P::Error> {
+        without_item(self.pairs.look_ahead(started))
+    }
+}
+
+macro_rules! pairs {
+    ($context:ident: $last:expr) => { $last };
+    ($context:ident: $head:expr, $($rest:expr),+) => {
+        Pair::new($head, pairs!($context: $($rest),+), $context)
+    };
+}
+
+macro_rules! paired {
+    ($last:ident) => { $last };
+    ($item:ident $($rest:ident)+) => { ($item, paired!($($rest)+)) };
+}
+
 macro_rules! zips {
     ($pull:ident: $($source:ident $head:ident $item:ident $number:literal),+) => {
         impl<Error: Send + 'static, $($source),+> Publisher for Zip<($($source,)+)>
@@ -139,6 +263,17 @@ macro_rules! zips {
 
             fn subscribe<Down: Subscriber<Self::Item, Error>>(self, subscriber: Down) {
                 let Zip { sources: ($($head,)+), prefetch, site } = self;
+                if $($source::PULLS)&&+ && unwatched(&subscriber.context()) {
+                    return join(
+                        |_, context| {
+                            let above = context.upstream();
+                            let pairs =
+                                pairs!(context: $(in_place($head, above.clone())),+);
+                            Abreast { pairs, tuple: |paired!($($item)+)| ($($item,)+) }
+                        },
+                        subscriber,
+                    );
+                }
                 join(
                     |bell, context| $pull {
                         $($head: Head::new(

@@ -1,5 +1,6 @@
 //! `flat_map_unordered`: each item a publisher, several of them at a time.
 
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use millstream_blocks::bell::Bell;
@@ -7,7 +8,10 @@ use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Publisher, Pull, Pulled, Subscriber};
 
-use crate::shape::joined::{Feed, Granted, capacity, feed_on, gauge, granted_feed};
+use crate::shape::joined::{
+    Feed, Granted, capacity, feed_on, gauge, granted_feed, in_place, unwatched,
+};
+use crate::shape::rounds::{Rounds, TURN, Turn, one};
 use crate::shape::table::Table;
 
 /// Each item becomes a publisher, and up to `limit` of them send at a time:
@@ -21,7 +25,8 @@ use crate::shape::table::Table;
 ///
 /// It is fair: an inner publisher with items at hand gives up to 32, and then the next has its
 /// turn. The order of the items of one inner publisher is kept. Inner publishers that are
-/// synchronous are held in place: they cost no queue and no allocation.
+/// synchronous are held in place: they cost no queue and no allocation, and each gives up to 256;
+/// a new one and one that has waited have their turns alternately.
 ///
 /// # Demand
 /// `limit` from upstream when it is subscribed to, and one more for each inner publisher that is
@@ -87,6 +92,18 @@ where
 
     fn subscribe<S: Subscriber<Q::Item, P::Error>>(self, subscriber: S) {
         let FlatMapUnordered { upstream, mut f, limit, prefetch, site } = self;
+        if Q::PULLS && unwatched(&subscriber.context()) {
+            return join(
+                |bell, context| {
+                    let outer = granted_feed(upstream, limit, bell.clone(), context, site);
+                    let above = context.upstream();
+                    let inner = move |item| in_place(f(item), above.clone());
+                    let rounds = Rounds::new(VecDeque::new());
+                    Taking { outer, rounds, fresh: false, limit: limit.get(), inner }
+                },
+                subscriber,
+            );
+        }
         join(
             |bell, context| {
                 let outer = granted_feed(upstream, limit, bell.clone(), context, site);
@@ -102,6 +119,86 @@ where
     }
 }
 
+/// Inner publishers that are synchronous, which nobody looks at.
+struct Taking<O: Pull, Q, G> {
+    outer: Granted<O>,
+    rounds: Rounds<Q>,
+    /// Whether the last turn was that of a new one.
+    fresh: bool,
+    limit: usize,
+    inner: G,
+}
+
+impl<O, Q, G> Taking<O, Q, G>
+where
+    O: Pull<Error = Q::Error>,
+    Q: Pull,
+    G: FnMut(O::Item) -> Q,
+{
+    /// Whose turn it is: a new one's, and that of one that stands in line, by turns. Else why it is
+    /// nobody's.
+    #[inline]
+    fn next(&mut self) -> Result<Turn<Q>, Pulled<Q::Item, Q::Error>> {
+        if let Some(current) = self.rounds.resume() {
+            return Ok(current);
+        }
+        let waiting = self.rounds.waiting();
+        let after_a_new_one = std::mem::replace(&mut self.fresh, false);
+        if (waiting == 0 || !after_a_new_one) && waiting < self.limit {
+            self.outer.done(self.rounds.take_over());
+            match self.outer.pull() {
+                Pulled::Item(item) => {
+                    self.fresh = true;
+                    return Ok(((self.inner)(item), TURN));
+                }
+                Pulled::Skipped => return Err(Pulled::Skipped),
+                Pulled::Pending | Pulled::Complete => {}
+                Pulled::Error(error) => return Err(Pulled::Error(error)),
+            }
+        }
+        match self.rounds.first() {
+            Some(first) => Ok(first),
+            None if self.outer.is_over() => Err(Pulled::Complete),
+            None => Err(Pulled::Pending),
+        }
+    }
+}
+
+impl<O, Q, G> Pull for Taking<O, Q, G>
+where
+    O: Pull<Error = Q::Error>,
+    Q: Pull,
+    G: FnMut(O::Item) -> Q + Send + 'static,
+{
+    type Item = Q::Item;
+    type Error = Q::Error;
+
+    fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
+        one(self)
+    }
+
+    #[inline]
+    fn pull_while(&mut self, mut each: impl FnMut(Q::Item) -> bool) -> Pulled<Q::Item, Q::Error> {
+        loop {
+            match self.next() {
+                Ok(source) => match self.rounds.play(source, &mut each) {
+                    Pulled::Pending => {}
+                    other => return other,
+                },
+                Err(pulled) => return pulled,
+            }
+        }
+    }
+
+    fn look_ahead(&mut self, _: bool) -> Pulled<Q::Item, Q::Error> {
+        match self.next() {
+            Ok(source) => self.rounds.look_ahead(source),
+            Err(pulled) => pulled,
+        }
+    }
+}
+
+/// Others.
 struct Flattened<O: Pull, Q: Pull, G> {
     outer: Granted<O>,
     table: Table<Q>,

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 
 use millstream_blocks::bell::Bell;
 use millstream_blocks::entrust::{Errand, entrust};
-use millstream_blocks::gauge::{Gauge, Site, State, Tally};
+use millstream_blocks::gauge::{Board, Gauge, Site, State, Tally};
 use millstream_blocks::lane::{Outlet, lane};
 use millstream_blocks::task::task;
 use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
@@ -62,6 +62,15 @@ impl<Q: Pull> Pull for Feed<Q> {
             Feed::Pulled(pull) => pull.pull(),
             Feed::Lane(outlet) => outlet.pull(),
             Feed::Counted(counted) => counted.pull(),
+        }
+    }
+
+    #[inline]
+    fn pull_while(&mut self, each: impl FnMut(Q::Item) -> bool) -> Pulled<Q::Item, Q::Error> {
+        match self {
+            Feed::Pulled(pull) => pull.pull_while(each),
+            Feed::Lane(outlet) => outlet.pull_while(each),
+            Feed::Counted(counted) => counted.pull_while(each),
         }
     }
 
@@ -153,6 +162,26 @@ pub(crate) fn feed_on<P: Publisher>(
     }
 }
 
+/// Whether nobody looks at the boundaries of a stage with this context. Then upstreams that
+/// [can be pulled](Publisher::PULLS) are held [in place](in_place) as they are, and nothing is
+/// counted.
+pub(crate) fn unwatched(context: &Context) -> bool {
+    context.board::<Board>().is_none()
+}
+
+/// A publisher that [can be pulled](Publisher::PULLS), as something to pull from. `context` is for
+/// what is upstream of the stage.
+#[inline]
+pub(crate) fn in_place<P: Publisher>(
+    publisher: P,
+    context: Context,
+) -> impl Pull<Item = P::Item, Error = P::Error> + use<P> {
+    match publisher.into_pull(context) {
+        Ok(pull) => pull,
+        Err(_) => unreachable!("a publisher that says `PULLS` can be pulled"),
+    }
+}
+
 /// The upstream of a stage that works on up to so many of its items at a time, each until it is
 /// done with it.
 pub(crate) struct Granted<Q: Pull> {
@@ -208,6 +237,7 @@ impl<Q: Pull> Granted<Q> {
         pulled
     }
 
+    #[inline]
     fn grant(&mut self) {
         let n = std::mem::take(&mut self.done);
         if let Some(gauge) = &self.gauge {

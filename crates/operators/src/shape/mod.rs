@@ -27,6 +27,7 @@ pub(crate) mod one_then_other;
 pub(crate) mod polled;
 pub mod pump;
 pub(crate) mod roster;
+pub(crate) mod rounds;
 pub mod stage;
 pub(crate) mod table;
 pub(crate) mod turns;

@@ -1,0 +1,152 @@
+//! Claims of `merge`, `flat_map_unordered` and `zip` where all that they join is synchronous: it is
+//! held in place and takes turns.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use millstream::prelude::*;
+use millstream::{More, Publisher};
+use support::{Ending, Mint, Probe, Told, next, next_then, script};
+
+use Ending::{Complete, Fail};
+
+fn all<T: Send + 'static>(publisher: impl Publisher<Item = T, Error = Infallible>) -> Vec<T> {
+    publisher.collect::<Vec<_>>().block().expect("it cannot fail")
+}
+
+fn counts(items: Vec<u64>) -> BTreeMap<u64, usize> {
+    let mut counts = BTreeMap::new();
+    for item in items {
+        *counts.entry(item).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn merged_sources_without_end_all_get_turns_and_equal_shares() {
+    let sources = (0..4).map(millstream::repeat_value);
+    let items = all(millstream::merge_all(sources, 16).take(4 * 1024));
+    assert_eq!(counts(items), (0..4).map(|n| (n, 1024)).collect());
+}
+
+#[test]
+fn merged_sources_keep_their_order_and_lose_nothing() {
+    for sizes in [[0, 0, 0], [1, 0, 700], [255, 256, 257], [1000, 10, 300]] {
+        let sources = sizes.map(|size| millstream::from_iter(0..size));
+        let items = all(millstream::merge_all(
+            sources.into_iter().enumerate().map(|(n, source)| source.map(move |item| (n, item))),
+            16,
+        ));
+        for (n, size) in sizes.into_iter().enumerate() {
+            let own: Vec<_> = items.iter().filter(|item| item.0 == n).map(|item| item.1).collect();
+            assert_eq!(own, (0..size).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn inner_publishers_without_end_do_not_keep_new_ones_from_their_turns() {
+    // The first of each limit has no end; the others are over at once.
+    let inner = |n: u64| millstream::repeat_value(n).take(if n == 0 { u64::MAX } else { 1 });
+    let items = all(millstream::from_iter(0..).flat_map_unordered(2, 16, inner).take(5000));
+    let counts = counts(items);
+    let new = counts.len() - 1;
+    assert!(new >= 5, "{new} new ones had a turn");
+    assert!(counts[&0] > 4000, "one had {} items", counts[&0]);
+}
+
+#[test]
+fn new_inner_publishers_do_not_keep_one_that_waits_from_its_turns() {
+    let inner = |n: u64| millstream::repeat_value(n).take(if n == 0 { 1000 } else { 3 });
+    let items = all(millstream::from_iter(0..2000).flat_map_unordered(8, 16, inner));
+    let last = items.iter().rposition(|&item| item == 0).expect("it sent items");
+    assert_eq!(items.len(), 1000 + 3 * 1999);
+    assert!(last < 1100, "the first is over after {last} items, although it waits for its turns");
+}
+
+#[test]
+fn no_more_inner_publishers_are_taken_on_than_the_limit() {
+    let items = all(millstream::from_iter(0..100)
+        .flat_map_unordered(3, 16, millstream::repeat_value)
+        .take(10_000));
+    assert_eq!(counts(items).into_keys().collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+#[test]
+fn inner_publishers_without_items_leave_room_for_a_cancellation() {
+    let (send, receive) = std::sync::mpsc::channel();
+    let probe = Probe::new().asking(More::UNBOUNDED);
+    let stop = probe.clone();
+    let mut looked = 0;
+    let empty = millstream::from_iter(0..).flat_map_unordered(4, 16, move |n: u64| {
+        looked += 1;
+        if n == 100 {
+            stop.cancel();
+        }
+        send.send(looked).expect("the test is there");
+        millstream::from_iter(0..0)
+    });
+    let probe = probe.on(empty);
+    assert_eq!(probe.take(), []);
+    assert_eq!(receive.iter().last(), Some(101), "it went on after the cancellation");
+}
+
+#[test]
+fn an_end_in_place_needs_no_demand() {
+    let none = millstream::from_iter(0..0);
+    let probe = Probe::new().on(millstream::merge_all([none.clone(), none.clone()], 1));
+    assert_eq!(probe.take(), [Told::Complete]);
+    let probe = Probe::new()
+        .on(millstream::from_iter(0..3).flat_map_unordered(2, 1, |_| millstream::from_iter(0..0)));
+    assert_eq!(probe.take(), [Told::Complete]);
+    let probe = Probe::new().on(millstream::from_iter(0..3).zip(none, 1).map(|(first, _)| first));
+    assert_eq!(probe.take(), [Told::Complete]);
+}
+
+#[test]
+fn a_failure_in_place_comes_after_what_that_source_sent() {
+    let mint = Mint::new();
+    let probe = Probe::new().asking(More::UNBOUNDED).on(millstream::merge_all(
+        [script(&mint, 0, 2, Fail("x")), script(&mint, 10, 2, Complete)],
+        1,
+    ));
+    assert_eq!(probe.take(), next_then([1, 2], Told::Error("\"x\"".into())));
+    drop(probe);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn items_that_wait_for_a_partner_in_place_are_discarded_once() {
+    // The second source skips while the first waits, and is over first.
+    let mint = Mint::new();
+    let few = script(&mint, 10, 5, Complete).filter(|item| item.0 == 12);
+    let probe = Probe::new()
+        .asking(More::UNBOUNDED)
+        .on(script(&mint, 0, 5, Complete).zip(few, 1).map(|(first, _)| first));
+    assert_eq!(probe.take(), next_then([1], Told::Complete));
+    drop(probe);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn eight_in_place_come_abreast() {
+    let from = |n: u64| millstream::from_iter(n..);
+    let rows = millstream::zip(
+        (from(0), from(1), from(2), from(3), from(4), from(5), from(6), from(7).take(2)),
+        1,
+    );
+    assert_eq!(all(rows), [(0, 1, 2, 3, 4, 5, 6, 7), (1, 2, 3, 4, 5, 6, 7, 8)]);
+}
+
+#[test]
+fn demand_of_one_at_a_time_takes_turns_as_well() {
+    let sources = [millstream::from_iter(0..2), millstream::from_iter(10..12)];
+    let probe = Probe::new().on(millstream::merge_all(sources, 1));
+    for expected in [0, 1, 10, 11] {
+        probe.request(1);
+        let got = probe.take();
+        assert_eq!(got[0], next([expected])[0]);
+    }
+}
