@@ -13,6 +13,7 @@
 //! | [`entrust`] | a task on its way to an executor, which may refuse it |
 //! | [`alarm`] | a thread that waits for news: for a while it looks, then it sleeps |
 //! | [`gauge`] | what a boundary tells of itself to whoever looks from outside |
+//! | [`crew`] | a queue of work and the workers that wait for it |
 //! | [`waker`] | a place for the waker of one task |
 //! | [`island`] | a source and its chain of stages, run by whoever knocks |
 //! | [`task`] | the same on a task of an executor |
@@ -36,6 +37,7 @@ pub mod basin;
 pub mod bell;
 pub mod branch;
 pub mod courier;
+pub mod crew;
 pub mod emission;
 mod ending;
 pub mod entrust;

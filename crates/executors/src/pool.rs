@@ -1,15 +1,16 @@
 //! [`Pool`]: worker threads, for programs without a runtime.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 
 use async_task::{Runnable, ScheduleInfo, WithInfo};
 use millstream_blocks::alarm::Alarm;
+use millstream_blocks::crew::{Crew, Taker};
 
 use crate::contained::Contained;
 use crate::{Executor, Refused, Task, executor_thread};
@@ -58,20 +59,17 @@ pub struct Pool {
 
 struct Shared {
     name: String,
-    queue: Mutex<Queue>,
-    /// Set under the lock of the queue.
-    closed: OnceLock<()>,
+    crew: Crew<Runnable>,
+    jobs: Mutex<Jobs>,
 }
 
+/// All tasks that are not over, so that they can be dropped wherever they are.
 #[derive(Default)]
-struct Queue {
-    ready: VecDeque<Runnable>,
-    /// Workers that look for work or sleep; the last one still looks.
-    idle: Vec<Arc<Alarm>>,
-    /// All tasks that are not over, so that they can be dropped wherever they are. The handle is
-    /// kept because a task that nobody holds a waker of would be forgotten instead of dropped.
-    jobs: BTreeMap<u64, (Arc<Job>, async_task::Task<()>)>,
+struct Jobs {
     next: u64,
+    /// The handle is kept because a task that nobody holds a waker of would be forgotten instead
+    /// of dropped.
+    all: BTreeMap<u64, (Arc<Job>, async_task::Task<()>)>,
 }
 
 /// A task, except while it is polled.
@@ -85,45 +83,25 @@ impl Job {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn jobs(&self) -> MutexGuard<'_, Jobs> {
         // No foreign code runs under it, so what it guards is whole.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_closed(&self) -> bool {
-        self.closed.get().is_some()
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A task is ready to be polled.
     fn schedule(&self, runnable: Runnable, info: ScheduleInfo) {
-        let mut queue = self.lock();
-        if self.is_closed() {
-            // It holds a job that whoever closed the pool empties.
-            drop(queue);
-            drop(runnable);
-            return;
-        }
-        queue.ready.push_back(runnable);
-        // A task that was woken while it ran is put back by its worker, which looks here next.
-        let idle = if info.woken_while_running { None } else { queue.idle.pop() };
-        drop(queue);
-        if let Some(alarm) = idle {
-            alarm.ring();
-        }
+        // A task that was woken while it ran is put back by its worker, which looks for the next.
+        let taker = if info.woken_while_running { Taker::Giver } else { Taker::Idle };
+        // One that comes back belongs to a job that whoever closed the pool empties.
+        drop(self.crew.give(runnable, taker));
     }
 
     /// Ends all: nothing is taken or polled any more, and tasks that are not polled now are
     /// dropped. Those that are, are dropped after their poll.
     fn close(&self) {
-        let mut queue = self.lock();
-        // It is set once.
-        let _first = self.closed.set(());
-        let Queue { ready, idle, jobs, .. } = std::mem::take(&mut *queue);
-        drop(queue);
-        for alarm in idle {
-            alarm.ring();
-        }
-        drop(ready);
+        drop(self.crew.close());
+        // After that: a job that was put in before it was closed is found here.
+        let jobs = std::mem::take(&mut self.jobs().all);
         for (job, handle) in jobs.into_values() {
             let task = job.place().take();
             drop(task);
@@ -151,7 +129,7 @@ impl Future for InPlace {
         *self.job.place() = Some(task);
         // Whoever closed the pool before it looked into the place dropped what was there; if it
         // looked before, the lock of the place tells that it is closed.
-        if self.shared.is_closed() {
+        if self.shared.crew.is_closed() {
             let late = self.job.place().take();
             drop(late);
             return Poll::Ready(());
@@ -162,9 +140,11 @@ impl Future for InPlace {
 
 impl Drop for InPlace {
     fn drop(&mut self) {
-        // Not there where the pool is closed: then this may be inside a waker, and whoever closed
-        // it drops the task.
-        let over = self.shared.lock().jobs.remove(&self.number);
+        if self.shared.crew.is_closed() {
+            // This may be inside a waker; whoever closed the pool drops the task.
+            return;
+        }
+        let over = self.shared.jobs().all.remove(&self.number);
         if let Some((_, handle)) = over {
             handle.detach();
         }
@@ -194,8 +174,8 @@ impl Pool {
         };
         let shared = Arc::new(Shared {
             name: format!("the pool `{name}`"),
-            queue: Mutex::default(),
-            closed: OnceLock::new(),
+            crew: Crew::new(),
+            jobs: Mutex::default(),
         });
         // On a single core whoever looks keeps the others from bringing work.
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -231,20 +211,8 @@ impl Pool {
 fn work(shared: &Shared, looks: u32) {
     let _here = executor_thread::enter();
     let alarm = Arc::new(Alarm::new());
-    loop {
-        let mut queue = shared.lock();
-        if shared.is_closed() {
-            return;
-        }
-        if let Some(runnable) = queue.ready.pop_front() {
-            drop(queue);
-            runnable.run();
-        } else {
-            // Whoever takes it out rings.
-            queue.idle.push(alarm.clone());
-            drop(queue);
-            alarm.wait(looks);
-        }
+    while let Some(runnable) = shared.crew.take(&alarm, looks) {
+        runnable.run();
     }
 }
 
@@ -276,9 +244,9 @@ impl Executor for PoolHandle {
         let shared = &self.0;
         let job = Arc::new(Job(Mutex::new(Some(Contained::new(task)))));
         let number = {
-            let mut queue = shared.lock();
-            queue.next += 1;
-            queue.next
+            let mut jobs = shared.jobs();
+            jobs.next += 1;
+            jobs.next
         };
         let scheduler = shared.clone();
         let (runnable, handle) = async_task::spawn(
@@ -286,10 +254,10 @@ impl Executor for PoolHandle {
             WithInfo(move |runnable, info| scheduler.schedule(runnable, info)),
         );
         {
-            let mut queue = shared.lock();
-            if !shared.is_closed() {
-                queue.jobs.insert(number, (job, handle));
-                drop(queue);
+            let mut jobs = shared.jobs();
+            if !shared.crew.is_closed() {
+                jobs.all.insert(number, (job, handle));
+                drop(jobs);
                 runnable.schedule();
                 return Ok(());
             }
@@ -301,6 +269,8 @@ impl Executor for PoolHandle {
 
 impl fmt::Debug for PoolHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PoolHandle").field("closed", &self.0.is_closed()).finish_non_exhaustive()
+        f.debug_struct("PoolHandle")
+            .field("closed", &self.0.crew.is_closed())
+            .finish_non_exhaustive()
     }
 }
