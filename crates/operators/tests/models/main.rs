@@ -13,6 +13,7 @@ mod runner;
 
 mod channel;
 mod desk;
+mod edge;
 mod flat_map_unordered;
 mod map_async;
 mod merge;

@@ -17,10 +17,10 @@ use crate::{all, late, split};
 
 /// What a future waits for.
 #[derive(Clone, Default)]
-struct Gate(Arc<Mutex<(bool, Option<Waker>)>>);
+pub(crate) struct Gate(Arc<Mutex<(bool, Option<Waker>)>>);
 
 impl Gate {
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         let waker = {
             let mut state = lock(&self.0);
             state.0 = true;
@@ -31,13 +31,13 @@ impl Gate {
         }
     }
 
-    fn pass(self, item: Token) -> Passing {
+    pub(crate) fn pass(self, item: Token) -> Passing {
         Passing { gate: self, item: Some(item) }
     }
 }
 
 /// Ready with its item when the gate is open.
-struct Passing {
+pub(crate) struct Passing {
     gate: Gate,
     item: Option<Token>,
 }
