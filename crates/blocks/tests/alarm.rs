@@ -138,13 +138,18 @@ fn both_rings_publish() {
 fn a_future_is_waited_for() {
     model("alarm: a_future_is_waited_for", || {
         let (mut other, mut polls) = (None, 0);
+        let news = Arc::new(AtomicU64::new(0));
         let future = std::future::poll_fn(|cx| {
             polls += 1;
             if polls == 2 {
-                return std::task::Poll::Ready(42);
+                // Relaxed: waking and waiting make the edge.
+                return std::task::Poll::Ready(news.load(Ordering::Relaxed));
             }
-            let waker = cx.waker().clone();
-            other = Some(thread::spawn(move || waker.wake()));
+            let (waker, news) = (cx.waker().clone(), news.clone());
+            other = Some(thread::spawn(move || {
+                news.store(42, Ordering::Relaxed);
+                waker.wake();
+            }));
             std::task::Poll::Pending
         });
         assert_eq!((block_on(future, 0), polls), (42, 2));
