@@ -298,13 +298,6 @@ fn what_comes_before_a_stream_goes_on_while_the_consumer_works() {
     assert_eq!(executor.tasks(), 0);
 }
 
-/// Row 61: a buffer of nothing hung there; here it is refused where it is written.
-#[test]
-#[should_panic(expected = "map_async(executor, 0, f): ")]
-fn row_61_a_limit_of_zero_is_refused() {
-    let _ = millstream::range(0..3_u64).map_async(Seeded::new(1), 0, |n| async move { n });
-}
-
 /// Row 62: flattening inside of flattening, woken from two sides, hung there.
 #[test]
 fn row_62_nested_flattening_of_streams_ends() {
