@@ -327,10 +327,10 @@ fn row_62_nested_flattening_of_streams_ends() {
     }
 }
 
-/// Rows 63 to 65: whoever was woken once, or in the middle of a poll, is woken again. Every order
-/// of two future's wake-ups, with polls that nobody asked for in between.
+/// Row 63: whoever was woken once, or in the middle of a poll, is woken again. Every order
+/// of the wake-ups of two, with polls that nobody asked for in between.
 #[test]
-fn row_63_to_65_no_wake_up_is_lost_to_one_before_it() {
+fn row_63_no_wake_up_is_lost_to_one_before_it() {
     for seed in 0..50 {
         let executor = Seeded::new(seed);
         let waker = Arc::new(Mutex::new(None::<Waker>));
