@@ -218,6 +218,12 @@ impl Watch {
     pub fn over(&self, context: Context) -> Context {
         context.with_board(Watch { board: self.board.clone(), stream: self.stream })
     }
+
+    /// Whether there is a board in this context.
+    #[must_use]
+    pub fn is_over(context: &Context) -> bool {
+        context.board::<Watch>().is_some()
+    }
 }
 
 /// The gauges of all boundaries that one host runs, and the demand that it has.

@@ -38,7 +38,7 @@ use millstream_core::{
 use millstream_sync::{Mutex, lock, pause};
 
 use crate::bell::Bell;
-use crate::gauge::{Gauge, Reading, State};
+use crate::gauge::{Gauge, Reading, State, Tally};
 use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
 
 /// A lane for at most `capacity` items that rings `bell` when its outlet waits. `context` is
@@ -76,9 +76,51 @@ where
         low: capacity - capacity / 4,
         patience: Patience::default(),
         discards,
-        watch: watch.map(Box::new),
+        watch: watch.map(|watch| Box::new(Watched::Lane(watch))),
     };
     (inlet, outlet)
+}
+
+/// An outlet without a lane, for a host that would hold `pull` in place, and somebody looks: what
+/// it gives is pulled, and counted by `gauge`. Such a host pays for no third kind of source.
+#[must_use]
+pub fn counted<P: Pull>(pull: P, gauge: Gauge) -> Outlet<P::Item, P::Error> {
+    let counted = Counted { pull: Box::new(pull), tally: Tally::new(gauge) };
+    Outlet {
+        reader: None,
+        shared: Arc::new(Shared { link: Mutex::new(Link::Gone), end: Mutex::new(None) }),
+        upstream: None,
+        left: 0,
+        low: u64::MAX,
+        patience: Patience::default(),
+        discards: Discards::default(),
+        watch: Some(Box::new(Watched::Pull(counted))),
+    }
+}
+
+/// What an outlet keeps where somebody looks.
+enum Watched<T, E> {
+    /// At its lane.
+    Lane(Watch),
+    /// At what passes.
+    Pull(Counted<T, E>),
+}
+
+struct Counted<T, E> {
+    pull: Box<dyn Pull<Item = T, Error = E>>,
+    tally: Tally,
+}
+
+impl<T, E> Counted<T, E> {
+    fn count(&mut self, pulled: Pulled<T, E>) -> Pulled<T, E> {
+        match &pulled {
+            Pulled::Item(_) => self.tally.pass(),
+            Pulled::Complete => self.tally.end(State::Completed),
+            Pulled::Error(_) => self.tally.end(State::Failed),
+            Pulled::Skipped | Pulled::Pending => {}
+        }
+        pulled
+    }
 }
 
 /// What an outlet keeps where somebody looks at its lane.
@@ -253,7 +295,7 @@ impl<T, E> fmt::Debug for ActiveInlet<T, E> {
 /// The end of a lane that items come out by. Whoever pulls it must be the host of its bell, and
 /// must pull again after the bell has rung.
 pub struct Outlet<T: 'static, E> {
-    /// Here until it is dropped.
+    /// Here until it is dropped; there is none where what it gives is [pulled](counted).
     reader: Option<Reader<T>>,
     shared: Arc<Shared<E>>,
     /// A copy of the link, once it was needed.
@@ -264,7 +306,7 @@ pub struct Outlet<T: 'static, E> {
     patience: Patience,
     discards: Discards,
     /// Where somebody looks.
-    watch: Option<Box<Watch>>,
+    watch: Option<Box<Watched<T, E>>>,
 }
 
 impl<T: 'static, E> Outlet<T, E> {
@@ -306,6 +348,12 @@ impl<T: 'static, E> Outlet<T, E> {
         self.len() == 0
     }
 
+    /// Whether what it gives is [pulled](counted).
+    #[must_use]
+    pub fn is_pulled(&self) -> bool {
+        matches!(self.watch.as_deref(), Some(Watched::Pull(_)))
+    }
+
     #[cold]
     fn over<I>(&mut self) -> Pulled<I, E> {
         // Upstream is over: there is nothing to cancel, nor to keep.
@@ -315,10 +363,37 @@ impl<T: 'static, E> Outlet<T, E> {
             Some(Err(error)) => (State::Failed, Pulled::Error(error)),
             _ => (State::Completed, Pulled::Complete),
         };
-        if let Some(watch) = &mut self.watch {
+        if let Some(Watched::Lane(watch)) = self.watch.as_deref_mut() {
             watch.end = Some(end);
         }
         pulled
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Outlet<T, E> {
+    /// Where the queue gives nothing: it is over, or there is none. One way out for both, so that
+    /// [`pull`](Pull::pull) stays short enough to be a part of the loops that run it.
+    #[cold]
+    #[inline(never)]
+    fn pull_without_queue(&mut self) -> Pulled<T, E> {
+        match self.watch.as_deref_mut() {
+            Some(Watched::Pull(counted)) => {
+                let pulled = counted.pull.pull();
+                counted.count(pulled)
+            }
+            _ => self.over(),
+        }
+    }
+
+    #[cold]
+    fn look_ahead_counted(&mut self, started: bool) -> Pulled<T, E> {
+        match self.watch.as_deref_mut() {
+            Some(Watched::Pull(counted)) => {
+                let pulled = counted.pull.look_ahead(started);
+                counted.count(pulled)
+            }
+            _ => Pulled::Complete,
+        }
     }
 }
 
@@ -328,8 +403,7 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
 
     #[inline]
     fn pull(&mut self) -> Pulled<T, E> {
-        loop {
-            let Some(reader) = &mut self.reader else { return Pulled::Complete };
+        while let Some(reader) = &mut self.reader {
             if reader.run().is_some_and(|run| run > 1) {
                 let _waited = self.patience.wait(reader);
             }
@@ -346,14 +420,17 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
                         return Pulled::Pending;
                     }
                 }
-                Popped::Shut => return self.over(),
+                Popped::Shut => break,
             }
         }
+        self.pull_without_queue()
     }
 
-    fn look_ahead(&mut self, _started: bool) -> Pulled<T, E> {
+    fn look_ahead(&mut self, started: bool) -> Pulled<T, E> {
         loop {
-            let Some(reader) = &mut self.reader else { return Pulled::Complete };
+            let Some(reader) = &mut self.reader else {
+                return self.look_ahead_counted(started);
+            };
             match reader.look() {
                 Look::Items => return Pulled::Pending,
                 // To be told of the end, for which no demand is needed.
@@ -411,7 +488,7 @@ impl<T: 'static, E> Drop for Outlet<T, E> {
         // `cancel_is_not_a_source_gone`, `a_late_subscription_is_not_a_source_gone`).
         let discards = &self.discards;
         let cancel = Cancel(&self.shared);
-        if let Some(watch) = &self.watch {
+        if let Some(Watched::Lane(watch)) = self.watch.as_deref() {
             watch.reading.close(reader.leave(), watch.end);
         }
         reader.close(|item| discards.discard(item));

@@ -80,8 +80,13 @@ impl Context {
     }
 
     /// What a boundary that has taken its name passes on.
+    #[inline]
     #[must_use]
     pub fn upstream(&self) -> Context {
+        if self.0.is_none() { Context(None) } else { self.without_name() }
+    }
+
+    fn without_name(&self) -> Context {
         match self.name() {
             Some(_) => self.clone().with(|context| context.name = None),
             None => self.clone(),

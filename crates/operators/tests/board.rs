@@ -285,6 +285,25 @@ fn each_input_of_merge_is_a_row() {
     assert_eq!(watched.snapshot().capacity(), 4, "of those that run");
 }
 
+/// They are held in place where nobody looks, too; then there is nothing to tell.
+#[test]
+fn inputs_that_are_pulled_count_what_passes() {
+    let watched = Watched::new();
+    let numbers = || millstream::range(0..3u32);
+    let handle = watched.over(numbers().merge(numbers(), 4));
+    handle.request_unbounded();
+    for label in ["merge[0]", "merge[1]"] {
+        let row = watched.row(label);
+        assert_eq!((counts(&row), row.state), ([3, 3, 0, 0, 0], State::Completed), "{label}");
+    }
+    let watched = Watched::new();
+    let handle = watched.over(numbers().zip(numbers(), 4));
+    handle.request(2);
+    for label in ["zip[0]", "zip[1]"] {
+        assert_eq!(counts(&watched.row(label)), [2, 2, 0, 0, 0], "{label}");
+    }
+}
+
 /// Which of the two is slow can be read off.
 #[test]
 fn the_inputs_of_zip_tell_who_waits_for_whom() {

@@ -95,7 +95,7 @@ impl<Q: Pull> Head<Q> {
             return None;
         }
         self.started = true;
-        match self.feed.pull() {
+        match self.feed.pull_one_of_many() {
             Pulled::Item(item) => {
                 self.item = Some(item);
                 None

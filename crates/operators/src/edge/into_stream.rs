@@ -157,7 +157,7 @@ impl<Q: Pull> Items<Q::Item, Q::Error> for Poller<Feed<Q>> {
 
     fn holds(&self) -> bool {
         // A source that is pulled may be at its end.
-        self.source().is_some_and(|feed| matches!(feed, Feed::Lane(outlet) if !outlet.is_empty()))
+        self.source().is_some_and(|feed| !feed.is_pulled() && feed.holds())
     }
 }
 

@@ -132,8 +132,15 @@ where
                     self.line.push_back(inner);
                 }
                 Pulled::Skipped => return true,
-                Pulled::Pending | Pulled::Complete => break,
-                Pulled::Error(error) => self.failure = Some(error),
+                Pulled::Pending => break,
+                Pulled::Complete => {
+                    self.outer.end();
+                    break;
+                }
+                Pulled::Error(error) => {
+                    self.outer.end();
+                    self.failure = Some(error);
+                }
             }
         }
         false

@@ -223,7 +223,11 @@ where
                     self.table.add(&self.bell, |bell| inner(item, bell));
                 }
                 Pulled::Skipped => return Pulled::Skipped,
-                Pulled::Pending | Pulled::Complete => break,
+                Pulled::Pending => break,
+                Pulled::Complete => {
+                    self.outer.end();
+                    break;
+                }
                 Pulled::Error(error) => return Pulled::Error(error),
             }
         }

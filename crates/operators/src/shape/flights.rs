@@ -308,8 +308,15 @@ where
                     }
                 }
                 Pulled::Skipped => return Pulled::Skipped,
-                Pulled::Pending | Pulled::Complete => break,
-                Pulled::Error(error) => self.failure = Some((self.error)(error)),
+                Pulled::Pending => break,
+                Pulled::Complete => {
+                    self.outer.end();
+                    break;
+                }
+                Pulled::Error(error) => {
+                    self.outer.end();
+                    self.failure = Some((self.error)(error));
+                }
             }
         }
         Pulled::Pending

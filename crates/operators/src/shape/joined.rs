@@ -9,8 +9,8 @@ use std::num::NonZeroUsize;
 
 use millstream_blocks::bell::Bell;
 use millstream_blocks::entrust::{Errand, entrust};
-use millstream_blocks::gauge::{Board, Gauge, Site, State, Tally};
-use millstream_blocks::lane::{Outlet, lane};
+use millstream_blocks::gauge::{Gauge, Site, Watch};
+use millstream_blocks::lane::{Outlet, counted, lane};
 use millstream_blocks::task::task;
 use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 use millstream_executors::{Executor, executor_thread};
@@ -31,23 +31,38 @@ pub(crate) fn capacity(what: &str, n: usize) -> NonZeroUsize {
 pub(crate) enum Feed<Q: Pull> {
     /// Held in place.
     Pulled(Q),
-    /// It fills a queue.
+    /// It fills a queue; or it is held in place, and somebody looks.
     Lane(Outlet<Q::Item, Q::Error>),
-    /// Held in place, and somebody looks.
-    Counted(Box<Counted<Q>>),
 }
 
 impl<Q: Pull> Feed<Q> {
     /// Whether it is held in place.
     pub(crate) fn is_pulled(&self) -> bool {
-        !matches!(self, Feed::Lane(_))
+        match self {
+            Feed::Pulled(_) => true,
+            Feed::Lane(outlet) => outlet.is_pulled(),
+        }
+    }
+
+    /// As [`pull`](Pull::pull), for stages with many feeds: the lane is out of line, so that what
+    /// surrounds it stays short.
+    #[inline]
+    pub(crate) fn pull_one_of_many(&mut self) -> Pulled<Q::Item, Q::Error> {
+        #[inline(never)]
+        fn out_of_line<P: Pull>(pull: &mut P) -> Pulled<P::Item, P::Error> {
+            pull.pull()
+        }
+        match self {
+            Feed::Pulled(pull) => pull.pull(),
+            Feed::Lane(outlet) => out_of_line(outlet),
+        }
     }
 
     /// Whether items are waiting, as far as can be told.
     pub(crate) fn holds(&self) -> bool {
         match self {
-            Feed::Pulled(_) | Feed::Counted(_) => true,
-            Feed::Lane(outlet) => !outlet.is_empty(),
+            Feed::Pulled(_) => true,
+            Feed::Lane(outlet) => outlet.is_pulled() || !outlet.is_empty(),
         }
     }
 }
@@ -61,7 +76,6 @@ impl<Q: Pull> Pull for Feed<Q> {
         match self {
             Feed::Pulled(pull) => pull.pull(),
             Feed::Lane(outlet) => outlet.pull(),
-            Feed::Counted(counted) => counted.pull(),
         }
     }
 
@@ -70,7 +84,6 @@ impl<Q: Pull> Pull for Feed<Q> {
         match self {
             Feed::Pulled(pull) => pull.pull_while(each),
             Feed::Lane(outlet) => outlet.pull_while(each),
-            Feed::Counted(counted) => counted.pull_while(each),
         }
     }
 
@@ -79,41 +92,7 @@ impl<Q: Pull> Pull for Feed<Q> {
         match self {
             Feed::Pulled(pull) => pull.look_ahead(started),
             Feed::Lane(outlet) => outlet.look_ahead(started),
-            Feed::Counted(counted) => counted.look_ahead(started),
         }
-    }
-}
-
-/// An upstream that is held in place, and how many items it gave.
-pub(crate) struct Counted<Q> {
-    pull: Q,
-    tally: Tally,
-}
-
-impl<Q: Pull> Counted<Q> {
-    fn count(&mut self, pulled: Pulled<Q::Item, Q::Error>) -> Pulled<Q::Item, Q::Error> {
-        match &pulled {
-            Pulled::Item(_) => self.tally.pass(),
-            Pulled::Complete => self.tally.end(State::Completed),
-            Pulled::Error(_) => self.tally.end(State::Failed),
-            Pulled::Skipped | Pulled::Pending => {}
-        }
-        pulled
-    }
-}
-
-impl<Q: Pull> Pull for Counted<Q> {
-    type Item = Q::Item;
-    type Error = Q::Error;
-
-    fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
-        let pulled = self.pull.pull();
-        self.count(pulled)
-    }
-
-    fn look_ahead(&mut self, started: bool) -> Pulled<Q::Item, Q::Error> {
-        let pulled = self.pull.look_ahead(started);
-        self.count(pulled)
     }
 }
 
@@ -152,7 +131,7 @@ pub(crate) fn feed_on<P: Publisher>(
     match publisher.into_pull(context.upstream()) {
         Ok(pull) => match gauge {
             None => Feed::Pulled(pull),
-            Some(gauge) => Feed::Counted(Box::new(Counted { pull, tally: Tally::new(gauge) })),
+            Some(gauge) => Feed::Lane(counted(pull, gauge)),
         },
         Err(publisher) => {
             let (inlet, outlet) = lane(capacity, bell, context, gauge);
@@ -166,7 +145,7 @@ pub(crate) fn feed_on<P: Publisher>(
 /// [can be pulled](Publisher::PULLS) are held [in place](in_place) as they are, and nothing is
 /// counted.
 pub(crate) fn unwatched(context: &Context) -> bool {
-    context.board::<Board>().is_none()
+    !Watch::is_over(context)
 }
 
 /// A publisher that [can be pulled](Publisher::PULLS), as something to pull from. `context` is for
@@ -223,28 +202,33 @@ impl<Q: Pull> Granted<Q> {
         self.feed.is_none()
     }
 
-    /// The next item, while it is not [over](Granted::is_over); then [`Pulled::Complete`].
-    #[inline]
+    /// No item follows.
+    #[cold]
+    pub(crate) fn end(&mut self) {
+        self.feed = None;
+    }
+
+    /// The next item. Where it tells an end, that is for the stage to [note](Granted::end).
+    #[inline(always)]
     pub(crate) fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
-        if self.done > 0 {
+        // One that is held in place is asked for nothing ahead.
+        if !matches!(self.feed, Some(Feed::Pulled(_))) && self.done > 0 {
             self.grant();
         }
-        let Some(feed) = &mut self.feed else { return Pulled::Complete };
-        let pulled = feed.pull();
-        if let Pulled::Complete | Pulled::Error(_) = pulled {
-            self.feed = None;
+        match &mut self.feed {
+            Some(feed) => feed.pull(),
+            None => Pulled::Complete,
         }
-        pulled
     }
 
     #[inline]
     fn grant(&mut self) {
-        let n = std::mem::take(&mut self.done);
+        let done = std::mem::take(&mut self.done);
         if let Some(gauge) = &self.gauge {
-            gauge.done(n);
+            gauge.done(done);
         }
         if let Some(Feed::Lane(outlet)) = &mut self.feed {
-            outlet.grant(n);
+            outlet.grant(done);
         }
     }
 }

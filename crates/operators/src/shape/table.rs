@@ -74,7 +74,7 @@ impl<Q: Pull> Table<Q> {
                 self.roster.sleep(n);
                 continue;
             };
-            match feed.pull() {
+            match feed.pull_one_of_many() {
                 Pulled::Pending => self.roster.sleep(n),
                 Pulled::Complete => {
                     self.remove(n);
