@@ -541,6 +541,22 @@ fn the_kin_of_map_async_tell_the_same() {
     });
 }
 
+/// A stage with many downstreams has a boundary above it.
+#[test]
+fn group_by_tells_of_the_items_before_the_groups() {
+    let (watched, upstream) = (Watched::new(), Hand::new());
+    let groups = upstream.clone().group_by(2, 4, millstream::fan_out::Stalled::Wait, |n| n % 2);
+    let handle =
+        probe(groups.map(|_| ()).named("groups").observed(&watched.board), Behaviour::new());
+    for n in 0..3u32 {
+        upstream.next(n);
+    }
+    let row = watched.row("group_by");
+    assert_eq!((row.name.as_deref(), row.received), (Some("groups"), 3));
+    handle.cancel();
+    assert_eq!(watched.row("group_by").state, State::Cancelled);
+}
+
 /// A boundary has the name that is nearest to it, and the next one upstream has its own or none.
 #[test]
 fn a_name_is_for_the_nearest_boundary_above() {

@@ -6,7 +6,8 @@ use millstream_core::{Context, Fault, More};
 
 use crate::shape::stage::{Emit, ItemStep, NoBooks};
 
-/// A name for the stages above, told where one of them panics:
+/// A name for the stages above, told where one of them panics, and for the nearest boundary above,
+/// where somebody [looks](crate::effect::Observed) at it:
 /// [`PublisherExt::named`](crate::PublisherExt::named).
 ///
 /// ```text

@@ -216,7 +216,7 @@ where
             groups.subscribe(subscriber);
             // Nothing is subscribed for a downstream that has already gone.
             let bell = desk.bell().clone();
-            let connect = || feed(upstream, capacity, bell, &context.upstream(), site);
+            let connect = || feed(upstream, capacity, bell, &context, site);
             let upstream = (!out.is_gone()).then(connect);
             Grouping {
                 upstream,
