@@ -675,7 +675,7 @@ impl<T> Later<T> {
         Later {
             runs: world.runs.clone(),
             left: times % 3,
-            by_itself: times % 2 == 0,
+            by_itself: times.is_multiple_of(2),
             item: Some(item),
             _guard: world.guard.clone(),
         }
