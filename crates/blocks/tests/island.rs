@@ -256,6 +256,8 @@ impl<F: FnMut(u32) -> More + Send + 'static> Subscriber<Token, Error> for Eager<
 fn eager(oracle: &Oracle, act: fn(&dyn Upstream)) {
     let other = Arc::new(std::sync::Mutex::new(None));
     let probe = oracle.probe(|_| More::NONE);
+    // By the subscriber, and by whoever acts.
+    oracle.asks(More::of(2));
     emit(oracle.items(0..9), Eager { probe, other: other.clone(), act });
     let other = other.lock().unwrap().take();
     other.unwrap().join().unwrap();

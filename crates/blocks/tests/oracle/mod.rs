@@ -102,7 +102,8 @@ impl Oracle {
         self.upstream().request(Demand::of(n));
     }
 
-    fn asks(&self, more: More) {
+    /// Notes what is asked for by somebody else.
+    pub fn asks(&self, more: More) {
         self.0.demand.lock().unwrap().add(more);
     }
 
