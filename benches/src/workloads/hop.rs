@@ -3,9 +3,11 @@
 use std::hint::black_box;
 use std::sync::mpsc::sync_channel;
 
+use millstream::executor::PoolHandle;
+
 use super::peer;
 use crate::channels::{BUFFER, through, through_tokio};
-use crate::executors::{TOKIO, WORKERS, with_tokio_here};
+use crate::executors::{POOL, THREADS, TOKIO, with_tokio_here};
 use crate::{Kind, Measure, Peer, Promise, Workload, add_up, crossing};
 
 pub(super) fn workloads() -> Vec<Workload> {
@@ -53,7 +55,7 @@ pub(super) fn workloads() -> Vec<Workload> {
                 peer(Kind::Ours, "millstream", || {
                     use millstream::prelude::*;
                     let items = millstream::from_iter(0..crossing()).map(|item| item + 1);
-                    sum(items.publish_on(WORKERS[0].clone(), BUFFER).map(triple))
+                    sum(items.publish_on(POOL.handle(), BUFFER).map(triple))
                 }),
             ],
         },
@@ -69,15 +71,15 @@ fn sum(publisher: impl millstream::Publisher<Item = u64, Error = std::convert::I
     publisher.fold(0, add_up).block().expect("it does not fail")
 }
 
-fn ours(hops: usize) -> u64 {
+/// The source and each stage on the executor that `on` names.
+fn ours(hops: usize, on: impl Fn(usize) -> PoolHandle) -> u64 {
     use millstream::prelude::*;
     let items = millstream::from_iter(0..black_box(crossing())).map(|item| item + 1);
-    let first = items.subscribe_on(WORKERS[0].clone()).publish_on(WORKERS[1].clone(), BUFFER);
+    let first = items.subscribe_on(on(0)).publish_on(on(1), BUFFER);
     if hops == 1 {
         return sum(first.map(triple));
     }
-    let last = first.publish_on(WORKERS[2].clone(), BUFFER).publish_on(WORKERS[3].clone(), BUFFER);
-    sum(last.map(triple))
+    sum(first.publish_on(on(2), BUFFER).publish_on(on(3), BUFFER).map(triple))
 }
 
 fn peers<const HOPS: usize>() -> Vec<Peer> {
@@ -85,7 +87,8 @@ fn peers<const HOPS: usize>() -> Vec<Peer> {
         peer(Kind::Limit, "ring, spinning", || {
             through(HOPS, crossing(), || rtrb::RingBuffer::new(BUFFER), triple)
         }),
-        peer(Kind::Ours, "millstream", || ours(HOPS)),
+        peer(Kind::Ours, "millstream, 2 workers", || ours(HOPS, |_| POOL.handle())),
+        peer(Kind::Ours, "millstream, a thread each", || ours(HOPS, |n| THREADS[n].handle())),
         peer(Kind::Library, "std", || through(HOPS, crossing(), || sync_channel(BUFFER), triple)),
         peer(Kind::Library, "crossbeam", || {
             through(HOPS, crossing(), || crossbeam_channel::bounded(BUFFER), triple)

@@ -3,10 +3,11 @@
 use std::hint::black_box;
 
 use futures::stream;
+use millstream::executor::Tokio;
 use tokio::runtime::Runtime;
 
 use super::peer;
-use crate::executors::{OnTokio, TOKIO, with_tokio_here};
+use crate::executors::{TOKIO, with_tokio_here};
 use crate::{Kind, Measure, Promise, Workload, add_up, items};
 
 const AT_ONCE: usize = 16;
@@ -89,7 +90,7 @@ macro_rules! peers {
             peer(Kind::Ours, "millstream", || {
                 use millstream::prelude::*;
                 $place(|runtime| {
-                    let on = OnTokio(runtime.handle().clone());
+                    let on = Tokio::new(runtime.handle().clone());
                     let results = millstream::from_iter(0..items()).map_async(on, AT_ONCE, $f);
                     runtime.block_on(async { results.fold(0, add_up).await.expect("no failure") })
                 })
@@ -97,7 +98,7 @@ macro_rules! peers {
             peer(Kind::Ours, "millstream, unordered", || {
                 use millstream::prelude::*;
                 $place(|runtime| {
-                    let on = OnTokio(runtime.handle().clone());
+                    let on = Tokio::new(runtime.handle().clone());
                     let results =
                         millstream::from_iter(0..items()).map_async_unordered(on, AT_ONCE, $f);
                     runtime.block_on(async { results.fold(0, add_up).await.expect("no failure") })

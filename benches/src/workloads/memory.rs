@@ -8,7 +8,7 @@ use millstream::prelude::*;
 
 use super::peer;
 use crate::channels::{BUFFER, through, through_tokio};
-use crate::executors::{TOKIO, WORKERS};
+use crate::executors::{POOL, TOKIO};
 use crate::{Kind, Measure, Promise, Workload, add_up, items};
 
 /// Ten million, where the others have a hundred thousand.
@@ -51,13 +51,13 @@ pub(super) fn workloads() -> Vec<Workload> {
 }
 
 fn ours(n: u64) -> u64 {
-    let [first, second, third, fourth] = &*WORKERS;
+    let on = || POOL.handle();
     millstream::from_iter(0..n)
         .map(|item| item + 1)
-        .subscribe_on(first.clone())
-        .publish_on(second.clone(), BUFFER)
-        .publish_on(third.clone(), BUFFER)
-        .publish_on(fourth.clone(), BUFFER)
+        .subscribe_on(on())
+        .publish_on(on(), BUFFER)
+        .publish_on(on(), BUFFER)
+        .publish_on(on(), BUFFER)
         .map(slow)
         .fold(0, add_up)
         .block()

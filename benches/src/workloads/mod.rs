@@ -1,11 +1,12 @@
 //! The workloads: W1 static and boxed chains, W2 bounded demand, W3 hops between threads, W4 streams
-//! of streams, W5 several sources, W6 chunks, W8 futures, W9 subscribing, W11 round trips between
+//! of streams, W5 several sources, W6 chunks, W7 groups, W8 futures, W9 subscribing, W11 round trips between
 //! threads, W12 memory.
 
 mod chain;
 mod chunk;
 mod demand;
 mod fan_in;
+mod group;
 mod hop;
 mod in_flight;
 mod memory;
@@ -24,6 +25,7 @@ pub fn chosen(filters: &[String]) -> Vec<Workload> {
     all.extend(nested::workloads());
     all.extend(fan_in::workloads());
     all.extend(chunk::workloads());
+    all.extend(group::workloads());
     all.extend(in_flight::workloads());
     all.extend(start::workloads());
     all.extend(round_trip::workloads());

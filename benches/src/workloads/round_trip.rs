@@ -9,7 +9,7 @@ use millstream::{Demand, More, Subscription};
 
 use super::peer;
 use crate::channels::{BUFFER, Rx, Tx};
-use crate::executors::{TOKIO, WORKERS};
+use crate::executors::{THREADS, TOKIO};
 use crate::{Kind, Measure, Promise, Workload, items};
 
 /// Round trips before the first that counts.
@@ -99,8 +99,8 @@ fn tokio_ping() -> u64 {
 fn ours() -> u64 {
     let (send, receive) = channel();
     millstream::from_iter(0..trips() + WARM)
-        .subscribe_on(WORKERS[0].clone())
-        .publish_on(WORKERS[1].clone(), 1)
+        .subscribe_on(THREADS[0].handle())
+        .publish_on(THREADS[1].handle(), 1)
         .subscribe(Laps { last: None, left: WARM, nanoseconds: Vec::new(), send });
     receive.recv().expect("it ends")
 }
