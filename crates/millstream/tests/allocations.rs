@@ -260,3 +260,88 @@ mod edges {
         assert_eq!(few, many);
     }
 }
+
+/// On one thread, since that is where allocations are counted; what a stage does does not depend
+/// on the executor that runs it.
+mod boundaries {
+    use millstream::executor::CurrentThread;
+
+    use super::*;
+
+    #[test]
+    fn a_hop_allocates_nothing_for_an_item() {
+        let [few, many] = for_few_and_many(|n| {
+            let executor = CurrentThread::new();
+            let on = || executor.handle();
+            let hops = chain(n).subscribe_on(on()).publish_on(on(), 4).publish_on(on(), 64);
+            executor.run_until(hops.count()).unwrap()
+        });
+        assert_eq!(few, many, "pushed");
+        let [few, many] = for_few_and_many(|n| {
+            let executor = CurrentThread::new();
+            executor.run_until(chain(n).publish_on(executor.handle(), 4).count()).unwrap()
+        });
+        assert_eq!(few, many, "pulled");
+        let [few, many] =
+            for_few_and_many(|n| chain(n).boxed().prefetch(4).count().block().unwrap());
+        assert_eq!(few, many, "on the same thread");
+    }
+
+    #[test]
+    fn flattening_of_static_inner_publishers_allocates_nothing_for_one() {
+        for size in [1, 10] {
+            let [few, many] = for_few_and_many(|n| {
+                let inner = move |first| millstream::from_iter(first..first + size);
+                let outer = millstream::from_iter(0..n / size);
+                outer.flat_map_unordered(4, 4, inner).count().block().unwrap()
+            });
+            assert_eq!(few, many, "unordered, of {size}");
+            let [few, many] = for_few_and_many(|n| {
+                let inner = move |first| millstream::from_iter(first..first + size);
+                millstream::from_iter(0..n / size).concat_map(inner).count().block().unwrap()
+            });
+            assert_eq!(few, many, "one by one, of {size}");
+        }
+    }
+
+    #[test]
+    fn merge_and_zip_allocate_nothing_for_an_item() {
+        let [few, many] = for_few_and_many(|n| {
+            let sources = (0..2).map(|_| millstream::from_iter(0..n / 2));
+            millstream::merge_all(sources, 4).count().block().unwrap()
+        });
+        assert_eq!(few, many, "merge in place");
+        let [few, many] = for_few_and_many(|n| {
+            let sources = (0..2).map(|_| millstream::from_iter(0..n / 2).boxed());
+            millstream::merge_all(sources, 4).count().block().unwrap()
+        });
+        assert_eq!(few, many, "merge through queues");
+        let [few, many] = for_few_and_many(|n| {
+            let one = || millstream::from_iter(0..n);
+            one().zip(one(), 4).count().block().unwrap()
+        });
+        assert_eq!(few, many, "zip in place");
+        let [few, many] = for_few_and_many(|n| {
+            let one = || millstream::from_iter(0..n).boxed();
+            one().zip(one(), 4).count().block().unwrap()
+        });
+        assert_eq!(few, many, "zip through queues");
+    }
+
+    #[test]
+    fn a_future_that_is_ready_costs_map_async_no_allocation() {
+        let [few, many] = for_few_and_many(|n| {
+            let executor = CurrentThread::new();
+            let results = chain(n).map_async(executor.handle(), 16, |n| async move { n + 1 });
+            executor.run_until(results.count()).unwrap()
+        });
+        assert_eq!(few, many, "in order");
+        let [few, many] = for_few_and_many(|n| {
+            let executor = CurrentThread::new();
+            let results =
+                chain(n).map_async_unordered(executor.handle(), 16, |n| async move { n + 1 });
+            executor.run_until(results.count()).unwrap()
+        });
+        assert_eq!(few, many, "as they come");
+    }
+}
