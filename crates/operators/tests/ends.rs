@@ -204,7 +204,7 @@ fn blocking_iter() {
         // Each item is waited for, and so is the end.
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let feeder = std::thread::spawn(move || {
-            while !feeds.is_subscribed() {
+            while feeds.outstanding() == More::NONE {
                 std::thread::yield_now();
             }
             for n in 1..=3 {

@@ -1113,7 +1113,7 @@ fn a_blocking_iterator_asks_ahead_and_again_at_its_low_tide() {
     assert!(!upstream.is_subscribed(), "it is lazy");
     let feeds = upstream.clone();
     let feeder = thread::spawn(move || {
-        while !feeds.is_subscribed() {
+        while feeds.outstanding() == More::NONE {
             thread::yield_now();
         }
         assert_eq!(feeds.requested().count(), 4);
@@ -1139,7 +1139,7 @@ fn dropping_a_blocking_iterator_cancels_and_discards() {
     let (ledger, upstream) = (Ledger::new(), ScriptedPublisher::<Token, Infallible>::new());
     let (feeds, tokens) = (upstream.clone(), ledger.clone());
     let feeder = thread::spawn(move || {
-        while !feeds.is_subscribed() {
+        while feeds.outstanding() == More::NONE {
             thread::yield_now();
         }
         for n in 1..=2 {
@@ -1160,7 +1160,7 @@ fn a_fault_reaches_the_thread_that_waits() {
     let upstream = ScriptedPublisher::<u32, Infallible>::new();
     let mut items = upstream.clone().blocking_iter(2);
     let feeder = thread::spawn(move || {
-        while !upstream.is_subscribed() {
+        while upstream.outstanding() == More::NONE {
             thread::yield_now();
         }
         upstream.vanish();
