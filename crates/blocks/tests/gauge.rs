@@ -2,6 +2,7 @@
 //! every item once, and is exact when nothing moves.
 
 mod oracle;
+mod runner;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -11,12 +12,14 @@ use millstream_blocks::gauge::{Board, Gauge, Levels, Panel, Queue, Row, Site, St
 use millstream_blocks::island::join;
 use millstream_blocks::lane::lane;
 use millstream_blocks::ring::{Popped, Pushed, Writer, ring};
+use millstream_blocks::task::task;
 use millstream_core::{
     ActiveSubscriber, Context, Credit, Demand, End, Fault, More, Publisher, Subscriber,
     Subscription, Upstream,
 };
 use millstream_sync::{AtomicU64, Ordering, model, thread};
 use oracle::{Error, Hand, Oracle, Probe, Source, Token};
+use runner::Runner;
 
 fn board() -> Board {
     Board::with_clock(8, || Duration::ZERO)
@@ -422,5 +425,42 @@ fn a_stamp_stays_until_something_moves() {
         reading.close(reader.leave(), None);
         drop(gauge);
         assert_eq!(row(&board).backpressured_since, None, "it is over");
+    });
+}
+
+/// A task shows its demand before it rests, as an island does.
+#[test]
+fn a_task_shows_its_demand_before_it_rests() {
+    model("gauge: a_task_shows_its_demand_before_it_rests", || {
+        let (oracle, board) = (Oracle::new(), board());
+        let hand = Hand::default();
+        let source = Source::Hand(oracle.alive(), hand.clone());
+        let task = task(
+            |bell, context| {
+                let gauge = bell.gauge(context, Site::here("lane"), 2);
+                let capacity = NonZeroUsize::new(2).unwrap();
+                let (inlet, outlet) = lane(capacity, bell.clone(), context, gauge);
+                source.subscribe(inlet);
+                outlet
+            },
+            Seen(oracle.probe(|_| More::NONE), board.watch()),
+        );
+        let mut runner = Runner::new(task.unwrap());
+        let asking = {
+            let oracle = oracle.clone();
+            thread::spawn(move || oracle.request(3))
+        };
+        hand.send(Token(0, oracle.alive()));
+        assert!(!runner.poll());
+        asking.join().unwrap();
+        assert!(!runner.poll());
+        let rests = row(&board);
+        assert_eq!((rests.received, rests.sent, rests.demand), (1, 1, Some(Demand::of(2))));
+        assert!(rests.starved_since.is_some());
+        oracle.cancel();
+        assert!(runner.poll());
+        assert_eq!(row(&board).state, State::Cancelled);
+        drop((runner, hand));
+        oracle.finish();
     });
 }
