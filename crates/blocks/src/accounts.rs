@@ -3,15 +3,6 @@
 
 use millstream_core::Demand;
 
-/// How many outlets an item goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spread {
-    /// To each that is there.
-    ToAll,
-    /// To one at most.
-    ToOne,
-}
-
 /// What becomes of an outlet that is slower than the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Slow {
@@ -26,28 +17,23 @@ pub enum Slow {
 
 /// Where an outlet sits. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place {
+pub(crate) struct Place {
     pub(crate) index: usize,
     stamp: u64,
 }
 
 impl Place {
     /// The place of nobody.
-    pub const NOWHERE: Place = Place { index: 0, stamp: 0 };
+    pub(crate) const NOWHERE: Place = Place { index: 0, stamp: 0 };
 }
 
-/// How many items upstream may be asked for.
-///
-/// An outlet has room up to some item, counted from `base`. Where items go to all, `base` is the
-/// first that upstream ever sent, and what an outlet takes moves its room on. Where an item goes
-/// to one, `base` moves on for all, and the room of the one that got it falls behind by one.
+/// How many items upstream may be asked for. Each outlet has room up to some item, counted from the
+/// first that upstream ever sent, and what it takes moves that on.
 pub(crate) struct Accounts {
     pub(crate) capacity: u64,
-    spread: Spread,
     slow: Slow,
     /// How many items upstream was asked for.
     asked: u64,
-    pub(crate) base: u64,
     table: Vec<Account>,
     free: Vec<usize>,
     pub(crate) live: usize,
@@ -64,13 +50,11 @@ struct Account {
 }
 
 impl Accounts {
-    pub(crate) fn new(capacity: u64, spread: Spread, slow: Slow) -> Accounts {
+    pub(crate) fn new(capacity: u64, slow: Slow) -> Accounts {
         Accounts {
             capacity,
-            spread,
             slow,
             asked: 0,
-            base: 0,
             table: Vec::new(),
             free: Vec::new(),
             live: 0,
@@ -82,10 +66,7 @@ impl Accounts {
 
     /// A place for an outlet that begins at item `from`.
     pub(crate) fn open(&mut self, from: u64) -> Place {
-        let room = match self.spread {
-            Spread::ToAll => from + self.capacity,
-            Spread::ToOne => self.capacity,
-        };
+        let room = from + self.capacity;
         self.stamps += 1;
         let stamp = self.stamps;
         let index = self.free.pop().unwrap_or(self.table.len());
@@ -139,16 +120,6 @@ impl Accounts {
         self.moved(before, Some(before + n));
     }
 
-    /// An item went to an outlet, and to no other.
-    pub(crate) fn charge(&mut self, place: Place) {
-        let Some(account) = self.find(place) else { return };
-        let before = account.room;
-        // A source that sends more than it was asked for is ended by the one that is full.
-        account.room = before.saturating_sub(1);
-        let now = account.room;
-        self.moved(before, Some(now));
-    }
-
     /// Keeps the edge. All are looked at only when the last has gone from it.
     fn moved(&mut self, before: u64, now: Option<u64>) {
         if before == self.edge {
@@ -179,7 +150,7 @@ impl Accounts {
 
     /// What upstream may be asked for beyond what it was: it is on its way from here on.
     pub(crate) fn due(&mut self) -> Option<Demand> {
-        self.due_up_to(self.base + self.edge)
+        self.due_up_to(self.edge)
     }
 
     pub(crate) fn due_up_to(&mut self, item: u64) -> Option<Demand> {
@@ -204,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_slowest_counts_and_one_that_comes_later_has_room_for_what_is_on_its_way() {
-        let mut accounts = Accounts::new(4, Spread::ToAll, Slow::Wait);
+        let mut accounts = Accounts::new(4, Slow::Wait);
         let (a, b) = (accounts.open(0), accounts.open(0));
         assert_eq!(due(&mut accounts), 4);
         accounts.credit(a, 3);
@@ -223,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_fastest_counts_where_the_slow_lose() {
-        let mut accounts = Accounts::new(4, Spread::ToAll, Slow::Disconnect);
+        let mut accounts = Accounts::new(4, Slow::Disconnect);
         let (a, b) = (accounts.open(0), accounts.open(0));
         assert_eq!(due(&mut accounts), 4);
         accounts.credit(a, 3);
@@ -236,24 +207,8 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_goes_elsewhere_takes_no_room() {
-        let mut accounts = Accounts::new(4, Spread::ToOne, Slow::Wait);
-        let (a, b) = (accounts.open(0), accounts.open(0));
-        assert_eq!(due(&mut accounts), 4);
-        for place in [a, a, b] {
-            accounts.charge(place);
-        }
-        accounts.base = 3;
-        assert_eq!(due(&mut accounts), 1, "one is on its way, and a has room for two");
-        accounts.credit(a, 2);
-        assert_eq!(due(&mut accounts), 1, "b has room for three");
-        accounts.credit(b, 1);
-        assert_eq!(due(&mut accounts), 1);
-    }
-
-    #[test]
     fn a_place_is_never_used_again() {
-        let mut accounts = Accounts::new(1, Spread::ToAll, Slow::Wait);
+        let mut accounts = Accounts::new(1, Slow::Wait);
         let before = accounts.open(0);
         assert!(accounts.close(before));
         let after = accounts.open(0);

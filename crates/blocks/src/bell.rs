@@ -64,6 +64,11 @@ impl Bell {
         self.host.fail(fault);
     }
 
+    /// Whether somebody looks at what the host runs.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.host.panel().is_some()
+    }
+
     /// A gauge for a boundary that the host runs, if somebody looks at it. `context` is that of the
     /// host's subscriber.
     #[must_use]

@@ -2,52 +2,42 @@
 //! its own.
 //!
 //! ```text
-//!                                    ┌─ Seat ─▶ ring(capacity) ─▶ Outlet: Pull ─▶ a host
-//!  upstream ──signals──▶ Distributor ┼─ Seat ─▶ ring(capacity) ─▶ Outlet: Pull ─▶ a host
-//!      ▲                   (Route)   └─ Seat ─▶ ring(capacity) ─▶ Outlet: Pull ─▶ a host
+//!                                    ┌─ Seat ─▶ queue(capacity) ─▶ Outlet: Pull ─▶ a host
+//!  upstream ──signals──▶ Distributor ┼─ Seat ─▶ queue(capacity) ─▶ Outlet: Pull ─▶ a host
+//!      ▲                             └─ Seat ─▶ queue(capacity) ─▶ Outlet: Pull ─▶ a host
 //!      │                                                            │
 //!      └──────── request ◀── Accounts: what each has taken ◀────────┘
 //! ```
 //!
-//! The [`Distributor`] is the one subscriber of upstream; its [`Route`] says which outlets an item
-//! goes to. An [`Outlet`] is pulled by an [island](crate::island) or a [task](crate::task), so each
-//! downstream runs by its own demand, and on its own thread where it has one.
+//! The [`Distributor`] is the one subscriber of upstream, and sends each item to each outlet that is
+//! there. An [`Outlet`] is pulled by an [island](crate::island) or a [task](crate::task), so each
+//! downstream runs by its own demand, and on its own thread where it has one. To divide items among
+//! several is another matter: see [`branch`](crate::branch).
 //!
 //! # How to use it
 //! | for | outlets are made by | and |
 //! |---|---|---|
-//! | `broadcast`, `partition`: a fixed number | [`Hub::open`], at assembly | hosted when subscribed to ([`Outlet::host`]); upstream is connected to when each is hosted or gone |
+//! | `broadcast`: a fixed number | [`Hub::open`], at assembly | hosted when subscribed to ([`Outlet::host`]); upstream is connected to when each is hosted or gone |
 //! | `share`: anybody, at any time | [`Hub::attach`], inside of `make` of [`join`](crate::island::join) | upstream is connected to when there is a quorum |
-//! | `group_by`: as items come | [`Seats::open`], by the route | the outlet travels downstream, and is hosted when somebody subscribes to it |
 //!
 //! An operator makes the hub with a [`Plan`], says by [`Hub::on_quorum`] how to subscribe to
-//! upstream (`|hub| upstream.subscribe(hub.distributor(route))`), and gives out publishers whose
+//! upstream (`|hub| upstream.subscribe(hub.distributor())`), and gives out publishers whose
 //! `subscribe` is
 //!
 //! ```text
 //! join(|bell, context| { outlet.host(bell.clone(), context); outlet }, subscriber)
 //! ```
 //!
-//! A route is one method: it puts an item into the seats where it belongs
-//! ([`Seats::send`], [`Seats::send_to_all`]). A [`Place`] is never used again: an item for an
-//! outlet that has gone comes back to the route, even if another has come in its stead.
-//!
 //! # Demand
-//! All that upstream is ever asked for has room in *every* outlet that is there. Upstream has been
-//! asked for at most `capacity` items beyond what the slowest outlet has taken
-//! ([`Slow::Wait`]), where an item that goes to other outlets counts as taken by this one. So the
-//! distributor never holds an item back, whichever outlet it is for, and an outlet that goes
-//! leaves room, never a debt. With a policy by which slow outlets lose, it is the fastest that
-//! counts; an outlet that is alone is the fastest, and loses nothing.
+//! All that upstream is ever asked for has room in *every* outlet that is there: it has been asked
+//! for at most `capacity` items beyond what the slowest outlet has taken ([`Slow::Wait`]). So the
+//! distributor never holds an item back, and an outlet that goes leaves room, never a debt. With a
+//! policy by which slow outlets lose, it is the fastest that counts; an outlet that is alone is the
+//! fastest, and loses nothing.
 //!
-//! What outlets take is accounted for in batches: by each outlet when three quarters of its
-//! capacity have left its queue, and, where an item goes to one outlet only, by the distributor
-//! when a quarter has gone through. Both batches together are less than the capacity, so the
-//! accounts never lag so far that nobody would settle them.
-//!
-//! There is no rule that adds up the room of the outlets (as `balance` wants): an outlet that goes
-//! would take room along that is promised already. Whoever wants that needs one queue with many
-//! readers.
+//! What outlets take is accounted for in batches, when three quarters of its capacity have left the
+//! queue of one: less than the capacity, so the accounts never lag so far that nobody would settle
+//! them.
 //!
 //! # Who may touch what
 //! | what | who may touch it | when |
@@ -56,7 +46,7 @@
 //! | `word`: items begun · NEWS | the distributor adds an item; who joins sets NEWS, under the lock | any |
 //! | seats | the distributor | while it has a signal |
 //! | `post` of a seat: its bell, its end | both sides, under its lock | any |
-//! | rings | see [`ring`](crate::ring) | |
+//! | queues | see [`ring`](crate::ring), and `window.rs` | |
 //!
 //! **Count and connection are one state.** Whether somebody is there, whether upstream is
 //! connected, and whether it is over change under one lock. Who attaches either is there before
@@ -69,7 +59,7 @@
 //! # Ends
 //! * Completion and failure come to each outlet behind what is in its queue. A fault does not
 //!   wait; each gets an [echo](Fault::echo) of it.
-//! * A panic of the route, or of `Clone`, ends upstream's chain: the distributor is told, and
+//! * A panic of `Clone` ends upstream's chain: the distributor is told, and
 //!   tells all outlets. A panic in what follows an outlet is caught by its host, and only that
 //!   outlet goes.
 //! * Who attaches after the end is told the end, where the plan keeps it.
@@ -86,10 +76,11 @@ use millstream_core::{
 };
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
-pub use crate::accounts::{Place, Slow, Spread};
+pub use crate::accounts::Slow;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Place};
 use crate::bell::Bell;
+use crate::gauge::{self, Gauge, Levels, Queue, Reading, Site, Tally};
 use crate::queue::{Put, Reader, Writer, queue};
 use crate::ring::{Look, Popped};
 
@@ -151,10 +142,10 @@ impl fmt::Debug for Vacancy {
 
 /// How a hub is to be.
 pub struct Plan<T, E> {
+    /// What it is, and where it was put.
+    pub site: Site,
     /// How many items each outlet has room for.
     pub capacity: NonZeroUsize,
-    /// Whether each item goes to all who are there, or to one.
-    pub spread: Spread,
     /// What becomes of a slow outlet.
     pub slow: Slow,
     /// What becomes of upstream when nobody is there.
@@ -171,8 +162,8 @@ pub struct Plan<T, E> {
 impl<T, E> Clone for Plan<T, E> {
     fn clone(&self) -> Plan<T, E> {
         Plan {
+            site: self.site,
             capacity: self.capacity,
-            spread: self.spread,
             slow: self.slow,
             vacancy: self.vacancy.clone(),
             quorum: self.quorum,
@@ -186,7 +177,6 @@ impl<T, E> fmt::Debug for Plan<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plan")
             .field("capacity", &self.capacity)
-            .field("spread", &self.spread)
             .field("slow", &self.slow)
             .field("vacancy", &self.vacancy)
             .field("quorum", &self.quorum)
@@ -205,8 +195,6 @@ struct Shared<T: 'static, E: 'static> {
     plan: Plan<T, E>,
     /// An outlet settles when so many have left its queue.
     low: u64,
-    /// The distributor settles when so many have gone through, each to one outlet.
-    settles: u64,
 }
 
 struct State<T: 'static, E: 'static> {
@@ -225,6 +213,8 @@ struct State<T: 'static, E: 'static> {
     /// Nobody can attach any more.
     orphaned: bool,
     end: Option<LateEnd<E>>,
+    /// What upstream is told of its surroundings: those of the first that somebody looks at.
+    context: Context,
 }
 
 type Connect<T, E> = Box<dyn FnOnce(Hub<T, E>) + Send>;
@@ -263,6 +253,8 @@ struct Then<T: 'static, E: 'static> {
     connect: Option<Connect<T, E>>,
     /// The last has gone, for the so-manieth time: what becomes of upstream is up to the plan.
     vacated: Option<u64>,
+    /// How the queue stood that was closed because what is in it is held.
+    left: Option<Levels>,
     unwanted: Unwanted<T, E>,
 }
 
@@ -280,6 +272,7 @@ impl<T, E> Default for Then<T, E> {
             cancel: None,
             connect: None,
             vacated: None,
+            left: None,
             unwanted: Unwanted { connect: None, items: VecDeque::new(), history: VecDeque::new() },
         }
     }
@@ -305,7 +298,8 @@ impl<T, E> State<T, E> {
 
     /// The last has gone: what is in its queue is for the next.
     fn hold(&mut self, reader: &mut Option<Reader<T>>, then: &mut Then<T, E>) {
-        let Some(reader) = reader.take() else { return };
+        let Some(mut reader) = reader.take() else { return };
+        then.left = Some(reader.leave());
         (self.held_from, self.held) = reader.close();
         // What is still on its way for the fastest is more than the next has room for.
         let overdue = if self.is_over() { 0 } else { self.accounts.overdue() };
@@ -387,7 +381,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         let capacity = plan.capacity.get() as u64;
         let state = State {
             link: Link::Idle,
-            accounts: Accounts::new(capacity, plan.spread, plan.slow),
+            accounts: Accounts::new(capacity, plan.slow),
             awaiting: plan.quorum,
             connect: None,
             joining: Vec::new(),
@@ -397,12 +391,12 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
             vacated: 0,
             orphaned: false,
             end: None,
+            context: Context::default(),
         };
         Hub(Arc::new(Shared {
             word: AtomicU64::new(0),
             state: Mutex::new(state),
             low: capacity - capacity / 4,
-            settles: capacity / 4 + 1,
             plan,
         }))
     }
@@ -435,8 +429,8 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
 
     /// An outlet for whoever has `bell`, who is told that there is nothing to be had.
     pub fn refuse(&self, bell: Bell, context: &Context) -> Outlet<T, E> {
-        let (seat, outlet) = self.pair(Place::NOWHERE, 0, 0);
-        outlet.settle(bell, context);
+        let (seat, mut outlet) = self.pair(Place::NOWHERE, 0, 0);
+        outlet.settle(bell, context, None);
         seat.fail(Fault::SourceDropped);
         outlet
     }
@@ -473,6 +467,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         };
         let place = state.accounts.open(position);
         let (mut seat, mut outlet) = self.pair(place, position, position + held.len() as u64);
+        let levels = bell.is_watched().then(|| seat.writer.observe());
         for item in held {
             let Put::Noted = seat.writer.push(item) else {
                 unreachable!("no more is held than fits, and nobody waits at a new queue");
@@ -482,7 +477,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         if over {
             let end = state.end.as_ref().map(LateEnd::copy);
             drop(state);
-            outlet.settle(bell, context);
+            outlet.settle(bell, context, levels);
             match end {
                 Some(LateEnd::Completed) => seat.end(Ok(())),
                 Some(LateEnd::Failed(error)) => seat.end(Err(error())),
@@ -499,7 +494,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         state.quorum(&mut then);
         self.0.request(&mut state, &mut then);
         drop(state);
-        outlet.settle(bell, context);
+        outlet.settle(bell, context, levels);
         self.go(then);
         Some(outlet)
     }
@@ -535,19 +530,13 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
 
     /// The subscriber of upstream. There is one.
     #[must_use]
-    pub fn distributor<R: Route<T, E>>(&self, route: R) -> Distributor<T, E, R>
+    pub fn distributor(&self) -> Distributor<T, E>
     where
+        T: Clone,
         E: Clone,
     {
-        let seats = Seats {
-            hub: self.clone(),
-            table: Vec::new(),
-            len: 0,
-            recent: Vec::new(),
-            since: 0,
-            overflow: false,
-        };
-        Distributor(ActiveDistributor { parts: Some((route, seats)) })
+        let seats = Seats { hub: self.clone(), table: Vec::new(), len: 0, overflow: false };
+        Distributor(ActiveDistributor { seats: Some(seats) })
     }
 
     /// A seat that items go to from number `from` on, and its outlet, which is at `position`.
@@ -558,6 +547,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         let post = Arc::new(Post(Mutex::new(PostState {
             bell: None,
             discards: Discards::default(),
+            reading: None,
             end: None,
         })));
         let seat = Seat { place, from, writer, post: post.clone() };
@@ -570,12 +560,13 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
             settled: position,
             low: self.0.low,
             awaited: false,
+            watch: None,
         };
         (seat, outlet)
     }
 
     fn go(&self, then: Then<T, E>) {
-        let Then { request, cancel, connect, vacated, unwanted } = then;
+        let Then { request, cancel, connect, vacated, left: _, unwanted } = then;
         if let Some(upstream) = cancel {
             upstream.cancel();
         }
@@ -702,6 +693,8 @@ struct PostState<E> {
     /// Here while it is hosted.
     bell: Option<Bell>,
     discards: Discards,
+    /// Where somebody looks.
+    reading: Option<Reading>,
     end: Option<Result<(), Ended<E>>>,
 }
 
@@ -722,8 +715,15 @@ impl<E> Post<E> {
         drop(before);
     }
 
+    /// An item that came and has no place.
+    #[cold]
     fn discard<T: 'static>(&self, item: T) {
-        let discards = lock(&self.0).discards.clone();
+        let post = lock(&self.0);
+        let (discards, reading) = (post.discards.clone(), post.reading.clone());
+        drop(post);
+        if let Some(reading) = reading {
+            reading.refuse();
+        }
         discards.discard(item);
     }
 }
@@ -758,7 +758,11 @@ impl<T, E> Seat<T, E> {
         let mut post = lock(&self.post.0);
         match post.bell.clone() {
             Some(bell) => {
+                let reading = post.reading.clone();
                 drop(post);
+                if let Some(reading) = reading {
+                    reading.broke();
+                }
                 bell.fail(fault);
             }
             None => {
@@ -771,71 +775,20 @@ impl<T, E> Seat<T, E> {
     }
 }
 
-/// Where an item goes.
-pub trait Route<T: Send + 'static, E: Clone + Send + 'static>: Send + Sized + 'static {
-    /// Puts `item` where it belongs. Gives it back where nobody is there for it.
-    fn item(&mut self, item: T, seats: &mut Seats<T, E>) -> Option<T>;
-
-    /// Tells everybody the end.
-    fn end(self, end: End<E>, seats: Seats<T, E>) {
-        seats.end(end);
-    }
-}
-
-/// Each item goes to all, cloned for all but the last.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ToAll;
-
-impl<T: Clone + Send + 'static, E: Clone + Send + 'static> Route<T, E> for ToAll {
-    #[inline]
-    fn item(&mut self, item: T, seats: &mut Seats<T, E>) -> Option<T> {
-        seats.send_to_all(item)
-    }
-}
-
-/// Those who are there, for a [`Route`].
-pub struct Seats<T: 'static, E: 'static> {
+/// Those who are there, for the distributor.
+struct Seats<T: 'static, E: 'static> {
     hub: Hub<T, E>,
     /// By the index of their place.
     table: Vec<Option<Seat<T, E>>>,
     len: usize,
-    /// Where items went since the distributor settled, if each goes to one.
-    recent: Vec<Place>,
-    since: u64,
     /// Upstream sent what it was not asked for.
     overflow: bool,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
-    /// How many are there; some may be about to go.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether nobody is there.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Sends `item` to one. Gives it back where that one has gone.
-    #[inline]
-    pub fn send(&mut self, place: Place, item: T) -> Option<T> {
-        match self.table.get(place.index) {
-            Some(Some(seat)) if seat.place == place => {}
-            _ => return Some(item),
-        }
-        let back = self.put(place.index, item);
-        if back.is_none() && self.hub.0.plan.spread == Spread::ToOne {
-            self.recent.push(place);
-        }
-        back
-    }
-
     /// Sends `item` to all: a clone to each but the last. Gives it back where nobody is there.
     #[inline]
-    pub fn send_to_all(&mut self, item: T) -> Option<T>
+    fn send(&mut self, item: T) -> Option<T>
     where
         T: Clone,
     {
@@ -853,20 +806,8 @@ impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
         (!taken).then_some(item)
     }
 
-    /// Another outlet, without a host, from the item on that is being sent.
-    pub fn open(&mut self) -> Outlet<T, E> {
-        let hub = self.hub.clone();
-        // ordering: relaxed; the distributor alone adds to it.
-        let begun = hub.0.word.load(Ordering::Relaxed) / STEP;
-        let from = begun.saturating_sub(1);
-        let place = lock(&hub.0.state).accounts.open(from);
-        let (seat, outlet) = hub.pair(place, from, from);
-        self.seat(seat);
-        outlet
-    }
-
     /// Tells everybody the end.
-    pub fn end(mut self, end: End<E>)
+    fn end(mut self, end: End<E>)
     where
         E: Clone,
     {
@@ -986,52 +927,24 @@ impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
         joined.into_iter().for_each(|seat| self.seat(seat));
         n
     }
-
-    /// Accounts for what went to one each.
-    #[inline]
-    fn settle(&mut self) -> More {
-        self.since += 1;
-        if self.since < self.hub.0.settles { More::NONE } else { self.settle_now() }
-    }
-
-    #[cold]
-    fn settle_now(&mut self) -> More {
-        self.since = 0;
-        let shared = &*self.hub.0;
-        let mut state = lock(&shared.state);
-        for place in self.recent.drain(..) {
-            state.accounts.charge(place);
-        }
-        // ordering: relaxed; this thread wrote it.
-        state.accounts.base = shared.word.load(Ordering::Relaxed) / STEP;
-        shared.due(&mut state).map_or(More::NONE, More::from)
-    }
-}
-
-impl<T, E> fmt::Debug for Seats<T, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seats").field("len", &self.len).finish_non_exhaustive()
-    }
 }
 
 /// The subscriber of upstream.
-pub struct Distributor<T, E, R>(ActiveDistributor<T, E, R>)
+pub struct Distributor<T, E>(ActiveDistributor<T, E>)
 where
-    T: Send + 'static,
-    E: Clone + Send + 'static,
-    R: Route<T, E>;
+    T: Clone + Send + 'static,
+    E: Clone + Send + 'static;
 
-impl<T, E, R> Subscriber<T, E> for Distributor<T, E, R>
+impl<T, E> Subscriber<T, E> for Distributor<T, E>
 where
-    T: Send + 'static,
+    T: Clone + Send + 'static,
     E: Clone + Send + 'static,
-    R: Route<T, E>,
 {
-    type Active = ActiveDistributor<T, E, R>;
+    type Active = ActiveDistributor<T, E>;
 
-    fn on_subscribe(self, subscription: Subscription) -> ActiveDistributor<T, E, R> {
+    fn on_subscribe(self, subscription: Subscription) -> ActiveDistributor<T, E> {
         let upstream = subscription.into_upstream();
-        if let Some((_, seats)) = &self.0.parts {
+        if let Some(seats) = &self.0.seats {
             let mut then = Then::default();
             let mut state = lock(&seats.hub.0.state);
             if state.is_over() {
@@ -1045,13 +958,17 @@ where
         }
         self.0
     }
+
+    fn context(&self) -> Context {
+        let seats = self.0.seats.as_ref();
+        seats.map_or_else(Context::default, |seats| lock(&seats.hub.0.state).context.clone())
+    }
 }
 
-impl<T, E, R> fmt::Debug for Distributor<T, E, R>
+impl<T, E> fmt::Debug for Distributor<T, E>
 where
-    T: Send + 'static,
+    T: Clone + Send + 'static,
     E: Clone + Send + 'static,
-    R: Route<T, E>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Distributor")
@@ -1059,26 +976,24 @@ where
 }
 
 /// The subscriber of upstream, with its subscription.
-pub struct ActiveDistributor<T, E, R>
+pub struct ActiveDistributor<T, E>
 where
-    T: Send + 'static,
+    T: Clone + Send + 'static,
     E: Clone + Send + 'static,
-    R: Route<T, E>,
 {
     /// Here until the end.
-    parts: Option<(R, Seats<T, E>)>,
+    seats: Option<Seats<T, E>>,
 }
 
-impl<T, E, R> ActiveDistributor<T, E, R>
+impl<T, E> ActiveDistributor<T, E>
 where
-    T: Send + 'static,
+    T: Clone + Send + 'static,
     E: Clone + Send + 'static,
-    R: Route<T, E>,
 {
     /// Item `n` came when nobody was there for it.
     #[cold]
     fn nobody(&mut self, n: u64, mut item: T) -> More {
-        let Some((route, seats)) = &mut self.parts else { return More::CANCEL };
+        let Some(seats) = &mut self.seats else { return More::CANCEL };
         let hub = seats.hub.clone();
         loop {
             let mut state = lock(&hub.0.state);
@@ -1098,7 +1013,7 @@ where
             }
             drop(state);
             joined.into_iter().for_each(|seat| seats.seat(seat));
-            match route.item(item, seats) {
+            match seats.send(item) {
                 None => return More::NONE,
                 Some(back) => item = back,
             }
@@ -1106,7 +1021,7 @@ where
     }
 
     fn finish(&mut self, end: End<E>) {
-        let Some((route, mut seats)) = self.parts.take() else { return };
+        let Some(mut seats) = self.seats.take() else { return };
         let hub = seats.hub.clone();
         let late = match (&end, hub.0.plan.keep_end) {
             (End::Completed, _) => Some(LateEnd::Completed),
@@ -1134,21 +1049,20 @@ where
         }
         drop(state);
         joined.into_iter().for_each(|seat| seats.seat(seat));
-        route.end(end, seats);
+        seats.end(end);
         drop(link);
         hub.go(then);
     }
 }
 
-impl<T, E, R> ActiveSubscriber<T, E> for ActiveDistributor<T, E, R>
+impl<T, E> ActiveSubscriber<T, E> for ActiveDistributor<T, E>
 where
-    T: Send + 'static,
+    T: Clone + Send + 'static,
     E: Clone + Send + 'static,
-    R: Route<T, E>,
 {
     #[inline]
     fn on_next(&mut self, item: T) -> More {
-        let Some((route, seats)) = &mut self.parts else { return More::CANCEL };
+        let Some(seats) = &mut self.seats else { return More::CANCEL };
         let n = if seats.hub.0.plan.replay.is_some() {
             seats.record(&item)
         } else {
@@ -1160,20 +1074,15 @@ where
             }
             word / STEP
         };
-        let mut more = More::NONE;
-        if let Some(item) = route.item(item, seats) {
-            more = self.nobody(n, item);
+        if let Some(item) = seats.send(item) {
+            return self.nobody(n, item);
         }
-        let Some((_, seats)) = &mut self.parts else { return More::CANCEL };
         if seats.overflow {
             let capacity = seats.hub.0.plan.capacity.get() as u64;
             self.finish(End::Fault(Fault::Overflow { capacity }));
             return More::CANCEL;
         }
-        if seats.hub.0.plan.spread == Spread::ToOne {
-            more = more.plus(seats.settle());
-        }
-        more
+        More::NONE
     }
 
     fn on_complete(mut self) {
@@ -1191,23 +1100,22 @@ where
     fn on_end(mut self, end: End<E>) -> Option<Box<dyn Rest>> {
         match end {
             // Nobody is there.
-            End::Cancelled => drop(self.parts.take()),
+            End::Cancelled => drop(self.seats.take()),
             end => self.finish(end),
         }
         None
     }
 }
 
-impl<T, E, R> Drop for ActiveDistributor<T, E, R>
+impl<T, E> Drop for ActiveDistributor<T, E>
 where
-    T: Send + 'static,
+    T: Clone + Send + 'static,
     E: Clone + Send + 'static,
-    R: Route<T, E>,
 {
     fn drop(&mut self) {
         // Dropped without an end: because it was cancelled, when nobody is there, or because
         // the source went away.
-        if let Some((_, seats)) = &self.parts
+        if let Some(seats) = &self.seats
             && !lock(&seats.hub.0.state).is_over()
         {
             self.finish(End::Fault(Fault::SourceDropped));
@@ -1215,14 +1123,13 @@ where
     }
 }
 
-impl<T, E, R> fmt::Debug for ActiveDistributor<T, E, R>
+impl<T, E> fmt::Debug for ActiveDistributor<T, E>
 where
-    T: Send + 'static,
+    T: Clone + Send + 'static,
     E: Clone + Send + 'static,
-    R: Route<T, E>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ActiveDistributor").field("over", &self.parts.is_none()).finish()
+        f.debug_struct("ActiveDistributor").field("over", &self.seats.is_none()).finish()
     }
 }
 
@@ -1243,21 +1150,36 @@ pub struct Outlet<T: Send + 'static, E: Send + 'static> {
     low: u64,
     /// Upstream waits for it to be hosted.
     awaited: bool,
+    /// Where somebody looks.
+    watch: Option<Box<Watch>>,
+}
+
+/// What an outlet keeps where somebody looks at it.
+struct Watch {
+    /// Counts what is replayed, which is not in the queue.
+    replayed: Option<Tally>,
+    reading: Option<Reading>,
+    /// How upstream ended.
+    end: Option<gauge::State>,
+    // Last: the line ends when the queue was closed.
+    #[expect(dead_code, reason = "the line ends when it is dropped")]
+    gauge: Gauge,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Outlet<T, E> {
-    /// Where it sits.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        self.place
-    }
-
     /// From here on rings `bell`, and tells the discards of `context`, which is that of
     /// the host's subscriber, of what is never delivered.
     ///
     /// May connect to upstream, and so send items, before it returns.
     pub fn host(&mut self, bell: Bell, context: &Context) {
-        self.settle(bell, context);
+        let levels = if bell.is_watched() {
+            let mut state = lock(&self.hub.0.state);
+            let seat = state.joining.iter_mut().find(|seat| seat.place == self.place);
+            seat.map(|seat| seat.writer.observe())
+        } else {
+            None
+        };
+        self.settle(bell, context, levels);
         if std::mem::take(&mut self.awaited) {
             let mut then = Then::default();
             let mut state = lock(&self.hub.0.state);
@@ -1268,8 +1190,24 @@ impl<T: Send + 'static, E: Send + 'static> Outlet<T, E> {
         }
     }
 
-    fn settle(&self, bell: Bell, context: &Context) {
+    fn settle(&mut self, bell: Bell, context: &Context, levels: Option<Arc<dyn Queue>>) {
         let discards = context.discards().clone();
+        let plan = &self.hub.0.plan;
+        if let Some(gauge) = bell.gauge(context, plan.site, plan.capacity.get()) {
+            let upstream = context.upstream().with_discards(Discards::default());
+            let mut state = lock(&self.hub.0.state);
+            let unseen = state.context.board::<gauge::Watch>().is_none();
+            let before = unseen.then(|| std::mem::replace(&mut state.context, upstream));
+            drop(state);
+            drop(before);
+            self.watch = Some(Box::new(Watch {
+                replayed: (!self.backlog.is_empty()).then(|| Tally::new(gauge.clone())),
+                reading: levels.map(|levels| gauge.read(levels)),
+                end: None,
+                gauge,
+            }));
+        }
+        let reading = self.watch.as_ref().and_then(|watch| watch.reading.clone());
         let mut post = lock(&self.post.0);
         let fault = match post.end.take() {
             Some(Err(Ended::Fault(fault))) => Some(fault),
@@ -1280,6 +1218,7 @@ impl<T: Send + 'static, E: Send + 'static> Outlet<T, E> {
         };
         let ringing = fault.is_some().then(|| bell.clone());
         let before = (post.bell.replace(bell), std::mem::replace(&mut post.discards, discards));
+        post.reading = reading;
         drop(post);
         drop(before);
         if let (Some(bell), Some(fault)) = (ringing, fault) {
@@ -1308,10 +1247,14 @@ impl<T: Send + 'static, E: Send + 'static> Outlet<T, E> {
     #[cold]
     fn over<I>(&mut self) -> Pulled<I, E> {
         let end = lock(&self.post.0).end.take();
-        match end {
-            Some(Err(Ended::Failed(error))) => Pulled::Error(error),
-            _ => Pulled::Complete,
+        let (end, pulled) = match end {
+            Some(Err(Ended::Failed(error))) => (gauge::State::Failed, Pulled::Error(error)),
+            _ => (gauge::State::Completed, Pulled::Complete),
+        };
+        if let Some(watch) = &mut self.watch {
+            watch.end = Some(end);
         }
+        pulled
     }
 }
 
@@ -1322,6 +1265,9 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
     #[inline]
     fn pull(&mut self) -> Pulled<T, E> {
         if let Some(kept) = self.backlog.pop_front() {
+            if let Some(Watch { replayed: Some(replayed), .. }) = self.watch.as_deref_mut() {
+                replayed.pass();
+            }
             return Pulled::Item(kept());
         }
         loop {
@@ -1367,14 +1313,23 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
 impl<T: Send + 'static, E: Send + 'static> Drop for Outlet<T, E> {
     fn drop(&mut self) {
         let mut post = lock(&self.post.0);
-        let bell = post.bell.take();
+        let before = (post.bell.take(), post.reading.take());
         let discards = std::mem::take(&mut post.discards);
         drop(post);
-        drop(bell);
+        drop(before);
         let mut reader = self.reader.take();
         let then = self.hub.leave(self.place, self.awaited, &mut reader);
-        // The ring before what follows: what upstream drops when it is cancelled has nowhere to go.
+        // What is held for the next did not come to this one.
+        let held = then.left.map(|left| Levels { came: left.went, ..left });
+        // The queue before what follows: what upstream drops when it is cancelled has nowhere to go.
         let going = Going(&self.hub, Some(then));
+        if let Some(watch) = &mut self.watch {
+            watch.replayed = None;
+            let left = held.or_else(|| reader.as_mut().map(Reader::leave));
+            if let (Some(reading), Some(left)) = (&watch.reading, left) {
+                reading.close(left, watch.end);
+            }
+        }
         if let Some(reader) = reader {
             reader.discard(|item| discards.discard(item));
         }

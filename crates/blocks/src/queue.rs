@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 
+use crate::gauge::{self, Levels};
 use crate::ring::{self, Look, Popped, Pushed, ring};
 use crate::window::{self, Slid, window};
 
@@ -53,6 +55,17 @@ impl<T> Writer<T> {
                 Slid::Displaced(item) => Put::Displaced(item),
                 Slid::Gone(item) => Put::Gone(item),
             },
+        }
+    }
+
+    /// From here on it can be read from outside. For an empty queue.
+    pub(crate) fn observe(&mut self) -> Arc<dyn gauge::Queue>
+    where
+        T: Send + 'static,
+    {
+        match self {
+            Writer::Ring(writer) => writer.observe(),
+            Writer::Window(writer) => writer.observe(),
         }
     }
 
@@ -122,6 +135,14 @@ impl<T> Reader<T> {
         match &self.kind {
             Kind::Ring(reader) => reader.len(),
             Kind::Window(reader) => reader.len(),
+        }
+    }
+
+    /// Goes, and tells how the queue stands.
+    pub(crate) fn leave(&mut self) -> Levels {
+        match &mut self.kind {
+            Kind::Ring(reader) => reader.leave(),
+            Kind::Window(reader) => reader.leave(),
         }
     }
 

@@ -28,7 +28,7 @@ use millstream_core::{Context, Publisher};
 use millstream_sync::{Mutex, lock};
 
 use crate::bell::Bell;
-use crate::hub::{Hub, Outlet, Plan, ToAll};
+use crate::hub::{Hub, Outlet, Plan};
 
 /// A handle on a shared stream. See the [module](self).
 pub struct Share<P: Publisher>(Arc<Handle<P>>);
@@ -60,7 +60,7 @@ impl<P: Publisher<Item: Clone, Error: Clone>> Share<P> {
     pub fn once(source: P, plan: Plan<P::Item, P::Error>) -> Share<P> {
         let share = Share::new(plan, None, Spare::Gone);
         let hub = share.hub();
-        hub.on_quorum(move |hub| source.subscribe(hub.distributor(ToAll)));
+        hub.on_quorum(move |hub| source.subscribe(hub.distributor()));
         share
     }
 
@@ -129,7 +129,7 @@ impl<P: Publisher<Item: Clone, Error: Clone>> Shared<P> {
         let shared = self.clone();
         hub.on_quorum(move |hub| {
             // First, so that who is there is told if `Clone` panics.
-            let distributor = hub.distributor(ToAll);
+            let distributor = hub.distributor();
             let lent = Lent { hub: hub.clone(), shared, back: None };
             lent.give_back(&source);
             // The last may have gone meanwhile.
@@ -170,7 +170,7 @@ impl<P: Publisher<Item: Clone, Error: Clone>> Drop for Lent<P> {
                 drop(state);
                 if waits {
                     // Who waits there is told that the source went away.
-                    drop(current.distributor(ToAll));
+                    drop(current.distributor());
                 }
             }
         }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use millstream_sync::{Mutex, lock};
 
+use crate::gauge::{Levels, Queue};
 use crate::ring::{Look, Popped};
 
 /// A window of at most `capacity` items.
@@ -24,6 +25,8 @@ pub(crate) fn window<T>(capacity: usize) -> (Writer<T>, Reader<T>) {
     let shared = Arc::new(Mutex::new(State {
         items: VecDeque::with_capacity(capacity),
         first: 0,
+        displaced: 0,
+        most: 0,
         asleep: false,
         shut: false,
         gone: false,
@@ -35,9 +38,27 @@ struct State<T> {
     items: VecDeque<T>,
     /// The number of the oldest, counted from the first that was ever pushed.
     first: u64,
+    /// How many had to make room.
+    displaced: u64,
+    /// The most that were in it at a time.
+    most: usize,
     asleep: bool,
     shut: bool,
     gone: bool,
+}
+
+impl<T> State<T> {
+    /// Without what had to make room.
+    fn levels(&self) -> Levels {
+        let went = self.first - self.displaced;
+        Levels { came: went + self.items.len() as u64, went, most: self.most as u64 }
+    }
+}
+
+impl<T: Send + 'static> Queue for Mutex<State<T>> {
+    fn levels(&self) -> Levels {
+        lock(self).levels()
+    }
 }
 
 /// What a push came to.
@@ -65,14 +86,23 @@ impl<T> Writer<T> {
         let oldest =
             if state.items.len() == self.capacity { state.items.pop_front() } else { None };
         state.items.push_back(item);
+        state.most = state.most.max(state.items.len());
         match oldest {
             Some(oldest) => {
                 state.first += 1;
+                state.displaced += 1;
                 Slid::Displaced(oldest)
             }
             None if std::mem::take(&mut state.asleep) => Slid::Wake,
             None => Slid::Noted,
         }
+    }
+
+    pub(crate) fn observe(&self) -> Arc<dyn Queue>
+    where
+        T: Send + 'static,
+    {
+        self.shared.clone()
     }
 
     /// Says that no item follows, and tells whether the reader waits to be told.
@@ -120,6 +150,13 @@ impl<T> Reader<T> {
 
     pub(crate) fn len(&self) -> usize {
         lock(&self.shared).items.len()
+    }
+
+    /// Goes, and tells how the queue stands.
+    pub(crate) fn leave(&mut self) -> Levels {
+        let mut state = lock(&self.shared);
+        state.gone = true;
+        state.levels()
     }
 
     /// Goes. What is in the queue, and the number of the first.

@@ -7,9 +7,8 @@ mod oracle;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use millstream_blocks::hub::{
-    Grace, Hub, Outlet, Place, Plan, Replay, Route, Seats, Slow, Spread, ToAll, Vacancy, keep,
-};
+use millstream_blocks::gauge::Site;
+use millstream_blocks::hub::{Grace, Hub, Outlet, Plan, Replay, Slow, Vacancy, keep};
 use millstream_blocks::island::join;
 use millstream_core::{Fault, More, Publisher, Pull, Pulled};
 use millstream_sync::{Mutex, lock, model, thread};
@@ -20,8 +19,8 @@ type TestHub = Hub<Token, Error>;
 
 fn plan(capacity: usize, vacancy: Vacancy) -> Plan<Token, Error> {
     Plan {
+        site: Site::here("test"),
         capacity: NonZeroUsize::new(capacity).unwrap(),
-        spread: Spread::ToAll,
         slow: Slow::Wait,
         vacancy,
         quorum: 1,
@@ -35,7 +34,7 @@ fn by_hand(plan: Plan<Token, Error>) -> (Oracle, TestHub, Hand) {
     let (oracle, hand) = (Oracle::new(), Hand::default());
     let hub = Hub::new(plan);
     let source = Source::Hand(oracle.alive(), hand.clone());
-    hub.on_quorum(move |hub| source.subscribe(hub.distributor(ToAll)));
+    hub.on_quorum(move |hub| source.subscribe(hub.distributor()));
     (oracle, hub, hand)
 }
 
@@ -113,7 +112,7 @@ fn two_take_items_while_they_come() {
         let (oracle, start) = (Oracle::new(), Start::default());
         let hub = Hub::new(plan(1, Vacancy::Cancel));
         let source = Source::Late(oracle.items(0..2), start.clone());
-        hub.on_quorum(move |hub| source.subscribe(hub.distributor(ToAll)));
+        hub.on_quorum(move |hub| source.subscribe(hub.distributor()));
         let (a, b) = (attach(&hub), attach(&hub));
         a.request(9);
         let other = thread::spawn(move || start.go());
@@ -213,7 +212,7 @@ fn joining_races_a_source_gone() {
         plan.keep_end = Some(keep::<Error>);
         let hub = Hub::new(plan);
         let source = Source::Deaf(oracle.alive(), start.clone());
-        hub.on_quorum(move |hub| source.subscribe(hub.distributor(ToAll)));
+        hub.on_quorum(move |hub| source.subscribe(hub.distributor()));
         let a = attach(&hub);
         let other = thread::spawn(move || start.go());
         let b = attach(&hub);
@@ -309,7 +308,7 @@ fn the_last_goes_while_upstream_is_subscribed_to() {
         let source = Source::Hand(oracle.alive(), hand.clone());
         let begin = start.clone();
         hub.on_quorum(move |hub| {
-            begin.set(move || source.subscribe(hub.distributor(ToAll)));
+            begin.set(move || source.subscribe(hub.distributor()));
         });
         let a = attach(&hub);
         let other = thread::spawn(move || start.go());
@@ -469,7 +468,7 @@ fn the_quorum_is_there_once() {
         let (items_, count) = (oracle.items(0..1), connects.clone());
         hub.on_quorum(move |hub| {
             *lock(&count) += 1;
-            Source::Items(items_).subscribe(hub.distributor(ToAll));
+            Source::Items(items_).subscribe(hub.distributor());
         });
         let (a, b) = (hub.open(), hub.open());
         drop(hub);
@@ -491,7 +490,7 @@ fn all_go_before_the_quorum() {
         plan.quorum = 0;
         let hub = Hub::new(plan);
         let items = oracle.items(0..1);
-        hub.on_quorum(move |hub| Source::Items(items).subscribe(hub.distributor(ToAll)));
+        hub.on_quorum(move |hub| Source::Items(items).subscribe(hub.distributor()));
         let (a, b) = (hub.open(), hub.open());
         drop(hub);
         let other = thread::spawn(move || drop(b));
@@ -660,118 +659,19 @@ fn a_slow_one_goes_while_items_come() {
     });
 }
 
-/// Odd numbers to one, even numbers to the other.
-struct Parity([Place; 2]);
-
-impl Route<Token, Error> for Parity {
-    fn item(&mut self, item: Token, seats: &mut Seats<Token, Error>) -> Option<Token> {
-        seats.send(self.0[item.0 as usize % 2], item)
-    }
-}
-
-fn parted(oracle: &Oracle, capacity: usize) -> (Hand, [Outlet<Token, Error>; 2]) {
-    let hand = Hand::default();
-    let mut plan = plan(capacity, Vacancy::Close);
-    plan.spread = Spread::ToOne;
-    plan.quorum = 0;
-    let hub = Hub::new(plan);
-    let outlets = [hub.open(), hub.open()];
-    let route = Parity([outlets[0].place(), outlets[1].place()]);
-    let source = Source::Hand(oracle.alive(), hand.clone());
-    hub.on_quorum(move |hub| source.subscribe(hub.distributor(route)));
-    (hand, outlets)
-}
-
-#[test]
-fn each_item_goes_to_one_of_two_that_take() {
-    model("hub: each_item_goes_to_one_of_two_that_take", || {
-        let oracle = Oracle::new();
-        let (hand, [even, odd]) = parted(&oracle, 1);
-        let (even, odd) = (host(even), host(odd));
-        even.request(9);
-        let other = thread::spawn({
-            let (oracle, hand) = (oracle.clone(), hand.clone());
-            move || send(&oracle, &hand, 0..3)
-        });
-        odd.request(9);
-        other.join().unwrap();
-        assert_eq!(items(&even.finish()), [0, 2]);
-        assert_eq!(items(&odd.finish()), [1]);
-        nothing_left(&oracle);
-    });
-}
-
-#[test]
-fn one_of_two_goes_and_its_items_are_dropped() {
-    model("hub: one_of_two_goes_and_its_items_are_dropped", || {
-        let oracle = Oracle::new();
-        let (hand, [even, odd]) = parted(&oracle, 2);
-        let (even, odd) = (host(even), host(odd));
-        even.request(9);
-        let other = thread::spawn({
-            let (oracle, hand) = (oracle.clone(), hand.clone());
-            move || send(&oracle, &hand, 0..3)
-        });
-        odd.cancel();
-        other.join().unwrap();
-        send(&oracle, &hand, 3..7);
-        assert_eq!(items(&even.finish()), [0, 2, 4, 6]);
-        assert_eq!(odd.finish(), []);
-        nothing_left(&oracle);
-    });
-}
-
-/// However the items fall, and however the batches of the accounts, upstream is asked again.
-#[test]
-fn nobody_waits_for_accounts_that_lag() {
-    model("hub: nobody_waits_for_accounts_that_lag", || {
-        const ITEMS: u32 = 9;
-        // The model checker counts the steps of an execution, and there is but one.
-        let step = if cfg!(millstream_loom) { 200 } else { 1 };
-        for capacity in [1, 2, 4, 5] {
-            for pattern in (0..1_u32 << ITEMS).step_by(step) {
-                let oracle = Oracle::new();
-                let (hand, [even, odd]) = parted(&oracle, capacity);
-                let (even, odd) = (host(even), host(odd));
-                even.request(99);
-                odd.request(99);
-                for n in 0..ITEMS {
-                    hand.send(Token(2 * n + (pattern >> n & 1), oracle.alive()));
-                }
-                let got = even.finish().len() + odd.finish().len();
-                assert_eq!(got as u32, ITEMS, "capacity {capacity}, pattern {pattern:b}");
-                nothing_left(&oracle);
-            }
-        }
-    });
-}
-
-/// Each number opens an outlet of its own, which is put out.
-struct Own(Arc<Mutex<Vec<Outlet<Token, Error>>>>);
-
-impl Route<Token, Error> for Own {
-    fn item(&mut self, item: Token, seats: &mut Seats<Token, Error>) -> Option<Token> {
-        let outlet = seats.open();
-        let place = outlet.place();
-        lock(&self.0).push(outlet);
-        seats.send(place, item)
-    }
-}
-
 #[test]
 fn an_outlet_is_hosted_while_the_end_comes() {
     model("hub: an_outlet_is_hosted_while_the_end_comes", || {
-        let (oracle, hand) = (Oracle::new(), Hand::default());
-        let outlets = Arc::new(Mutex::new(Vec::new()));
-        let mut plan = plan(2, Vacancy::Drop);
-        plan.spread = Spread::ToOne;
-        let hub = Hub::new(plan);
-        let (route, source) = (Own(outlets.clone()), Source::Hand(oracle.alive(), hand.clone()));
-        hub.on_quorum(move |hub| source.subscribe(hub.distributor(route)));
+        let mut plan = plan(2, Vacancy::Close);
+        plan.quorum = 0;
+        let (oracle, hub, hand) = by_hand(plan);
+        let outlet = hub.open();
         hub.connect();
         send(&oracle, &hand, 0..1);
-        let outlet = lock(&outlets).pop().expect("an outlet for the item");
-        let other = thread::spawn(move || hand.complete());
+        let other = thread::spawn({
+            let hand = hand.clone();
+            move || hand.complete()
+        });
         let a = host(outlet);
         a.request(9);
         other.join().unwrap();
@@ -788,7 +688,7 @@ fn an_outlet_is_hosted_while_the_source_goes_away() {
         plan.quorum = 0;
         let hub = Hub::new(plan);
         let source = Source::Deaf(oracle.alive(), start.clone());
-        hub.on_quorum(move |hub| source.subscribe(hub.distributor(ToAll)));
+        hub.on_quorum(move |hub| source.subscribe(hub.distributor()));
         let a = hub.open();
         hub.connect();
         let other = thread::spawn(move || start.go());
@@ -805,7 +705,7 @@ fn a_quorum_races_connecting() {
         let oracle = Oracle::new();
         let hub = Hub::new(plan(2, Vacancy::Pause));
         let items_ = oracle.items(0..2);
-        hub.on_quorum(move |hub| Source::Items(items_).subscribe(hub.distributor(ToAll)));
+        hub.on_quorum(move |hub| Source::Items(items_).subscribe(hub.distributor()));
         let other = thread::spawn({
             let hub = hub.clone();
             move || hub.connect()

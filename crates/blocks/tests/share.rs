@@ -6,7 +6,8 @@ mod oracle;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use millstream_blocks::hub::{Plan, Slow, Spread, Vacancy, keep};
+use millstream_blocks::gauge::Site;
+use millstream_blocks::hub::{Plan, Slow, Vacancy, keep};
 use millstream_blocks::island::join;
 use millstream_blocks::share::Share;
 use millstream_core::{Fault, More, Publisher, Subscriber};
@@ -16,8 +17,8 @@ use oracle::{Error, Hand, Oracle, Signal, Source, Start, Token, items};
 
 fn plan(vacancy: Vacancy) -> Plan<Token, Error> {
     Plan {
+        site: Site::here("test"),
         capacity: NonZeroUsize::new(2).unwrap(),
-        spread: Spread::ToAll,
         slow: Slow::Wait,
         vacancy,
         quorum: 1,

@@ -834,7 +834,7 @@ pub trait PublisherExt: Publisher {
     )]
     #[track_caller]
     fn publish(self, capacity: usize) -> Publish<Self> {
-        Publish::new("publish(0)", self, capacity)
+        Publish::new("publish", self, capacity)
     }
 
     /// One stream for all who come, the last `items` items first for who comes late. See
@@ -846,7 +846,7 @@ pub trait PublisherExt: Publisher {
         Self::Item: Clone + Sync,
         Self::Error: Clone + Sync,
     {
-        Publish::new("replay(items, 0)", self, capacity).replay(items).auto_connect(1)
+        Publish::new("replay", self, capacity).replay(items).auto_connect(1)
     }
 
     // ---- effect ---------------------------------------------------------------------------

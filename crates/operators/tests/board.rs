@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use millstream::board::{Input, Row, Snapshot, State};
 use millstream::executor::{CurrentThread, Pool, Seeded};
+use millstream::fan_out::SlowSubscriber;
 use millstream::prelude::*;
 use millstream::{Board, Demand};
 use millstream_testkit::{Behaviour, ProbeHandle, ScriptedPublisher, probe};
@@ -558,6 +559,95 @@ fn group_by_tells_of_the_items_before_the_groups() {
 }
 
 /// A boundary has the name that is nearest to it, and the next one upstream has its own or none.
+#[test]
+fn each_branch_of_a_broadcast_is_a_boundary_and_what_is_above_is_on_the_first_board() {
+    let (fast, slow, upstream) = (Watched::new(), Watched::new(), Hand::new());
+    let here = line!() + 1;
+    let [a, b] = upstream.clone().prefetch(1).broadcast::<2>(4);
+    let a = fast.over(a.named("fast"));
+    let b = slow.over(b);
+    assert_eq!(fast.labels(), ["prefetch", "broadcast"]);
+    assert_eq!(slow.labels(), ["broadcast"]);
+    a.request(9);
+    b.request(1);
+    for n in 0..3 {
+        upstream.next(n);
+    }
+    let row = fast.row("broadcast");
+    assert_eq!((row.name.as_deref(), row.capacity, row.location.line()), (Some("fast"), 4, here));
+    assert_eq!((counts(&row)[..3].to_vec(), row.demand), (vec![3, 3, 0], asked(6)));
+    let row = slow.row("broadcast");
+    assert_eq!((counts(&row)[..3].to_vec(), row.demand), (vec![3, 1, 2], None));
+    b.cancel();
+    let row = slow.row("broadcast");
+    assert_eq!((row.discarded, row.state), (2, State::Cancelled));
+    upstream.complete();
+    assert_eq!(fast.row("broadcast").state, State::Completed);
+}
+
+#[test]
+fn a_subscriber_that_loses_items_shows_them_as_discarded() {
+    let (watched, upstream) = (Watched::new(), Hand::new());
+    let shared = upstream.clone().publish(2).slow_subscriber(SlowSubscriber::DropOldest);
+    let shared = shared.ref_count(2);
+    let quick = probe(shared.clone(), Behaviour::new().initially(u64::MAX));
+    let slow = watched.over(shared.clone());
+    for n in 0..5 {
+        upstream.next(n);
+    }
+    assert_eq!(counts(&watched.row("publish")), [5, 0, 2, 2, 3]);
+    slow.request(1);
+    assert_eq!(counts(&watched.row("publish")), [5, 1, 1, 2, 3]);
+    upstream.complete();
+    slow.request(1);
+    let row = watched.row("publish");
+    assert_eq!((counts(&row), row.state), ([5, 2, 0, 2, 3], State::Completed));
+    assert!(quick.is_ended());
+}
+
+#[test]
+fn a_subscriber_that_is_too_slow_shows_that_something_broke() {
+    let (watched, upstream) = (Watched::new(), Hand::new());
+    let shared = upstream.clone().publish(2).slow_subscriber(SlowSubscriber::Disconnect);
+    let shared = shared.ref_count(2);
+    let _quick = probe(shared.clone(), Behaviour::new().initially(u64::MAX));
+    let _slow = watched.over(shared);
+    for n in 0..3 {
+        upstream.next(n);
+    }
+    let row = watched.row("publish");
+    assert_eq!((counts(&row), row.state), ([3, 0, 0, 2, 3], State::Broken));
+}
+
+#[test]
+fn what_is_replayed_counts_and_what_is_left_to_the_next_does_not() {
+    let (watched, upstream) = (Watched::new(), Hand::new());
+    let shared = upstream.clone().replay(2, 2);
+    let _first = probe(shared.clone(), Behaviour::new().initially(u64::MAX));
+    for n in 0..4 {
+        upstream.next(n);
+    }
+    let late = watched.over(shared);
+    late.request(9);
+    upstream.next(4);
+    assert_eq!(counts(&watched.row("replay"))[..3], [3, 3, 0]);
+    upstream.complete();
+    assert_eq!(watched.row("replay").state, State::Completed);
+
+    let (watched, upstream) = (Watched::new(), Hand::new());
+    let shared = upstream.clone().publish(4).auto_connect(1);
+    let first = watched.over(shared.clone());
+    first.request(1);
+    for n in 0..3 {
+        upstream.next(n);
+    }
+    first.cancel();
+    let row = watched.row("publish");
+    assert_eq!((counts(&row), row.state), ([1, 1, 0, 2, 0], State::Cancelled));
+    let next = probe(shared, Behaviour::new().initially(u64::MAX));
+    assert_eq!(next.items(), [1, 2]);
+}
+
 #[test]
 fn a_name_is_for_the_nearest_boundary_above() {
     let watched = Watched::new();

@@ -1,9 +1,10 @@
 //! `broadcast`: each item to a fixed number of subscribers.
 
-use millstream_blocks::hub::{Outlet, Spread, ToAll};
+use millstream_blocks::gauge::Site;
+use millstream_blocks::hub::{Hub, Outlet, Plan, Slow, Vacancy};
+use millstream_blocks::island::join;
 use millstream_core::{Publisher, Subscriber};
 
-use crate::shape::fan_out::{fixed, host};
 use crate::shape::joined::capacity;
 
 /// One of the publishers that each item goes to:
@@ -60,8 +61,18 @@ impl<T: Clone + Send + 'static, E: Clone + Send + 'static> Broadcast<T, E> {
         P: Publisher<Item = T, Error = E>,
     {
         const { assert!(K > 0, "broadcast::<0>: somebody must be there") };
-        let capacity = capacity("broadcast(0)", n);
-        fixed(upstream, capacity, Spread::ToAll, |_| ToAll).map(Broadcast)
+        let hub = Hub::new(Plan {
+            site: Site::here("broadcast"),
+            capacity: capacity("broadcast(0)", n),
+            slow: Slow::Wait,
+            vacancy: Vacancy::Close,
+            quorum: 0,
+            replay: None,
+            keep_end: None,
+        });
+        let all = std::array::from_fn(|_| Broadcast(hub.open()));
+        hub.on_quorum(move |hub| upstream.subscribe(hub.distributor()));
+        all
     }
 }
 
@@ -76,6 +87,13 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Broadcast<T, E> {
     type Error = E;
 
     fn subscribe<S: Subscriber<T, E>>(self, subscriber: S) {
-        host(self.0, subscriber);
+        let mut outlet = self.0;
+        join(
+            move |bell, context| {
+                outlet.host(bell.clone(), context);
+                outlet
+            },
+            subscriber,
+        );
     }
 }

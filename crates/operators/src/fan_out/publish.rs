@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use millstream_blocks::hub::{self, Grace, Plan, Slow, Spread, Vacancy, keep};
+use millstream_blocks::gauge::Site;
+use millstream_blocks::hub::{self, Grace, Plan, Slow, Vacancy, keep};
 use millstream_blocks::share;
 use millstream_core::{Fault, Panic, Publisher, Undelivered, report_undelivered};
 use millstream_executors::Executor;
@@ -93,6 +94,7 @@ pub enum NoSubscribers {
 #[must_use = "nothing is shared before `ref_count` or `auto_connect`"]
 pub struct Publish<P: Publisher> {
     upstream: P,
+    site: Site,
     capacity: NonZeroUsize,
     slow: SlowSubscriber,
     none: NoSubscribers,
@@ -106,10 +108,15 @@ type Again<P> = fn(P, Plan<<P as Publisher>::Item, <P as Publisher>::Error>) -> 
 
 impl<P: Publisher> Publish<P> {
     #[track_caller]
-    pub(crate) fn new(what: &str, upstream: P, n: usize) -> Publish<P> {
+    pub(crate) fn new(kind: &'static str, upstream: P, n: usize) -> Publish<P> {
+        let call = match kind {
+            "replay" => "replay(items, 0)".to_owned(),
+            kind => format!("{kind}(0)"),
+        };
         Publish {
             upstream,
-            capacity: capacity(what, n),
+            site: Site::here(kind),
+            capacity: capacity(&call, n),
             slow: SlowSubscriber::Block,
             none: NoSubscribers::Pause,
             grace: None,
@@ -250,8 +257,8 @@ impl<P: Publisher> Publish<P> {
 
     fn plan(&self, quorum: usize) -> Plan<P::Item, P::Error> {
         Plan {
+            site: self.site,
             capacity: self.capacity,
-            spread: Spread::ToAll,
             slow: match self.slow {
                 SlowSubscriber::Block => Slow::Wait,
                 SlowSubscriber::DropOldest => Slow::DropOldest,
@@ -273,7 +280,7 @@ impl<P: Publisher> Publish<P> {
 impl<P: Publisher<Item: Clone, Error: Clone> + Clone> Share<P> {
     #[track_caller]
     pub(crate) fn again(upstream: P, n: usize) -> Share<P> {
-        let publish = Publish::new("share(0)", upstream, n).no_subscribers(NoSubscribers::Cancel);
+        let publish = Publish::new("share", upstream, n).no_subscribers(NoSubscribers::Cancel);
         let plan = publish.plan(1);
         Share(share::Share::again(publish.upstream, plan))
     }

@@ -7,7 +7,7 @@
 //! | [`end`] | the end of a stream: `collect`, `fold`, `for_each` | a [`Gather`](end::Gather) |
 //! | `joined` | several upstreams, or one that runs elsewhere: `publish_on`, `merge`, `zip` | a `Pull` over its feeds |
 //! | [`delivery`] | an end that hands the items to something asynchronous: `into_target`, `forward` | an [`AsyncTarget`](crate::edge::AsyncTarget) |
-//! | `fan_out` | several downstreams: `broadcast` | a `Route`, and a plan for its hub |
+//! | `hub` and `share` in `millstream-blocks` | several downstreams that each get all: `broadcast`, `share` | a `Plan` |
 //! | `polled` | a source that is polled: `from_future`, `from_stream` | a `Polled` |
 //! | `divided` | one upstream, and several readers of whom each item goes to one: `partition`, `balance` | a `Choose` |
 //! | `relay` in `millstream-blocks` | one source after another: `chain`, `retry` | a `Sequence` |
@@ -18,7 +18,6 @@
 pub mod delivery;
 pub(crate) mod divided;
 pub mod end;
-pub(crate) mod fan_out;
 pub(crate) mod flights;
 pub(crate) mod hunger;
 pub(crate) mod joined;
