@@ -19,6 +19,7 @@ mod map_async;
 mod merge;
 mod pipeline;
 mod publish_on;
+mod share;
 mod switch_map;
 mod take_until;
 mod zip;
