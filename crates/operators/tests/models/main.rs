@@ -15,6 +15,7 @@ mod channel;
 mod desk;
 mod edge;
 mod flat_map_unordered;
+mod group_by;
 mod map_async;
 mod merge;
 mod pipeline;

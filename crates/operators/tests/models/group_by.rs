@@ -1,0 +1,179 @@
+//! Models of `group_by`: items race the requests and the cancellation of a group, and what is
+//! done where an item has no place.
+
+use std::sync::{Arc, Mutex};
+
+use millstream_core::{More, Publisher};
+use millstream_operators::PublisherExt;
+use millstream_operators::fan_out::{Group, Stalled};
+use millstream_sync::{model, thread};
+
+use crate::oracle::Signal::{Complete, Fault, Item};
+use crate::oracle::{Error, Hand, Oracle, Signal, Source, Token};
+
+/// A source by hand, the groups that were sent, and who is sent them.
+struct Grouped {
+    source: Oracle,
+    hand: Hand,
+    out: Oracle,
+    groups: Arc<Mutex<Vec<Oracle>>>,
+}
+
+/// Items by their numbers modulo 2, in groups with room for one item; each group is read by an
+/// oracle of its own, which asks for nothing.
+fn grouped(max_groups: usize, stalled: Stalled) -> Grouped {
+    let (source, hand, out) = (Oracle::new(), Hand::default(), Oracle::new());
+    let groups: Arc<Mutex<Vec<Oracle>>> = Arc::default();
+    let (read, alive) = (groups.clone(), source.alive());
+    Source::Hand(source.alive(), hand.clone())
+        .group_by(max_groups, 1, stalled, |item| item.0 % 2)
+        .map(move |group: Group<u32, Token, Error>| {
+            let (oracle, key) = (Oracle::new(), *group.key());
+            read.lock().unwrap().push(oracle.clone());
+            group.subscribe(oracle.probe(|_| More::NONE));
+            Token(key, alive.clone())
+        })
+        .subscribe(out.probe(|_| More::NONE));
+    Grouped { source, hand, out, groups }
+}
+
+impl Grouped {
+    fn token(&self, n: u32) -> Token {
+        Token(n, self.source.alive())
+    }
+
+    fn group(&self, n: usize) -> Oracle {
+        self.groups.lock().unwrap()[n].clone()
+    }
+
+    /// The logs of downstream and of each group, where all is over.
+    fn finish(self) -> (Vec<Signal>, Vec<Vec<Signal>>) {
+        let groups = std::mem::take(&mut *self.groups.lock().unwrap());
+        let out = self.out.finish();
+        let groups = groups.into_iter().map(|group| group.finish()).collect();
+        assert_eq!(self.source.count(), 0, "the source or an item is still alive");
+        (out, groups)
+    }
+}
+
+#[test]
+fn items_race_a_request_of_their_group() {
+    model("group_by: items_race_a_request_of_their_group", || {
+        let grouped = grouped(2, Stalled::Fail);
+        grouped.out.request(9);
+        grouped.hand.send(grouped.token(0));
+        let (hand, item) = (grouped.hand.clone(), grouped.token(2));
+        let producer = thread::spawn(move || {
+            hand.send(item);
+            hand.complete();
+        });
+        grouped.group(0).request(9);
+        producer.join().unwrap();
+        let (out, groups) = grouped.finish();
+        assert_eq!(out, [Item(0), Complete]);
+        assert_eq!(groups, [[Item(0), Item(2), Complete]]);
+    });
+}
+
+/// An item comes in the group that is just being cancelled, or opens another.
+#[test]
+fn an_item_races_the_cancellation_of_its_group() {
+    model("group_by: an_item_races_the_cancellation_of_its_group", || {
+        let grouped = grouped(2, Stalled::Fail);
+        grouped.out.request(9);
+        grouped.hand.send(grouped.token(0));
+        grouped.group(0).request(9);
+        let (hand, item) = (grouped.hand.clone(), grouped.token(2));
+        let producer = thread::spawn(move || hand.send(item));
+        grouped.group(0).cancel();
+        producer.join().unwrap();
+        let (out, groups) = grouped.finish();
+        match &groups[..] {
+            [one] => {
+                assert!(*one == [Item(0)] || *one == [Item(0), Item(2)], "{one:?}");
+                assert_eq!(out, [Item(0)]);
+            }
+            [one, other] => {
+                assert_eq!((&one[..], &other[..]), (&[Item(0)][..], &[][..]));
+                assert_eq!(out, [Item(0), Item(0)]);
+            }
+            more => panic!("{more:?}"),
+        }
+    });
+}
+
+/// Row 39 of the known bugs: one group is cancelled with an item in it, while items come for
+/// another, which asks for them.
+#[test]
+fn row_39_items_race_a_request_and_the_cancellation_of_another_group() {
+    model("group_by: row_39_items_race_a_request_and_the_cancellation_of_another_group", || {
+        let grouped = grouped(2, Stalled::Fail);
+        grouped.out.request(9);
+        for n in [0, 1] {
+            grouped.hand.send(grouped.token(n));
+        }
+        let (hand, item) = (grouped.hand.clone(), grouped.token(2));
+        let producer = thread::spawn(move || {
+            hand.send(item);
+            hand.complete();
+        });
+        let reader = grouped.group(0);
+        let asking = thread::spawn(move || reader.request(9));
+        grouped.group(1).cancel();
+        producer.join().unwrap();
+        asking.join().unwrap();
+        let (out, groups) = grouped.finish();
+        assert_eq!(out, [Item(0), Item(1), Complete]);
+        assert_eq!(groups, [vec![Item(0), Item(2), Complete], vec![]]);
+    });
+}
+
+/// Row 40 of the known bugs: the oldest group has to go, and its reader cancels it.
+#[test]
+fn row_40_closing_the_oldest_group_races_its_cancellation() {
+    model("group_by: row_40_closing_the_oldest_group_races_its_cancellation", || {
+        let grouped = grouped(1, Stalled::DropOldest);
+        grouped.out.request(9);
+        grouped.hand.send(grouped.token(0));
+        grouped.group(0).request(9);
+        let (hand, item) = (grouped.hand.clone(), grouped.token(1));
+        let producer = thread::spawn(move || hand.send(item));
+        grouped.group(0).cancel();
+        producer.join().unwrap();
+        grouped.hand.complete();
+        grouped.group(1).request(9);
+        let (out, groups) = grouped.finish();
+        assert_eq!(out, [Item(0), Item(1), Complete]);
+        assert!(groups[0] == [Item(0)] || groups[0] == [Item(0), Complete], "{groups:?}");
+        assert_eq!(groups[1], [Item(1), Complete]);
+    });
+}
+
+/// Row 58 of the known bugs: the group that nobody reads is full, and is just being asked for.
+#[test]
+fn row_58_a_stall_races_the_request_that_ends_it() {
+    model("group_by: row_58_a_stall_races_the_request_that_ends_it", || {
+        let grouped = grouped(2, Stalled::Fail);
+        grouped.out.request(1);
+        grouped.hand.send(grouped.token(0));
+        grouped.group(0).request(9);
+        grouped.hand.send(grouped.token(1));
+        let (hand, item) = (grouped.hand.clone(), grouped.token(3));
+        let producer = thread::spawn(move || hand.send(item));
+        grouped.out.request(1);
+        producer.join().unwrap();
+        let stalled = matches!(grouped.group(0).log().as_deref(), Some([Item(0), Fault(_)]));
+        if !stalled {
+            grouped.group(1).request(9);
+            grouped.hand.complete();
+        }
+        let (out, groups) = grouped.finish();
+        if stalled {
+            assert!(matches!(out.last(), Some(Fault(_))), "{out:?}");
+            assert!(groups.iter().all(|group| matches!(group.last(), Some(Fault(_)))));
+        } else {
+            assert_eq!(out, [Item(0), Item(1), Complete]);
+            assert_eq!(groups, [vec![Item(0), Complete], vec![Item(1), Item(3), Complete]]);
+        }
+    });
+}
