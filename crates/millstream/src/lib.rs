@@ -50,7 +50,9 @@
 pub use millstream_core::*;
 pub use millstream_executors as executor;
 pub use millstream_operators::board::Board;
-pub use millstream_operators::combine::{combine_latest, concat, merge_all, race, zip};
+pub use millstream_operators::combine::{
+    combine_latest, concat, merge_all, merge_all_delay_error, merge_all_sorted, race, zip,
+};
 pub use millstream_operators::edge::*;
 pub use millstream_operators::source::*;
 #[cfg(feature = "tracing")]

@@ -1,6 +1,7 @@
 //! [`PublisherExt`]: the table of contents of the operators.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::hash::Hash;
 use std::panic::Location;
 
@@ -380,6 +381,33 @@ pub trait PublisherExt: Publisher {
         Q: Publisher<Item = Self::Item, Error = Self::Error>,
     {
         merge_all([Same::First(self), Same::Second(other)], prefetch)
+    }
+
+    /// Items of this publisher and another, as they come; a failure of one waits for the other.
+    /// See [`MergeDelayError`].
+    #[doc(alias = "mergeDelayError")]
+    #[track_caller]
+    fn merge_delay_error<Q>(self, other: Q, prefetch: usize) -> MergeDelayError<Same<Self, Q>>
+    where
+        Q: Publisher<Item = Self::Item, Error = Self::Error>,
+    {
+        merge_all_delay_error([Same::First(self), Same::Second(other)], prefetch)
+    }
+
+    /// Items of this publisher and another, both in order, in order. See [`MergeSorted`].
+    #[doc(alias = "mergeComparing", alias = "mergeSorted", alias = "kmerge_by")]
+    #[track_caller]
+    fn merge_sorted<Q, F>(
+        self,
+        other: Q,
+        prefetch: usize,
+        compare: F,
+    ) -> MergeSorted<Same<Self, Q>, F>
+    where
+        Q: Publisher<Item = Self::Item, Error = Self::Error>,
+        F: FnMut(&Self::Item, &Self::Item) -> Ordering + Send + 'static,
+    {
+        merge_all_sorted([Same::First(self), Same::Second(other)], prefetch, compare)
     }
 
     /// Each item with one of another publisher. See [`Zip`].

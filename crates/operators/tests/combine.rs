@@ -4,7 +4,7 @@ mod support;
 
 use millstream::prelude::*;
 use millstream::{End, More};
-use support::{Ending, Hand, Mint, Probe, Told, next, next_then, on_a_small_stack, script};
+use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, on_a_small_stack, script};
 
 use Ending::{Complete, Fail, Never};
 
@@ -437,4 +437,87 @@ fn nothing_is_subscribed_after_a_cancellation_in_on_subscribe() {
     source().repeat(2).subscribe(Gone);
     source().concat_map(|n| millstream::just(n).boxed()).subscribe(Gone);
     assert_eq!(started.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[test]
+fn what_is_in_order_in_each_is_in_order_in_all() {
+    for sources in 0..9_usize {
+        for prefetch in [1, 2, 7] {
+            let mint = Mint::new();
+            let numbers = |k: usize| {
+                let step = u32::try_from(k).unwrap() % 3 + 1;
+                (0..30_u32).map(move |n| n / step * step).take(30 - 3 * k)
+            };
+            let publishers = (0..sources).map(|k| {
+                let items: Vec<Item> = numbers(k).map(|n| mint.item(n)).collect();
+                let source = millstream::from_iter(items).map_err(|never| match never {});
+                let source: millstream::BoxPublisher<Item, &'static str> = source.boxed();
+                source
+            });
+            let by = |a: &Item, b: &Item| a.0.cmp(&b.0);
+            let sorted = millstream::merge_all_sorted(publishers.collect::<Vec<_>>(), prefetch, by);
+            let probe = Probe::new().asking(More::of(2)).answering(|_, _| More::ONE).on(sorted);
+            let mut expected: Vec<u32> = (0..sources).flat_map(numbers).collect();
+            expected.sort_unstable();
+            assert_eq!(probe.take(), next_then(expected, Told::Complete), "{sources}, {prefetch}");
+            assert_eq!(mint.live(), 0);
+        }
+    }
+}
+
+#[test]
+fn the_least_is_sent_when_each_has_one_or_is_over() {
+    let mint = Mint::new();
+    let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+    let probe = Probe::new().asking(More::UNBOUNDED);
+    let probe = probe.on(one.merge_sorted(other, 2, |a, b| a.0.cmp(&b.0)));
+    assert_eq!((a.asked(), b.asked()), (vec![2], vec![2]));
+    a.send(mint.item(1));
+    a.send(mint.item(4));
+    assert_eq!(probe.take(), [], "the other may have less");
+    b.send(mint.item(3));
+    assert_eq!(probe.take(), next([1, 3]));
+    b.end(End::Completed);
+    assert_eq!(probe.take(), next([4]));
+    a.send(mint.item(5));
+    a.end(End::Failed("x"));
+    assert_eq!(probe.take(), next_then([5], Told::Error("\"x\"".into())));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn an_error_at_a_head_ends_a_sorted_merge_without_demand() {
+    let mint = Mint::new();
+    let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+    let probe = Probe::new().on(one.merge_sorted(other, 2, |a, b| a.0.cmp(&b.0)));
+    a.send(mint.item(1));
+    b.end(End::Failed("x"));
+    assert_eq!(probe.take(), [Told::Error("\"x\"".into())]);
+    assert!(a.is_cancelled());
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn failures_wait_for_the_items_of_the_others() {
+    let mint = Mint::new();
+    let hands: Vec<_> = (0..3).map(|_| Hand::new()).collect();
+    let (hands, sources): (Vec<_>, Vec<_>) = hands.into_iter().unzip();
+    let probe = Probe::new().on(millstream::merge_all_delay_error(sources, 2));
+    hands[0].end(End::Failed("first"));
+    hands[1].send(mint.item(1));
+    hands[1].end(End::Failed("second"));
+    hands[2].send(mint.item(2));
+    assert_eq!(probe.take(), []);
+    probe.request(1);
+    assert_eq!(probe.take(), next([1]));
+    hands[2].end(End::Completed);
+    assert_eq!(probe.take(), [], "an item waits");
+    probe.request(1);
+    let failures = "Failures([\"first\", \"second\"])".into();
+    assert_eq!(probe.take(), next_then([2], Told::Error(failures)));
+    assert_eq!(mint.live(), 0);
+    let (hand, source) = Hand::new();
+    let probe = Probe::new().on(source.merge_delay_error(script(&mint, 0, 0, Complete), 2));
+    hand.end(End::Completed);
+    assert_eq!(probe.take(), [Told::Complete], "the end needs no demand");
 }

@@ -310,6 +310,10 @@ mod in_stages_with_queues {
             let never = millstream::pending().map_err(|never| match never {});
             millstream::merge_all([never.boxed(), bad(s).boxed()], 2)
         };
+        merge_sorted: Complete, |s| {
+            let other = inner(s.ledger(), &s.ledger().token(5)).boxed();
+            s.boxed().merge_sorted(other, 2, |_, _| ouch())
+        };
         above_zip: Complete, |s| {
             let never = millstream::pending::<()>().map_err(|never| match never {});
             bad(s).boxed().zip(never, 4)

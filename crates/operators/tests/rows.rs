@@ -298,6 +298,21 @@ rows! {
             source.merge(none, 2)
         },
         |items| items;
+    merge_delay_error: |source| {
+            let none = like(&source, &[]);
+            source.merge_delay_error(none, 2).map_err(|failures| failures.errors()[0])
+        },
+        |items| items;
+    merge_sorted: |source| {
+            let others = like(&source, &[2, 4]);
+            source.merge_sorted(others, 2, |a, b| a.value().cmp(&b.value()))
+        },
+        |items| {
+            let mut items = [items, vec![2, 4]].concat();
+            items.sort_unstable();
+            items
+        },
+        |options| options.may_fail();
     merge_all_of_boxes: |source| {
             let none = like(&source, &[]);
             millstream::merge_all([none.boxed(), source.boxed()], 3)

@@ -155,6 +155,7 @@ a_million_deep! {
 // Several upstreams, and stages on an executor that runs a task on the thread that wakes it.
 a_million_deep! {
     merge: 2 * MILLION, million().merge(million(), 16);
+    merge_sorted: 2 * MILLION, million().merge_sorted(million().boxed(), 16, Ord::cmp);
     merge_of_boxes: 2 * MILLION, million().boxed().merge(million().boxed(), 16);
     zip: MILLION, million().zip(million(), 16);
     zip_of_boxes: MILLION, million().boxed().zip(million().boxed(), 16);

@@ -6,7 +6,8 @@ use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Context, Discards, Publisher, Pull, Pulled, Subscriber};
 
-use crate::shape::joined::{Feed, capacity, feed, in_place, unwatched};
+use crate::shape::head::{Head, without_item};
+use crate::shape::joined::{capacity, feed, in_place, unwatched};
 use crate::shape::rounds::one;
 
 /// One item of each of several publishers at a time: [`zip`], and
@@ -66,68 +67,6 @@ where
 }
 
 crate::opaque_debug::opaque_debug!(Zip<S>, prefetch);
-
-/// A source and the item of it that waits for the others.
-struct Head<Q: Pull> {
-    feed: Feed<Q>,
-    item: Option<Q::Item>,
-    started: bool,
-    discards: Discards,
-}
-
-impl<Q: Pull> Drop for Head<Q> {
-    fn drop(&mut self) {
-        if let Some(item) = self.item.take() {
-            self.discards.discard(item);
-        }
-    }
-}
-
-impl<Q: Pull> Head<Q> {
-    fn new(feed: Feed<Q>, discards: &Discards) -> Head<Q> {
-        Head { feed, item: None, started: false, discards: discards.clone() }
-    }
-
-    /// Fetches an item, unless one waits; else why there is none.
-    #[inline]
-    fn fetch<T>(&mut self) -> Option<Pulled<T, Q::Error>> {
-        if self.item.is_some() {
-            return None;
-        }
-        self.started = true;
-        match self.feed.pull_one_of_many() {
-            Pulled::Item(item) => {
-                self.item = Some(item);
-                None
-            }
-            other => Some(without_item(other)),
-        }
-    }
-
-    /// The end, if it is here.
-    fn end<T>(&mut self) -> Option<Pulled<T, Q::Error>> {
-        if self.item.is_some() {
-            return None;
-        }
-        match self.feed.look_ahead(self.started) {
-            Pulled::Item(item) => {
-                self.item = Some(item);
-                None
-            }
-            Pulled::Pending => None,
-            other => Some(without_item(other)),
-        }
-    }
-}
-
-fn without_item<T, U, E>(pulled: Pulled<T, E>) -> Pulled<U, E> {
-    match pulled {
-        Pulled::Complete => Pulled::Complete,
-        Pulled::Error(error) => Pulled::Error(error),
-        Pulled::Skipped => Pulled::Skipped,
-        Pulled::Item(_) | Pulled::Pending => Pulled::Pending,
-    }
-}
 
 /// Two synchronous sources, held in place.
 struct Pair<A: Pull, B: Pull> {

@@ -19,6 +19,7 @@ pub mod delivery;
 pub(crate) mod divided;
 pub mod end;
 pub(crate) mod flights;
+pub(crate) mod head;
 pub(crate) mod hunger;
 pub(crate) mod joined;
 pub(crate) mod keys;

@@ -63,7 +63,7 @@ impl<Q: Pull> Table<Q> {
         self.removed += 1;
     }
 
-    /// An item of the feed whose turn it is. [`Pulled::Skipped`] where a feed is over, and its
+    /// An item of the feed whose turn it is, or the failure of one, which is taken out. [`Pulled::Skipped`] where a feed is over, and its
     /// place free; [`Pulled::Complete`] where there is no feed.
     #[inline]
     pub(crate) fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
@@ -79,6 +79,10 @@ impl<Q: Pull> Table<Q> {
                 Pulled::Complete => {
                     self.remove(n);
                     return Pulled::Skipped;
+                }
+                Pulled::Error(error) => {
+                    self.remove(n);
+                    return Pulled::Error(error);
                 }
                 other => return other,
             }
@@ -101,6 +105,10 @@ impl<Q: Pull> Table<Q> {
                 Pulled::Complete => {
                     self.remove(n);
                     return Pulled::Skipped;
+                }
+                Pulled::Error(error) => {
+                    self.remove(n);
+                    return Pulled::Error(error);
                 }
                 // Items are waiting: the end is not here, whatever the others have.
                 Pulled::Pending if feed.holds() => return Pulled::Pending,

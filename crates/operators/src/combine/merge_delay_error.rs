@@ -1,0 +1,170 @@
+//! `merge_delay_error`: items of several publishers, as they come; failures at the end.
+
+use std::error::Error;
+use std::fmt;
+use std::num::NonZeroUsize;
+
+use millstream_blocks::gauge::Site;
+use millstream_blocks::island::join;
+use millstream_core::{Publisher, Pull, Pulled, Subscriber};
+
+use crate::shape::joined::{capacity, feed};
+use crate::shape::table::Table;
+
+/// Items of several publishers, as they come; what failed is told when all are over:
+/// [`merge_all_delay_error`], and
+/// [`PublisherExt::merge_delay_error`](crate::PublisherExt::merge_delay_error) for two.
+///
+/// ```text
+/// a     --1-----x
+/// b     ----9------8-----|
+/// down  --1-9------8-----x
+/// ```
+///
+/// It is fair, as [`merge`](crate::PublisherExt::merge) is.
+///
+/// # Demand
+/// `prefetch` from each source when it is subscribed to, and three quarters of it each time as
+/// many of its items were sent. A synchronous source is pulled as downstream asks.
+/// # Completion
+/// When all sources are complete and their items sent. Of no sources: at once.
+/// # Errors
+/// When all sources are over and their items sent: all [`Failures`], in the order in which they
+/// came. A fault does not wait.
+/// # Cancellation
+/// As downstream's: all sources are cancelled, and what is queued is discarded.
+/// # Bounds
+/// `prefetch` items for each source that is not synchronous, and one error for each.
+/// # Panics
+/// When `prefetch` is zero.
+///
+/// # Examples
+/// ```
+/// use millstream::Failure;
+/// use millstream::prelude::*;
+///
+/// let good = millstream::from_iter([1, 2]).map_err(|never| match never {});
+/// let bad = millstream::fail("broken");
+/// let (heard, numbers) = std::sync::mpsc::channel();
+/// let end = bad.merge_delay_error(good, 4).for_each(move |n: i32| heard.send(n).unwrap());
+/// let Err(Failure::Error(failures)) = end.block() else { panic!() };
+/// assert_eq!(failures.into_vec(), ["broken"]);
+/// assert_eq!(numbers.into_iter().collect::<Vec<_>>(), [1, 2]);
+/// ```
+#[derive(Clone)]
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
+pub struct MergeDelayError<P> {
+    sources: Vec<P>,
+    prefetch: NonZeroUsize,
+    site: Site,
+}
+
+/// Items of several publishers, as they come; what failed is told when all are over. See
+/// [`MergeDelayError`].
+#[doc(alias = "mergeDelayError")]
+#[track_caller]
+pub fn merge_all_delay_error<P: Publisher>(
+    sources: impl IntoIterator<Item = P>,
+    prefetch: usize,
+) -> MergeDelayError<P> {
+    MergeDelayError {
+        sources: sources.into_iter().collect(),
+        prefetch: capacity("merge_all_delay_error(sources, 0)", prefetch),
+        site: Site::here("merge_delay_error"),
+    }
+}
+
+crate::opaque_debug::opaque_debug!(MergeDelayError<P>, prefetch);
+
+/// How several sources failed: one error at least.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failures<E>(Vec<E>);
+
+impl<E> Failures<E> {
+    /// The errors, in the order in which they came.
+    #[must_use]
+    pub fn errors(&self) -> &[E] {
+        &self.0
+    }
+
+    /// The errors, in the order in which they came.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<E> {
+        self.0
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Failures<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, error) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str("; ")?;
+            }
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl<E: Error + 'static> Error for Failures<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.first().and_then(Error::source)
+    }
+}
+
+impl<P: Publisher> Publisher for MergeDelayError<P> {
+    type Item = P::Item;
+    type Error = Failures<P::Error>;
+
+    fn subscribe<S: Subscriber<P::Item, Failures<P::Error>>>(self, subscriber: S) {
+        let MergeDelayError { sources, prefetch, site } = self;
+        join(
+            |bell, context| {
+                let mut table = Table::new(sources.len());
+                for (n, source) in sources.into_iter().enumerate() {
+                    table.add(bell, |bell| feed(source, prefetch, bell, context, site.number(n)));
+                }
+                Delaying { table, failures: Vec::new() }
+            },
+            subscriber,
+        );
+    }
+}
+
+struct Delaying<Q: Pull> {
+    table: Table<Q>,
+    failures: Vec<Q::Error>,
+}
+
+impl<Q: Pull> Delaying<Q> {
+    #[inline]
+    fn delay(&mut self, pulled: Pulled<Q::Item, Q::Error>) -> Pulled<Q::Item, Failures<Q::Error>> {
+        match pulled {
+            Pulled::Item(item) => Pulled::Item(item),
+            Pulled::Skipped => Pulled::Skipped,
+            Pulled::Pending => Pulled::Pending,
+            Pulled::Error(error) => {
+                self.failures.push(error);
+                Pulled::Skipped
+            }
+            Pulled::Complete if self.failures.is_empty() => Pulled::Complete,
+            Pulled::Complete => Pulled::Error(Failures(std::mem::take(&mut self.failures))),
+        }
+    }
+}
+
+impl<Q: Pull> Pull for Delaying<Q> {
+    type Item = Q::Item;
+    type Error = Failures<Q::Error>;
+
+    #[inline]
+    fn pull(&mut self) -> Pulled<Q::Item, Failures<Q::Error>> {
+        let pulled = self.table.pull();
+        self.delay(pulled)
+    }
+
+    fn look_ahead(&mut self, _: bool) -> Pulled<Q::Item, Failures<Q::Error>> {
+        let pulled = self.table.look_ahead();
+        self.delay(pulled)
+    }
+}
