@@ -204,6 +204,7 @@ pub fn branch<T: Send + 'static, E: Send + 'static>(
         stem: None,
         kept: false,
         hungry: false,
+        over: false,
     };
     (feeder, Branch { shared: Some(shared), discards: context.discards().clone() })
 }
@@ -261,6 +262,8 @@ pub struct Feeder<T: Send + 'static, E: Send + 'static> {
     /// Whether this keeps the turn of the island.
     kept: bool,
     hungry: bool,
+    /// Whether the island was seen to be over.
+    over: bool,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
@@ -345,6 +348,7 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
 
     fn note(&mut self, rests: Rests) {
         self.kept = rests == Rests::Kept;
+        self.over |= rests == Rests::Over;
         self.hungry = matches!(rests, Rests::Kept | Rests::Left { hungry: true });
     }
 
@@ -440,7 +444,7 @@ impl<T: Send + 'static, E: Send + 'static> Drop for Feeder<T, E> {
     fn drop(&mut self) {
         self.rest();
         if let Some(writer) = self.writer.take()
-            && !self.is_gone()
+            && !(self.over || self.is_gone())
         {
             let mut orphan = Feeder {
                 writer: None,
@@ -448,6 +452,7 @@ impl<T: Send + 'static, E: Send + 'static> Drop for Feeder<T, E> {
                 stem: self.stem.take(),
                 kept: false,
                 hungry: false,
+                over: false,
             };
             let orphans = self.shared.desk.orphans.clone();
             lock(&orphans).push(Box::new(move |fault| {

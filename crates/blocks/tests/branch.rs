@@ -293,6 +293,26 @@ fn a_cancelled_branch_is_let_go_before_the_next_item() {
     });
 }
 
+/// A branch that is just being cancelled is no orphan: nothing of it is kept while the others live.
+#[test]
+fn a_cancelled_branch_leaves_nothing_behind() {
+    model("branch: a_cancelled_branch_leaves_nothing_behind", || {
+        let (source, hand) = (Oracle::new(), Hand::default());
+        let by_hand = Source::Hand(source.alive(), hand.clone());
+        let mut readers = divided(by_hand, 2, 1, u32::MAX);
+        let (other, oracle) = (read(readers.remove(1)), read(readers.remove(0)));
+        oracle.request(9);
+        let token = Token(0, source.alive());
+        let producer = thread::spawn(move || hand.send(token));
+        oracle.cancel();
+        producer.join().unwrap();
+        let log = oracle.finish();
+        assert!(log.is_empty() || log == [Item(0)], "{log:?}");
+        assert_eq!(other.finish(), []);
+        assert_eq!(source.count(), 0);
+    });
+}
+
 /// A cancelled branch does not hold up the other.
 #[test]
 fn cancel_races_the_items_of_another() {

@@ -48,7 +48,8 @@ const LOOKS: usize = 64;
 /// with a fault which says so, unless another policy was chosen.
 ///
 /// A group that is handed out and neither subscribed to nor dropped is somebody's, and is waited
-/// for. So read groups where they come; do not collect them to read them later.
+/// for. So read groups where they come; do not collect them to read them later, and put no queue
+/// between, as `publish_on` is one, which has room for more groups than are read behind it.
 ///
 /// Where the aim is to keep the order of each key and not the groups themselves,
 /// [`map_async_partitioned`](crate::PublisherExt::map_async_partitioned) has no limit of keys.
