@@ -1,5 +1,5 @@
-//! Seeds each fault of `crates/blocks/faults/<block>/<name>.patch`, and wants the models to
-//! catch it: the verifier is verified.
+//! Seeds each fault of `crates/blocks/faults/<block>/<name>.patch`, and of the same folder of the
+//! operators, and wants the models to catch it: the verifier is verified.
 //!
 //! A patch begins with one line that says what it seeds and ends in `caught by <model>`. It is
 //! applied to a copy of the tree, and the model named must fail there within the time limit (a
@@ -17,17 +17,19 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), String> {
-    let (mut block, mut only) = (None, None);
+    let (mut layer, mut block, mut only) = (None, None, None);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
+            "--layer" => layer = arguments.next(),
             "--block" => block = arguments.next(),
             "--only" => only = arguments.next(),
             _ => return Err(format!("faults: unknown argument {argument}")),
         }
     }
     let root = root()?;
-    let faults: Vec<Fault> = all(&root.join("crates/blocks/faults"))?
-        .into_iter()
+    let faults: Vec<Fault> = (all(&root, Layer::Blocks)?.into_iter())
+        .chain(all(&root, Layer::Operators)?)
+        .filter(|fault| layer.as_ref().is_none_or(|layer| *layer == fault.layer.name()))
         .filter(|fault| block.as_ref().is_none_or(|block| *block == fault.block))
         .filter(|fault| only.as_ref().is_none_or(|only| *only == fault.name))
         .collect();
@@ -57,36 +59,70 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Str
 fn work(bench: &Bench, faults: &[Fault], next: &AtomicUsize) -> Result<usize, String> {
     let (mut bad, mut sound) = (0, Vec::new());
     while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
-        let test = fault.test();
-        if !sound.contains(&test) {
-            bench.check_unpatched(test)?;
-            sound.push(test);
+        let sound_models = fault.sound_models();
+        if !sound.contains(&sound_models) {
+            bench.check_unpatched(fault)?;
+            sound.push(sound_models);
         }
         let (ok, verdict) = bench.judge(fault)?;
         bad += usize::from(!ok);
-        println!("{:<9} {:<34} {verdict}", fault.block, fault.name);
+        println!("{:<18} {:<34} {verdict}", fault.block, fault.name);
     }
     Ok(bad)
 }
 
+/// Where a fault is seeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layer {
+    /// In a block; its models are a file of their own.
+    Blocks,
+    /// In an operator or a shape; the models of all are one file, with a module for each operator.
+    Operators,
+}
+
+impl Layer {
+    fn name(self) -> &'static str {
+        match self {
+            Layer::Blocks => "blocks",
+            Layer::Operators => "operators",
+        }
+    }
+}
+
 /// One fault to seed.
 struct Fault {
+    layer: Layer,
     block: String,
     name: String,
     patch: PathBuf,
+    /// The files that the patch changes.
+    files: Vec<String>,
     model: String,
 }
 
 impl Fault {
     /// The file of models that judges the block: the emission runs in islands.
     fn test(&self) -> &str {
-        if self.block == "emission" { "island" } else { &self.block }
+        match self.layer {
+            Layer::Operators => "models",
+            Layer::Blocks if self.block == "emission" => "island",
+            Layer::Blocks => &self.block,
+        }
+    }
+
+    /// Which models must pass without the fault, in the file of [`test`](Fault::test): all, or
+    /// the one named, where the others judge other operators.
+    fn sound_models(&self) -> (&str, &[String]) {
+        match self.layer {
+            Layer::Operators => ("models", std::slice::from_ref(&self.model)),
+            Layer::Blocks => (self.test(), &[]),
+        }
     }
 }
 
-fn all(folder: &Path) -> Result<Vec<Fault>, String> {
+fn all(root: &Path, layer: Layer) -> Result<Vec<Fault>, String> {
     let mut faults = Vec::new();
-    for block in sorted(folder)? {
+    for block in sorted(&root.join("crates").join(layer.name()).join("faults"))? {
         for patch in sorted(&block)? {
             let text = read(&patch)?;
             let first = text.lines().next().unwrap_or_default();
@@ -94,7 +130,10 @@ fn all(folder: &Path) -> Result<Vec<Fault>, String> {
                 return Err(format!("{}: the first line names no model", patch.display()));
             };
             let model = model.trim_end_matches('.').to_owned();
-            faults.push(Fault { block: stem(&block), name: stem(&patch), patch, model });
+            let files = text.lines().filter_map(|line| line.strip_prefix("+++ b/"));
+            let files = files.map(str::to_owned).collect();
+            let (block, name) = (stem(&block), stem(&patch));
+            faults.push(Fault { layer, block, name, patch, files, model });
         }
     }
     Ok(faults)
@@ -135,9 +174,11 @@ impl Bench {
         Ok(bench)
     }
 
-    fn check_unpatched(&self, test: &str) -> Result<(), String> {
-        let models = self.build(test)?;
-        match self.run(&models, &[])? {
+    fn check_unpatched(&self, fault: &Fault) -> Result<(), String> {
+        let models = self.build(fault)?;
+        let (test, only) = fault.sound_models();
+        let filter: Vec<&str> = only.iter().flat_map(|model| ["--exact", model.as_str()]).collect();
+        match self.run(&models, &filter)? {
             Ran::Clean => Ok(()),
             Ran::Failed(model) => Err(format!("{test}: `{model}` fails without any fault")),
             Ran::TimedOut => Err(format!("{test}: hangs without any fault")),
@@ -146,19 +187,24 @@ impl Bench {
 
     /// Whether all is as it should be with this fault, and what became of it.
     fn judge(&self, fault: &Fault) -> Result<(bool, String), String> {
-        let source = self.tree.join(format!("crates/blocks/src/{}.rs", fault.block));
-        let sound = read(&source)?;
+        let sound = fault.files.iter().map(|file| {
+            let file = self.tree.join(file);
+            read(&file).map(|text| (file, text))
+        });
+        let sound = sound.collect::<Result<Vec<_>, _>>()?;
         let verdict = if self.apply(fault)? {
             self.seeded(fault)
         } else {
             Ok((false, "INVALID: does not apply".to_owned()))
         };
-        write_new(&source, sound.as_bytes())?;
+        for (file, text) in sound {
+            write_new(&file, text.as_bytes())?;
+        }
         verdict
     }
 
     fn seeded(&self, fault: &Fault) -> Result<(bool, String), String> {
-        let Ok(models) = self.build(fault.test()) else {
+        let Ok(models) = self.build(fault) else {
             return Ok((false, "INVALID: does not compile".to_owned()));
         };
         let named = &fault.model;
@@ -186,12 +232,15 @@ impl Bench {
     }
 
     /// Builds a file of models: its executable.
-    fn build(&self, test: &str) -> Result<PathBuf, String> {
+    fn build(&self, fault: &Fault) -> Result<PathBuf, String> {
+        let test = fault.test();
+        let package = format!("millstream-{}", fault.layer.name());
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["test", "--profile", "loom", "-p", "millstream-blocks", "--no-run"])
+            .args(["test", "--profile", "loom", "-p", &package, "--no-run"])
             .args(["--test", test])
             // Only what is built anew for each fault: the models are short, loom is not.
             .args(["--config", "profile.loom.package.millstream-blocks.opt-level=0"])
+            .args(["--config", "profile.loom.package.millstream-operators.opt-level=0"])
             .current_dir(&self.tree)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("RUSTFLAGS", "--cfg millstream_loom")

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask <name>
 
-  check                              conventions: dependencies, headings, rows, models
-  faults [--block B] [--only NAME]   seed each fault of the blocks: the models must catch it";
+  check    conventions: dependencies, headings, rows, models
+  faults [--layer blocks|operators] [--block B] [--only NAME]
+           seed each fault of the blocks and operators: the models must catch it";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);

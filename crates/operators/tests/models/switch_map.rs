@@ -139,3 +139,27 @@ fn a_failure_of_the_old_publisher_races_the_switch() {
         assert!(newest || log == [Error("broken")], "{log:?}");
     });
 }
+
+/// The old one has not begun, and never does.
+#[test]
+fn a_newer_publisher_does_not_wait_for_an_old_one_that_is_silent() {
+    model("switch_map: a_newer_publisher_does_not_wait_for_an_old_one_that_is_silent", || {
+        let oracle = Oracle::new();
+        let (hand, start) = (Hand::default(), Start::default());
+        let outer = Source::Hand(oracle.alive(), hand.clone());
+        outer.switch_map(1, inner(&oracle, &start)).subscribe(oracle.probe(|_| More::NONE));
+        hand.send(Token(0, oracle.alive()));
+        let upstream = {
+            let item = Token(1, oracle.alive());
+            thread::spawn(move || {
+                hand.send(item);
+                hand.complete();
+            })
+        };
+        oracle.request(2);
+        upstream.join().unwrap();
+        start.go();
+        let log = oracle.finish();
+        assert_eq!(log, crate::all(10..12));
+    });
+}

@@ -5,7 +5,7 @@ use millstream_operators::PublisherExt;
 use millstream_sync::{model, thread};
 
 use crate::oracle::Signal::Complete;
-use crate::oracle::{Oracle, begins};
+use crate::oracle::{Hand, Oracle, Source, begins};
 use crate::{all, late, split};
 
 #[test]
@@ -23,6 +23,21 @@ fn the_signal_races_the_items() {
         let log = oracle.finish();
         let (sent, end) = split(&log);
         assert!([0, 1].starts_with(&sent) && end == Some(&Complete), "{log:?}");
+    });
+}
+
+/// No item, no demand: the signal is enough.
+#[test]
+fn the_signal_ends_a_stream_that_is_silent() {
+    model("take_until: the_signal_ends_a_stream_that_is_silent", || {
+        let oracle = Oracle::new();
+        let (hand, source) = (Hand::default(), oracle.alive());
+        let (signal, stop) = late(&oracle, 0..1);
+        Source::Hand(source, hand).take_until(signal).subscribe(oracle.probe(|_| More::NONE));
+        let other = thread::spawn(move || stop.go());
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.finish(), [Complete]);
     });
 }
 

@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::build::Way;
 use crate::run::{Looked, Tally, Threads};
-use crate::spec::{self, Spec};
+use crate::spec::{self, Op, Source, Spec};
 use crate::{config, search};
 
 /// Schedules for each specification.
@@ -38,6 +38,10 @@ fn number(name: &str) -> Option<u64> {
 
 /// What does not hold in one of the schedules, if anything.
 fn holds(spec: &Spec, seed: u64) -> Result<Tally, String> {
+    holds_on(Threads::Workers(2), spec, seed)
+}
+
+fn holds_on(threads: Threads, spec: &Spec, seed: u64) -> Result<Tally, String> {
     let looked = Arc::new(Looked::at(spec));
     let way = [Way::Boxed, Way::Boxed, Way::Fused][(seed % 3) as usize];
     let tally = Arc::new(Mutex::new(Ok(Tally::default())));
@@ -46,7 +50,7 @@ fn holds(spec: &Spec, seed: u64) -> Result<Tally, String> {
         move || {
             let known = tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if let Ok(mut sum) = known {
-                let run = looked.run(way, Threads::Workers(2));
+                let run = looked.run(way, threads);
                 let sum = run.map(|tally| {
                     sum.add(&tally);
                     sum
@@ -102,6 +106,23 @@ fn pipelines_hold_in_schedules_that_chance_picks() {
         }
     }
     println!("{specs} specifications from seed {first} in {:?}: {tally:?}", begun.elapsed());
+}
+
+/// Where no schedule loses a wake-up, one that does must be found: by a stall, without a clock.
+#[test]
+fn a_wake_up_that_is_lost_in_some_schedules_is_found() {
+    let spec = Spec {
+        source: Source::Scripted(4),
+        operators: vec![Op::PublishOn(1), Op::PublishOn(1)],
+        demand: vec![],
+        cancel: None,
+        error: None,
+        panic: None,
+        order: 0,
+    };
+    check(&spec, 0);
+    let what = holds_on(Threads::Forgetful(2), &spec, 0).expect_err("a wake-up is lost");
+    assert!(what.contains("it stalls"), "{what}");
 }
 
 /// Another one in each run.

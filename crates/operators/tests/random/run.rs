@@ -38,6 +38,8 @@ pub(crate) enum Threads {
     None,
     /// On so many others.
     Workers(usize),
+    /// On so many others, which lose wake-ups.
+    Forgetful(usize),
 }
 
 /// A specification that was looked at.
@@ -58,9 +60,11 @@ impl Looked {
     /// What does not hold in one run, if anything.
     pub(crate) fn run(&self, way: Way, threads: Threads) -> Result<Tally, String> {
         let run = |runs| Case::new(&self.spec, &self.outcomes, way, runs).run();
+        let on_workers = |workers: &Arc<Workers>| run(Runs::Workers(workers.clone()));
         let tally = match threads {
             Threads::None => run(Runs::Seeded(Seeded::new(self.spec.order))),
-            Threads::Workers(n) => Workers::with(n, |workers| run(Runs::Workers(workers.clone()))),
+            Threads::Workers(n) => Workers::with(n, false, on_workers),
+            Threads::Forgetful(n) => Workers::with(n, true, on_workers),
         };
         tally.map_err(|what| format!("{way:?}, {threads:?}: {what}"))
     }

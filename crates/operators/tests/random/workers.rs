@@ -75,6 +75,8 @@ pub(crate) struct Workers {
     news: Condvar,
     /// Nothing is ready, and nothing runs.
     idle: Condvar,
+    /// A fault, to test the test: a wake-up that comes while the task is polled is lost.
+    forgetful: bool,
 }
 
 #[derive(Default)]
@@ -83,6 +85,7 @@ struct State {
     ready: VecDeque<Arc<Job>>,
     /// Those in `ready`.
     queued: BTreeSet<u64>,
+    polled: BTreeSet<u64>,
     next: u64,
     running: usize,
     panicked: bool,
@@ -100,7 +103,8 @@ impl Wake for Job {
     fn wake(self: Arc<Self>) {
         let workers = self.workers.clone();
         let mut state = lock(&workers.state);
-        if !state.closed && state.queued.insert(self.number) {
+        let lost = workers.forgetful && state.polled.contains(&self.number);
+        if !state.closed && !lost && state.queued.insert(self.number) {
             state.ready.push_back(self);
             workers.news.notify_one();
         }
@@ -108,12 +112,13 @@ impl Wake for Job {
 }
 
 impl Workers {
-    /// Calls `f` while `n` threads run the tasks.
-    pub(crate) fn with<R>(n: usize, f: impl FnOnce(&Arc<Workers>) -> R) -> R {
+    /// Calls `f` while `n` threads run the tasks; some wake-ups are lost, where it says so.
+    pub(crate) fn with<R>(n: usize, forgetful: bool, f: impl FnOnce(&Arc<Workers>) -> R) -> R {
         let workers = Arc::new(Workers {
             state: Mutex::new(State::default()),
             news: Condvar::new(),
             idle: Condvar::new(),
+            forgetful,
         });
         let threads: Vec<_> = (0..n)
             .map(|_| {
@@ -145,10 +150,12 @@ impl Workers {
         loop {
             if let Some(job) = state.ready.pop_front() {
                 state.queued.remove(&job.number);
+                state.polled.insert(job.number);
                 state.running += 1;
                 drop(state);
                 let over = job.run();
                 state = lock(&self.state);
+                state.polled.remove(&job.number);
                 let held = match over {
                     Ok(false) => None,
                     Ok(true) => state.jobs.remove(&job.number),
