@@ -39,6 +39,7 @@ pub(crate) enum Threads {
     /// On so many others.
     Workers(usize),
     /// On so many others, which lose wake-ups.
+    #[cfg(millstream_shuttle)]
     Forgetful(usize),
 }
 
@@ -64,6 +65,7 @@ impl Looked {
         let tally = match threads {
             Threads::None => run(Runs::Seeded(Seeded::new(self.spec.order))),
             Threads::Workers(n) => Workers::with(n, false, on_workers),
+            #[cfg(millstream_shuttle)]
             Threads::Forgetful(n) => Workers::with(n, true, on_workers),
         };
         tally.map_err(|what| format!("{way:?}, {threads:?}: {what}"))
