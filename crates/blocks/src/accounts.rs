@@ -66,7 +66,7 @@ impl Accounts {
 
     /// A place for an outlet that begins at item `from`.
     pub(crate) fn open(&mut self, from: u64) -> Place {
-        let room = from + self.capacity;
+        let room = from.saturating_add(self.capacity);
         self.stamps += 1;
         let stamp = self.stamps;
         let index = self.free.pop().unwrap_or(self.table.len());
@@ -116,8 +116,9 @@ impl Accounts {
     pub(crate) fn credit(&mut self, place: Place, n: u64) {
         let Some(account) = self.find(place) else { return };
         let before = account.room;
-        account.room += n;
-        self.moved(before, Some(before + n));
+        account.room = before.saturating_add(n);
+        let now = account.room;
+        self.moved(before, Some(now));
     }
 
     /// Keeps the edge. All are looked at only when the last has gone from it.
@@ -204,6 +205,18 @@ mod tests {
         assert_eq!(due(&mut accounts), 0, "what the fastest was to have is still on its way");
         accounts.credit(b, 1);
         assert_eq!(due(&mut accounts), 1);
+    }
+
+    #[test]
+    fn a_capacity_without_bound_does_not_wrap() {
+        let mut accounts = Accounts::new(u64::MAX, Slow::DropOldest);
+        let (a, b) = (accounts.open(0), accounts.open(7));
+        assert!(due(&mut accounts) > 1 << 60);
+        accounts.credit(b, 9);
+        assert!(accounts.close(a));
+        assert!(accounts.close(b));
+        accounts.open(8);
+        assert_eq!(due(&mut accounts), 0, "all was asked for");
     }
 
     #[test]

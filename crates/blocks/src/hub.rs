@@ -59,20 +59,21 @@
 //! # Ends
 //! * Completion and failure come to each outlet behind what is in its queue. A fault does not
 //!   wait; each gets an [echo](Fault::echo) of it.
-//! * A panic of `Clone` ends upstream's chain: the distributor is told, and
-//!   tells all outlets. A panic in what follows an outlet is caught by its host, and only that
-//!   outlet goes.
+//! * A panic of `Clone` ends upstream's chain: the distributor is told, and tells all outlets. One
+//!   of the `Clone` of an error is told to all in place of the error. A panic in what follows an
+//!   outlet is caught by its host, and only that outlet goes.
 //! * Who attaches after the end is told the end, where the plan keeps it.
 //! * What happens when the last outlet goes is the plan's [`Vacancy`].
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Context, Demand, Discards, End, Fault, More, Pull, Pulled, Rest, Subscriber,
-    Subscription, Undelivered, Upstream, report_undelivered,
+    ActiveSubscriber, Context, Demand, Discards, End, Fault, More, Panic, Pull, Pulled, Rest,
+    Subscriber, Subscription, Undelivered, Upstream, report_undelivered,
 };
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
@@ -236,6 +237,19 @@ enum LateEnd<E> {
 }
 
 impl<E> LateEnd<E> {
+    /// What is kept of an end, where one is.
+    fn of(end: &End<E>, keep: Option<fn(E) -> Kept<E>>) -> Option<LateEnd<E>>
+    where
+        E: Clone,
+    {
+        match (end, keep) {
+            (End::Completed, _) => Some(LateEnd::Completed),
+            (End::Failed(error), Some(keep)) => Some(LateEnd::Failed(keep(error.clone()))),
+            (End::Fault(fault), _) => Some(LateEnd::Fault(fault.echo())),
+            _ => None,
+        }
+    }
+
     fn copy(&self) -> LateEnd<E> {
         match self {
             LateEnd::Completed => LateEnd::Completed,
@@ -360,7 +374,7 @@ impl<T, E> Shared<T, E> {
         } else if matches!(self.plan.vacancy, Vacancy::Drop) {
             // ordering: relaxed; it was written by this thread, or before the lock was taken.
             let sent = self.word.load(Ordering::Relaxed) / STEP;
-            state.accounts.due_up_to(sent + state.accounts.capacity)
+            state.accounts.due_up_to(sent.saturating_add(state.accounts.capacity))
         } else {
             None
         }
@@ -775,6 +789,17 @@ impl<T, E> Seat<T, E> {
     }
 }
 
+/// The first is told what it was, the others an echo of it.
+fn fail_all<T, E>(mut seats: impl Iterator<Item = Seat<T, E>>, fault: Fault) {
+    let Some(first) = seats.next() else {
+        return report_undelivered(&Undelivered::Fault(fault));
+    };
+    for seat in seats {
+        seat.fail(fault.echo());
+    }
+    first.fail(fault);
+}
+
 /// Those who are there, for the distributor.
 struct Seats<T: 'static, E: 'static> {
     hub: Hub<T, E>,
@@ -811,26 +836,17 @@ impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
     where
         E: Clone,
     {
-        let mut seats = std::mem::take(&mut self.table).into_iter().flatten();
+        let seats = std::mem::take(&mut self.table).into_iter().flatten();
         match end {
             End::Completed => seats.for_each(|seat| seat.end(Ok(()))),
             End::Failed(error) => {
-                let Some(last) = seats.next() else { return };
-                for seat in seats {
-                    seat.end(Err(error.clone()));
+                // All clones before anybody is told: one that panics is a fault for all.
+                match catch_unwind(AssertUnwindSafe(|| vec![error; self.len])) {
+                    Ok(errors) => seats.zip(errors).for_each(|(seat, e)| seat.end(Err(e))),
+                    Err(payload) => fail_all(seats, Fault::Panicked(Panic::new(payload))),
                 }
-                last.end(Err(error));
             }
-            End::Fault(fault) => {
-                // The first is told what it was, the others an echo of it.
-                let Some(first) = seats.next() else {
-                    return report_undelivered(&Undelivered::Fault(fault));
-                };
-                for seat in seats {
-                    seat.fail(fault.echo());
-                }
-                first.fail(fault);
-            }
+            End::Fault(fault) => fail_all(seats, fault),
             End::Cancelled => {}
         }
     }
@@ -1007,7 +1023,12 @@ where
                 let due = if vacant { hub.0.due(&mut state) } else { None };
                 // An earlier item was for one that has gone since.
                 if vacant && hub.0.holds() && n == next {
-                    state.held.push_back(item);
+                    // What upstream was asked for has room.
+                    if state.held.len() < hub.0.plan.capacity.get() {
+                        state.held.push_back(item);
+                    } else {
+                        seats.overflow = true;
+                    }
                 }
                 return due.map_or(More::NONE, More::from);
             }
@@ -1023,11 +1044,14 @@ where
     fn finish(&mut self, end: End<E>) {
         let Some(mut seats) = self.seats.take() else { return };
         let hub = seats.hub.clone();
-        let late = match (&end, hub.0.plan.keep_end) {
-            (End::Completed, _) => Some(LateEnd::Completed),
-            (End::Failed(error), Some(keep)) => Some(LateEnd::Failed(keep(error.clone()))),
-            (End::Fault(fault), _) => Some(LateEnd::Fault(fault.echo())),
-            _ => None,
+        let keep = hub.0.plan.keep_end;
+        let (end, late) = match catch_unwind(AssertUnwindSafe(|| LateEnd::of(&end, keep))) {
+            Ok(late) => (end, late),
+            Err(payload) => {
+                let fault = Fault::Panicked(Panic::new(payload));
+                let late = LateEnd::Fault(fault.echo());
+                (End::Fault(fault), Some(late))
+            }
         };
         let mut then = Then::<T, E>::default();
         let mut state = lock(&hub.0.state);

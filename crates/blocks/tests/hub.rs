@@ -10,10 +10,13 @@ use std::sync::Arc;
 use millstream_blocks::gauge::Site;
 use millstream_blocks::hub::{Grace, Hub, Outlet, Plan, Replay, Slow, Vacancy, keep};
 use millstream_blocks::island::join;
-use millstream_core::{Fault, More, Publisher, Pull, Pulled};
+use millstream_core::{
+    ActiveSubscriber, Demand, End, Fault, More, Publisher, Pull, Pulled, Subscriber, Subscription,
+    Upstream,
+};
 use millstream_sync::{Mutex, lock, model, thread};
 use oracle::Signal::{Complete, Item};
-use oracle::{Error, Hand, Oracle, Signal, Source, Start, Token, begins, items};
+use oracle::{Alive, Error, Hand, Oracle, Signal, Source, Start, Token, begins, items};
 
 type TestHub = Hub<Token, Error>;
 
@@ -340,6 +343,55 @@ fn nobody_is_there_while_items_come() {
         all.extend(items(&b.finish()));
         assert_eq!(all, [0, 1, 2, 3]);
         hub.orphan();
+        nothing_left(&oracle);
+    });
+}
+
+/// A source that sends so many items, whatever it was asked for.
+struct Rude(u32, Alive);
+
+impl Publisher for Rude {
+    type Item = Token;
+    type Error = Error;
+
+    fn subscribe<S: Subscriber<Token, Error>>(self, subscriber: S) {
+        let mut active = subscriber.on_subscribe(Subscription::new(Arc::new(Deaf)));
+        for n in 0..self.0 {
+            if active.on_next(Token(n, self.1.clone())).is_cancel() {
+                drop(active.on_end(End::Cancelled));
+                return;
+            }
+        }
+        drop(active.on_end(End::Completed));
+    }
+}
+
+struct Deaf;
+
+impl Upstream for Deaf {
+    fn request(&self, _: Demand) {}
+
+    fn cancel(&self) {}
+}
+
+/// What is held for the next is bounded, whatever upstream does.
+#[test]
+fn more_than_was_asked_for_comes_while_nobody_is_there() {
+    model("hub: more_than_was_asked_for_comes_while_nobody_is_there", || {
+        let oracle = Oracle::new();
+        let hub = Hub::new(Plan { keep_end: Some(keep), ..plan(2, Vacancy::Pause) });
+        let source = Rude(4, oracle.alive());
+        hub.on_quorum(move |hub| source.subscribe(hub.distributor()));
+        let other = thread::spawn({
+            let hub = hub.clone();
+            move || hub.connect()
+        });
+        let next = attach(&hub);
+        other.join().unwrap();
+        let overflow = Signal::Fault(Fault::Overflow { capacity: 2 }.to_string());
+        assert_eq!(next.finish(), [overflow]);
+        hub.orphan();
+        drop(hub);
         nothing_left(&oracle);
     });
 }

@@ -245,6 +245,31 @@ fn a_clone_that_panics_ends_the_stream_for_all() {
     assert_eq!(mint.live(), 0);
 }
 
+/// An error whose first clone panics.
+#[derive(Debug)]
+struct Brittle;
+
+impl Clone for Brittle {
+    fn clone(&self) -> Brittle {
+        ouch()
+    }
+}
+
+#[test]
+fn a_clone_of_an_error_that_panics_ends_the_stream_for_all() {
+    let mint = Mint::new();
+    let failing = || script(&mint, 0, 2, Fail("no")).map_err(|_| Brittle);
+    let all = failing().broadcast::<3>(2).map(|each| Probe::new().on(each));
+    let shared = failing().publish(4).auto_connect(2);
+    let some = [Probe::new().on(shared.clone()), Probe::new().on(shared.clone())];
+    assert_eq!(Probe::new().on(shared).take(), [told_ouch()], "who comes late is told too");
+    for each in all.iter().chain(&some) {
+        assert_eq!(each.take(), [told_ouch()]);
+        assert!(!each.is_held());
+    }
+    assert_eq!(mint.live(), 0);
+}
+
 #[test]
 fn a_subscriber_that_panics_goes_alone() {
     let mint = Mint::new();
