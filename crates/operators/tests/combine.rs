@@ -277,6 +277,26 @@ fn a_hundred_thousand_empty_sources_use_constant_stack() {
 }
 
 #[test]
+fn zip_is_over_with_a_source_in_place_whose_items_are_all_left_out_while_another_has_none() {
+    let mint = Mint::new();
+    for (ending, told) in [(Complete, Told::Complete), (Fail("no"), Told::Error("\"no\"".into()))] {
+        for swapped in [false, true] {
+            let (hand, waiting) = Hand::new();
+            let skipping = script(&mint, 0, 200, ending).filter(|_| false);
+            let probe = Probe::new().asking(More::ONE);
+            let probe = if swapped {
+                probe.on(waiting.zip(skipping, 2).map(|(_, item)| item))
+            } else {
+                probe.on(skipping.zip(waiting, 2).map(|(item, _)| item))
+            };
+            assert_eq!(probe.take(), std::slice::from_ref(&told));
+            assert!(hand.is_cancelled() && !probe.is_held());
+        }
+    }
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
 fn concat_advances_its_iterator_one_source_at_a_time() {
     let mint = Mint::new();
     let (seen, made) = std::sync::mpsc::channel();

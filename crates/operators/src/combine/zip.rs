@@ -243,10 +243,11 @@ macro_rules! zips {
                 $(
                     match self.$head.fetch() {
                         None => {}
-                        Some(Pulled::Pending) => pending = Some(Pulled::Pending),
-                        Some(Pulled::Skipped) => {
-                            pending.get_or_insert(Pulled::Skipped);
+                        Some(Pulled::Pending) => {
+                            pending.get_or_insert(Pulled::Pending);
                         }
+                        // Nobody rings for a source that is held in place.
+                        Some(Pulled::Skipped) => pending = Some(Pulled::Skipped),
                         Some(other) => return other,
                     }
                 )+
