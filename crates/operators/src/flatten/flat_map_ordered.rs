@@ -133,12 +133,8 @@ where
                 }
                 Pulled::Skipped => return true,
                 Pulled::Pending => break,
-                Pulled::Complete => {
-                    self.outer.end();
-                    break;
-                }
+                Pulled::Complete => break,
                 Pulled::Error(error) => {
-                    self.outer.end();
                     self.failure = Some(error);
                 }
             }

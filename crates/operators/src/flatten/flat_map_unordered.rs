@@ -224,10 +224,7 @@ where
                 }
                 Pulled::Skipped => return Pulled::Skipped,
                 Pulled::Pending => break,
-                Pulled::Complete => {
-                    self.outer.end();
-                    break;
-                }
+                Pulled::Complete => break,
                 Pulled::Error(error) => return Pulled::Error(error),
             }
         }

@@ -309,12 +309,8 @@ where
                 }
                 Pulled::Skipped => return Pulled::Skipped,
                 Pulled::Pending => break,
-                Pulled::Complete => {
-                    self.outer.end();
-                    break;
-                }
+                Pulled::Complete => break,
                 Pulled::Error(error) => {
-                    self.outer.end();
                     self.failure = Some((self.error)(error));
                 }
             }

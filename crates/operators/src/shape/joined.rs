@@ -202,23 +202,24 @@ impl<Q: Pull> Granted<Q> {
         self.feed.is_none()
     }
 
-    /// No item follows.
     #[cold]
-    pub(crate) fn end(&mut self) {
+    fn end(&mut self) {
         self.feed = None;
     }
 
-    /// The next item. Where it tells an end, that is for the stage to [note](Granted::end).
+    /// The next item, while it is not [over](Granted::is_over); then [`Pulled::Complete`].
     #[inline(always)]
     pub(crate) fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
         // One that is held in place is asked for nothing ahead.
         if !matches!(self.feed, Some(Feed::Pulled(_))) && self.done > 0 {
             self.grant();
         }
-        match &mut self.feed {
-            Some(feed) => feed.pull(),
-            None => Pulled::Complete,
+        let Some(feed) = &mut self.feed else { return Pulled::Complete };
+        let pulled = feed.pull();
+        if let Pulled::Complete | Pulled::Error(_) = pulled {
+            self.end();
         }
+        pulled
     }
 
     #[inline]
