@@ -1098,15 +1098,17 @@ where
             }
             word / STEP
         };
-        if let Some(item) = seats.send(item) {
-            return self.nobody(n, item);
-        }
+        let more = match seats.send(item) {
+            None => More::NONE,
+            Some(item) => self.nobody(n, item),
+        };
+        let Some(seats) = &self.seats else { return More::CANCEL };
         if seats.overflow {
             let capacity = seats.hub.0.plan.capacity.get() as u64;
             self.finish(End::Fault(Fault::Overflow { capacity }));
             return More::CANCEL;
         }
-        More::NONE
+        more
     }
 
     fn on_complete(mut self) {
