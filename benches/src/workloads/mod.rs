@@ -16,7 +16,7 @@ mod start;
 
 use crate::{Kind, Peer, Workload};
 
-/// All of them, or those whose names begin with one of `filters`.
+/// All of them, or those that are named: `W4` is all of W4, `W4/flat` those that begin so.
 #[must_use]
 pub fn chosen(filters: &[String]) -> Vec<Workload> {
     let mut all = chain::workloads();
@@ -31,7 +31,11 @@ pub fn chosen(filters: &[String]) -> Vec<Workload> {
     all.extend(round_trip::workloads());
     all.extend(memory::workloads());
     all.retain(|workload| {
-        filters.is_empty() || filters.iter().any(|filter| workload.name.starts_with(&**filter))
+        let named = |filter: &String| match workload.name.strip_prefix(&**filter) {
+            Some(rest) => filter.contains('/') || rest.is_empty() || rest.starts_with('/'),
+            None => false,
+        };
+        filters.is_empty() || filters.iter().any(named)
     });
     all
 }
