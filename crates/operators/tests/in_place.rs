@@ -150,3 +150,42 @@ fn demand_of_one_at_a_time_takes_turns_as_well() {
         assert_eq!(got[0], next([expected])[0]);
     }
 }
+
+/// A chain of stages gives the same whether it is pushed or pulled in place, whole or in part.
+#[test]
+fn a_chain_in_place_gives_what_it_gives_when_it_is_pushed() {
+    fn same<P>(name: &str, chain: impl Fn() -> P)
+    where
+        P: Publisher<Item = u64, Error = Infallible>,
+    {
+        let pushed = all(chain());
+        assert_eq!(all(millstream::merge_all([chain()], 1)), pushed, "{name}, whole");
+        for n in 0..=pushed.len() {
+            let part = all(millstream::merge_all([chain()], 1).take(n as u64));
+            assert_eq!(part, pushed[..n], "{name}, the first {n}");
+        }
+        let probe = Probe::new().on(millstream::merge_all([chain()], 1).map(|item| item as u32));
+        let mut told = Vec::new();
+        for _ in 0..=pushed.len() {
+            probe.request(1);
+            told.extend(probe.take());
+        }
+        let items = pushed.iter().map(|&item| item as u32);
+        assert_eq!(told, next_then(items, Told::Complete), "{name}, one by one");
+    }
+    let source = || millstream::from_iter(0..20u64);
+    same("map", || source().map(|n| n * 2));
+    same("filter", || source().filter(|n| n % 3 == 1));
+    same("filter all", || source().filter(|_| false));
+    same("take", || source().take(7).map(|n| n + 1));
+    same("take none", || source().take(0));
+    same("take_while", || source().take_while(|n| *n < 9));
+    same("take_through", || source().take_through(|n| *n == 9));
+    same("skip", || source().skip(5).skip_last(3));
+    same("start_with", || source().start_with([100, 101]).filter(|n| n % 2 == 1));
+    same("default", || source().filter(|_| false).default_if_empty(3));
+    same("take_last", || source().take_last(4).map(|n| n + 1));
+    same("scan", || source().scan(0, |sum, n| Some(*sum + n)).step_by(3));
+    same("chunks", || source().chunks(3).map(|chunk| chunk.len() as u64));
+    same("all", || source().skip(1).filter(|n| n % 2 == 0).map(|n| n * 3).take(5).step_by(2));
+}
