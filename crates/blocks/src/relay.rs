@@ -353,6 +353,12 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
     /// asked what follows. `false` at the end.
     fn read_mail(&self, station: &mut Station<Q, A>) -> bool {
         let Mail { feeds, returned, overruling, closing, .. } = lock(&self.mail).take();
+        // Cancelled since the claim: a source that was dropped for that brings the baton home
+        // without an end, which is nothing to tell. The canceller closes the word before it looks
+        // for the source, so whoever finds the baton finds the word closed. `turns` clears up.
+        if self.turn.is_closed() {
+            return true;
+        }
         if let Some(end) = overruling {
             self.cancel_current();
             station.overruled.get_or_insert(end);

@@ -491,6 +491,115 @@ fn answered_cancel_races_request() {
 }
 
 #[test]
+fn answered_cancel_races_fault() {
+    model("relay: answered_cancel_races_fault", || {
+        let oracle = Oracle::new();
+        let (first, hand) = oracle.by_hand();
+        relay(oracle.chain([first]), oracle.probe(|_| More::CANCEL), drop);
+        oracle.request(1);
+        let other = beside(&oracle, move |oracle| hand.send(Token(0, oracle.alive())));
+        oracle.fail();
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        let log = oracle.finish();
+        assert!(log == [Item(0)] || log == [broken()], "one end, or none: {log:?}");
+    });
+}
+
+/// Does something when it has its subscription, before anybody can send.
+struct Hooked<S, F> {
+    hook: F,
+    below: S,
+}
+
+impl<S, F> Subscriber<Token, Error> for Hooked<S, F>
+where
+    S: Subscriber<Token, Error>,
+    F: FnOnce() + Send + 'static,
+{
+    type Active = S::Active;
+
+    fn on_subscribe(self, subscription: Subscription) -> S::Active {
+        let active = self.below.on_subscribe(subscription);
+        (self.hook)();
+        active
+    }
+}
+
+/// Relays one source to a subscriber that has `inside` run in `on_subscribe`, and `other` on
+/// another thread from there on. Whether the feeder was handed out, and the source asked for.
+fn subscribed_beside(
+    oracle: &Oracle,
+    source: Source,
+    inside: impl FnOnce(&Oracle) + Send + 'static,
+    other: fn(&Oracle),
+) -> (bool, bool) {
+    let (sender, threads) = std::sync::mpsc::channel();
+    let own = oracle.clone();
+    let hook = move || {
+        sender.send(beside(&own, other)).unwrap();
+        inside(&own);
+    };
+    let (mut fed, asked) = (false, std::sync::Arc::new(std::sync::Mutex::new(false)));
+    let chain = Watched { chain: oracle.chain([source]), asked: asked.clone() };
+    let below = oracle.probe(|_| More::NONE);
+    relay(chain, Hooked { hook, below }, |_| fed = true);
+    threads.recv().unwrap().join().unwrap();
+    let asked = *asked.lock().unwrap();
+    (fed, asked)
+}
+
+/// Notes whether it was asked for its first source.
+struct Watched {
+    chain: Chain,
+    asked: std::sync::Arc<std::sync::Mutex<bool>>,
+}
+
+impl Sequence for Watched {
+    type Item = Token;
+    type Error = Error;
+    type Source = Source;
+    type Feed = Feed;
+
+    fn start(&mut self) -> Then<Source, Error> {
+        *self.asked.lock().unwrap() = true;
+        self.chain.start()
+    }
+
+    fn after(&mut self, end: SourceEnd<Error>, emitted: bool) -> Then<Source, Error> {
+        self.chain.after(end, emitted)
+    }
+
+    fn fed(&mut self, feed: Feed, busy: bool) -> Then<Source, Error> {
+        self.chain.fed(feed, busy)
+    }
+}
+
+#[test]
+fn cancel_inside_on_subscribe_races_request() {
+    model("relay: cancel_inside_on_subscribe_races_request", || {
+        let oracle = Oracle::new();
+        let source = oracle.sync(0..9);
+        let (fed, asked) =
+            subscribed_beside(&oracle, source, Oracle::cancel, |oracle| oracle.request(1));
+        assert_eq!((fed, asked), (false, false), "nothing begins for somebody who has gone");
+        assert_eq!(oracle.count(), 0);
+        assert_eq!(oracle.finish(), []);
+    });
+}
+
+#[test]
+fn cancel_races_the_first_source() {
+    model("relay: cancel_races_the_first_source", || {
+        let oracle = Oracle::new();
+        let (first, _hand) = oracle.by_hand();
+        subscribed_beside(&oracle, first, |_| (), Oracle::cancel);
+        assert_eq!(oracle.count(), 0);
+        assert_eq!(oracle.finish(), [], "a source dropped by a cancellation is no fault");
+    });
+}
+
+#[test]
 fn detach_races_a_switch() {
     model("relay: detach_races_a_switch", || {
         let oracle = Oracle::new();
@@ -713,6 +822,38 @@ fn fed_failure_races_a_late_subscription() {
         other.join().unwrap();
         assert_eq!(oracle.log(), Some(vec![Signal::Error("fed")]));
         assert_eq!(oracle.count(), 0);
+        oracle.finish();
+    });
+}
+
+#[test]
+fn outer_failure_comes_after_the_feeds_before_it() {
+    // What is fed fails too: the first failure is told.
+    model("relay: outer_failure_comes_after_the_failure_before_it", || {
+        let oracle = Oracle::new();
+        let feeder = open(&oracle, [], |_| More::NONE);
+        let other = thread::spawn(move || {
+            feeder.feed(Feed::Fail);
+            feeder.end(End::Failed("outer"));
+        });
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.log(), Some(vec![Signal::Error("fed")]));
+        oracle.finish();
+    });
+    // What is fed is a source that goes on: it is cancelled, and the failure is told.
+    model("relay: outer_failure_comes_after_the_feeds_before_it", || {
+        let oracle = Oracle::new();
+        let feeder = open(&oracle, [], |_| More::NONE);
+        let (source, _hand) = oracle.by_hand();
+        let other = thread::spawn(move || {
+            feeder.feed(Feed::Source(source));
+            feeder.end(End::Failed("outer"));
+        });
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.log(), Some(vec![Signal::Error("outer")]));
+        assert_eq!(oracle.count(), 0, "the source is left alive");
         oracle.finish();
     });
 }
