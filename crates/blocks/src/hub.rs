@@ -202,7 +202,7 @@ struct State<T: 'static, E: 'static> {
     link: Link,
     accounts: Accounts,
     /// How many more must come before upstream is connected to.
-    awaiting: usize,
+    awaiting: isize,
     connect: Option<Connect<T, E>>,
     joining: Vec<Seat<T, E>>,
     /// What nobody was there for, and the number of the first of it.
@@ -325,7 +325,7 @@ impl<T, E> State<T, E> {
 
     /// Whether it is time to connect: once.
     fn quorum(&mut self, then: &mut Then<T, E>) {
-        if self.awaiting == 0
+        if self.awaiting <= 0
             && self.accounts.live > 0
             && matches!(self.link, Link::Idle)
             && let Some(connect) = self.connect.take()
@@ -396,7 +396,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         let state = State {
             link: Link::Idle,
             accounts: Accounts::new(capacity, plan.slow),
-            awaiting: plan.quorum,
+            awaiting: plan.quorum.try_into().unwrap_or(isize::MAX),
             connect: None,
             joining: Vec::new(),
             held: VecDeque::new(),
@@ -504,7 +504,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         // Even where it begins with what is held: it is seated by the next item.
         self.0.join();
         state.joining.push(seat);
-        state.awaiting = state.awaiting.saturating_sub(1);
+        state.awaiting -= 1;
         state.quorum(&mut then);
         self.0.request(&mut state, &mut then);
         drop(state);
@@ -527,18 +527,23 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         self.go(then);
     }
 
-    /// From here on nobody attaches: the last to go ends it, or this does if there is none.
+    /// From here on nobody attaches: the last to go ends it, or this does if there is none. Those
+    /// who wait for a quorum are told that the source has gone.
     pub fn orphan(&self) {
         let mut then = Then::default();
         let mut state = lock(&self.0.state);
         state.orphaned = true;
-        if !state.is_over() && state.accounts.live == 0 {
+        // Those who wait for more to come would wait for ever.
+        let in_vain = matches!(state.link, Link::Idle) && state.awaiting > 0;
+        if !state.is_over() && (in_vain || state.accounts.live == 0) {
             state.close(&mut then);
         }
+        let forlorn = if in_vain { std::mem::take(&mut state.joining) } else { Vec::new() };
         let State { held, history, .. } = &mut *state;
         then.unwanted.items.append(held);
         then.unwanted.history.append(history);
         drop(state);
+        forlorn.into_iter().for_each(|seat| seat.fail(Fault::SourceDropped));
         self.go(then);
     }
 

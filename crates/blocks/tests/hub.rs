@@ -552,6 +552,47 @@ fn all_go_before_the_quorum() {
     });
 }
 
+#[test]
+fn nobody_can_come_any_more_before_the_quorum() {
+    model("hub: nobody_can_come_any_more_before_the_quorum", || {
+        let oracle = Oracle::new();
+        let hub = Hub::new(Plan { quorum: 3, ..plan(1, Vacancy::Cancel) });
+        let items = oracle.items(0..1);
+        hub.on_quorum(move |hub| Source::Items(items).subscribe(hub.distributor()));
+        let (a, b) = (attach(&hub), attach(&hub));
+        let other = thread::spawn({
+            let a = a.clone();
+            move || a.cancel()
+        });
+        hub.orphan();
+        other.join().unwrap();
+        let gone = Signal::Fault(Fault::SourceDropped.to_string());
+        let told = a.finish();
+        assert!(told.is_empty() || told == b.log().unwrap(), "{told:?}");
+        assert_eq!(b.finish(), [gone]);
+        assert!(hub.is_over());
+        nothing_left(&oracle);
+    });
+}
+
+#[test]
+fn more_than_a_quorum_came_before_the_source_and_one_went() {
+    model("hub: more_than_a_quorum_came_before_the_source_and_one_went", || {
+        let oracle = Oracle::new();
+        let hub = Hub::new(Plan { quorum: 2, ..plan(1, Vacancy::Cancel) });
+        let all = [attach(&hub), attach(&hub), attach(&hub)];
+        all[0].cancel();
+        let items = oracle.items(0..1);
+        hub.on_quorum(move |hub| Source::Items(items).subscribe(hub.distributor()));
+        for each in &all[1..] {
+            each.request(9);
+            assert_eq!(each.finish(), [Item(0), Complete]);
+        }
+        let _cancelled = all[0].finish();
+        nothing_left(&oracle);
+    });
+}
+
 /// The one that is slow goes; the other waits for nobody.
 #[test]
 fn the_slow_one_is_let_go_while_it_takes() {

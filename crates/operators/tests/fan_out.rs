@@ -245,6 +245,19 @@ fn a_clone_that_panics_ends_the_stream_for_all() {
     assert_eq!(mint.live(), 0);
 }
 
+#[test]
+fn who_waits_for_others_is_told_when_nobody_can_come() {
+    let mint = Mint::new();
+    let shared = script(&mint, 0, 3, Complete).publish(4).ref_count(2);
+    let other = shared.clone();
+    let a = unbounded(shared);
+    assert_eq!(a.take(), []);
+    drop(other);
+    assert_eq!(a.take(), [Told::Fault(Fault::SourceDropped.to_string())]);
+    assert!(!a.is_held());
+    assert_eq!(mint.live(), 0);
+}
+
 /// An error whose first clone panics.
 #[derive(Debug)]
 struct Brittle;

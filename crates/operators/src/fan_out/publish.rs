@@ -73,7 +73,8 @@ pub enum NoSubscribers {
 /// # Cancellation
 /// Of one: what is queued for it is discarded, and the others go on. Of the last: see
 /// [`NoSubscribers`]. When all handles have been dropped, nobody can come any more, and the last
-/// that is cancelled cancels upstream in any case.
+/// that is cancelled cancels upstream in any case. Those who still wait for others to come are then
+/// told [`Fault::SourceDropped`](millstream_core::Fault::SourceDropped).
 /// # Bounds
 /// `capacity` items for each subscriber, and what is [replayed](Publish::replay).
 /// # Panics
