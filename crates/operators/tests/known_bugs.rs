@@ -303,6 +303,27 @@ fn row_61_a_capacity_of_zero_is_refused_where_the_pipeline_is_assembled() {
 }
 
 #[test]
+fn a_capacity_that_nothing_could_hold_is_refused_where_the_pipeline_is_assembled() {
+    let s = || never::<u32>();
+    let on = Eager::default;
+    let inner = |_| millstream::just(1).map_err(|never| match never {});
+    let told = [
+        refused(|| s().publish_on(on(), usize::MAX)),
+        refused(|| s().prefetch(usize::MAX)),
+        refused(|| s().map_async(on(), usize::MAX, |n| async move { n })),
+        refused(|| s().flat_map_unordered(usize::MAX, 1, inner)),
+        refused(|| s().flat_map_ordered(1, usize::MAX, inner)),
+        refused(|| s().merge(s(), usize::MAX)),
+        refused(|| s().broadcast::<2>(usize::MAX)),
+        refused(|| millstream::channel::<u32>(usize::MAX)),
+    ];
+    for message in told {
+        assert!(message.contains("16777216 at most"), "{message}");
+        assert!(message.contains(&usize::MAX.to_string()), "{message}");
+    }
+}
+
+#[test]
 fn row_62_flattening_inside_flattening_runs_to_its_end() {
     for (limit, prefetch) in [(1, 1), (2, 1), (3, 2)] {
         let mint = Mint::new();

@@ -34,7 +34,7 @@ use crate::shape::joined::capacity;
 /// # Bounds
 /// `capacity` items. Four allocations per subscription; none per item.
 /// # Panics
-/// When `capacity` is zero.
+/// When `capacity` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

@@ -36,7 +36,7 @@ use crate::shape::joined::{capacity, feed, on};
 /// # Bounds
 /// `capacity` items. Three allocations per subscription and two for the task; none per item.
 /// # Panics
-/// When `capacity` is zero.
+/// When `capacity` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

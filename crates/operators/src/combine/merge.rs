@@ -36,7 +36,7 @@ use crate::shape::table::Table;
 /// # Bounds
 /// `prefetch` items for each source that is not synchronous.
 /// # Panics
-/// When `prefetch` is zero.
+/// When `prefetch` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

@@ -37,7 +37,7 @@ use crate::shape::joined::{capacity, feed};
 /// One item for each source, and `prefetch` for each that is not synchronous. As many comparisons
 /// for an item as the logarithm of the number of sources.
 /// # Panics
-/// When `prefetch` is zero.
+/// When `prefetch` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

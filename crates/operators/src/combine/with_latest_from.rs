@@ -33,7 +33,7 @@ use crate::shape::joined::{Feed, capacity, feed};
 /// # Bounds
 /// One item of the other, and `prefetch` of each that is not synchronous.
 /// # Panics
-/// When `prefetch` is zero.
+/// When `prefetch` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

@@ -33,7 +33,7 @@ use crate::shape::rounds::one;
 /// # Bounds
 /// One item of each source, and `prefetch` for each source that is not synchronous.
 /// # Panics
-/// When `prefetch` is zero.
+/// When `prefetch` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

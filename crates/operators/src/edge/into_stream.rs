@@ -42,7 +42,7 @@ use crate::shape::joined::{Feed, capacity, feed};
 /// `capacity` items. A few allocations when it is polled first; none per item.
 /// Its type names the items and the error, not the pipeline.
 /// # Panics
-/// When `capacity` is zero.
+/// When `capacity` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

@@ -43,7 +43,7 @@ const LOOKS: u32 = 256;
 /// # Bounds
 /// `prefetch` items.
 /// # Panics
-/// When `prefetch` is zero.
+/// When `prefetch` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

@@ -43,7 +43,7 @@ use crate::shape::turns::AtOnce;
 /// # Bounds
 /// `limit` futures. A few allocations for each of them when it is subscribed to; none per item.
 /// # Panics
-/// When `limit` is zero.
+/// When `limit` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

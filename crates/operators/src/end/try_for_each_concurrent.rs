@@ -44,7 +44,7 @@ use crate::transform::FromUpstream;
 /// # Bounds
 /// `limit` futures. A few allocations for each of them when it is subscribed to; none per item.
 /// # Panics
-/// When `limit` is zero.
+/// When `limit` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```
@@ -52,7 +52,7 @@ use crate::transform::FromUpstream;
 /// use millstream::prelude::*;
 ///
 /// let executor = CurrentThread::new();
-/// let end = millstream::range(1..).try_for_each_concurrent(executor.handle(), 4, |n| async move {
+/// let end = millstream::from_iter(1..).try_for_each_concurrent(executor.handle(), 4, |n| async move {
 ///     if n < 10 { Ok(()) } else { Err(format!("{n} is too many")) }
 /// });
 /// let failure = executor.run_until(end).unwrap_err();

@@ -38,7 +38,7 @@ use crate::shape::joined::capacity;
 /// # Bounds
 /// `capacity` items for each.
 /// # Panics
-/// When `capacity` is zero.
+/// When `capacity` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

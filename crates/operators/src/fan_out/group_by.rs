@@ -74,7 +74,7 @@ const LOOKS: usize = 64;
 /// `capacity` items of an upstream that is not synchronous. Some allocations for each group; none
 /// per item.
 /// # Panics
-/// When `max_groups` or `capacity` is zero, or `max_groups` is above 4,294,967,295.
+/// When `max_groups` or `capacity` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```
@@ -141,11 +141,6 @@ impl<P, F> GroupBy<P, F> {
     ) -> Self {
         let max_groups = capacity("group_by(0, capacity, stalled, key)", max_groups);
         let room = capacity("group_by(max_groups, 0, stalled, key)", room);
-        assert!(
-            u32::try_from(max_groups.get()).is_ok(),
-            "group_by({max_groups}, capacity, stalled, key): at most {} groups",
-            u32::MAX,
-        );
         let hasher = RandomState::new();
         let site = Site::here("group_by");
         GroupBy { upstream, max_groups, capacity: room, stalled, key, hasher, site }

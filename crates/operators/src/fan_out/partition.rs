@@ -37,7 +37,7 @@ use crate::shape::joined::capacity;
 /// `capacity` items for each reader, one that has no place, and `capacity` items of an upstream
 /// that is not synchronous.
 /// # Panics
-/// When `capacity` is zero.
+/// When `capacity` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

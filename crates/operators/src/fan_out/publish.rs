@@ -11,7 +11,7 @@ use millstream_core::{Fault, Panic, Publisher, Undelivered, report_undelivered};
 use millstream_executors::Executor;
 
 use crate::fan_out::Share;
-use crate::shape::joined::capacity;
+use crate::shape::joined::{bound, capacity};
 
 /// What becomes of a subscriber that is slower than others of the same stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -78,7 +78,7 @@ pub enum NoSubscribers {
 /// # Bounds
 /// `capacity` items for each subscriber, and what is [replayed](Publish::replay).
 /// # Panics
-/// When `capacity` is zero.
+/// When `capacity` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```
@@ -197,7 +197,7 @@ impl<P: Publisher> Publish<P> {
     where
         P::Item: Clone + Sync,
     {
-        let items = capacity("replay(0)", items);
+        let items = bound("replay(0)", items);
         self.replay = Some(hub::Replay { items, keep: |item| keep(item.clone()) });
         self
     }

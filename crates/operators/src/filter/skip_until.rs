@@ -30,7 +30,7 @@ use crate::shape::joined::{Feed, capacity, feed};
 /// # Bounds
 /// `prefetch` items of upstream and of the signal, where they are not synchronous.
 /// # Panics
-/// When `prefetch` is zero.
+/// When `prefetch` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

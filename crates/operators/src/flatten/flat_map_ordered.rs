@@ -37,7 +37,7 @@ use crate::shape::joined::{Feed, Granted, capacity, feed_on, gauge, granted_feed
 /// `limit` inner publishers, `limit` items of an upstream that is not synchronous, and `prefetch`
 /// items of each inner publisher that is not.
 /// # Panics
-/// When `limit` or `prefetch` is zero.
+/// When `limit` or `prefetch` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

@@ -41,7 +41,7 @@ use crate::shape::turns::AtOnce;
 /// `limit` futures and results together. A few allocations for each of them when it is subscribed
 /// to; none per item.
 /// # Panics
-/// When `limit` is zero.
+/// When `limit` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

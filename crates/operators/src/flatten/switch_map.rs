@@ -32,7 +32,7 @@ use crate::shape::joined::{Feed, capacity, feed, feed_on, gauge};
 /// # Bounds
 /// `prefetch` items of upstream and of one inner publisher, where they are not synchronous.
 /// # Panics
-/// When `prefetch` is zero.
+/// When `prefetch` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

@@ -45,7 +45,7 @@ use crate::transform::FromUpstream;
 /// `limit` futures and results together. A few allocations for each of them when it is subscribed
 /// to; none per item.
 /// # Panics
-/// When `limit` is zero.
+/// When `limit` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

@@ -56,7 +56,7 @@ use crate::transform::FromUpstream;
 /// one after another: then up to `limit` - 1 wait, and nothing else is taken from upstream
 /// meanwhile.
 /// # Panics
-/// When `limit` is zero.
+/// When `limit` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

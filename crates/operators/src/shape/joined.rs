@@ -15,12 +15,30 @@ use millstream_blocks::task::task;
 use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 use millstream_executors::{Executor, executor_thread};
 
-/// A capacity, which is at least one.
+/// The most that a queue can be made for: it has room for all from the beginning.
+const MOST: usize = 1 << 24;
+
+/// A capacity, of a queue that is allocated as a whole.
+///
+/// # Panics
+/// When it is zero, or above 2<sup>24</sup>: `what` is the call with a zero.
+#[track_caller]
+pub(crate) fn capacity(what: &str, n: usize) -> NonZeroUsize {
+    let n = bound(what, n);
+    assert!(
+        n.get() <= MOST,
+        "{what}, with {n} for the 0: a queue has room for all of its items from the beginning, \
+         and is made for {MOST} at most",
+    );
+    n
+}
+
+/// A bound, of something that grows up to it.
 ///
 /// # Panics
 /// When it is zero: `what` is the call.
 #[track_caller]
-pub(crate) fn capacity(what: &str, n: usize) -> NonZeroUsize {
+pub(crate) fn bound(what: &str, n: usize) -> NonZeroUsize {
     match NonZeroUsize::new(n) {
         Some(n) => n,
         None => panic!("{what}: a queue holds at least 1 item, and 0 was asked for"),

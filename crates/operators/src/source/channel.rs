@@ -45,7 +45,7 @@ use crate::shape::joined;
 /// `capacity` items; those of senders that wait are theirs. Two allocations, and one per
 /// subscription; none per item, but for a send that has to wait.
 /// # Panics
-/// When `capacity` is zero.
+/// When `capacity` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```

@@ -75,7 +75,7 @@ where
     T: Send + 'static,
     F: FnOnce(Emitter<T>) + Send + 'static,
 {
-    let capacity = joined::capacity("create(0, overflow, f)", capacity);
+    let capacity = joined::bound("create(0, overflow, f)", capacity);
     Create { capacity, overflow, site: Site::here("create"), f }
 }
 
@@ -98,7 +98,7 @@ where
     E: Send + 'static,
     F: FnOnce(Emitter<T, E>) + Send + 'static,
 {
-    let capacity = joined::capacity("try_create(0, overflow, f)", capacity);
+    let capacity = joined::bound("try_create(0, overflow, f)", capacity);
     Create { capacity, overflow, site: Site::here("create"), f }
 }
 

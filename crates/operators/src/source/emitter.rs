@@ -111,7 +111,7 @@ fn made<T, E>(
     overflow: Overflow<T, E>,
     site: Site,
 ) -> (Emitter<T, E>, Emissions<T, E>) {
-    let (inflow, outflow) = basin(joined::capacity(what, capacity));
+    let (inflow, outflow) = basin(joined::bound(what, capacity));
     (Emitter::new(inflow, overflow), Emissions { outflow, site })
 }
 

@@ -40,7 +40,7 @@ use crate::source::{defer, from_iter};
 /// # Bounds
 /// `capacity` items, and one more that was taken to find out whether there is one.
 /// # Panics
-/// When `capacity` is zero.
+/// When `capacity` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```
