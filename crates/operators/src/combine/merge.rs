@@ -30,7 +30,8 @@ use crate::shape::table::Table;
 /// When all sources are complete and their items sent. Of no sources: at once.
 /// # Errors
 /// The first failure, after the items which that source sent before; the other sources are
-/// cancelled, and what they sent is discarded.
+/// cancelled, and what they sent is discarded. While nobody asks, and another source has items at
+/// hand, a failure waits for the next request.
 /// # Cancellation
 /// As downstream's: all sources are cancelled, and what is queued is discarded.
 /// # Bounds

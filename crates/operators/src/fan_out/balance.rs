@@ -34,7 +34,7 @@ use crate::shape::divided::{Choose, divided};
 /// # Errors
 /// Of upstream go to all, like completion. A panic below a reader ends that one alone.
 /// # Cancellation
-/// Of one: the others share what comes. An item that it was just being given is discarded. When
+/// Of one: the others share what comes. An item that it was just being given is dropped. When
 /// the last has gone, upstream is cancelled.
 /// # Bounds
 /// One item for each reader, one that nobody wants, and one for each reader of an upstream that

@@ -72,7 +72,7 @@ const LOOKS: usize = 64;
 /// # Bounds
 /// `max_groups` groups and keys, `capacity` items for each group, one item that has no place, and
 /// `capacity` items of an upstream that is not synchronous. Some allocations for each group; none
-/// per item.
+/// per item. One bit for each of the `max_groups`, all of which are looked at when a reader asks.
 /// # Panics
 /// When `max_groups` or `capacity` is zero, or above 2<sup>24</sup>.
 ///

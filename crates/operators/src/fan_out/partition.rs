@@ -31,7 +31,7 @@ use crate::shape::joined::capacity;
 /// Of upstream go to all, like completion. A panic in the function is a fault for all. One below
 /// a reader ends that one alone.
 /// # Cancellation
-/// Of one: what it holds and what comes for it is discarded, and the others go on. When the last
+/// Of one: what it holds and what comes for it is dropped, and the others go on. When the last
 /// has gone, upstream is cancelled.
 /// # Bounds
 /// `capacity` items for each reader, one that has no place, and `capacity` items of an upstream

@@ -24,8 +24,9 @@ use crate::shape::joined::{Feed, capacity, feed, feed_on, gauge};
 /// # Completion
 /// When upstream and the newest inner publisher are complete and its items sent.
 /// # Errors
-/// A failure of upstream, or of the newest inner publisher after the items which it sent before. A
-/// panic in the function becomes a fault.
+/// A failure of upstream, or of the newest inner publisher after the items which it sent before;
+/// under an upstream that is pulled in place, that of an inner publisher waits for the next request.
+/// A panic in the function becomes a fault.
 /// # Cancellation
 /// As downstream's: both are cancelled, and what is queued is discarded. An inner publisher that is
 /// not the newest any more is cancelled, and what it sent and was not delivered is discarded.
