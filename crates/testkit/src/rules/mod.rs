@@ -44,7 +44,7 @@ const HANGS: Duration = Duration::from_secs(30);
 fn run<S: Send + Sync + 'static>(subject: &Arc<S>, check: fn(&S) -> Found) -> Verdict {
     let (sender, receiver) = channel();
     let subject = subject.clone();
-    let small = std::thread::Builder::new().stack_size(256 << 10);
+    let small = std::thread::Builder::new().stack_size(1 << 20);
     let work = move || {
         let found = catch_unwind(AssertUnwindSafe(|| check(&subject)));
         // Nobody listens only after the time is over.
