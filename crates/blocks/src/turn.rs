@@ -123,11 +123,10 @@ impl<T> Holder<'_, T> {
         // Not only in debug builds: what follows is sound by it.
         assert!(!self.gone, "the turn was given up");
         self.turn.state.with_mut(|state| {
-            // SAFETY: this holder entered the word, or has held it from the beginning, and has
-            // not left (`gone` is set by nothing else but `abandon`, which consumes), and the
-            // word admits no other until it leaves (models `turn_excludes`,
-            // `first_turn_excludes`);
-            // `&mut self` keeps this holder from lending the state twice.
+            // SAFETY: this holder entered the word, has held it from the beginning, or took up a
+            // turn that was kept, and has not left (beside `leave`, only `keep` and `abandon` set
+            // `gone`, and they consume); the word admits no other until it leaves (models
+            // `turn_excludes`, `first_turn_excludes`, `the_kept_turn_excludes`); `&mut self` keeps this holder from lending the state twice.
             f(unsafe { &mut *state })
         })
     }

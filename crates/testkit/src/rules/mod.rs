@@ -44,15 +44,23 @@ const HANGS: Duration = Duration::from_secs(30);
 fn run<S: Send + Sync + 'static>(subject: &Arc<S>, check: fn(&S) -> Found) -> Verdict {
     let (sender, receiver) = channel();
     let subject = subject.clone();
-    let small = std::thread::Builder::new().stack_size(1 << 20);
+    let small = std::thread::Builder::new().stack_size(256 << 10);
     let work = move || {
         let found = catch_unwind(AssertUnwindSafe(|| check(&subject)));
         // Nobody listens only after the time is over.
         let _ = sender.send(found);
     };
-    let spawned = small.spawn(work);
-    let found = match spawned {
-        Ok(_) => receiver.recv_timeout(HANGS),
+    // Joined, and let go only where it hangs: a thread that is let go while it ends can crash in
+    // the C library, which looks at it once more.
+    let found = match small.spawn(work) {
+        Ok(thread) => match receiver.recv_timeout(HANGS) {
+            Err(RecvTimeoutError::Timeout) => Err(RecvTimeoutError::Timeout),
+            found => {
+                // What it panicked with was sent.
+                let _ = thread.join();
+                found
+            }
+        },
         Err(_) => Err(RecvTimeoutError::Disconnected),
     };
     match found {
