@@ -19,6 +19,7 @@
 pub mod executor;
 mod lock;
 mod probe;
+mod reaper;
 pub mod rules;
 mod scripted;
 pub mod sweep;

@@ -229,7 +229,7 @@ impl<T: Send + 'static, E: Send + 'static> Wire<T, E> {
         let threaded = self.state().threaded;
         if threaded {
             let wire = self.clone();
-            std::thread::spawn(move || wire.run());
+            crate::reaper::spawn(move || wire.run());
         } else {
             self.run();
         }
