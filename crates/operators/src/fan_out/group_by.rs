@@ -1,7 +1,6 @@
 //! `group_by`: a publisher for each key, of its items.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroUsize;
@@ -9,18 +8,12 @@ use std::sync::Arc;
 
 use millstream_blocks::branch::{Branch, Desk, Feeder, Sent, branch, trunk};
 use millstream_blocks::gauge::Site;
-use millstream_core::{Context, Fault, Publisher, Pull, Pulled, Stall, Subscriber};
+use millstream_core::{Context, Fault, Publisher, Stall, Subscriber};
 
 use crate::shape::hunger::Hunger;
-use crate::shape::joined::{Feed, capacity, feed};
+use crate::shape::joined::{capacity, feed};
 use crate::shape::keys::Keys;
-
-/// How many items are divided before it is looked for a cancellation of the whole.
-const BURST: usize = 64;
-
-/// How often an upstream that skips items is asked at most whether it is over, while nobody
-/// wants any.
-const LOOKS: usize = 64;
+use crate::shape::trunk::{Divide, Trunk};
 
 /// A publisher for each key, of its items:
 /// [`PublisherExt::group_by`](crate::PublisherExt::group_by).
@@ -203,21 +196,16 @@ where
     type Error = P::Error;
 
     fn subscribe<D: Subscriber<Self::Item, P::Error>>(self, subscriber: D) {
-        let GroupBy { upstream, max_groups, capacity, stalled, key, hasher, site } = self;
+        let GroupBy { upstream, max_groups, capacity: room, stalled, key, hasher, site } = self;
         let context = subscriber.context();
-        let limits = Limits { max_groups: max_groups.get(), capacity, stalled };
+        let limits = Limits { max_groups: max_groups.get(), capacity: room, stalled };
         // The number after those of the groups is that of downstream.
         trunk(max_groups.get() + 1, &context.clone(), |desk| {
             let (out, groups) = branch(desk, max_groups.get(), NonZeroUsize::MIN, &context);
             groups.subscribe(subscriber);
-            // Nothing is subscribed for a downstream that has already gone.
             let bell = desk.bell().clone();
-            let connect = || feed(upstream, capacity, bell, &context, site);
-            let upstream = (!out.is_gone()).then(connect);
-            Grouping {
-                upstream,
-                ahead: None,
-                started: false,
+            let connect = move |context: &Context| feed(upstream, room, bell, context, site);
+            let grouping = Grouping {
                 key,
                 open: Keys::new(hasher),
                 ages: VecDeque::new(),
@@ -226,12 +214,11 @@ where
                 unsent: VecDeque::new(),
                 held: None,
                 end: None,
-                hunger: Hunger::default(),
-                news: Vec::new(),
                 limits,
                 desk: desk.clone(),
                 context,
-            }
+            };
+            Trunk::new(desk, grouping, connect)
         });
     }
 }
@@ -242,29 +229,22 @@ struct Limits {
     stalled: Stalled,
 }
 
-struct Grouping<O: Pull, K: Send + 'static, F, S> {
-    /// Until it is over.
-    upstream: Option<Feed<O>>,
-    /// An item that was taken to find out whether upstream is over.
-    ahead: Option<O::Item>,
-    started: bool,
+struct Grouping<T: Send + 'static, E: Send + 'static, K: Send + 'static, F, S> {
     key: F,
     /// The groups that are open.
-    open: Keys<K, Open<O::Item, O::Error>, S>,
+    open: Keys<K, Open<T, E>, S>,
     /// Groups in the order in which they were opened, and some that are closed; only where the
     /// oldest may have to go.
     ages: VecDeque<(usize, u64)>,
     opened: u64,
     /// Downstream, until it is over.
-    out: Option<Out<K, O::Item, O::Error>>,
+    out: Option<Out<K, T, E>>,
     /// Groups that were not asked for, in the order in which they were opened.
-    unsent: VecDeque<Group<K, O::Item, O::Error>>,
+    unsent: VecDeque<Group<K, T, E>>,
     /// An item that waits for its place.
-    held: Option<Held<K, O::Item>>,
+    held: Option<Held<K, T>>,
     /// How upstream ended, to be told behind the last group.
-    end: Option<Result<(), O::Error>>,
-    hunger: Hunger,
-    news: Vec<usize>,
+    end: Option<Result<(), E>>,
     limits: Limits,
     desk: Arc<Desk>,
     context: Context,
@@ -272,8 +252,6 @@ struct Grouping<O: Pull, K: Send + 'static, F, S> {
 
 /// Downstream, which is sent groups.
 type Out<K, T, E> = Feeder<Group<K, T, E>, E>;
-
-type Entry<K, O> = (K, Open<<O as Pull>::Item, <O as Pull>::Error>);
 
 /// A group that is open.
 struct Open<T: Send + 'static, E: Send + 'static> {
@@ -288,53 +266,28 @@ enum Held<K, T> {
     New(K, T),
 }
 
-impl<O, K, F, S> Grouping<O, K, F, S>
+impl<T, E, K, F, S> Grouping<T, E, K, F, S>
 where
-    O: Pull<Error: Clone>,
+    T: Send + 'static,
+    E: Clone + Send + 'static,
     K: Hash + Eq + Clone + Send + 'static,
-    F: FnMut(&O::Item) -> K,
     S: BuildHasher,
 {
-    /// Looks at the news of the branches.
-    fn listen(&mut self) {
-        let news = &mut self.news;
-        self.desk.take(|n| news.push(n));
-        while let Some(n) = self.news.pop() {
-            if n == self.limits.max_groups {
-                if let Some(out) = &mut self.out
-                    && self.hunger.attend(n, out)
-                {
-                    self.downstream_is_gone();
-                }
-                self.send_groups();
-            } else if let Some((_, open)) = self.open.get_mut(n)
-                && self.hunger.attend(n, &mut open.feeder)
-            {
-                self.close(n);
-            }
-        }
-        match self.held.take() {
-            Some(Held::In(n, item)) => self.give(n, item),
-            Some(Held::New(key, item)) => self.open(key, item),
-            None => {}
-        }
-    }
-
-    fn downstream_is_gone(&mut self) {
+    fn downstream_is_gone(&mut self, hunger: &mut Hunger) {
         if let Some(out) = self.out.take() {
-            self.hunger.forget(&out);
+            hunger.forget(&out);
         }
         // Those that are in nobody's hands go; each leaves news that it has gone.
         self.unsent.clear();
     }
 
     /// Sends groups that are asked for, and the end when all are sent.
-    fn send_groups(&mut self) {
+    fn send_groups(&mut self, hunger: &mut Hunger) {
         while let Some(out) = &mut self.out
             && out.is_hungry()
             && let Some(group) = self.unsent.pop_front()
         {
-            match self.hunger.send(self.limits.max_groups, out, group) {
+            match hunger.send(self.limits.max_groups, out, group) {
                 Sent::Taken => {}
                 Sent::Full(group) => {
                     self.unsent.push_front(group);
@@ -342,7 +295,7 @@ where
                 }
                 Sent::Gone(group) => {
                     drop(group);
-                    self.downstream_is_gone();
+                    self.downstream_is_gone(hunger);
                 }
             }
         }
@@ -350,47 +303,37 @@ where
             && let Some(end) = self.end.take()
             && let Some(out) = self.out.take()
         {
-            self.hunger.forget(&out);
+            hunger.forget(&out);
             out.end(end);
         }
     }
 
     #[inline]
-    fn route(&mut self, item: O::Item) {
-        self.started = true;
-        let key = (self.key)(&item);
-        match self.open.find(&key) {
-            Ok(n) => self.give(n, item),
-            Err(_) => self.open(key, item),
-        }
-    }
-
-    #[inline]
-    fn give(&mut self, n: usize, item: O::Item) {
+    fn give(&mut self, n: usize, item: T, hunger: &mut Hunger) {
         let Some((_, open)) = self.open.get_mut(n) else { return };
-        match self.hunger.send(n, &mut open.feeder, item) {
+        match hunger.send(n, &mut open.feeder, item) {
             Sent::Taken => {}
-            Sent::Full(item) => self.full(n, item),
+            Sent::Full(item) => self.full(n, item, hunger),
             Sent::Gone(item) => {
-                if let Some(key) = self.close(n) {
-                    self.open(key, item);
+                if let Some(key) = self.close(n, hunger) {
+                    self.open(key, item, hunger);
                 }
             }
         }
     }
 
     #[cold]
-    fn full(&mut self, n: usize, item: O::Item) {
+    fn full(&mut self, n: usize, item: T, hunger: &mut Hunger) {
         let Some((_, open)) = self.open.get_mut(n) else { return };
         let asked = self.out.as_ref().is_some_and(Feeder::is_hungry);
         // Groups that were sent are somebody's: they are not given up before others are refused.
         let refused = !self.unsent.is_empty() && !asked;
-        let stands_still = refused && !open.feeder.is_read() && self.hunger.hungry() > 0;
+        let stands_still = refused && !open.feeder.is_read() && hunger.hungry() > 0;
         match self.limits.stalled {
             Stalled::DropNewest if stands_still => self.context.discards().discard(item),
             Stalled::DropOldest if stands_still => {
                 if let Some(oldest) = open.feeder.take_oldest() {
-                    self.give(n, item);
+                    self.give(n, item, hunger);
                     self.context.discards().discard(oldest);
                 } else {
                     // Somebody has just subscribed to it.
@@ -423,14 +366,14 @@ where
 
     /// Opens a group for the first item of a key.
     #[cold]
-    fn open(&mut self, key: K, item: O::Item) {
+    fn open(&mut self, key: K, item: T, hunger: &mut Hunger) {
         if self.out.is_none() {
             return self.context.discards().discard(item);
         }
         if self.open.len() == self.limits.max_groups {
             match self.limits.stalled {
                 Stalled::DropNewest => return self.context.discards().discard(item),
-                Stalled::DropOldest => self.close_oldest(),
+                Stalled::DropOldest => self.close_oldest(hunger),
                 stalled => {
                     self.held = Some(Held::New(key, item));
                     if stalled == Stalled::Fail {
@@ -455,7 +398,7 @@ where
         }
         self.open.insert(hash, key.clone(), Open { feeder, age });
         self.unsent.push_back(Group { key, items });
-        self.send_groups();
+        self.send_groups(hunger);
     }
 
     fn note_age(&mut self, n: usize, age: u64) {
@@ -476,12 +419,12 @@ where
         ))));
     }
 
-    fn close_oldest(&mut self) {
+    fn close_oldest(&mut self, hunger: &mut Hunger) {
         while let Some((n, age)) = self.ages.pop_front() {
             if self.open.get_mut(n).is_none_or(|(_, open)| open.age != age) {
                 continue;
             }
-            let Some((_, open)) = self.take_out(n) else { continue };
+            let Some((_, open)) = self.take_out(n, hunger) else { continue };
             // If it was not sent it is the first of those, since they are in order of age.
             if self.unsent.len() > self.open.len() {
                 drop(self.unsent.pop_front());
@@ -493,8 +436,8 @@ where
     }
 
     /// Forgets a group that has gone.
-    fn close(&mut self, n: usize) -> Option<K> {
-        let (key, open) = self.take_out(n)?;
+    fn close(&mut self, n: usize, hunger: &mut Hunger) -> Option<K> {
+        let (key, open) = self.take_out(n, hunger)?;
         drop(open);
         match self.held.take() {
             Some(Held::In(held, item)) if held == n => {
@@ -508,107 +451,96 @@ where
         }
     }
 
-    fn take_out(&mut self, n: usize) -> Option<Entry<K, O>> {
+    fn take_out(&mut self, n: usize, hunger: &mut Hunger) -> Option<(K, Open<T, E>)> {
         let (key, open) = self.open.remove(n)?;
-        self.hunger.forget(&open.feeder);
+        hunger.forget(&open.feeder);
         Some((key, open))
     }
+}
 
-    /// Upstream is over: so are all groups, behind what they hold.
-    fn finish(&mut self, end: Result<(), O::Error>) {
-        self.upstream = None;
+impl<T, E, K, F, S> Divide for Grouping<T, E, K, F, S>
+where
+    T: Send + 'static,
+    E: Clone + Send + 'static,
+    K: Hash + Eq + Clone + Send + 'static,
+    F: FnMut(&T) -> K + Send + 'static,
+    S: BuildHasher + Send + 'static,
+{
+    type Item = T;
+    type Error = E;
+
+    fn attend(&mut self, n: usize, hunger: &mut Hunger) {
+        if n == self.limits.max_groups {
+            if let Some(out) = &mut self.out
+                && hunger.attend(n, out)
+            {
+                self.downstream_is_gone(hunger);
+            }
+            self.send_groups(hunger);
+        } else if let Some((_, open)) = self.open.get_mut(n)
+            && hunger.attend(n, &mut open.feeder)
+        {
+            self.close(n, hunger);
+        }
+    }
+
+    fn retry(&mut self, hunger: &mut Hunger) {
+        match self.held.take() {
+            Some(Held::In(n, item)) => self.give(n, item, hunger),
+            Some(Held::New(key, item)) => self.open(key, item, hunger),
+            None => {}
+        }
+    }
+
+    /// Nothing is subscribed for a downstream that has already gone.
+    fn connects(&mut self) -> Option<Context> {
+        self.out.is_some().then(|| self.context.clone())
+    }
+
+    #[inline]
+    fn route(&mut self, item: T, hunger: &mut Hunger) {
+        let key = (self.key)(&item);
+        match self.open.find(&key) {
+            Ok(n) => self.give(n, item, hunger),
+            Err(_) => self.open(key, item, hunger),
+        }
+    }
+
+    #[inline]
+    fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    fn finish(&mut self, end: Result<(), E>, hunger: &mut Hunger) {
         for (_, open) in self.open.take() {
-            self.hunger.forget(&open.feeder);
+            hunger.forget(&open.feeder);
             open.feeder.end(end.clone());
         }
         self.end = Some(end);
-        self.send_groups();
+        self.send_groups(hunger);
     }
 
-    /// Nobody wants anything: whether upstream is over all the same.
-    fn look_ahead(&mut self) {
-        for _ in 0..LOOKS {
-            if self.held.is_some() || self.ahead.is_some() {
-                return;
+    fn rest(&mut self, n: usize, hunger: &mut Hunger) {
+        if n == self.limits.max_groups {
+            if let Some(out) = &mut self.out {
+                hunger.rest(out);
             }
-            let Some(upstream) = &mut self.upstream else { return };
-            match upstream.look_ahead(self.started) {
-                Pulled::Item(item) => self.ahead = Some(item),
-                Pulled::Skipped => {}
-                Pulled::Pending => return,
-                Pulled::Complete => self.finish(Ok(())),
-                Pulled::Error(error) => self.finish(Err(error)),
-            }
+        } else if let Some((_, open)) = self.open.get_mut(n) {
+            hunger.rest(&mut open.feeder);
         }
     }
 
-    /// Gives up the turns that are kept.
-    fn rest(&mut self) -> Pulled<Infallible, Infallible> {
-        // Nobody is left who could be sent anything.
-        if self.out.is_none() && self.open.len() == 0 {
-            return Pulled::Complete;
-        }
-        while let Some(n) = self.hunger.take_kept() {
-            if n == self.limits.max_groups {
-                if let Some(out) = &mut self.out {
-                    self.hunger.rest(out);
-                }
-            } else if let Some((_, open)) = self.open.get_mut(n) {
-                self.hunger.rest(&mut open.feeder);
-            }
-        }
-        Pulled::Pending
+    fn is_over(&self) -> bool {
+        self.out.is_none() && self.open.len() == 0
     }
 }
 
-impl<O, K, F, S> Pull for Grouping<O, K, F, S>
-where
-    O: Pull<Error: Clone>,
-    K: Hash + Eq + Clone + Send + 'static,
-    F: FnMut(&O::Item) -> K + Send + 'static,
-    S: BuildHasher + Send + 'static,
+impl<T: Send + 'static, E: Send + 'static, K: Send + 'static, F, S> Drop
+    for Grouping<T, E, K, F, S>
 {
-    type Item = Infallible;
-    type Error = Infallible;
-
-    fn pull(&mut self) -> Pulled<Infallible, Infallible> {
-        self.listen();
-        for _ in 0..BURST {
-            if self.hunger.hungry() == 0 {
-                self.look_ahead();
-                return self.rest();
-            }
-            if self.held.is_some() {
-                return self.rest();
-            }
-            if self.desk.has_news() {
-                return Pulled::Skipped;
-            }
-            let pulled = match (self.ahead.take(), &mut self.upstream) {
-                (Some(item), _) => Pulled::Item(item),
-                (None, Some(upstream)) => upstream.pull(),
-                (None, None) => return self.rest(),
-            };
-            match pulled {
-                Pulled::Item(item) => self.route(item),
-                Pulled::Skipped => return Pulled::Skipped,
-                Pulled::Pending => return self.rest(),
-                Pulled::Complete => self.finish(Ok(())),
-                Pulled::Error(error) => self.finish(Err(error)),
-            }
-        }
-        Pulled::Skipped
-    }
-}
-
-impl<O: Pull, K: Send + 'static, F, S> Drop for Grouping<O, K, F, S> {
     fn drop(&mut self) {
-        let discards = self.context.discards();
         if let Some(Held::In(_, item) | Held::New(_, item)) = self.held.take() {
-            discards.discard(item);
-        }
-        if let Some(item) = self.ahead.take() {
-            discards.discard(item);
+            self.context.discards().discard(item);
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | `hub` and `share` in `millstream-blocks` | several downstreams that each get all: `broadcast`, `share` | a `Plan` |
 //! | `polled` | a source that is polled: `from_future`, `from_stream` | a `Polled` |
 //! | `divided` | one upstream, and several readers of whom each item goes to one: `partition`, `balance` | a `Choose` |
+//! | `trunk`, and `branch` in `millstream-blocks` | one upstream, and branches that come and go: `group_by`, `divided` | a `Divide` |
 //! | `relay` in `millstream-blocks` | one source after another: `chain`, `retry` | a `Sequence` |
 //!
 //! The shapes carry demand, ends, cancellation, discarded items and faults. None of them, and no
@@ -30,4 +31,5 @@ pub(crate) mod roster;
 pub(crate) mod rounds;
 pub mod stage;
 pub(crate) mod table;
+pub(crate) mod trunk;
 pub(crate) mod turns;

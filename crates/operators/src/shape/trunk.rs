@@ -1,0 +1,190 @@
+//! A trunk: one upstream whose items go to one of several branches each.
+//!
+//! Upstream is pulled while a branch has demand and nothing to send, and else only asked whether it
+//! is over. Which branch an item goes to, what is done with one that has no place, and which
+//! branches there are, is for whoever [divides](Divide). What runs a trunk, and the branches, are in
+//! the block [`branch`](millstream_blocks::branch).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use millstream_blocks::branch::Desk;
+use millstream_core::{Context, Pull, Pulled};
+
+use crate::shape::hunger::Hunger;
+use crate::shape::joined::Feed;
+
+/// How many items are divided before it is looked for a fault of the whole.
+const BURST: usize = 64;
+
+/// How often an upstream that skips items is asked at most whether it is over, while nobody
+/// wants any.
+const LOOKS: usize = 64;
+
+/// Who the items of a trunk go to.
+pub(crate) trait Divide: Send + 'static {
+    type Item: Send + 'static;
+    type Error: Send + 'static;
+
+    /// Branch number `n` has news.
+    fn attend(&mut self, n: usize, hunger: &mut Hunger);
+
+    /// The news of all was heard: an item that had no place is tried again.
+    fn retry(&mut self, hunger: &mut Hunger);
+
+    /// Whether upstream is to be connected to, and with which context.
+    fn connects(&mut self) -> Option<Context>;
+
+    /// Takes an item, while something is hungry and nothing is [held](Divide::is_held).
+    fn route(&mut self, item: Self::Item, hunger: &mut Hunger);
+
+    /// Whether an item waits for its place: no other is taken before.
+    fn is_held(&self) -> bool;
+
+    /// Upstream is over: so are all branches, behind what they hold.
+    fn finish(&mut self, end: Result<(), Self::Error>, hunger: &mut Hunger);
+
+    /// Gives up the turn of branch number `n`, if it is kept.
+    fn rest(&mut self, n: usize, hunger: &mut Hunger);
+
+    /// Whether nobody is left who could be sent anything.
+    fn is_over(&self) -> bool;
+}
+
+/// See the [module](self).
+pub(crate) struct Trunk<N, O: Pull, D> {
+    /// Until upstream is connected to.
+    connect: Option<N>,
+    /// From then on, until it is over.
+    upstream: Option<Feed<O>>,
+    /// An item that was taken to find out whether upstream is over.
+    ahead: Option<O::Item>,
+    started: bool,
+    divide: D,
+    hunger: Hunger,
+    news: Vec<usize>,
+    desk: Arc<Desk>,
+    /// Of whoever upstream was connected for.
+    context: Context,
+}
+
+impl<N, O, D> Trunk<N, O, D>
+where
+    N: FnOnce(&Context) -> Feed<O>,
+    O: Pull,
+    D: Divide<Item = O::Item, Error = O::Error>,
+{
+    /// Over what `connect` gives, once it is wanted.
+    pub(crate) fn new(desk: &Arc<Desk>, divide: D, connect: N) -> Trunk<N, O, D> {
+        Trunk {
+            connect: Some(connect),
+            upstream: None,
+            ahead: None,
+            started: false,
+            divide,
+            hunger: Hunger::default(),
+            news: Vec::new(),
+            desk: desk.clone(),
+            context: Context::default(),
+        }
+    }
+
+    fn listen(&mut self) {
+        let news = &mut self.news;
+        self.desk.take(|n| news.push(n));
+        while let Some(n) = self.news.pop() {
+            self.divide.attend(n, &mut self.hunger);
+        }
+        if self.connect.is_some()
+            && let Some(context) = self.divide.connects()
+            && let Some(connect) = self.connect.take()
+        {
+            self.upstream = Some(connect(&context));
+            self.context = context;
+        }
+        self.divide.retry(&mut self.hunger);
+    }
+
+    fn finish(&mut self, end: Result<(), O::Error>) {
+        self.upstream = None;
+        self.divide.finish(end, &mut self.hunger);
+    }
+
+    /// Nobody wants anything: whether upstream is over all the same.
+    fn look_ahead(&mut self) {
+        for _ in 0..LOOKS {
+            if self.divide.is_held() || self.ahead.is_some() {
+                return;
+            }
+            let Some(upstream) = &mut self.upstream else { return };
+            match upstream.look_ahead(self.started) {
+                Pulled::Item(item) => self.ahead = Some(item),
+                Pulled::Skipped => {}
+                Pulled::Pending => return,
+                Pulled::Complete => self.finish(Ok(())),
+                Pulled::Error(error) => self.finish(Err(error)),
+            }
+        }
+    }
+
+    /// Gives up the turns that are kept.
+    fn rest(&mut self) -> Pulled<Infallible, Infallible> {
+        if self.divide.is_over() {
+            return Pulled::Complete;
+        }
+        while let Some(n) = self.hunger.take_kept() {
+            self.divide.rest(n, &mut self.hunger);
+        }
+        Pulled::Pending
+    }
+}
+
+impl<N, O, D> Pull for Trunk<N, O, D>
+where
+    N: FnOnce(&Context) -> Feed<O> + Send + 'static,
+    O: Pull,
+    D: Divide<Item = O::Item, Error = O::Error>,
+{
+    type Item = Infallible;
+    type Error = Infallible;
+
+    fn pull(&mut self) -> Pulled<Infallible, Infallible> {
+        self.listen();
+        for _ in 0..BURST {
+            if self.hunger.hungry() == 0 {
+                self.look_ahead();
+                return self.rest();
+            }
+            if self.divide.is_held() {
+                return self.rest();
+            }
+            if self.desk.has_news() {
+                return Pulled::Skipped;
+            }
+            let pulled = match (self.ahead.take(), &mut self.upstream) {
+                (Some(item), _) => Pulled::Item(item),
+                (None, Some(upstream)) => upstream.pull(),
+                (None, None) => return self.rest(),
+            };
+            match pulled {
+                Pulled::Item(item) => {
+                    self.started = true;
+                    self.divide.route(item, &mut self.hunger);
+                }
+                Pulled::Skipped => return Pulled::Skipped,
+                Pulled::Pending => return self.rest(),
+                Pulled::Complete => self.finish(Ok(())),
+                Pulled::Error(error) => self.finish(Err(error)),
+            }
+        }
+        Pulled::Skipped
+    }
+}
+
+impl<N, O: Pull, D> Drop for Trunk<N, O, D> {
+    fn drop(&mut self) {
+        if let Some(item) = self.ahead.take() {
+            self.context.discards().discard(item);
+        }
+    }
+}
