@@ -48,7 +48,7 @@ use std::time::{Duration, Instant};
 use millstream_core::{Context, Credit};
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
-pub use crate::snapshot::{Input, Row, Snapshot, State};
+pub use crate::snapshot::{Decisions, Input, Row, Sample, Snapshot, State};
 
 /// What a boundary is, and where in the source it was put.
 #[derive(Debug, Clone, Copy)]
@@ -268,6 +268,7 @@ impl Panel {
             status: Status::Idle,
             since: Duration::ZERO,
             went: 0,
+            decisions: None,
         };
         let mut lines = lock(&self.lines);
         lines.list.push(line);
@@ -380,6 +381,11 @@ impl Gauge {
             line.levels();
             line.gone.went += n;
         });
+    }
+
+    /// A controller has decided.
+    pub fn decided(&self, decisions: Decisions) {
+        self.with(|line| line.decisions = Some(decisions));
     }
 
     /// The panel, for a boundary that is its own host.
@@ -539,6 +545,8 @@ struct Line {
     since: Duration,
     /// What had gone out when `status` was stamped.
     went: u64,
+    /// What a controller has decided last.
+    decisions: Option<Decisions>,
 }
 
 impl Line {
@@ -609,6 +617,7 @@ impl Line {
             starved_since: since(Status::Starved, false),
             backpressured_since: since(Status::Backpressured, true),
             state,
+            decisions: self.decisions,
         }
     }
 

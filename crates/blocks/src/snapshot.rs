@@ -45,9 +45,92 @@ impl fmt::Display for State {
     }
 }
 
+/// How some work went: what a controller is told, from time to time.
+///
+/// ```
+/// use std::time::Duration;
+/// use millstream_blocks::gauge::Sample;
+///
+/// // Ten items, four milliseconds each, one after another; and then nothing.
+/// let mut sample = Sample::new(Duration::from_millis(100), 10);
+/// sample.busy = Duration::from_millis(40);
+/// sample.latency = Duration::from_millis(4);
+/// assert_eq!(sample.speed(), Some(250.0));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sample {
+    /// The time that it is about: what has passed since the one before.
+    pub elapsed: Duration,
+    /// Items that were finished in that time.
+    pub processed: u64,
+    /// For how much of that time there was an item to work on.
+    pub busy: Duration,
+    /// How long an item took from its beginning to its end, on average.
+    pub latency: Duration,
+    /// How long an item waited after it was let through and before it was begun, on average.
+    pub delay: Duration,
+    /// Whether the limit was reached: without it more would have gone.
+    pub limited: bool,
+    /// Whether an item was turned away, timed out, or failed for being one too many.
+    pub overloaded: bool,
+}
+
+impl Sample {
+    /// `processed` items in the time `elapsed`, all of which was spent on them; they did not wait,
+    /// the limit was reached, and nothing was overloaded.
+    #[must_use]
+    pub fn new(elapsed: Duration, processed: u64) -> Sample {
+        let latency = match u32::try_from(processed) {
+            Ok(0) | Err(_) => Duration::ZERO,
+            Ok(n) => elapsed / n,
+        };
+        let delay = Duration::ZERO;
+        let (limited, overloaded) = (true, false);
+        Sample { elapsed, processed, busy: elapsed, latency, delay, limited, overloaded }
+    }
+
+    /// Items per second while there was something to work on; none where nothing was finished.
+    #[must_use]
+    pub fn speed(&self) -> Option<f64> {
+        let known = self.processed > 0 && !self.busy.is_zero();
+        known.then(|| self.processed as f64 / self.busy.as_secs_f64())
+    }
+}
+
+/// What a controller has decided for a boundary.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Decisions {
+    /// The limit now: items at a time, or items per second.
+    pub limit: f64,
+    /// How often it was raised.
+    pub raises: u64,
+    /// How often it was cut.
+    pub cuts: u64,
+    /// What it was told last.
+    pub last: Option<Sample>,
+}
+
+impl Decisions {
+    /// None yet: the limit to begin with.
+    #[must_use]
+    pub fn new(limit: f64) -> Decisions {
+        Decisions { limit, raises: 0, cuts: 0, last: None }
+    }
+
+    /// The limit after a sample.
+    pub fn decide(&mut self, limit: f64, sample: Sample) {
+        self.raises += u64::from(limit > self.limit);
+        self.cuts += u64::from(limit < self.limit);
+        self.limit = limit;
+        self.last = Some(sample);
+    }
+}
+
 /// One boundary. At any time `received = sent + discarded + fill`, and
 /// `fill <= high_water <= capacity`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Row {
     /// Which subscription it belongs to: a number that the board gave to it.
@@ -82,6 +165,8 @@ pub struct Row {
     pub backpressured_since: Option<Duration>,
     /// How far it is.
     pub state: State,
+    /// What its controller has decided, where it has one.
+    pub decisions: Option<Decisions>,
 }
 
 impl Row {
@@ -98,7 +183,7 @@ impl Row {
 
 /// What the boundaries of a board said at one time, those of a subscription together and upstream
 /// first. [`Display`](fmt::Display) makes a table of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
     rows: Vec<Row>,
 }
@@ -191,11 +276,14 @@ impl fmt::Display for Snapshot {
 
 fn cells(row: &Row) -> [String; HEAD.len()] {
     let label = row.label();
-    let state = match (row.starved_since, row.backpressured_since) {
+    let mut state = match (row.starved_since, row.backpressured_since) {
         (Some(since), _) => format!("starved {}", rounded(since)),
         (None, Some(since)) => format!("backpressured {}", rounded(since)),
         (None, None) => row.state.to_string(),
     };
+    if let Some(Decisions { limit, .. }) = row.decisions {
+        state += &format!(", limit {limit:.1}");
+    }
     [
         row.stream.to_string(),
         row.name.as_ref().map_or_else(|| label.clone(), |name| format!("{name} ({label})")),

@@ -58,8 +58,8 @@ pub use millstream_operators::source::*;
 #[cfg(feature = "tracing")]
 pub use millstream_operators::trace_undelivered;
 pub use millstream_operators::{
-    PublisherExt, board, boundary, chunk, combine, edge, effect, end, fan_out, fault, filter,
-    flatten, limit, shape, source, transform,
+    PublisherExt, board, boundary, chunk, combine, control, edge, effect, end, fan_out, fault,
+    filter, flatten, limit, shape, source, transform,
 };
 
 /// What every user of the library wants in scope: traits only.

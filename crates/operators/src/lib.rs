@@ -10,6 +10,7 @@ pub mod board;
 pub mod boundary;
 pub mod chunk;
 pub mod combine;
+pub mod control;
 pub mod edge;
 pub mod effect;
 mod either;
