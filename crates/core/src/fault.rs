@@ -29,6 +29,8 @@ pub enum Fault {
     ExecutorGone,
     /// The executor would not take the task of a stage.
     Refused(Refused),
+    /// The clock that a stage waits by would not end the wait: as a rule it was shut down.
+    ClockGone,
     /// A source sent an item that was not asked for (rule 1.1).
     Overflow {
         /// How many items the stage has room for, all taken.
@@ -55,6 +57,7 @@ impl Fault {
             Fault::BlockedExecutor => Fault::BlockedExecutor,
             Fault::ExecutorGone => Fault::ExecutorGone,
             Fault::Refused(refused) => Fault::Refused(refused.clone()),
+            Fault::ClockGone => Fault::ClockGone,
             Fault::Overflow { capacity } => Fault::Overflow { capacity: *capacity },
             Fault::Stalled(stall) => Fault::Stalled(stall.clone()),
             Fault::TooSlow { capacity } => Fault::TooSlow { capacity: *capacity },
@@ -77,6 +80,10 @@ impl fmt::Display for Fault {
                  that is shut down",
             ),
             Fault::Refused(refused) => refused.fmt(f),
+            Fault::ClockGone => f.write_str(
+                "the clock of a stage would wake it at no time: it was shut down, or is that of a \
+                 runtime without timers",
+            ),
             Fault::Overflow { capacity } => write!(
                 f,
                 "a source sent an item that was not asked for: all {capacity} places of the \

@@ -1,7 +1,8 @@
 //! What runs the stages of a Millstream pipeline.
 //!
 //! A pipeline crosses threads only where its author says so, and says by what: an [`Executor`] is
-//! handed to `publish_on`, `subscribe_on`, `map_async`. There is no global one.
+//! handed to `publish_on`, `subscribe_on`, `map_async`. There is no global one. A stage that waits
+//! for a time is handed an executor with a [`Clock`]: see [`time`].
 //!
 //! | executor | runs tasks on | blocking work |
 //! |---|---|---|
@@ -22,6 +23,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::time::{Clock, Timed};
+
 mod contained;
 mod current_thread;
 pub mod executor_thread;
@@ -30,6 +33,7 @@ mod pool;
 mod run_queue;
 mod seeded;
 mod threads;
+pub mod time;
 #[cfg(feature = "tokio")]
 mod tokio;
 
@@ -66,6 +70,15 @@ pub trait Executor: Send + Sync + 'static {
     /// [`Refused`] where it will not run it; the task was dropped, on this thread. The pipeline is
     /// told the reason.
     fn spawn(&self, task: Task) -> Result<(), Refused>;
+
+    /// This executor with a clock, as stages take it that wait for a time:
+    /// `pool.handle().with_clock(clock.handle())`.
+    fn with_clock<C: Clock>(self, clock: C) -> Timed<Self, C>
+    where
+        Self: Sized,
+    {
+        Timed::new(self, clock)
+    }
 }
 
 impl<X: Executor + ?Sized> Executor for Arc<X> {

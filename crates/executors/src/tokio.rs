@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use tokio::runtime::Handle;
 
 use crate::contained::Contained;
+use crate::time::{Clock, Moment, Timer, real_now, wheel_timer};
 use crate::{Executor, Refused, Task, executor_thread};
 
 /// Runs tasks on a tokio runtime.
@@ -65,6 +66,20 @@ impl Executor for Tokio {
         // A runtime that is shut down drops it, and that tells its pipeline.
         drop(self.0.spawn(Contained::new(task)));
         Ok(())
+    }
+}
+
+/// The timers of the runtime, which must have them: `Builder::enable_time`. Without them, and when
+/// the runtime is shut down, a stage that waits for a time ends with
+/// [`Fault::ClockGone`](millstream_core::Fault::ClockGone). Where its time is paused, so is this.
+impl Clock for Tokio {
+    fn now(&self) -> Moment {
+        let _inside = self.0.enter();
+        real_now()
+    }
+
+    fn timer(&self, waker: Waker) -> Box<dyn Timer> {
+        wheel_timer(self.0.clone(), waker)
     }
 }
 

@@ -27,6 +27,7 @@
 //! | write a source | [`Pull`] and [`from_pull`] |
 //! | meet a future, a `Stream`, a channel, a reader | the sources and ends of [`edge`] |
 //! | write an asynchronous source or target | [`AsyncSource`], [`AsyncTarget`] |
+//! | wait for a time | [`time`] |
 //! | run a stage elsewhere | [`executor`], and the guide `docs/executors.md` |
 //! | write an operator | the [shapes](shape) |
 //! | store a stream in a field | [`BoxPublisher`], [`SharedPublisher`] |
@@ -36,7 +37,8 @@
 //! and is served there.
 //!
 //! # Features
-//! All but `pool` are off by default.
+//! `pool` and `clock` are on by default.
+//! * `clock`: `time::SystemClock`, timers for programs without a runtime.
 //! * `pool`: `executor::Pool`, worker threads for programs without a runtime.
 //! * `futures`: bridges to `Stream`, `Sink` and the readers and writers of the `futures` crates, of
 //!   which it needs the small ones with the traits alone.
@@ -49,6 +51,7 @@
 
 pub use millstream_core::*;
 pub use millstream_executors as executor;
+pub use millstream_executors::time;
 pub use millstream_operators::board::Board;
 pub use millstream_operators::combine::{
     combine_latest, concat, merge_all, merge_all_delay_error, merge_all_sorted, race, zip,
@@ -59,7 +62,7 @@ pub use millstream_operators::source::*;
 pub use millstream_operators::trace_undelivered;
 pub use millstream_operators::{
     PublisherExt, board, boundary, chunk, combine, control, edge, effect, end, fan_out, fault,
-    filter, flatten, limit, shape, source, transform,
+    filter, flatten, limit, shape, source, timing, transform,
 };
 
 /// What every user of the library wants in scope: traits only.

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::hash::Hash;
 use std::panic::Location;
+use std::time::Duration;
 
 use millstream_core::{BoxPublisher, Demand, Publisher, SharedPublisher};
 use millstream_executors::Executor;
+use millstream_executors::time::Clock;
 
 use crate::board::Board;
 use crate::boundary::*;
@@ -25,6 +27,7 @@ use crate::shape::delivery::Delivery;
 use crate::shape::end::Run;
 use crate::shape::stage::{ItemStage, Stage};
 use crate::source::from_iter;
+use crate::timing::*;
 use crate::transform::*;
 
 /// The operators, as methods of every publisher.
@@ -664,6 +667,18 @@ pub trait PublisherExt: Publisher {
         Fut::Output: Send + 'static,
     {
         MapAsync::new(self, executor, 1, f)
+    }
+
+    // ---- timing ---------------------------------------------------------------------------
+
+    /// An error where an item that is owed does not come in time. See [`Timeout`].
+    #[doc(alias = "initialTimeout")]
+    #[track_caller]
+    fn timeout<X>(self, time: X, prefetch: usize, within: Duration) -> Timeout<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        Timeout::new(self, time, prefetch, within)
     }
 
     // ---- chunk ----------------------------------------------------------------------------

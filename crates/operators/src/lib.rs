@@ -25,6 +25,7 @@ pub mod limit;
 mod opaque_debug;
 pub mod shape;
 pub mod source;
+pub mod timing;
 #[cfg(feature = "tracing")]
 mod trace;
 pub mod transform;

@@ -10,6 +10,7 @@
 mod eager;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use millstream::Board;
 use millstream::effect::AtCheckpoint;
@@ -19,7 +20,7 @@ use millstream::transform::Signal;
 use millstream_testkit::sweep::{Ending, Source, TestError};
 use millstream_testkit::{Ledger, Token, rows};
 
-use eager::Eager;
+use eager::{Eager, timeless};
 
 /// A publisher that can be pulled, for operators that take another one.
 fn other(ledger: &Ledger, values: &[i64]) -> Source<true> {
@@ -373,6 +374,7 @@ rows! {
     prefetch: |source| source.prefetch(2), |items| items;
     prefetch_of_one: |source| source.prefetch(1), |items| items;
     observed_below_a_prefetch: |source| source.prefetch(2).observed(&Board::new(1)), |items| items;
+    timeout: |source| source.timeout(timeless(), 2, Duration::from_secs(1)), |items| items;
     publish_on: |source| source.publish_on(Eager::default(), 2), |items| items;
     publish_on_twice: |source| source.publish_on(Eager::default(), 1).map(|n| n).publish_on(Eager::default(), 3),
         |items| items;

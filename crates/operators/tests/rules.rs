@@ -2,7 +2,9 @@
 
 mod eager;
 
-use eager::Eager;
+use std::time::Duration;
+
+use eager::{Eager, timeless};
 use millstream::Board;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::prelude::*;
@@ -106,6 +108,7 @@ rules_for! {
     });
     replay: rules::processor(|source| source.replay(2, 2));
     prefetch: rules::processor(|source| source.prefetch(2));
+    timeout: rules::processor(|source| source.timeout(timeless(), 2, Duration::from_secs(1)));
     publish_on: rules::processor(|source| source.publish_on(Eager::default(), 2));
     subscribe_on: rules::processor(|source| source.subscribe_on(Eager::default()));
     async_boundary: rules::processor(|source| source.async_boundary(Eager::default(), 2));

@@ -5,8 +5,10 @@
 mod eager;
 
 use std::io::Cursor;
+use std::time::Duration;
 
-use eager::Eager;
+use eager::{Eager, in_haste};
+use millstream::MissedTicks;
 use millstream::executor::Executor;
 use millstream::prelude::*;
 use millstream::source::Overflow;
@@ -39,6 +41,8 @@ rows! {
         |_items| [1], |options| options.keeps_faults();
     from_reader: |_source| millstream::from_reader(Cursor::new(vec![1, 2, 3, 4, 5]), 2),
         |_items| [vec![1, 2], vec![3, 4], vec![5]], |options| options.keeps_faults();
+    interval: |_source| millstream::interval(in_haste(), Duration::from_secs(1), MissedTicks::Skip).take(3),
+        |_items| [0, 1, 2], |options| options.keeps_faults();
     lines: |_source| millstream::lines(Cursor::new("one\ntwo\r\nthree")),
         |_items| ["one", "two", "three"].map(str::to_owned), |options| options.keeps_faults();
     generate: |source| {

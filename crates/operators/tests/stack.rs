@@ -6,12 +6,13 @@ mod eager;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use millstream::fan_out::Stalled;
 use millstream::prelude::*;
-use millstream::{Board, Demand, More, Subscription, Upstream};
+use millstream::{Board, Demand, MissedTicks, More, Subscription, Upstream};
 
-use eager::Eager;
+use eager::{Eager, in_haste, timeless};
 
 const MILLION: u64 = 1_000_000;
 
@@ -184,6 +185,8 @@ a_million_deep! {
     #[cfg(feature = "futures")]
     from_stream_of_into_stream:
         MILLION, millstream::from_stream(Eager::default(), million().boxed().into_stream(16).or_panic());
+    timeout: MILLION, million().timeout(timeless(), 16, Duration::from_secs(1));
+    interval: MILLION, millstream::interval(in_haste(), Duration::from_secs(1), MissedTicks::Skip).take(MILLION);
     publish_on: MILLION, million().publish_on(Eager::default(), 16);
     publish_on_of_a_box: MILLION, million().boxed().publish_on(Eager::default(), 16);
     subscribe_on: MILLION, million().subscribe_on(Eager::default());

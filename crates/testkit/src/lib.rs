@@ -10,12 +10,14 @@
 //! | see that no item is lost or kept | [`Ledger`], [`Token`] |
 //! | see that the 43 rules hold | [`rules_for!`], [`rules`] |
 //! | test an operator in one line | [`rows!`], [`sweep`] |
-//! | test an executor | [`executor::check`] |
+//! | let time pass | [`VirtualTime`], [`VirtualClock`] |
+//! | test an executor, a clock | [`executor::check`], [`clock::check`] |
 //!
 //! It depends on the contracts alone, so it judges publishers and subscribers of anybody.
 
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod executor;
 mod lock;
 mod probe;
@@ -23,6 +25,7 @@ mod reaper;
 pub mod rules;
 mod scripted;
 pub mod sweep;
+mod time;
 mod token;
 mod verifier;
 
@@ -30,5 +33,6 @@ pub use probe::{
     ActiveProbe, Answer, Behaviour, Event, Faulted, Place, Probe, ProbeHandle, Violation, probe,
 };
 pub use scripted::{Breach, Script, ScriptedPublisher};
+pub use time::{VirtualClock, VirtualTime};
 pub use token::{Counted, Ledger, Token};
 pub use verifier::Verifier;

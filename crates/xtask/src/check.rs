@@ -46,6 +46,7 @@ const FAMILIES: &[&str] = &[
     "combine",
     "flatten",
     "chunk",
+    "timing",
     "fault",
     "boundary",
     "fan_out",

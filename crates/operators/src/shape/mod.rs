@@ -7,6 +7,7 @@
 //! | [`end`] | the end of a stream: `collect`, `fold`, `for_each` | a [`Gather`](end::Gather) |
 //! | `joined` | several upstreams, or one that runs elsewhere: `publish_on`, `merge`, `zip` | a `Pull` over its feeds |
 //! | [`delivery`] | an end that hands the items to something asynchronous: `into_target`, `forward` | an [`AsyncTarget`](crate::edge::AsyncTarget) |
+//! | `timed` | what waits for a time: `timeout`, `interval` | a `Pull` with an `Alarm` |
 //! | `hub` and `share` in `millstream-blocks` | several downstreams that each get all: `broadcast`, `share` | a `Plan` |
 //! | `polled` | a source that is polled: `from_future`, `from_stream` | a `Polled` |
 //! | `divided` | one upstream, and several readers of whom each item goes to one: `partition`, `balance` | a `Choose` |
@@ -31,5 +32,6 @@ pub(crate) mod roster;
 pub(crate) mod rounds;
 pub mod stage;
 pub(crate) mod table;
+pub(crate) mod timed;
 pub(crate) mod trunk;
 pub(crate) mod turns;

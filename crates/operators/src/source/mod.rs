@@ -14,6 +14,7 @@ mod from_iter;
 mod from_pull;
 mod from_reader;
 mod generate;
+mod interval;
 mod just;
 mod late;
 mod lazy;
@@ -41,6 +42,7 @@ pub use from_iter::{FromIter, from_iter};
 pub use from_pull::{FromPull, from_pull};
 pub use from_reader::{FromReader, from_reader};
 pub use generate::{Generate, generate};
+pub use interval::{Interval, MissedTicks, interval};
 pub use just::{Just, just};
 pub use lazy::{Lazy, lazy};
 #[cfg(any(feature = "futures", feature = "tokio"))]

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use millstream::executor::{Executor, Refused, Task};
+use millstream::time::Timed;
+use millstream_testkit::VirtualClock;
 
 /// See the [module](self).
 #[derive(Debug, Clone, Default)]
@@ -29,6 +31,16 @@ impl std::fmt::Debug for Job {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Job")
     }
+}
+
+/// With a clock that goes on to whatever moment a stage waits for.
+pub(crate) fn in_haste() -> Timed<Eager, VirtualClock> {
+    Eager::default().with_clock(VirtualClock::hasty())
+}
+
+/// With a clock that stands still.
+pub(crate) fn timeless() -> Timed<Eager, VirtualClock> {
+    Eager::default().with_clock(VirtualClock::new())
 }
 
 impl Eager {

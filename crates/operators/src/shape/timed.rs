@@ -1,0 +1,71 @@
+//! Timed stages: what waits for a time, on a task of an executor with a clock.
+//!
+//! A timed stage is a [`Pull`](millstream_core::Pull) like any [joined](super::joined) one, with an
+//! [`Alarm`] beside its feeds. Whenever it rests, that is before it answers
+//! [`Pending`](millstream_core::Pulled::Pending) and at the end of each look ahead, it says until
+//! when: [`rest_until`](Alarm::rest_until). The alarm rings the bell of the task, which pulls or
+//! looks ahead again; what is due by then the stage finds out by [`now`](Alarm::now). So a firing
+//! timer runs nothing by itself, and races with nothing.
+
+use std::fmt;
+
+use millstream_blocks::bell::Bell;
+use millstream_core::Fault;
+use millstream_executors::time::{Clock, Moment, Timer};
+
+/// What wakes a stage at the times that it says. There is one for a stage.
+pub(crate) struct Alarm {
+    timer: Box<dyn Timer>,
+    /// When it rings, if it is set.
+    at: Moment,
+    bell: Bell,
+}
+
+impl Alarm {
+    /// Of a stage whose host has this bell.
+    pub(crate) fn new(clock: &impl Clock, bell: &Bell) -> Alarm {
+        let timer = clock.timer(bell.clone().into_waker());
+        Alarm { timer, at: Moment::NEVER, bell: bell.clone() }
+    }
+
+    /// The time now.
+    #[inline]
+    pub(crate) fn now(&self) -> Moment {
+        self.timer.now()
+    }
+
+    /// The stage rests until something rings, or `at` has come; [`NEVER`](Moment::NEVER) where it
+    /// waits for no time. Where the clock has gone, the stream ends with a fault.
+    ///
+    /// One that is set for an earlier time is left as it is: the stage is woken once too often,
+    /// and that is cheaper than to set a timer for each of many items.
+    #[inline]
+    pub(crate) fn rest_until(&mut self, at: Moment) {
+        if at == Moment::NEVER {
+            if self.at != Moment::NEVER {
+                self.off();
+            }
+        } else if at < self.at || !self.timer.is_set() {
+            self.set(at);
+        }
+    }
+
+    #[cold]
+    fn off(&mut self) {
+        self.at = Moment::NEVER;
+        self.timer.clear();
+    }
+
+    fn set(&mut self, at: Moment) {
+        self.at = at;
+        if self.timer.set(at).is_err() {
+            self.bell.fail(Fault::ClockGone);
+        }
+    }
+}
+
+impl fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Alarm").field("at", &self.at).finish_non_exhaustive()
+    }
+}
