@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(25);
 const SOON: Duration = Duration::from_millis(3);
 const LATER: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What is promised, and what sees that it is kept.
+type Claim<C> = (&'static str, fn(&C));
+
 /// Checks what [`Clock`] and [`Timer`] promise.
 ///
 /// `make` gives a clock that goes by itself, and what shuts it down.
@@ -34,7 +37,7 @@ const LATER: Duration = Duration::from_secs(24 * 60 * 60);
 /// When the clock breaks a claim; the message says which.
 #[track_caller]
 pub fn check<C: Clock, D: FnOnce()>(make: impl Fn() -> (C, D)) {
-    let claims: [(&str, fn(&C)); 9] = [
+    let claims: [Claim<C>; 9] = [
         ("time never goes back", never_goes_back),
         ("a timer wakes once, and not before its time", wakes_once),
         ("a time that has come wakes at once", wakes_at_once),
