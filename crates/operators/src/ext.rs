@@ -23,6 +23,7 @@ use crate::fault::*;
 use crate::filter::*;
 use crate::flatten::*;
 use crate::limit::*;
+use crate::shape::chunked::Chunked;
 use crate::shape::delivery::Delivery;
 use crate::shape::end::Run;
 use crate::shape::stage::{ItemStage, Stage};
@@ -688,6 +689,66 @@ pub trait PublisherExt: Publisher {
     #[track_caller]
     fn chunks(self, size: usize) -> ItemStage<Self, Chunks<Self::Item>> {
         ItemStage::new(self, Chunks::new(size))
+    }
+
+    /// Items in groups of `size`, one beginning every `step` items, with gaps between. See
+    /// [`ChunksSkip`].
+    #[doc(alias = "buffer")]
+    #[track_caller]
+    fn chunks_skip(self, size: usize, step: usize) -> ItemStage<Self, ChunksSkip<Self::Item>> {
+        ItemStage::new(self, ChunksSkip::new(size, step))
+    }
+
+    /// Items in groups that cost no more than `max` together. See [`ChunksWeighted`].
+    #[doc(alias = "groupedWeighted", alias = "groupedWeightedWithin", alias = "batchWeighted")]
+    #[track_caller]
+    fn chunks_weighted<F>(
+        self,
+        max: u64,
+        cost: F,
+    ) -> ItemStage<Self, Chunked<Self::Item, ChunksWeighted<F>>>
+    where
+        F: FnMut(&Self::Item) -> u64 + Send + 'static,
+    {
+        let cut = ChunksWeighted::new(max, cost);
+        ItemStage::new(self, Chunked::new(cut.longest(), cut))
+    }
+
+    /// Items in groups of up to `max` that end with an item that passes a test. See
+    /// [`ChunkUntil`].
+    #[doc(alias = "bufferUntil", alias = "splitAfter")]
+    #[track_caller]
+    fn chunk_until<F>(self, max: usize, f: F) -> ItemStage<Self, Chunked<Self::Item, ChunkUntil<F>>>
+    where
+        F: FnMut(&Self::Item) -> bool + Send + 'static,
+    {
+        ItemStage::new(self, Chunked::of("chunk_until(0, f)", max, ChunkUntil::new(f)))
+    }
+
+    /// Items in groups of up to `max`; those that fail a test separate them, and are discarded.
+    /// See [`ChunkWhile`].
+    #[doc(alias = "bufferWhile", alias = "split")]
+    #[track_caller]
+    fn chunk_while<F>(self, max: usize, f: F) -> ItemStage<Self, Chunked<Self::Item, ChunkWhile<F>>>
+    where
+        F: FnMut(&Self::Item) -> bool + Send + 'static,
+    {
+        ItemStage::new(self, Chunked::of("chunk_while(0, f)", max, ChunkWhile::new(f)))
+    }
+
+    /// Items in groups of up to `max` neighbours that have the same key. See [`ChunkByKey`].
+    #[doc(alias = "bufferUntilChanged", alias = "groupedAdjacentBy", alias = "chunk_by")]
+    #[track_caller]
+    fn chunk_by_key<K, F>(
+        self,
+        max: usize,
+        f: F,
+    ) -> ItemStage<Self, Chunked<Self::Item, ChunkByKey<K, F>>>
+    where
+        K: PartialEq + Send + 'static,
+        F: FnMut(&Self::Item) -> K + Send + 'static,
+    {
+        ItemStage::new(self, Chunked::of("chunk_by_key(0, f)", max, ChunkByKey::new(f)))
     }
 
     /// Groups of `size` items, one beginning every `step` items. See [`Sliding`].

@@ -295,6 +295,11 @@ fn row_61_a_capacity_of_zero_is_refused_where_the_pipeline_is_assembled() {
         refused(|| millstream::race([s()], 0)),
         refused(|| s().skip_until(s(), 0)),
         refused(|| s().chunks(0)),
+        refused(|| s().chunks_skip(0, 1)),
+        refused(|| s().chunk_until(0, |_| true)),
+        refused(|| s().chunk_while(0, |_| true)),
+        refused(|| s().chunk_by_key(0, |n| *n)),
+        refused(|| s().chunks_weighted(0, |_| 1)),
     ];
     for message in told {
         assert!(message.contains("at least 1") || message.contains("at least one"), "{message}");

@@ -178,6 +178,10 @@ mod in_closures {
         // The stage above is told of the panic below it, and that below by the fault.
         below_a_buffer: Complete, |s| s.take_last(2).map(|n| if n.value() == 3 { ouch() } else { n });
         above_a_buffer: Complete, |s| s.map(|n| if n.value() == 3 { ouch() } else { n }).take_last(2);
+        chunk_until: Complete, |s| s.chunk_until(9, |n| n.value() == 2 && ouch());
+        chunk_while: Complete, |s| s.chunk_while(9, |n| if n.value() == 2 { ouch() } else { true });
+        chunk_by_key: Complete, |s| s.chunk_by_key(9, |n| if n.value() == 2 { ouch() });
+        chunks_weighted: Complete, |s| s.chunks_weighted(9, |n| if n.value() == 2 { ouch() } else { 1 });
         above_a_group: Complete, |s| s.map(|n| if n.value() == 2 { ouch() } else { n }).chunks(5);
         past_an_error_handler: Complete, |s| {
             let item = s.ledger().token(9);
@@ -551,6 +555,9 @@ mod in_items {
         three_held("take_last", |three| three.take_last(5));
         three_held("skip_last", |three| three.skip_last(5));
         three_held("chunks", |three| three.chunks(5));
+        three_held("chunks_skip", |three| three.chunks_skip(5, 6));
+        three_held("chunk_until", |three| three.chunk_until(5, |_| false));
+        three_held("chunks_weighted", |three| three.chunks_weighted(5, |_| 1));
         three_held("sliding", |three| three.sliding(5, 5));
         three_held("prefetch", |three| three.prefetch(3).zip(millstream::pending::<()>(), 3));
         three_held("publish_on", |three| {

@@ -463,6 +463,26 @@ rows! {
 rows! {
     chunks: |source| source.chunks(2), |items| items.chunks(2).map(<[i64]>::to_vec).collect::<Vec<_>>();
     chunks_of_one: |source| source.chunks(1), |items| items.chunks(1).map(<[i64]>::to_vec).collect::<Vec<_>>();
+    chunks_skip: |source| source.chunks_skip(2, 3), |items| groups(&items, 2, 3);
+    chunks_skip_of_none: |source| source.chunks_skip(2, 2), |items| groups(&items, 2, 2);
+    chunk_until: |source| source.chunk_until(9, |n| n.value() % 2 == 0),
+        |items| items.split_inclusive(|n| n % 2 == 0).map(<[i64]>::to_vec).collect::<Vec<_>>();
+    chunk_until_full: |source| source.chunk_until(2, |_| false),
+        |items| items.chunks(2).map(<[i64]>::to_vec).collect::<Vec<_>>();
+    chunk_while: |source| source.chunk_while(9, |n| n.value() % 2 != 0),
+        |items| items
+            .split(|n| n % 2 == 0)
+            .filter(|chunk| !chunk.is_empty())
+            .map(<[i64]>::to_vec)
+            .collect::<Vec<_>>();
+    chunk_by_key: |source| source.chunk_by_key(9, |n| n.value() / 2),
+        |items| items.chunk_by(|a, b| a / 2 == b / 2).map(<[i64]>::to_vec).collect::<Vec<_>>();
+    // What weighs 3 is too heavy: it completes the chunk before it, and is one on its own.
+    chunks_weighted: |source| source.chunks_weighted(2, |n| if n.value() % 2 == 0 { 3 } else { 1 }),
+        |items| items.iter().map(|n| vec![*n]).collect::<Vec<_>>(), |options| options.bursts();
+    chunks_weighted_together: |source| source.chunks_weighted(4, |n| n.value() as u64),
+        |items| items.chunk_by(|a, b| a + b <= 4).map(<[i64]>::to_vec).collect::<Vec<_>>(),
+        |options| options.bursts();
 }
 
 // fault

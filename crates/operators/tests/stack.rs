@@ -122,6 +122,12 @@ a_million_deep! {
     step_by: 2, million().step_by(MILLION / 2);
     ignore_items: 0, million().ignore_items();
     chunks: MILLION / 10, million().chunks(10);
+    chunk_until: MILLION / 10, million().chunk_until(100, |n| n % 10 == 9);
+    chunk_until_a_million: 1, million().chunk_until(MILLION as usize, |_| false);
+    chunk_while_of_none: 0, million().chunk_while(9, |_| false);
+    chunk_by_key: MILLION / 10, million().chunk_by_key(100, |n| n / 10);
+    chunks_weighted: MILLION, million().chunks_weighted(2, |n| 1 + 2 * (n % 2));
+    chunks_skip: MILLION / 10, million().chunks_skip(2, 10);
     one_chunk_of_a_million: 1, million().chunks(MILLION as usize);
     sliding: MILLION, million().sliding(2, 1);
     named: MILLION, million().named("stage");

@@ -51,6 +51,10 @@ impl<T> Chunks<T> {
         Chunks { size, chunk: Vec::new() }
     }
 
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Once per chunk, or more often where the size is no promise of that many items.
     #[cold]
     fn make_room(&mut self) {

@@ -85,6 +85,22 @@ impl<T> Sliding<T> {
 
 crate::opaque_debug::opaque_debug!(Sliding<T>, size, step);
 
+/// What upstream is asked for so that `more` groups of `size` items are complete, of which one
+/// begins every `step` items: `size` for the first of all.
+#[inline]
+pub(crate) fn first_and_later(asked: &mut bool, more: More, size: usize, step: usize) -> More {
+    if more == More::NONE {
+        return more;
+    }
+    if std::mem::replace(asked, true) {
+        return more.times(factor(step));
+    }
+    let mut later = Credit::NONE;
+    later.add(more);
+    later.spend();
+    later.get().times(factor(step)).plus(More::of(size as u64))
+}
+
 impl<T: Clone + Send + 'static> ItemStep<T> for Sliding<T> {
     type Item = Vec<T>;
     type Books<E: Send + 'static> = Books<E>;
@@ -107,16 +123,7 @@ impl<T: Clone + Send + 'static> ItemStep<T> for Sliding<T> {
 
     #[inline]
     fn demand(&mut self, more: More) -> More {
-        if more == More::NONE {
-            return more;
-        }
-        if std::mem::replace(&mut self.asked, true) {
-            return more.times(factor(self.step));
-        }
-        let mut later = Credit::NONE;
-        later.add(more);
-        later.spend();
-        later.get().times(factor(self.step)).plus(More::of(self.size as u64))
+        first_and_later(&mut self.asked, more, self.size, self.step)
     }
 
     fn complete<E>(&mut self) -> Pulled<Vec<T>, E> {

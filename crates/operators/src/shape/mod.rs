@@ -3,6 +3,7 @@
 //! | shape | for | an operator writes |
 //! |---|---|---|
 //! | [`stage`] | at most one item out for each item in: `map`, `filter`, `take`, `chunks` | an [`ItemStep`](stage::ItemStep), or a [`Step`](stage::Step) where failures matter |
+//! | [`chunked`] | items in groups that a rule cuts: `chunk_until`, `chunks_weighted` | a [`Cut`](chunked::Cut) |
 //! | [`pump`] | many items out for one in: `concat_map`, `concat_map_iter` | an [`Expand`](pump::Expand) |
 //! | [`end`] | the end of a stream: `collect`, `fold`, `for_each` | a [`Gather`](end::Gather) |
 //! | `joined` | several upstreams, or one that runs elsewhere: `publish_on`, `merge`, `zip` | a `Pull` over its feeds |
@@ -17,6 +18,7 @@
 //! The shapes carry demand, ends, cancellation, discarded items and faults. None of them, and no
 //! operator, holds an atomic, a lock or unsafe code.
 
+pub mod chunked;
 pub mod delivery;
 pub(crate) mod divided;
 pub mod end;

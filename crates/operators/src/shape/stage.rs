@@ -9,6 +9,7 @@
 //!  on_next(item) ─▶ Step::next ─▶ Item ─▶ downstream.on_next ─▶ its answer ─▶ Step::demand ─▶ up
 //!                              ├▶ Skip ─▶ one more for upstream: the slot is still free
 //!                              ├▶ Keep, Discard ─▶ nothing more: it was counted when asked for
+//!                              ├▶ Ready ─▶ what Step::first gives, while there is demand
 //!                              └▶ Last, Stop, Complete, Error ─▶ upstream is cancelled, then
 //!                                                                downstream is told the end
 //! ```
@@ -39,6 +40,10 @@ pub enum Emit<O, T, E> {
     Keep,
     /// As [`Keep`](Emit::Keep), but upstream is asked for another.
     KeepAsking,
+    /// The step [holds](Step::HOLDS) what goes downstream now, perhaps more than one: it is asked
+    /// for it by [`first`](Step::first), as far as there is demand. The item, where it is given
+    /// back, is discarded.
+    Ready(Option<T>),
     /// This goes downstream, and is the last: upstream is cancelled, downstream completes.
     Last(O),
     /// The item is discarded, upstream is cancelled, downstream completes.
@@ -88,8 +93,9 @@ pub trait Step<T, E>: Send + 'static {
         more
     }
 
-    /// An item to send before any of upstream's, once there is demand; asked until there is
-    /// none. Its unit of demand must be taken off in [`demand`](Step::demand).
+    /// An item to send before any further one of upstream's, once there is demand: at the
+    /// beginning, and what is left after an [`Emit::Ready`]; asked until there is none. Its unit
+    /// of demand must be taken off in [`demand`](Step::demand).
     fn first(&mut self) -> Option<Self::Item> {
         None
     }
@@ -607,7 +613,13 @@ where
             return answer;
         }
         owed.credit.add(answer);
-        let mut total = owed.withheld.take().plus(answer);
+        let total = owed.withheld.take().plus(answer);
+        self.send_ready(total)
+    }
+
+    /// Sends what the step holds for now as far as downstream's demand goes, and answers with
+    /// the demand that came meanwhile and `total`.
+    fn send_ready(&mut self, mut total: More) -> More {
         while !total.is_special()
             && self.keeper.books.owed().is_some_and(|owed| !owed.credit.is_empty())
             && let Some(item) = self.keeper.step.first()
@@ -650,6 +662,16 @@ where
             }
             Emit::Keep => More::NONE,
             Emit::KeepAsking => More::ONE,
+            Emit::Ready(item) => {
+                if let Some(item) = item {
+                    self.keeper.discard(item);
+                }
+                if !O::HOLDS {
+                    unreachable!("a step that has items ready must say so by `HOLDS`");
+                }
+                let answer = self.send_ready(More::NONE);
+                self.ask(answer)
+            }
             Emit::Last(item) => {
                 // Where downstream has ended itself, there is nobody to complete.
                 if self.send(item).is_cancel() {
@@ -768,6 +790,8 @@ enum Phase {
     Fresh,
     /// The step may have items that come before those of upstream.
     First,
+    /// As `First`, in the middle.
+    Ready,
     Running,
     /// Upstream has ended, the step may still hold items.
     Tail,
@@ -797,6 +821,13 @@ where
                     Pulled::Skipped
                 }
                 Emit::Keep | Emit::KeepAsking => Pulled::Skipped,
+                Emit::Ready(item) => {
+                    if let Some(item) = item {
+                        self.keeper.discard(item);
+                    }
+                    self.phase = Phase::Ready;
+                    Pulled::Skipped
+                }
                 Emit::Last(item) => {
                     self.phase = Phase::Over;
                     Pulled::Item(item)
@@ -858,7 +889,7 @@ where
                     Pulled::Skipped => {}
                     other => return other,
                 },
-                Phase::First => match self.keeper.step.first() {
+                Phase::First | Phase::Ready => match self.keeper.step.first() {
                     Some(item) if O::HOLDS => return Pulled::Item(item),
                     _ => self.phase = Phase::Running,
                 },
@@ -869,12 +900,19 @@ where
     }
 
     fn look_ahead(&mut self, started: bool) -> Pulled<O::Item, O::Error> {
+        if self.phase == Phase::Ready {
+            match self.keeper.step.first() {
+                // Whoever looks keeps it.
+                Some(item) => return Pulled::Item(item),
+                None => self.phase = Phase::Running,
+            }
+        }
         match self.phase {
             Phase::Running => match self.producer.look_ahead(started) {
                 Pulled::Pending => Pulled::Pending,
                 pulled => self.digest(pulled),
             },
-            Phase::Fresh | Phase::First => Pulled::Pending,
+            Phase::Fresh | Phase::First | Phase::Ready => Pulled::Pending,
             Phase::Tail => self.keeper.step.complete(),
             Phase::Over => Pulled::Complete,
         }

@@ -16,7 +16,7 @@ use millstream_testkit::{Ledger, Token};
 use crate::edge::{Bounds, Edge};
 use crate::faulty::Faulty;
 use crate::oracle::{self, EXCEEDED, FAILED, further, inner, inner_length, passes, weight};
-use crate::spec::{Inner, Op, Source, Spec};
+use crate::spec::{Cutting, Inner, Op, Source, Spec};
 use crate::workers::Runs;
 
 pub(crate) type Stream = SharedPublisher<Token, TestError>;
@@ -466,6 +466,21 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
             p.chunks(n).concat_map_iter(hook.by(|group: Vec<Token>| group)).boxed_clone()
         }
         Op::ChunksSum(n) => p.chunks(n).map(hook.by(summed)).boxed_clone(),
+        Op::CutSum(Cutting::Until, max, n) => {
+            p.chunk_until(max, hook.of(move |item| !passes(item, n))).map(summed).boxed_clone()
+        }
+        Op::CutSum(Cutting::While, max, n) => {
+            p.chunk_while(max, hook.of(move |item| passes(item, n))).map(summed).boxed_clone()
+        }
+        Op::CutSum(Cutting::ByKey, max, n) => {
+            p.chunk_by_key(max, hook.of(move |item| item.div_euclid(n))).map(summed).boxed_clone()
+        }
+        Op::CutSum(Cutting::Weighted, max, _) => {
+            p.chunks_weighted(max as u64, hook.of(weight)).map(summed).boxed_clone()
+        }
+        Op::CutSum(Cutting::Skip, max, n) => {
+            p.chunks_skip(max, max + n as usize).map(hook.by(summed)).boxed_clone()
+        }
         Op::SlidingFlat(size, step) => {
             p.sliding(size, step).concat_map_iter(hook.by(|group: Vec<Token>| group)).boxed_clone()
         }

@@ -2,7 +2,7 @@
 
 use millstream_testkit::sweep::TestError;
 
-use crate::spec::{Op, Spec};
+use crate::spec::{Cutting, Op, Spec};
 
 /// All items, and the error if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -331,6 +331,13 @@ impl Outcome {
                 items
             }),
             Op::ChunksSum(n) => self.through(Op::SlidingSum(n, n)),
+            Op::CutSum(Cutting::Skip, max, n) => {
+                self.through(Op::SlidingSum(max, max + n as usize))
+            }
+            Op::CutSum(cut, max, n) => self.change_whole(|items, complete| {
+                let chunks = chunks(&items, cut, max, n, complete);
+                chunks.iter().map(|chunk| sum(chunk.iter().copied())).collect()
+            }),
             Op::SlidingFlat(size, step) => self.change_whole(|items, complete| {
                 groups(&items, size, step, complete).into_iter().flatten().collect()
             }),
@@ -393,6 +400,42 @@ fn groups(items: &[i64], size: usize, step: usize, complete: bool) -> Vec<Vec<i6
         .map(|from| items[from..items.len().min(from + size)].to_vec())
         .filter(|group| complete || group.len() == size)
         .collect()
+}
+
+/// Chunks of at most `max` items, or of that weight, cut by a modulus.
+fn chunks(items: &[i64], cut: Cutting, max: usize, n: i64, complete: bool) -> Vec<Vec<i64>> {
+    let mut all: Vec<Vec<i64>> = Vec::new();
+    let mut open = Vec::new();
+    for item in items {
+        let heavy = |chunk: &[i64]| chunk.iter().map(|item| weight(*item).max(1)).sum::<u64>();
+        let full = |chunk: &[i64]| match cut {
+            Cutting::Weighted => heavy(chunk) >= max as u64,
+            _ => chunk.len() == max,
+        };
+        let before = match cut {
+            Cutting::While => !passes(*item, n),
+            Cutting::ByKey => {
+                open.first().is_some_and(|first: &i64| first.div_euclid(n) != item.div_euclid(n))
+            }
+            Cutting::Weighted => heavy(&open) + weight(*item).max(1) > max as u64,
+            Cutting::Until | Cutting::Skip => false,
+        };
+        if before {
+            all.push(std::mem::take(&mut open));
+        }
+        if cut != Cutting::While || passes(*item, n) {
+            open.push(*item);
+        }
+        let after = cut == Cutting::Until && !passes(*item, n);
+        if after || full(&open) {
+            all.push(std::mem::take(&mut open));
+        }
+    }
+    if complete {
+        all.push(open);
+    }
+    all.retain(|chunk| !chunk.is_empty());
+    all
 }
 
 /// What the source gives.

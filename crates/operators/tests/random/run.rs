@@ -13,7 +13,7 @@ use millstream_testkit::{Answer, Behaviour, Event, Faulted, Probe, ProbeHandle, 
 
 use crate::build::{PANIC, Way, World, pipeline};
 use crate::oracle::{Outcome, Slack, stages};
-use crate::spec::{Ask, Cancel, Op, Source, Spec};
+use crate::spec::{Ask, Cancel, Cutting, Op, Source, Spec};
 use crate::workers::{Runs, Workers};
 
 /// Sources of so many items run on a small stack.
@@ -170,6 +170,7 @@ fn certainty(spec: &Spec) -> Certainty {
             | Op::ConcatMapIter(_)
             | Op::ChunksFlat(_)
             | Op::SlidingFlat(..)
+            | Op::CutSum(Cutting::Weighted, ..)
             | Op::RunningFold(_)
                 if fails && certainty == Certainty::Whole =>
             {
@@ -273,6 +274,7 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             Op::MapAsync(limit) | Op::MapAsyncUnordered(limit) => limit + 1,
             Op::TakeUntil(_) => 1,
             Op::UniqueWithin(n) => 2 * n,
+            Op::CutSum(_, n, _) => 2 * n,
             Op::ChunksFlat(n) | Op::ChunksSum(n) | Op::SlidingFlat(n, _) | Op::SlidingSum(n, _) => {
                 2 * n
             }

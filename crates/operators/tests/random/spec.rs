@@ -118,6 +118,8 @@ pub(crate) enum Op {
     ConcatMapIter(i64),
     ChunksFlat(usize),
     ChunksSum(usize),
+    /// Chunks of at most so many, cut as the first says by a modulus.
+    CutSum(Cutting, usize, i64),
     SlidingFlat(usize, usize),
     SlidingSum(usize, usize),
     MapErr,
@@ -162,6 +164,16 @@ pub(crate) enum Op {
     MapAsyncUnordered(usize),
     /// Not of the library: an operator with a fault, to test this test.
     Faulty(Flaw),
+}
+
+/// Where chunks are cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cutting {
+    Until,
+    While,
+    ByKey,
+    Weighted,
+    Skip,
 }
 
 /// How an inner publisher sends.
@@ -361,6 +373,7 @@ impl fmt::Debug for Spec {
             .iter()
             .map(|op| {
                 let text = format!("Op::{op:?}").replace("Faulty(", "Faulty(Flaw::");
+                let text = text.replace("CutSum(", "CutSum(Cutting::");
                 ["Pulled", "Pushed", "Published", "Asked"].iter().fold(text, |text, inner| {
                     text.replace(&format!("({inner}, "), &format!("(Inner::{inner}, "))
                 })
@@ -404,6 +417,13 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
     let few = || 0_usize..4;
     let modulus = || 2_i64..5;
     let value = || 0_i64..12;
+    let cutting = prop_oneof![
+        1 => Just(Cutting::Until),
+        1 => Just(Cutting::While),
+        1 => Just(Cutting::ByKey),
+        2 => Just(Cutting::Weighted),
+        1 => Just(Cutting::Skip),
+    ];
     let map = prop_oneof![
         (-2_i64..3).prop_map(Op::Map),
         Just(Op::MapInto),
@@ -455,6 +475,7 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         modulus().prop_map(Op::ConcatMapIter),
         size().prop_map(Op::ChunksFlat),
         size().prop_map(Op::ChunksSum),
+        (cutting, 1_usize..6, modulus()).prop_map(|(cut, max, n)| Op::CutSum(cut, max, n)),
         (size(), size()).prop_map(|(size, step)| Op::SlidingFlat(size, step)),
         (size(), size()).prop_map(|(size, step)| Op::SlidingSum(size, step)),
     ];
