@@ -673,13 +673,106 @@ pub trait PublisherExt: Publisher {
     // ---- timing ---------------------------------------------------------------------------
 
     /// An error where an item that is owed does not come in time. See [`Timeout`].
-    #[doc(alias = "initialTimeout")]
     #[track_caller]
     fn timeout<X>(self, time: X, prefetch: usize, within: Duration) -> Timeout<Self, X>
     where
         X: Executor + Clock,
     {
         Timeout::new(self, time, prefetch, within)
+    }
+
+    /// An error where the first item that is owed does not come in time. See [`TimeoutFirst`].
+    #[doc(alias = "initialTimeout")]
+    #[track_caller]
+    fn timeout_first<X>(self, time: X, prefetch: usize, within: Duration) -> TimeoutFirst<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        TimeoutFirst::new(self, time, prefetch, within)
+    }
+
+    /// An error where no item passes for some time, whoever is slow. See [`IdleTimeout`].
+    #[doc(alias = "idleTimeout")]
+    #[track_caller]
+    fn idle_timeout<X>(self, time: X, prefetch: usize, within: Duration) -> IdleTimeout<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        IdleTimeout::new(self, time, prefetch, within)
+    }
+
+    /// An error where the stream is not over in time. See [`CompletionTimeout`].
+    #[doc(alias = "completionTimeout")]
+    #[track_caller]
+    fn completion_timeout<X>(
+        self,
+        time: X,
+        prefetch: usize,
+        within: Duration,
+    ) -> CompletionTimeout<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        CompletionTimeout::new(self, time, prefetch, within)
+    }
+
+    /// An error where downstream asks for no item for some time. See [`BackpressureTimeout`].
+    #[doc(alias = "backpressureTimeout")]
+    #[track_caller]
+    fn backpressure_timeout<X>(
+        self,
+        time: X,
+        prefetch: usize,
+        within: Duration,
+    ) -> BackpressureTimeout<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        BackpressureTimeout::new(self, time, prefetch, within)
+    }
+
+    /// Another publisher where an item that is owed does not come in time. See [`TimeoutOr`].
+    #[doc(alias = "timeout")]
+    #[track_caller]
+    fn timeout_or<X, Q>(
+        self,
+        time: X,
+        prefetch: usize,
+        within: Duration,
+        other: Q,
+    ) -> TimeoutOr<Self, X, Q>
+    where
+        X: Executor + Clock,
+        Q: Publisher<Item = Self::Item, Error = Self::Error>,
+    {
+        TimeoutOr::new(self, time, prefetch, within, other)
+    }
+
+    /// The items of some time, then the end. See [`TakeWithin`].
+    #[doc(alias = "takeWithin", alias = "take")]
+    #[track_caller]
+    fn take_within<X>(self, time: X, prefetch: usize, within: Duration) -> TakeWithin<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        TakeWithin::new(self, time, prefetch, within)
+    }
+
+    /// An item of one's own where upstream has none for some time. See [`KeepAlive`].
+    #[doc(alias = "keepAlive", alias = "heartbeat")]
+    #[track_caller]
+    fn keep_alive<X, F>(
+        self,
+        time: X,
+        prefetch: usize,
+        after: Duration,
+        f: F,
+    ) -> KeepAlive<Self, X, F>
+    where
+        X: Executor + Clock,
+        F: FnMut() -> Self::Item + Send + 'static,
+    {
+        KeepAlive::new(self, time, prefetch, after, f)
     }
 
     // ---- chunk ----------------------------------------------------------------------------

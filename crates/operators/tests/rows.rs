@@ -374,6 +374,19 @@ rows! {
     prefetch: |source| source.prefetch(2), |items| items;
     prefetch_of_one: |source| source.prefetch(1), |items| items;
     observed_below_a_prefetch: |source| source.prefetch(2).observed(&Board::new(1)), |items| items;
+    timeout_first: |source| source.timeout_first(timeless(), 2, Duration::from_secs(1)), |items| items;
+    timeout_or: |source| {
+            let other = like(&source, &[]);
+            source.timeout_or(timeless(), 2, Duration::from_secs(1), other)
+        }, |items| items;
+    idle_timeout: |source| source.idle_timeout(timeless(), 2, Duration::from_secs(1)), |items| items;
+    backpressure_timeout: |source| source.backpressure_timeout(timeless(), 2, Duration::from_secs(1)), |items| items;
+    completion_timeout: |source| source.completion_timeout(timeless(), 2, Duration::from_secs(1)), |items| items;
+    take_within: |source| source.take_within(timeless(), 2, Duration::from_secs(1)), |items| items;
+    keep_alive: |source| {
+            let ledger = source.ledger().clone();
+            source.keep_alive(timeless(), 2, Duration::from_secs(1), move || ledger.token(0))
+        }, |items| items;
     timeout: |source| source.timeout(timeless(), 2, Duration::from_secs(1)), |items| items;
     publish_on: |source| source.publish_on(Eager::default(), 2), |items| items;
     publish_on_twice: |source| source.publish_on(Eager::default(), 1).map(|n| n).publish_on(Eager::default(), 3),

@@ -108,6 +108,14 @@ rules_for! {
     });
     replay: rules::processor(|source| source.replay(2, 2));
     prefetch: rules::processor(|source| source.prefetch(2));
+    timeout_first: rules::processor(|source| source.timeout_first(timeless(), 2, Duration::from_secs(1)));
+    timeout_or: rules::processor(|source| source.timeout_or(timeless(), 2, Duration::from_secs(1), numbers(1)));
+    idle_timeout: rules::processor(|source| source.idle_timeout(timeless(), 2, Duration::from_secs(1)));
+    backpressure_timeout:
+        rules::processor(|source| source.backpressure_timeout(timeless(), 2, Duration::from_secs(1)));
+    completion_timeout: rules::processor(|source| source.completion_timeout(timeless(), 2, Duration::from_secs(1)));
+    take_within: rules::processor(|source| source.take_within(timeless(), 2, Duration::from_secs(1)));
+    keep_alive: rules::processor(|source| source.keep_alive(timeless(), 2, Duration::from_secs(1), || 0));
     timeout: rules::processor(|source| source.timeout(timeless(), 2, Duration::from_secs(1)));
     publish_on: rules::processor(|source| source.publish_on(Eager::default(), 2));
     subscribe_on: rules::processor(|source| source.subscribe_on(Eager::default()));

@@ -191,6 +191,10 @@ a_million_deep! {
     #[cfg(feature = "futures")]
     from_stream_of_into_stream:
         MILLION, millstream::from_stream(Eager::default(), million().boxed().into_stream(16).or_panic());
+    idle_timeout: MILLION, million().idle_timeout(timeless(), 16, Duration::from_secs(1));
+    completion_timeout: MILLION, million().completion_timeout(timeless(), 16, Duration::from_secs(1));
+    take_within: MILLION, million().take_within(timeless(), 16, Duration::from_secs(1));
+    keep_alive: MILLION, million().take(0).keep_alive(timeless(), 16, Duration::from_secs(1), || 0).chain(million());
     timeout: MILLION, million().timeout(timeless(), 16, Duration::from_secs(1));
     interval: MILLION, millstream::interval(in_haste(), Duration::from_secs(1), MissedTicks::Skip).take(MILLION);
     publish_on: MILLION, million().publish_on(Eager::default(), 16);

@@ -1,5 +1,6 @@
 //! Operators that wait for a time, in virtual time.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use millstream::prelude::*;
@@ -142,4 +143,173 @@ fn interval_does_not_drift() {
 #[should_panic(expected = "interval(time, 0): a period is at least a nanosecond")]
 fn interval_refuses_no_period() {
     drop(millstream::interval(VirtualTime::new(1), Duration::ZERO, MissedTicks::Skip));
+}
+
+// ---- the kin of timeout -------------------------------------------------------------------
+
+#[test]
+fn timeout_first_counts_for_the_first_item_alone() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u32>(4);
+    let first = items.timeout_first(time.clone(), 4, seconds(10));
+    let probe = probe(first, Behaviour::new().initially(3));
+    time.advance(seconds(9));
+    sender.try_send(1).unwrap();
+    time.advance(seconds(1000));
+    probe.assert_items(&[1]);
+    probe.assert_no_end();
+    assert_eq!(time.clock().timers(), 0);
+}
+
+#[test]
+fn timeout_or_carries_what_is_still_wanted_over() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u32>(4);
+    let others = millstream::from_iter(7..);
+    let items = items.timeout_or(time.clone(), 4, seconds(10), others);
+    let probe = probe(items, Behaviour::new().initially(3));
+    sender.try_send(1).unwrap();
+    time.advance(seconds(10));
+    time.run_until_idle();
+    probe.assert_items(&[1, 7, 8]);
+    probe.request(1);
+    time.run_until_idle();
+    probe.assert_items(&[1, 7, 8, 9]);
+    assert!(sender.is_closed());
+    assert_eq!(time.clock().timers(), 0);
+}
+
+/// What is sent and asked for each second, and how the stream ends when nothing is done any more.
+fn seconds_of(
+    time: &VirtualTime,
+    sender: &millstream::Sender<u32>,
+    probe: &millstream_testkit::ProbeHandle<u32, TimeoutError<Infallible>>,
+    script: &[(u32, u64)],
+) {
+    for &(send, ask) in script {
+        for n in 0..send {
+            sender.try_send(n).unwrap();
+        }
+        if ask > 0 {
+            probe.request(ask);
+        }
+        time.advance(seconds(1));
+    }
+}
+
+#[test]
+fn idle_timeout_counts_whoever_is_slow() {
+    let after = seconds(3);
+    for (script, passed) in [
+        // Nobody asks: an item waits and none passes.
+        (&[(1, 0), (0, 0), (0, 0)][..], 0),
+        // Nobody sends.
+        (&[(0, 1), (0, 0), (0, 0)], 0),
+        // Counted anew from the item.
+        (&[(0, 1), (0, 0), (1, 0), (0, 0), (0, 0)], 1),
+    ] {
+        let time = VirtualTime::new(1);
+        let (sender, items) = millstream::channel::<u32>(4);
+        let probe = probe(items.idle_timeout(time.clone(), 4, after), Behaviour::new());
+        seconds_of(&time, &sender, &probe, script);
+        assert_eq!(probe.items().len(), passed, "{script:?}");
+        probe.assert_failed(&TimeoutError::Elapsed { after });
+        assert_eq!(time.clock().timers(), 0);
+    }
+}
+
+#[test]
+fn idle_timeout_counts_over_a_source_that_is_held_in_place() {
+    let time = VirtualTime::new(1);
+    let items = millstream::range(0..9_u32).idle_timeout(time.clone(), 4, seconds(3));
+    let probe = probe(items, Behaviour::new().initially(2));
+    time.run_until_rest();
+    probe.assert_items(&[0, 1]);
+    probe.assert_failed(&TimeoutError::Elapsed { after: seconds(3) });
+    assert_eq!(time.now(), at(3));
+}
+
+#[test]
+fn backpressure_timeout_counts_the_consumer_alone() {
+    let after = seconds(3);
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u32>(4);
+    let probe = probe(items.backpressure_timeout(time.clone(), 4, after), Behaviour::new());
+    // Before the first item nothing is counted, nor while an item is asked for and none is there.
+    let script = [(1, 0), (0, 0), (0, 0), (0, 0), (0, 2), (0, 0), (0, 0), (0, 0), (1, 0), (0, 0)];
+    seconds_of(&time, &sender, &probe, &script);
+    probe.assert_items(&[0, 0]);
+    probe.assert_no_end();
+    seconds_of(&time, &sender, &probe, &[(0, 0)]);
+    probe.assert_failed(&TimeoutError::Unasked { after });
+    assert!(sender.is_closed());
+    assert_eq!(time.clock().timers(), 0);
+}
+
+/// Numbers without end, each of which takes a second.
+fn one_a_second(time: &VirtualTime) -> impl Publisher<Item = u32, Error = Infallible> + use<> {
+    let clock = time.clock().clone();
+    millstream::from_iter(0..).map(move |n| {
+        clock.advance(seconds(1));
+        n
+    })
+}
+
+#[test]
+fn take_within_ends_a_stream_that_always_has_an_item() {
+    let time = VirtualTime::new(1);
+    let some = one_a_second(&time).take_within(time.clone(), 4, seconds(5));
+    assert_eq!(time.run_until(some.collect::<Vec<_>>()).unwrap(), [0, 1, 2, 3, 4]);
+    assert_eq!(time.clock().timers(), 0);
+}
+
+#[test]
+fn completion_timeout_ends_a_stream_that_always_has_an_item() {
+    let time = VirtualTime::new(1);
+    let all = one_a_second(&time).completion_timeout(time.clone(), 4, seconds(5));
+    let failure = time.run_until(all.collect::<Vec<_>>()).unwrap_err().into_error();
+    assert_eq!(failure, Some(TimeoutError::Unfinished { after: seconds(5) }));
+    assert_eq!(time.now(), at(5));
+    assert_eq!(time.clock().timers(), 0);
+}
+
+#[test]
+fn take_within_ends_without_demand() {
+    let time = VirtualTime::new(1);
+    for held_in_place in [false, true] {
+        let numbers = millstream::range(0..9_u32);
+        let probe = if held_in_place {
+            probe(numbers.take_within(time.clone(), 4, seconds(5)), Behaviour::new())
+        } else {
+            probe(numbers.boxed().take_within(time.clone(), 4, seconds(5)), Behaviour::new())
+        };
+        time.advance(seconds(5));
+        probe.assert_completed();
+        assert_eq!(probe.items(), []);
+    }
+}
+
+#[test]
+fn keep_alive_gives_nothing_that_nobody_asked_for() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u32>(4);
+    let kept = items.keep_alive(time.clone(), 4, seconds(3), || 0);
+    let probe = probe(kept, Behaviour::new());
+    time.advance(seconds(100));
+    assert_eq!(probe.items(), []);
+    probe.request(3);
+    time.advance(seconds(2));
+    sender.try_send(1).unwrap();
+    time.advance(seconds(2));
+    probe.assert_items(&[1]);
+    time.advance(seconds(1));
+    probe.assert_items(&[1, 0]);
+    time.advance(seconds(3));
+    probe.assert_items(&[1, 0, 0]);
+    time.advance(seconds(100));
+    probe.assert_items(&[1, 0, 0]);
+    sender.complete();
+    time.run_until_idle();
+    probe.assert_completed();
+    assert_eq!(time.clock().timers(), 0);
 }

@@ -19,6 +19,7 @@
 //! operator, holds an atomic, a lock or unsafe code.
 
 pub mod chunked;
+pub(crate) mod awaited;
 pub mod delivery;
 pub(crate) mod divided;
 pub mod end;

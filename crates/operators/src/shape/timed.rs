@@ -34,6 +34,25 @@ impl Alarm {
         self.timer.now()
     }
 
+    /// Whether `at` has come. Costs next to nothing while a timer is set that is due before: so it
+    /// can be asked for each item.
+    #[inline]
+    pub(crate) fn has_come(&mut self, at: Moment) -> bool {
+        if self.at <= at && self.timer.is_set() {
+            return false;
+        }
+        self.look_at_clock(at)
+    }
+
+    #[cold]
+    fn look_at_clock(&mut self, at: Moment) -> bool {
+        let come = self.now() >= at;
+        if !come && at != Moment::NEVER {
+            self.set(at);
+        }
+        come
+    }
+
     /// The stage rests until something rings, or `at` has come; [`NEVER`](Moment::NEVER) where it
     /// waits for no time. Where the clock has gone, the stream ends with a fault.
     ///

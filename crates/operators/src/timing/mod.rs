@@ -3,5 +3,70 @@
 //! These stages take an executor with a [clock](millstream_executors::time), and run on a task of
 //! it. None sends without demand, none fails for lack of it, and what it drops its policy says.
 
+mod backpressure_timeout;
+mod completion_timeout;
+mod idle_timeout;
+mod keep_alive;
+mod take_within;
 mod timeout;
-pub use timeout::{Timeout, TimeoutError};
+mod timeout_first;
+mod timeout_or;
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+pub use backpressure_timeout::BackpressureTimeout;
+pub use completion_timeout::CompletionTimeout;
+pub use idle_timeout::IdleTimeout;
+pub use keep_alive::KeepAlive;
+pub use take_within::TakeWithin;
+pub use timeout::Timeout;
+pub use timeout_first::TimeoutFirst;
+pub use timeout_or::TimeoutOr;
+
+/// How a stream with a time-out fails: [`timeout`](crate::PublisherExt::timeout) and its kin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeoutError<E> {
+    /// No item came for that long.
+    Elapsed {
+        /// How long.
+        after: Duration,
+    },
+    /// The stream was not over after that long.
+    Unfinished {
+        /// How long.
+        after: Duration,
+    },
+    /// Downstream asked for no item for that long.
+    Unasked {
+        /// How long.
+        after: Duration,
+    },
+    /// Upstream failed.
+    Upstream(E),
+}
+
+impl<E> fmt::Display for TimeoutError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TimeoutError::Elapsed { after } => write!(f, "no item came within {after:?}"),
+            TimeoutError::Unfinished { after } => {
+                write!(f, "the stream was not over within {after:?}")
+            }
+            TimeoutError::Unasked { after } => {
+                write!(f, "no item was asked for within {after:?} of the one before")
+            }
+            TimeoutError::Upstream(_) => f.write_str("the stream failed before its time-out"),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for TimeoutError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            TimeoutError::Upstream(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,17 +1,16 @@
 //! `timeout`: an error where an item that is owed does not come in time.
 
-use std::error::Error;
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use millstream_blocks::gauge::Site;
-use millstream_core::{Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
-use millstream_executors::time::{Clock, Moment};
+use millstream_executors::time::Clock;
 
-use crate::shape::joined::{Feed, capacity, feed, on};
-use crate::shape::timed::Alarm;
+use crate::shape::awaited::{Counts, awaited};
+use crate::shape::joined::capacity;
+use crate::timing::TimeoutError;
 
 /// An error where an item that is owed does not come in time:
 /// [`PublisherExt::timeout`](crate::PublisherExt::timeout).
@@ -76,44 +75,26 @@ pub struct Timeout<P, X> {
 impl<P, X> Timeout<P, X> {
     #[track_caller]
     pub(crate) fn new(upstream: P, time: X, prefetch: usize, within: Duration) -> Timeout<P, X> {
-        let prefetch = capacity("timeout(time, 0, within)", prefetch);
-        Timeout { upstream, time, prefetch, within, site: Site::here("timeout") }
+        let call = "timeout(time, 0, within)";
+        Timeout::part_of("timeout", call, upstream, time, prefetch, within)
+    }
+
+    /// As a part of another operator, or as itself.
+    #[track_caller]
+    pub(crate) fn part_of(
+        kind: &'static str,
+        call: &str,
+        upstream: P,
+        time: X,
+        prefetch: usize,
+        within: Duration,
+    ) -> Timeout<P, X> {
+        let prefetch = capacity(call, prefetch);
+        Timeout { upstream, time, prefetch, within, site: Site::here(kind) }
     }
 }
 
 crate::opaque_debug::opaque_debug!(Timeout<P, X>, prefetch, within);
-
-/// How a stream with a time-out fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimeoutError<E> {
-    /// An item was owed for that long, and did not come.
-    Elapsed {
-        /// How long.
-        after: Duration,
-    },
-    /// Upstream failed.
-    Upstream(E),
-}
-
-impl<E> fmt::Display for TimeoutError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TimeoutError::Elapsed { after } => {
-                write!(f, "no item came within {after:?}, and one was asked for")
-            }
-            TimeoutError::Upstream(_) => f.write_str("the stream failed"),
-        }
-    }
-}
-
-impl<E: Error + 'static> Error for TimeoutError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            TimeoutError::Elapsed { .. } => None,
-            TimeoutError::Upstream(error) => Some(error),
-        }
-    }
-}
 
 impl<P, X> Publisher for Timeout<P, X>
 where
@@ -125,88 +106,6 @@ where
 
     fn subscribe<S: Subscriber<P::Item, TimeoutError<P::Error>>>(self, subscriber: S) {
         let Timeout { upstream, time, prefetch, within, site } = self;
-        on(
-            &time,
-            |bell, context| Awaited {
-                feed: feed(upstream, prefetch, bell.clone(), context, site),
-                within,
-                owed_until: Moment::NEVER,
-                alarm: Alarm::new(&time, bell),
-            },
-            subscriber,
-        );
-    }
-}
-
-struct Awaited<Q: Pull> {
-    feed: Feed<Q>,
-    within: Duration,
-    /// [`NEVER`](Moment::NEVER) while nothing is owed.
-    owed_until: Moment,
-    alarm: Alarm,
-}
-
-impl<Q: Pull> Awaited<Q> {
-    fn told(pulled: Pulled<Q::Item, Q::Error>) -> Pulled<Q::Item, TimeoutError<Q::Error>> {
-        match pulled {
-            Pulled::Item(item) => Pulled::Item(item),
-            Pulled::Skipped => Pulled::Skipped,
-            Pulled::Pending => Pulled::Pending,
-            Pulled::Complete => Pulled::Complete,
-            Pulled::Error(error) => Pulled::Error(TimeoutError::Upstream(error)),
-        }
-    }
-
-    /// Nothing is there, and it is asked for.
-    #[cold]
-    fn owed(&mut self) -> Pulled<Q::Item, TimeoutError<Q::Error>> {
-        let now = self.alarm.now();
-        if self.owed_until == Moment::NEVER {
-            self.owed_until = now + self.within;
-        }
-        if self.owed_until <= now {
-            return Pulled::Error(TimeoutError::Elapsed { after: self.within });
-        }
-        self.alarm.rest_until(self.owed_until);
-        Pulled::Pending
-    }
-}
-
-impl<Q: Pull> Pull for Awaited<Q> {
-    type Item = Q::Item;
-    type Error = TimeoutError<Q::Error>;
-
-    #[inline]
-    fn pull(&mut self) -> Pulled<Q::Item, Self::Error> {
-        let pulled = self.feed.pull();
-        match pulled {
-            Pulled::Item(_) => self.owed_until = Moment::NEVER,
-            Pulled::Pending => return self.owed(),
-            _ => {}
-        }
-        Self::told(pulled)
-    }
-
-    #[inline]
-    fn pull_while(
-        &mut self,
-        mut each: impl FnMut(Q::Item) -> bool,
-    ) -> Pulled<Q::Item, Self::Error> {
-        let mut came = false;
-        let pulled = self.feed.pull_while(|item| {
-            came = true;
-            each(item)
-        });
-        if came {
-            self.owed_until = Moment::NEVER;
-        }
-        if matches!(pulled, Pulled::Pending) { self.owed() } else { Self::told(pulled) }
-    }
-
-    fn look_ahead(&mut self, started: bool) -> Pulled<Q::Item, Self::Error> {
-        // Downstream has asked for nothing: nothing is owed.
-        self.owed_until = Moment::NEVER;
-        self.alarm.rest_until(Moment::NEVER);
-        Self::told(self.feed.look_ahead(started))
+        awaited(upstream, &time, prefetch, within, Counts::Owed, site, subscriber);
     }
 }
