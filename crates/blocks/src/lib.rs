@@ -24,6 +24,7 @@
 //! | [`share`] | one hub after another over clones of one upstream |
 //! | [`relay`] | a late-bound, switchable upstream that carries unspent demand over |
 //! | [`outcome`] | an end that comes once, awaited or waited for |
+//! | [`switch`] | a switch that is thrown once, and tells all who listen |
 //! | [`slot`] | one item at a time, asked for by whoever awaits it |
 //!
 //! Each is a file with its states, who may touch what and why each ordering is what it is; each
@@ -56,6 +57,7 @@ mod running;
 pub mod share;
 pub mod slot;
 mod snapshot;
+pub mod switch;
 pub mod task;
 pub mod turn;
 pub mod waker;
