@@ -83,7 +83,6 @@ impl<W: Send + Sync + 'static> Switch<W> {
     }
 
     /// A place for a listener.
-    #[must_use]
     pub fn place(&self) -> (Place<W>, Listening<W>) {
         let mut state = lock(&self.0);
         let number = match &mut *state {
@@ -156,6 +155,14 @@ impl<W> fmt::Debug for Place<W> {
 pub struct Listening<W> {
     switch: Switch<W>,
     number: u64,
+}
+
+impl<W> Listening<W> {
+    /// Whether the switch was thrown: the listener was told, or is about to be.
+    #[must_use]
+    pub fn is_thrown(&self) -> bool {
+        matches!(&*lock(&self.switch.0), State::Thrown(_))
+    }
 }
 
 impl<W> Drop for Listening<W> {

@@ -22,6 +22,7 @@ use crate::fan_out::*;
 use crate::fault::*;
 use crate::filter::*;
 use crate::flatten::*;
+use crate::lifecycle::*;
 use crate::limit::*;
 use crate::shape::chunked::Chunked;
 use crate::shape::delivery::Delivery;
@@ -1044,6 +1045,21 @@ pub trait PublisherExt: Publisher {
         Self::Error: Clone + Sync,
     {
         Publish::new("replay", self, capacity).replay(items).auto_connect(1)
+    }
+
+    // ---- lifecycle ------------------------------------------------------------------------
+
+    /// A switch of its own, which ends the stream from outside. See [`KillSwitch`].
+    #[doc(alias = "KillSwitches.single", alias = "abortable", alias = "takeUntilOther")]
+    fn kill_switch(self) -> (StoppedBy<Self, Self::Error>, KillSwitch<Self::Error>) {
+        let switch = KillSwitch::new();
+        (StoppedBy::new(self, switch.clone()), switch)
+    }
+
+    /// Items until a switch is thrown, which other streams may share. See [`StoppedBy`].
+    #[doc(alias = "KillSwitches.shared", alias = "viaMat", alias = "takeUntil")]
+    fn stopped_by(self, switch: &KillSwitch<Self::Error>) -> StoppedBy<Self, Self::Error> {
+        StoppedBy::new(self, switch.clone())
     }
 
     // ---- effect ---------------------------------------------------------------------------

@@ -21,6 +21,7 @@ pub mod fault;
 pub mod filter;
 pub mod flatten;
 mod guard;
+pub mod lifecycle;
 pub mod limit;
 mod opaque_debug;
 pub mod shape;

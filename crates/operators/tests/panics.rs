@@ -327,6 +327,12 @@ mod in_stages_with_queues {
             millstream::race([never.boxed(), bad(s).boxed()], 2)
         };
         above_take_until: Complete, |s| bad(s).boxed().take_until(millstream::pending::<()>().map_err(|never| match never {}));
+        above_kill_switch: Complete, |s| bad(s).boxed().kill_switch().0;
+        in_the_error_of_stopped_by: Complete, |s| {
+            let switch = millstream::lifecycle::KillSwitch::new();
+            switch.abort_with(|| ouch());
+            s.stopped_by(&switch)
+        };
         in_the_signal_of_take_until: Complete, |s| {
             let signal = bad(Source::<false>::new(vec![2], Complete, s.ledger()));
             s.take_until(signal)

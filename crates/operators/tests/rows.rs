@@ -15,6 +15,7 @@ use std::time::Duration;
 use millstream::Board;
 use millstream::effect::AtCheckpoint;
 use millstream::fan_out::{SlowSubscriber, Stalled};
+use millstream::lifecycle::KillSwitch;
 use millstream::prelude::*;
 use millstream::transform::Signal;
 use millstream_testkit::sweep::{Ending, Source, TestError};
@@ -261,6 +262,20 @@ rows! {
         },
         |items| items;
     take_until: |source| source.take_until(never::<()>()), |items| items;
+    kill_switch: |source| source.kill_switch().0, |items| items;
+    stopped_by: |source| source.stopped_by(&KillSwitch::new()), |items| items;
+    stopped_by_a_switch_that_was_shut_down: |source| {
+            let switch = KillSwitch::new();
+            switch.shutdown();
+            source.stopped_by(&switch)
+        },
+        |_items| Vec::<i64>::new();
+    stopped_by_a_switch_that_was_aborted: |source| {
+            let switch = KillSwitch::new();
+            switch.abort_with(|| TestError(9));
+            source.stopped_by(&switch)
+        },
+        |_items| Vec::<i64>::new(), |options| options.may_fail();
     take_until_that_comes_at_once: |source| {
             source.take_until(millstream::just(()).map_err(|never| match never {}))
         },

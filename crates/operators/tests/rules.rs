@@ -7,6 +7,7 @@ use std::time::Duration;
 use eager::{Eager, timeless};
 use millstream::Board;
 use millstream::fan_out::{SlowSubscriber, Stalled};
+use millstream::lifecycle::KillSwitch;
 use millstream::prelude::*;
 use millstream::source::{Emitter, Overflow};
 use millstream::transform::Signal;
@@ -82,6 +83,8 @@ rules_for! {
     with_latest_from: rules::processor(|source| source.with_latest_from(numbers(1), 2));
     race: rules::processor(|source| millstream::race([source.boxed(), never().boxed()], 2));
     take_until: rules::processor(|source| source.take_until(never()));
+    kill_switch: rules::processor(|source| source.kill_switch().0);
+    stopped_by: rules::processor(|source| source.stopped_by(&KillSwitch::new()));
     skip_until: rules::processor(|source| source.skip_until(numbers(1), 2));
     flat_map_unordered: rules::processor(|source| source.flat_map_unordered(2, 2, |_| numbers(2)))
         .gives(|n| 2 * n);

@@ -46,6 +46,7 @@ const FAMILIES: &[&str] = &[
     "transform",
     "filter",
     "limit",
+    "lifecycle",
     "combine",
     "flatten",
     "chunk",

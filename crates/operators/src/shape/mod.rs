@@ -13,6 +13,7 @@
 //! | `polled` | a source that is polled: `from_future`, `from_stream` | a `Polled` |
 //! | `divided` | one upstream, and several readers of whom each item goes to one: `partition`, `balance` | a `Choose` |
 //! | `trunk`, and `branch` in `millstream-blocks` | one upstream, and branches that come and go: `group_by`, `divided` | a `Divide` |
+//! | `halted` | a stream that is ended from outside: `stopped_by` | a switch, and what end it means |
 //! | `relay` in `millstream-blocks` | one source after another: `chain`, `retry` | a `Sequence` |
 //!
 //! The shapes carry demand, ends, cancellation, discarded items and faults. None of them, and no
@@ -24,6 +25,7 @@ pub mod delivery;
 pub(crate) mod divided;
 pub mod end;
 pub(crate) mod flights;
+pub(crate) mod halted;
 pub(crate) mod head;
 pub(crate) mod hunger;
 pub(crate) mod joined;
