@@ -901,6 +901,39 @@ pub trait PublisherExt: Publisher {
         Retry::new(self, k)
     }
 
+    /// After an error, from the beginning, later each time. See [`RetryBackoff`].
+    #[doc(alias = "retryWhen", alias = "backoff")]
+    fn retry_backoff<X, F>(self, time: X, backoff: Backoff, worth: F) -> RetryBackoff<Self, X, F>
+    where
+        Self: Clone,
+        X: Executor + Clock + Clone,
+        F: FnMut(&Self::Error) -> bool + Send + 'static,
+    {
+        RetryBackoff::new(self, time, backoff, worth)
+    }
+
+    /// After an error, from the beginning, as much later as a function says. See [`RetryAfter`].
+    #[doc(alias = "retryWhen")]
+    fn retry_after<X, F>(self, time: X, f: F) -> RetryAfter<Self, X, F>
+    where
+        Self: Clone,
+        X: Executor + Clock + Clone,
+        F: FnMut(FailedAttempt<'_, Self::Error>) -> Option<Duration> + Send + 'static,
+    {
+        RetryAfter::new(self, time, f)
+    }
+
+    /// After an error, from the beginning, when another publisher says so. See [`RetryWhen`].
+    #[doc(alias = "retryWhen")]
+    fn retry_when<C, F>(self, f: F) -> RetryWhen<Self, F>
+    where
+        Self: Clone,
+        C: Publisher<Error = Self::Error>,
+        F: FnMut(&Self::Error) -> Option<C> + Send + 'static,
+    {
+        RetryWhen::new(self, f)
+    }
+
     /// After completion, from the beginning, `k` more times. See [`Repeat`].
     #[doc(alias = "cycle")]
     fn repeat(self, k: u64) -> Repeat<Self>
@@ -918,6 +951,17 @@ pub trait PublisherExt: Publisher {
         F: FnMut() -> bool + Send + 'static,
     {
         RepeatWhile::new(self, again)
+    }
+
+    /// After completion, from the beginning, when another publisher says so. See [`RepeatWhen`].
+    #[doc(alias = "repeatWhen")]
+    fn repeat_when<C, F>(self, f: F) -> RepeatWhen<Self, F>
+    where
+        Self: Clone,
+        C: Publisher<Error = Self::Error>,
+        F: FnMut() -> Option<C> + Send + 'static,
+    {
+        RepeatWhen::new(self, f)
     }
 
     // ---- boundary -------------------------------------------------------------------------

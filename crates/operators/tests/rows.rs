@@ -16,12 +16,13 @@ use millstream::Board;
 use millstream::effect::AtCheckpoint;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::lifecycle::KillSwitch;
+use millstream::fault::Backoff;
 use millstream::prelude::*;
 use millstream::transform::Signal;
 use millstream_testkit::sweep::{Ending, Source, TestError};
 use millstream_testkit::{Ledger, Token, rows};
 
-use eager::{Eager, timeless};
+use eager::{Eager, in_haste, timeless};
 
 /// A publisher that can be pulled, for operators that take another one.
 fn other(ledger: &Ledger, values: &[i64]) -> Source<true> {
@@ -528,6 +529,25 @@ rows! {
             source.on_error_resume(|_| other)
         },
         |items| items, |options| options.recovers();
+    retry_backoff: |source| source.retry_backoff(in_haste(), Backoff::new(Duration::from_secs(1)).attempts(2), |_| true),
+        |items| items, |options| options.recovers();
+    retry_after: |source| source.retry_after(in_haste(), |failed| {
+            (failed.attempt < 3).then_some(Duration::from_secs(failed.attempt))
+        }), |items| items, |options| options.recovers();
+    retry_when: |source| {
+            let (mut left, signal) = (3, like(&source, &[7]));
+            source.retry_when(move |_| {
+                left -= 1;
+                (left > 0).then(|| signal.clone())
+            })
+        }, |items| items, |options| options.recovers();
+    repeat_when: |source| {
+            let (mut left, signal) = (3, like(&source, &[7]));
+            source.repeat_when(move || {
+                left -= 1;
+                (left > 0).then(|| signal.clone())
+            })
+        }, |items| items.repeat(3);
     retry: |source| source.retry(2), |items| items, |options| options.recovers();
     repeat: |source| source.repeat(2), |items| items.repeat(3);
     repeat_while: |source| {

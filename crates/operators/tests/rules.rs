@@ -4,12 +4,13 @@ mod eager;
 
 use std::time::Duration;
 
-use eager::{Eager, timeless};
+use eager::{Eager, in_haste, timeless};
 use millstream::Board;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::lifecycle::KillSwitch;
+use millstream::fault::Backoff;
 use millstream::prelude::*;
-use millstream::source::{Emitter, Overflow};
+use millstream::source::{Emitter, Overflow, Restart};
 use millstream::transform::Signal;
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{rules, rules_for};
@@ -254,6 +255,23 @@ fn emit(emitter: Emitter<u64, TestError>, n: u64, error: Option<TestError>) {
 
 // Those that subscribe to their source again, and publishers that are cloned.
 rules_for! {
+    retry_backoff: rules::publisher(|n| numbers(n).retry_backoff(timeless(), Backoff::new(Duration::from_secs(1)), |_| true))
+        .failing(|n| failing(n).retry_backoff(timeless(), Backoff::new(Duration::from_secs(1)).attempts(0), |_| true));
+    retry_after: rules::publisher(|n| numbers(n).retry_after(timeless(), |_| None))
+        .failing(|n| failing(n).retry_after(timeless(), |_| None));
+    retry_when: rules::publisher(|n| numbers(n).retry_when(|_| Some(numbers(1))))
+        .failing(|n| failing(n).retry_when(|_| None::<millstream::BoxPublisher<u64, _>>));
+    repeat_when: rules::publisher(|n| {
+        let mut left = 2;
+        numbers(n).repeat_when(move || {
+            left -= 1;
+            (left > 0).then(|| numbers(1))
+        })
+    }).gives(|n| 2 * n).failing(|n| failing(n).repeat_when(|| Some(numbers(1))));
+    restart_with_backoff: rules::publisher(|n| {
+        let restart = Restart::new(Backoff::new(Duration::from_secs(1)).attempts(1));
+        millstream::restart_with_backoff(in_haste(), restart, move || numbers(n))
+    }).gives(|n| 2 * n);
     retry: rules::publisher(|n| numbers(n).retry(2)).failing(|n| failing(n).retry(0));
     repeat: rules::publisher(|n| numbers(n).repeat(1)).gives(|n| 2 * n).failing(|n| failing(n).repeat(1));
     repeat_while: rules::publisher(|n| numbers(n).repeat_while(|| false))

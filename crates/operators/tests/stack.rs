@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use millstream::fan_out::Stalled;
+use millstream::fault::Backoff;
 use millstream::prelude::*;
 use millstream::{Board, Demand, MissedTicks, More, Subscription, Upstream};
 
@@ -225,6 +226,22 @@ a_million_deep! {
         millstream::concat((0..MILLION).map(|_| millstream::empty::<u64>()));
     concat_of_a_hundred_thousand_boxes: 100_000,
         millstream::concat((0..100_000_u64).map(|n| millstream::just(n).boxed()));
+    retry_backoff_of_an_immediate_error: 0, millstream::fail::<u64, _>(())
+            .retry_backoff(in_haste(), Backoff::new(Duration::from_secs(1)).max(Duration::from_secs(9)).attempts(100_000), |_| true);
+    retry_when_of_an_immediate_error: 0, {
+            let mut left = 100_000;
+            millstream::fail::<u64, _>(()).retry_when(move |_| {
+                left -= 1;
+                (left > 0).then(|| millstream::just(()).map_err(|never| match never {}))
+            })
+        };
+    repeat_when_of_nothing: 0, {
+            let mut left = 100_000;
+            millstream::empty::<u64>().repeat_when(move || {
+                left -= 1;
+                (left > 0).then(|| millstream::just(()))
+            })
+        };
     retry_a_million_times_of_an_immediate_error: 0, millstream::fail::<u64, _>(()).retry(MILLION);
     retry_a_million_times_of_an_item_and_an_error: 100_001,
         millstream::just(1).map_err(|never| -> () { match never {} }).chain(millstream::fail(()))

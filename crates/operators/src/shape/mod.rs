@@ -19,8 +19,9 @@
 //! The shapes carry demand, ends, cancellation, discarded items and faults. None of them, and no
 //! operator, holds an atomic, a lock or unsafe code.
 
-pub mod chunked;
+pub(crate) mod attempts;
 pub(crate) mod awaited;
+pub mod chunked;
 pub mod delivery;
 pub(crate) mod divided;
 pub mod end;
@@ -31,6 +32,7 @@ pub(crate) mod hunger;
 pub(crate) mod joined;
 pub(crate) mod keys;
 pub(crate) mod one_then_other;
+pub(crate) mod pause;
 pub(crate) mod polled;
 pub mod pump;
 pub(crate) mod roster;
