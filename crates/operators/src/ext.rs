@@ -845,6 +845,24 @@ pub trait PublisherExt: Publisher {
         ItemStage::new(self, Chunked::of("chunk_by_key(0, f)", max, ChunkByKey::new(f)))
     }
 
+    /// Items in groups of up to `max` that end when another publisher sends an item. See
+    /// [`ChunkWhen`].
+    #[doc(alias = "buffer", alias = "bufferWhen", alias = "aggregateWithBoundary")]
+    #[track_caller]
+    fn chunk_when<Q>(self, signal: Q, max: usize) -> ChunkWhen<Self, Q>
+    where
+        Q: Publisher<Error = Self::Error>,
+    {
+        ChunkWhen::new(self, signal, max)
+    }
+
+    /// The items that are there when they are asked for, up to `max` of them. See [`ReadyChunks`].
+    #[doc(alias = "batch")]
+    #[track_caller]
+    fn ready_chunks(self, max: usize) -> ReadyChunks<Self> {
+        ReadyChunks::new(self, max)
+    }
+
     /// Groups of `size` items, one beginning every `step` items. See [`Sliding`].
     #[doc(alias = "buffer", alias = "windows")]
     #[track_caller]

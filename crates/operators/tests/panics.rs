@@ -318,6 +318,17 @@ mod in_stages_with_queues {
             let other = inner(s.ledger(), &s.ledger().token(5)).boxed();
             s.boxed().merge_sorted(other, 2, |_, _| ouch())
         };
+        above_ready_chunks: Complete, |s| bad(s).ready_chunks(5);
+        below_ready_chunks: Complete, |s| {
+            s.ready_chunks(1).map(|chunk| if chunk[0].value() == 2 { ouch() } else { chunk })
+        };
+        above_chunk_when: Complete, |s| {
+            bad(s).chunk_when(millstream::pending::<()>().map_err(|never| match never {}), 5)
+        };
+        the_signal_of_chunk_when: Complete, |s| {
+            let never = millstream::pending::<()>().map_err(|never| match never {});
+            never.chunk_when(bad(s).boxed(), 5)
+        };
         above_zip: Complete, |s| {
             let never = millstream::pending::<()>().map_err(|never| match never {});
             bad(s).boxed().zip(never, 4)
@@ -564,6 +575,10 @@ mod in_items {
         three_held("chunks_skip", |three| three.chunks_skip(5, 6));
         three_held("chunk_until", |three| three.chunk_until(5, |_| false));
         three_held("chunks_weighted", |three| three.chunks_weighted(5, |_| 1));
+        three_held("chunk_when", |three| three.chunk_when(millstream::pending::<()>(), 5));
+        three_held("ready_chunks", |three| {
+            three.ready_chunks(5).zip(millstream::pending::<()>(), 3)
+        });
         three_held("sliding", |three| three.sliding(5, 5));
         three_held("prefetch", |three| three.prefetch(3).zip(millstream::pending::<()>(), 3));
         three_held("publish_on", |three| {

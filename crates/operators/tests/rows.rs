@@ -506,6 +506,18 @@ rows! {
             .collect::<Vec<_>>();
     chunk_by_key: |source| source.chunk_by_key(9, |n| n.value() / 2),
         |items| items.chunk_by(|a, b| a / 2 == b / 2).map(<[i64]>::to_vec).collect::<Vec<_>>();
+    chunk_when: |source| source.chunk_when(never::<()>(), 2),
+        |items| items.chunks(2).map(<[i64]>::to_vec).collect::<Vec<_>>();
+    // What comes one by one is a chunk each; what is pulled is there.
+    chunk_when_always: |source| {
+            let signal = millstream::repeat_value(()).map_err(|never| match never {});
+            source.chunk_when(signal, 1)
+        },
+        |items| items.into_iter().map(|n| vec![n]);
+    ready_chunks: |source| source.ready_chunks(2).map(|chunk| chunk.len()).ignore_items(), |_items| Vec::<usize>::new();
+    ready_chunks_of_one: |source| source.ready_chunks(1), |items| items.into_iter().map(|n| vec![n]);
+    ready_chunks_and_back: |source| source.ready_chunks(3).concat_map_iter(|chunk| chunk), |items| items,
+        |options| options.bursts();
     // What weighs 3 is too heavy: it completes the chunk before it, and is one on its own.
     chunks_weighted: |source| source.chunks_weighted(2, |n| if n.value() % 2 == 0 { 3 } else { 1 }),
         |items| items.iter().map(|n| vec![*n]).collect::<Vec<_>>(), |options| options.bursts();

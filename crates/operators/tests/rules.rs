@@ -167,8 +167,10 @@ rules_for! {
     chunks_skip: rules::processor(|source| source.chunks_skip(1, 2)).gives(|n| n.div_ceil(2));
     chunk_until: rules::processor(|source| source.chunk_until(9, |n| n % 2 == 0)).gives(|n| n.div_ceil(2));
     chunk_while: rules::processor(|source| source.chunk_while(9, |n| n % 2 == 1)).gives(|n| n.div_ceil(2));
-    chunk_by_key: rules::processor(|source| source.chunk_by_key(9, |n| n / 2)).gives(|n| n / 2 + 1);
+    chunk_by_key: rules::processor(|source| source.chunk_by_key(9, |n| n / 2)).gives(|n| n / 2 + n.min(1));
     chunks_weighted: rules::processor(|source| source.chunks_weighted(2, |n| 1 + 2 * (n % 2)));
+    chunk_when: rules::processor(|source| source.chunk_when(never(), 1));
+    ready_chunks: rules::processor(|source| source.ready_chunks(1));
     sliding: rules::processor(|source| source.sliding(3, 1));
     sliding_with_gaps: rules::processor(|source| source.sliding(1, 2)).gives(|n| n.div_ceil(2));
 

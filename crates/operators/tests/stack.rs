@@ -128,6 +128,8 @@ a_million_deep! {
     chunk_while_of_none: 0, million().chunk_while(9, |_| false);
     chunk_by_key: MILLION / 10, million().chunk_by_key(100, |n| n / 10);
     chunks_weighted: MILLION, million().chunks_weighted(2, |n| 1 + 2 * (n % 2));
+    chunk_when: MILLION / 10, million().chunk_when(millstream::pending::<()>(), 10);
+    ready_chunks: MILLION / 10, million().ready_chunks(10);
     chunks_skip: MILLION / 10, million().chunks_skip(2, 10);
     one_chunk_of_a_million: 1, million().chunks(MILLION as usize);
     sliding: MILLION, million().sliding(2, 1);

@@ -10,6 +10,7 @@
 //! | [`delivery`] | an end that hands the items to something asynchronous: `into_target`, `forward` | an [`AsyncTarget`](crate::edge::AsyncTarget) |
 //! | `timed` | what waits for a time: `timeout`, `interval` | a `Pull` with an `Alarm` |
 //! | `hub` and `share` in `millstream-blocks` | several downstreams that each get all: `broadcast`, `share` | a `Plan` |
+//! | `gathering` | items in groups that something else completes: `chunk_when`, `ready_chunks` | an `Outside` |
 //! | `polled` | a source that is polled: `from_future`, `from_stream` | a `Polled` |
 //! | `divided` | one upstream, and several readers of whom each item goes to one: `partition`, `balance` | a `Choose` |
 //! | `trunk`, and `branch` in `millstream-blocks` | one upstream, and branches that come and go: `group_by`, `divided` | a `Divide` |
@@ -27,6 +28,7 @@ pub(crate) mod divided;
 pub mod end;
 pub(crate) mod flights;
 pub(crate) mod halted;
+pub(crate) mod gathering;
 pub(crate) mod head;
 pub(crate) mod hunger;
 pub(crate) mod joined;

@@ -554,6 +554,9 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         Op::SubscribeOn => p.subscribe_on(world.runs).boxed_clone(),
         Op::AsyncBoundary(size) => p.async_boundary(world.runs, size).boxed_clone(),
         Op::Prefetch(size) => p.prefetch(size).boxed_clone(),
+        Op::ReadyFlat(size) => {
+            p.ready_chunks(size).concat_map_iter(hook.by(|chunk: Vec<Token>| chunk)).boxed_clone()
+        }
         Op::Merge(n, size) => {
             let other = others(n).subscribe_on(world.runs.clone()).boxed_clone();
             Merged(p.boxed_clone(), other, size).boxed_clone()

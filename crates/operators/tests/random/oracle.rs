@@ -148,6 +148,7 @@ impl Outcome {
             | Op::SubscribeOn
             | Op::AsyncBoundary(_)
             | Op::Prefetch(_)
+            | Op::ReadyFlat(_)
             | Op::LimitRate(..)
             | Op::Race(..)
             | Op::MapAsync(_) => self,

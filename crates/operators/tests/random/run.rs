@@ -169,6 +169,7 @@ fn certainty(spec: &Spec) -> Certainty {
             | Op::ConcatMapFails(_)
             | Op::ConcatMapIter(_)
             | Op::ChunksFlat(_)
+            | Op::ReadyFlat(_)
             | Op::SlidingFlat(..)
             | Op::CutSum(Cutting::Weighted, ..)
             | Op::RunningFold(_)
@@ -234,6 +235,7 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::SubscribeOn
         | Op::AsyncBoundary(_)
         | Op::Prefetch(_)
+        | Op::ReadyFlat(_)
         | Op::LimitRate(..)
         | Op::Merge(..)
         | Op::TakeUntil(_)
@@ -274,6 +276,8 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             Op::MapAsync(limit) | Op::MapAsyncUnordered(limit) => limit + 1,
             Op::TakeUntil(_) => 1,
             Op::UniqueWithin(n) => 2 * n,
+            // The queue and the chunk together, and what is sent.
+            Op::ReadyFlat(n) => 2 * n + 1,
             Op::CutSum(_, n, _) => 2 * n,
             Op::ChunksFlat(n) | Op::ChunksSum(n) | Op::SlidingFlat(n, _) | Op::SlidingSum(n, _) => {
                 2 * n

@@ -147,6 +147,8 @@ pub(crate) enum Op {
     SubscribeOn,
     AsyncBoundary(usize),
     Prefetch(usize),
+    /// What is there, and one after another again.
+    ReadyFlat(usize),
     /// With a further publisher of so many items, on queues of this size.
     Merge(usize, usize),
     Zip(usize, usize),
@@ -288,6 +290,7 @@ impl Op {
                 | Op::SubscribeOn
                 | Op::AsyncBoundary(_)
                 | Op::Prefetch(_)
+                | Op::ReadyFlat(_)
                 | Op::Merge(..)
                 | Op::Zip(..)
                 | Op::Race(..)
@@ -526,6 +529,7 @@ fn boundary() -> BoxedStrategy<Op> {
         2 => Just(Op::SubscribeOn),
         2 => capacity().prop_map(Op::AsyncBoundary),
         1 => capacity().prop_map(Op::Prefetch),
+        1 => capacity().prop_map(Op::ReadyFlat),
     ];
     let together = prop_oneof![
         2 => (few(), capacity()).prop_map(|(n, size)| Op::Merge(n, size)),
