@@ -8,6 +8,7 @@
 //! | [`ring`] | a bounded queue from one writer to one reader, which tells when the reader waits |
 //! | [`funnel`] | a bounded queue from many writers to one reader; writers can wait for room |
 //! | [`basin`] | a bounded queue that spills, and shows the demand to those that fill it |
+//! | [`intake`] | a subscriber that fills a basin, whatever leaves it |
 //! | [`bell`] | how a queue tells whoever empties it that there is something to do |
 //! | [`lane`] | a subscriber that fills a ring, and a pull that empties it |
 //! | [`entrust`] | a task on its way to an executor, which may refuse it |
@@ -22,6 +23,7 @@
 //! | [`hub`] | one upstream, and outlets that come and go |
 //! | [`branch`] | one of several downstreams that one upstream is divided among |
 //! | [`share`] | one hub after another over clones of one upstream |
+//! | [`purse`] | what downstream has asked for, seen before each item of an upstream that is asked for all |
 //! | [`relay`] | a late-bound, switchable upstream that carries unspent demand over |
 //! | [`outcome`] | an end that comes once, awaited or waited for |
 //! | [`switch`] | a switch that is thrown once, and tells all who listen |
@@ -45,11 +47,13 @@ pub mod entrust;
 pub mod funnel;
 pub mod gauge;
 pub mod hub;
+pub mod intake;
 pub mod island;
 pub mod lane;
 mod mail;
 pub mod outcome;
 pub mod poller;
+pub mod purse;
 mod queue;
 pub mod relay;
 pub mod ring;
