@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::hash::Hash;
+use std::num::NonZeroU64;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::filter::*;
 use crate::flatten::*;
 use crate::lifecycle::*;
 use crate::limit::*;
+use crate::overflow::*;
 use crate::shape::chunked::Chunked;
 use crate::shape::delivery::Delivery;
 use crate::shape::end::Run;
@@ -1013,6 +1015,126 @@ pub trait PublisherExt: Publisher {
     #[track_caller]
     fn prefetch(self, capacity: usize) -> Prefetch<Self> {
         Prefetch::new(self, capacity)
+    }
+
+    // ---- overflow -------------------------------------------------------------------------
+
+    /// A bounded queue, and what becomes of an item for which it has no room. See
+    /// [`BufferedQueue`].
+    #[doc(alias = "onBackpressureBuffer", alias = "buffer")]
+    #[track_caller]
+    fn buffered_queue(
+        self,
+        capacity: usize,
+        policy: impl Into<WhenFull<Self::Item, Self::Error>>,
+    ) -> BufferedQueue<Self, Self::Item, Self::Error> {
+        BufferedQueue::new(self, capacity, policy.into())
+    }
+
+    /// The newest item, where downstream is slower. See [`Latest`].
+    #[doc(alias = "onBackpressureLatest", alias = "conflate")]
+    #[track_caller]
+    fn latest(self) -> Latest<Self> {
+        Latest::new(self)
+    }
+
+    /// Items that come while downstream asks for none are dropped. See [`DropUnwanted`].
+    #[doc(alias = "onBackpressureDrop", alias = "dropNew")]
+    fn drop_unwanted<F>(self, on_drop: F) -> DropUnwanted<Self, F>
+    where
+        F: FnMut(Self::Item) + Send + 'static,
+    {
+        DropUnwanted::new(self, on_drop)
+    }
+
+    /// An item that comes while downstream asks for none is an error. See [`ErrorOnOverflow`].
+    #[doc(alias = "onBackpressureError")]
+    fn error_on_overflow<G, F, How>(self, error: F) -> ErrorOnOverflow<Self, F, How>
+    where
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+        F: FnMut(Self::Item) -> G + Send + 'static,
+        How: 'static,
+    {
+        ErrorOnOverflow::new(self, error)
+    }
+
+    /// Items that come while downstream asks for nothing become one. See [`Conflate`].
+    #[doc(alias = "onBackpressureReduce")]
+    #[track_caller]
+    fn conflate<F>(self, f: F) -> Conflate<Self, F>
+    where
+        F: FnMut(Self::Item, Self::Item) -> Self::Item + Send + 'static,
+    {
+        Conflate::new(self, f)
+    }
+
+    /// What comes while downstream asks for nothing becomes one item. See [`ConflateWith`].
+    #[doc(alias = "conflateWithSeed", alias = "onBackpressureReduce")]
+    #[track_caller]
+    fn conflate_with<A, C, F>(self, seed: C, f: F) -> ConflateWith<Self, C, F>
+    where
+        A: Send + 'static,
+        C: FnMut(Self::Item) -> A + Send + 'static,
+        F: FnMut(A, Self::Item) -> A + Send + 'static,
+    {
+        ConflateWith::new(self, seed, f)
+    }
+
+    /// As `conflate_with`, up to `max` items, and then upstream waits. See [`Batch`].
+    #[track_caller]
+    fn batch<A, C, F>(self, max: usize, seed: C, f: F) -> Batch<Self, C, F>
+    where
+        A: Send + 'static,
+        C: FnMut(Self::Item) -> A + Send + 'static,
+        F: FnMut(A, Self::Item) -> A + Send + 'static,
+    {
+        Batch::new(self, max, seed, f)
+    }
+
+    /// As `conflate_with`, up to a weight, and then upstream waits. See [`BatchWeighted`].
+    #[doc(alias = "batchWeighted")]
+    #[track_caller]
+    fn batch_weighted<A, W, C, F>(
+        self,
+        max: u64,
+        cost: W,
+        seed: C,
+        f: F,
+    ) -> BatchWeighted<Self, W, C, F>
+    where
+        A: Send + 'static,
+        W: FnMut(&Self::Item) -> u64 + Send + 'static,
+        C: FnMut(Self::Item) -> A + Send + 'static,
+        F: FnMut(A, Self::Item) -> A + Send + 'static,
+    {
+        BatchWeighted::new(self, max, cost, seed, f)
+    }
+
+    /// Items made of the last one, where downstream is faster. See [`ExpandLast`].
+    #[doc(alias = "expand", alias = "extrapolate")]
+    #[track_caller]
+    fn expand_last<I, F>(self, f: F) -> ExpandLast<Self, F>
+    where
+        I: IntoIterator<Item = Self::Item, IntoIter: Send + 'static>,
+        F: FnMut(&Self::Item) -> I + Send + 'static,
+    {
+        ExpandLast::new(self, f)
+    }
+
+    /// Upstream works on the next item while downstream has one. See [`Detach`].
+    #[track_caller]
+    fn detach(self) -> Detach<Self> {
+        Detach::new(self)
+    }
+
+    /// A function says how much of what downstream asks for goes upstream at a time. See
+    /// [`CapDemand`].
+    #[doc(alias = "capDemandsUsing", alias = "capDemandsTo")]
+    fn cap_demand<F>(self, cap: F) -> ItemStage<Self, CapDemand<F>>
+    where
+        F: FnMut(Demand) -> NonZeroU64 + Send + 'static,
+    {
+        ItemStage::new(self, CapDemand::new(cap))
     }
 
     // ---- fan_out --------------------------------------------------------------------------

@@ -24,6 +24,7 @@ mod guard;
 pub mod lifecycle;
 pub mod limit;
 mod opaque_debug;
+pub mod overflow;
 pub mod shape;
 pub mod source;
 pub mod timing;

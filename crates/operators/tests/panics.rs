@@ -139,6 +139,20 @@ mod in_closures {
         take_through: Complete, |s| s.take_through(|n| n.value() == 2 && ouch());
         limit_weighted: Complete, |s| s.limit_weighted(9, |n| if n.value() == 2 { ouch() } else { 1 });
         map_while: Complete, |s| s.map_while(|n| if n.value() == 2 { ouch() } else { Some(n) });
+        conflate_with: Complete, |s| {
+            let of_two = |n: Token| if n.value() == 2 { ouch() } else { n };
+            s.conflate_with(of_two, move |_, n| of_two(n))
+        };
+        batch: Complete, |s| s.batch(1, |n| if n.value() == 2 { ouch() } else { n }, |_, n| n);
+        batch_that_grows: Complete, |s| {
+            let of_two = |n: Token| if n.value() == 2 { ouch() } else { n };
+            s.batch(9, of_two, move |_, n| of_two(n))
+        };
+        batch_weighted_cost: Complete, |s| {
+            s.batch_weighted(9, |n| if n.value() == 2 { ouch() } else { 1 }, |n| n, |_, n| n)
+        };
+        expand_last: Complete, |s| s.expand_last(|n| if n.value() == 2 { ouch() } else { None });
+        cap_demand: Complete, |s| s.cap_demand(|_| ouch());
         concat_map: Complete, |s| {
             let ledger = s.ledger().clone();
             s.concat_map(move |n| {

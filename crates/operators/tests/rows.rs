@@ -10,13 +10,15 @@
 mod eager;
 
 use std::collections::HashSet;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use millstream::Board;
 use millstream::effect::AtCheckpoint;
 use millstream::fan_out::{SlowSubscriber, Stalled};
-use millstream::lifecycle::KillSwitch;
 use millstream::fault::Backoff;
+use millstream::lifecycle::KillSwitch;
+use millstream::overflow::{Backpressure, Overflow};
 use millstream::prelude::*;
 use millstream::transform::Signal;
 use millstream_testkit::sweep::{Ending, Source, TestError};
@@ -242,6 +244,44 @@ rows! {
         },
         |items| items.into_iter().flat_map(|n| [n, 0]),
         |options| options.bursts();
+}
+
+fn push(mut batch: Vec<Token>, item: Token) -> Vec<Token> {
+    batch.push(item);
+    batch
+}
+
+// overflow: what comes out depends on the demand, unless there is room for all
+rows! {
+    buffered_queue: |source| source.buffered_queue(2, Backpressure), |items| items;
+    buffered_queue_with_room_for_all: |source| source.buffered_queue(20_000, Overflow::drop_oldest()),
+        |items| items;
+    buffered_queue_that_fails: |source| source.buffered_queue(2, Overflow::error(|_| TestError(3))),
+        |items| items, |options| options.may_fail();
+    latest: |source| source.take(1).latest(), |items| items.into_iter().take(1);
+    drop_unwanted: |source| source.filter(|_| false).drop_unwanted(drop), |_items| [];
+    error_on_overflow: |source| source.error_on_overflow(|_| TestError(3)), |items| items,
+        |options| options.may_fail();
+    conflate: |source| source.take(1).conflate(|a, b| a.map(|a| a + b.value())),
+        |items| items.into_iter().take(1);
+    conflate_with: |source| {
+            source.conflate_with(|n| vec![n], push).concat_map_iter(|batch| batch)
+        },
+        |items| items,
+        |options| options.bursts();
+    batch: |source| source.batch(3, |n| vec![n], push).concat_map_iter(|batch| batch),
+        |items| items,
+        |options| options.bursts();
+    batch_weighted: |source| {
+            let weight = |n: &Token| n.value().unsigned_abs();
+            source.batch_weighted(4, weight, |n| vec![n], push).concat_map_iter(|batch| batch)
+        },
+        |items| items,
+        |options| options.bursts();
+    expand_last: |source| source.expand_last(|_| None), |items| items;
+    detach: |source| source.detach(), |items| items;
+    cap_demand: |source| source.cap_demand(|_| NonZeroU64::MIN), |items| items;
+    cap_demand_to_all: |source| source.cap_demand(|n| NonZeroU64::new(n.get()).unwrap()), |items| items;
 }
 
 // several upstreams at a time

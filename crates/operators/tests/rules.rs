@@ -2,15 +2,17 @@
 
 mod eager;
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use eager::{Eager, in_haste, timeless};
 use millstream::Board;
 use millstream::fan_out::{SlowSubscriber, Stalled};
-use millstream::lifecycle::KillSwitch;
 use millstream::fault::Backoff;
+use millstream::lifecycle::KillSwitch;
+use millstream::overflow::{Backpressure, Overflow};
 use millstream::prelude::*;
-use millstream::source::{Emitter, Overflow, Restart};
+use millstream::source::{Emitter, Restart};
 use millstream::transform::Signal;
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{rules, rules_for};
@@ -162,6 +164,22 @@ rules_for! {
         )
     });
     then: rules::processor(|source| source.then(Eager::default(), |n| async move { n }));
+
+    buffered_queue: rules::processor(|source| source.buffered_queue(2, Backpressure));
+    buffered_queue_that_overflows:
+        rules::processor(|source| source.buffered_queue(1_000, Overflow::drop_oldest()));
+    latest: rules::processor(|source| source.take(1).latest()).gives(|n| n.min(1));
+    drop_unwanted: rules::processor(|source| source.ignore_items().drop_unwanted(drop)).gives(|_| 0);
+    error_on_overflow:
+        rules::processor(|source| source.ignore_items().error_on_overflow(TestError)).gives(|_| 0);
+    conflate: rules::processor(|source| source.take(1).conflate(|a, b| a + b)).gives(|n| n.min(1));
+    conflate_with: rules::processor(|source| source.take(1).conflate_with(|n| n, |a, b| a + b))
+        .gives(|n| n.min(1));
+    batch: rules::processor(|source| source.batch(1, |n| n, |a, b| a + b));
+    batch_weighted: rules::processor(|source| source.batch_weighted(1, |n| *n, |n| n, |a, b| a + b));
+    expand_last: rules::processor(|source| source.expand_last(|_| None));
+    detach: rules::processor(|source| source.detach());
+    cap_demand: rules::processor(|source| source.cap_demand(|_| NonZeroU64::MIN));
 
     chunks: rules::processor(|source| source.chunks(2)).gives(|n| n.div_ceil(2));
     chunks_skip: rules::processor(|source| source.chunks_skip(1, 2)).gives(|n| n.div_ceil(2));

@@ -4,12 +4,14 @@
 
 mod eager;
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use millstream::fan_out::Stalled;
 use millstream::fault::Backoff;
+use millstream::overflow::{Backpressure, Overflow};
 use millstream::prelude::*;
 use millstream::{Board, Demand, MissedTicks, More, Subscription, Upstream};
 
@@ -116,6 +118,15 @@ a_million_deep! {
     skip_last: MILLION - 2, million().skip_last(2);
     take: MILLION - 1, million().take(MILLION - 1);
     take_last: 1000, million().take_last(1000);
+    buffered_queue: MILLION, million().buffered_queue(4, Backpressure);
+    buffered_queue_that_overflows: MILLION, million().buffered_queue(1, Overflow::drop_oldest());
+    latest: MILLION, million().latest();
+    conflate: MILLION, million().conflate(|a, b| a + b);
+    drop_unwanted: MILLION, million().drop_unwanted(drop);
+    batch: MILLION, million().batch(1, |n| n, |a, b| a + b);
+    expand_last: MILLION, million().expand_last(|_| None);
+    detach: MILLION, million().detach();
+    cap_demand: MILLION, million().cap_demand(|_| NonZeroU64::MIN);
     scan: MILLION, million().scan(0, |sum, n| { *sum += n; Some(*sum) });
     running_fold: MILLION + 1, million().running_fold(0, |sum, n| sum + n);
     pairwise: MILLION - 1, million().pairwise();

@@ -37,7 +37,7 @@ const HEADINGS: &[&str] =
 
 /// Files of the operator folders that are no operators.
 const NO_OPERATORS: &[&str] =
-    &["mod.rs", "backoff.rs", "broken.rs", "bytes.rs", "late.rs", "from_upstream.rs"];
+    &["mod.rs", "backoff.rs", "broken.rs", "bytes.rs", "late.rs", "from_upstream.rs", "policy.rs"];
 
 /// Folders of the operators that are no family.
 const NO_FAMILIES: &[&str] = &["shape", "control"];
@@ -54,6 +54,7 @@ const FAMILIES: &[&str] = &[
     "timing",
     "fault",
     "boundary",
+    "overflow",
     "fan_out",
     "effect",
     "end",

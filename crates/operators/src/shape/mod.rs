@@ -7,6 +7,7 @@
 //! | [`pump`] | many items out for one in: `concat_map`, `concat_map_iter` | an [`Expand`](pump::Expand) |
 //! | [`end`] | the end of a stream: `collect`, `fold`, `for_each` | a [`Gather`](end::Gather) |
 //! | `joined` | several upstreams, or one that runs elsewhere: `publish_on`, `merge`, `zip` | a `Pull` over its feeds |
+//! | `hurried` | an upstream that is not slowed down: `buffered_queue`, `conflate` | a function that fills a place |
 //! | [`delivery`] | an end that hands the items to something asynchronous: `into_target`, `forward` | an [`AsyncTarget`](crate::edge::AsyncTarget) |
 //! | `timed` | what waits for a time: `timeout`, `interval` | a `Pull` with an `Alarm` |
 //! | `hub` and `share` in `millstream-blocks` | several downstreams that each get all: `broadcast`, `share` | a `Plan` |
@@ -27,10 +28,11 @@ pub mod delivery;
 pub(crate) mod divided;
 pub mod end;
 pub(crate) mod flights;
-pub(crate) mod halted;
 pub(crate) mod gathering;
+pub(crate) mod halted;
 pub(crate) mod head;
 pub(crate) mod hunger;
+pub(crate) mod hurried;
 pub(crate) mod joined;
 pub(crate) mod keys;
 pub(crate) mod one_then_other;

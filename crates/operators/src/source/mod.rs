@@ -33,7 +33,7 @@ pub use channel::{
 pub use create::{Create, create, try_create};
 pub use cycle::cycle;
 pub use defer::{Defer, defer};
-pub use emitter::{Dropped, Emissions, Emitted, Emitter, Overflow, emitter, try_emitter};
+pub use emitter::{Emissions, Emitted, Emitter, emitter, try_emitter};
 pub use empty::{Empty, empty};
 pub use fail::{Fail, fail};
 pub use from_blocking_iter::{FromBlockingIter, from_blocking_iter};
@@ -57,3 +57,5 @@ pub use restart_with_backoff::{Restart, RestartWithBackoff, restart_with_backoff
 pub use successors::successors;
 pub use unfold::{Unfold, unfold};
 pub use using::{Using, using};
+
+pub use crate::overflow::{DropReason, Overflow};
