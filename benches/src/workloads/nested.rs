@@ -1,5 +1,8 @@
 //! W4: a stream of streams, one after another and side by side.
 
+use std::hint::black_box;
+use std::ops::Range;
+
 use futures::stream;
 
 use super::peer;
@@ -57,68 +60,85 @@ pub(super) fn workloads() -> Vec<Workload> {
 
 fn flat_peers<const SIZE: u64>(one_at_a_time: Kind) -> Vec<Peer> {
     vec![
-        peer(Kind::Limit, "iterator", || iterate((0..items() / SIZE).flat_map(inner::<SIZE>))),
+        peer(Kind::Limit, "iterator", || {
+            let size = size::<SIZE>();
+            iterate((0..items() / size).flat_map(inner(size)))
+        }),
         peer(Kind::Ours, "millstream", || {
             use millstream::prelude::*;
-            subscribe::<UNBOUNDED>(millstream::from_iter(0..items() / SIZE).flat_map_unordered(
+            let size = size::<SIZE>();
+            let inner = inner(size);
+            subscribe::<UNBOUNDED>(millstream::from_iter(0..items() / size).flat_map_unordered(
                 256,
                 256,
-                |index| millstream::from_iter(inner::<SIZE>(index)),
+                move |index| millstream::from_iter(inner(index)),
             ))
         }),
         peer(one_at_a_time, "futures, one by one", || {
             use futures::StreamExt;
-            wait(
-                stream::iter(0..items() / SIZE)
-                    .flat_map(|index| stream::iter(inner::<SIZE>(index))),
-            )
+            let size = size::<SIZE>();
+            let inner = inner(size);
+            wait(stream::iter(0..items() / size).flat_map(move |index| stream::iter(inner(index))))
         }),
         peer(Kind::Library, "futures, unordered", || {
             use futures::StreamExt;
+            let size = size::<SIZE>();
+            let inner = inner(size);
             wait(
-                stream::iter(0..items() / SIZE)
-                    .flat_map_unordered(256, |index| stream::iter(inner::<SIZE>(index))),
+                stream::iter(0..items() / size)
+                    .flat_map_unordered(256, move |index| stream::iter(inner(index))),
             )
         }),
         peer(Kind::Library, "rxrust", || {
             use rxrust::prelude::*;
+            let size = size::<SIZE>();
+            let inner = inner(size);
             observe!(
-                Local::from_iter(0..items() / SIZE)
-                    .flat_map(|index| Local::from_iter(inner::<SIZE>(index)))
+                Local::from_iter(0..items() / size)
+                    .flat_map(move |index| Local::from_iter(inner(index)))
             )
         }),
     ]
 }
 
-fn inner<const SIZE: u64>(index: u64) -> std::ops::Range<u64> {
-    index * SIZE..(index + 1) * SIZE
+/// How many items an inner stream has, which no compiler knows.
+fn size<const SIZE: u64>() -> u64 {
+    black_box(SIZE)
+}
+
+/// The items of the inner streams of `size`.
+fn inner(size: u64) -> impl Fn(u64) -> Range<u64> + Copy {
+    move |index| index * size..(index + 1) * size
 }
 
 fn peers<const SIZE: u64>() -> Vec<Peer> {
     vec![
-        peer(Kind::Limit, "iterator", || iterate((0..items() / SIZE).flat_map(inner::<SIZE>))),
+        peer(Kind::Limit, "iterator", || {
+            let size = size::<SIZE>();
+            iterate((0..items() / size).flat_map(inner(size)))
+        }),
         peer(Kind::Ours, "millstream", || {
             use millstream::prelude::*;
+            let size = size::<SIZE>();
+            let inner = inner(size);
             subscribe::<UNBOUNDED>(
-                millstream::from_iter(0..items() / SIZE)
-                    .concat_map(|index| millstream::from_iter(inner::<SIZE>(index))),
+                millstream::from_iter(0..items() / size)
+                    .concat_map(move |index| millstream::from_iter(inner(index))),
             )
         }),
         peer(Kind::Library, "futures", || {
             use futures::StreamExt;
-            wait(
-                stream::iter(0..items() / SIZE)
-                    .flat_map(|index| stream::iter(inner::<SIZE>(index))),
-            )
+            let size = size::<SIZE>();
+            let inner = inner(size);
+            wait(stream::iter(0..items() / size).flat_map(move |index| stream::iter(inner(index))))
         }),
         peer(Kind::Library, "rxrust", || {
             use rxrust::prelude::*;
+            let size = size::<SIZE>();
+            let inner = inner(size);
             observe!(
-                Local::from_iter(0..items() / SIZE).concat_map(|index| Local::from_iter(inner::<
-                    SIZE,
-                >(
-                    index
-                )))
+                Local::from_iter(0..items() / size)
+                    .concat_map(move |index| Local::from_iter(inner(index)))
             )
         }),
     ]
