@@ -27,13 +27,13 @@ fn counts(items: Vec<u64>) -> BTreeMap<u64, usize> {
 #[test]
 fn merged_sources_without_end_all_get_turns_and_equal_shares() {
     let sources = (0..4).map(millstream::repeat_value);
-    let items = all(millstream::merge_all(sources, 16).take(4 * 1024));
-    assert_eq!(counts(items), (0..4).map(|n| (n, 1024)).collect());
+    let items = all(millstream::merge_all(sources, 16).take(4 * 4096));
+    assert_eq!(counts(items), (0..4).map(|n| (n, 4096)).collect());
 }
 
 #[test]
 fn merged_sources_keep_their_order_and_lose_nothing() {
-    for sizes in [[0, 0, 0], [1, 0, 700], [255, 256, 257], [1000, 10, 300]] {
+    for sizes in [[0, 0, 0], [1, 0, 700], [255, 256, 257], [1023, 1024, 1025], [3000, 10, 700]] {
         let sources = sizes.map(|size| millstream::from_iter(0..size));
         let items = all(millstream::merge_all(
             sources.into_iter().enumerate().map(|(n, source)| source.map(move |item| (n, item))),
@@ -50,20 +50,20 @@ fn merged_sources_keep_their_order_and_lose_nothing() {
 fn inner_publishers_without_end_do_not_keep_new_ones_from_their_turns() {
     // The first of each limit has no end; the others are over at once.
     let inner = |n: u64| millstream::repeat_value(n).take(if n == 0 { u64::MAX } else { 1 });
-    let items = all(millstream::from_iter(0..).flat_map_unordered(2, 16, inner).take(5000));
+    let items = all(millstream::from_iter(0..).flat_map_unordered(2, 16, inner).take(20_000));
     let counts = counts(items);
     let new = counts.len() - 1;
     assert!(new >= 5, "{new} new ones had a turn");
-    assert!(counts[&0] > 4000, "one had {} items", counts[&0]);
+    assert!(counts[&0] > 16_000, "one had {} items", counts[&0]);
 }
 
 #[test]
 fn new_inner_publishers_do_not_keep_one_that_waits_from_its_turns() {
-    let inner = |n: u64| millstream::repeat_value(n).take(if n == 0 { 1000 } else { 3 });
+    let inner = |n: u64| millstream::repeat_value(n).take(if n == 0 { 4000 } else { 3 });
     let items = all(millstream::from_iter(0..2000).flat_map_unordered(8, 16, inner));
     let last = items.iter().rposition(|&item| item == 0).expect("it sent items");
-    assert_eq!(items.len(), 1000 + 3 * 1999);
-    assert!(last < 1100, "the first is over after {last} items, although it waits for its turns");
+    assert_eq!(items.len(), 4000 + 3 * 1999);
+    assert!(last < 4100, "the first is over after {last} items, although it waits for its turns");
 }
 
 #[test]

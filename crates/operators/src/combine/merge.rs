@@ -7,7 +7,7 @@ use millstream_blocks::island::join;
 use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 
 use crate::shape::joined::{capacity, feed, in_place, unwatched};
-use crate::shape::rounds::{Rounds, one};
+use crate::shape::rounds::{Played, Rounds, one};
 use crate::shape::table::Table;
 
 /// Items of several publishers, as they come: [`merge_all`], and
@@ -20,7 +20,7 @@ use crate::shape::table::Table;
 /// ```
 ///
 /// It is fair: a source with items at hand gives up to 32, and then the next has its turn; where
-/// all are synchronous, up to 256. The order of the items of one source is kept. What follows runs on the thread that sends or asks,
+/// all are synchronous, up to 1024. The order of the items of one source is kept. What follows runs on the thread that sends or asks,
 /// one at a time.
 ///
 /// # Demand
@@ -119,8 +119,9 @@ impl<Q: Pull> Pull for Taking<Q> {
         let Taking(rounds) = self;
         while let Some(source) = rounds.resume().or_else(|| rounds.first()) {
             match rounds.play(source, &mut each) {
-                Pulled::Pending => {}
-                other => return other,
+                Played::Over => {}
+                Played::Empty | Played::Stopped => return Pulled::Skipped,
+                Played::Failed(error) => return Pulled::Error(error),
             }
         }
         Pulled::Complete
@@ -129,7 +130,11 @@ impl<Q: Pull> Pull for Taking<Q> {
     fn look_ahead(&mut self, _: bool) -> Pulled<Q::Item, Q::Error> {
         let Taking(rounds) = self;
         match rounds.resume().or_else(|| rounds.first()) {
-            Some(source) => rounds.look_ahead(source),
+            Some(source) => match rounds.look_ahead(source) {
+                // The others.
+                Pulled::Complete => Pulled::Skipped,
+                seen => seen,
+            },
             None => Pulled::Complete,
         }
     }

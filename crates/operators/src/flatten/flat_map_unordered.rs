@@ -11,7 +11,7 @@ use millstream_core::{Publisher, Pull, Pulled, Subscriber};
 use crate::shape::joined::{
     Feed, Granted, capacity, feed_on, gauge, granted_feed, in_place, unwatched,
 };
-use crate::shape::rounds::{Rounds, TURN, Turn, one};
+use crate::shape::rounds::{Played, Rounds, TURN, Turn, one};
 use crate::shape::table::Table;
 
 /// Each item becomes a publisher, and up to `limit` of them send at a time:
@@ -25,7 +25,7 @@ use crate::shape::table::Table;
 ///
 /// It is fair: an inner publisher with items at hand gives up to 32, and then the next has its
 /// turn. The order of the items of one inner publisher is kept. Inner publishers that are
-/// synchronous are held in place: they cost no queue and no allocation, and each gives up to 256;
+/// synchronous are held in place: they cost no queue and no allocation, and each gives up to 1024;
 /// a new one and one that has waited have their turns alternately.
 ///
 /// # Demand
@@ -145,7 +145,6 @@ where
         let waiting = self.rounds.waiting();
         let after_a_new_one = std::mem::replace(&mut self.fresh, false);
         if (waiting == 0 || !after_a_new_one) && waiting < self.limit {
-            self.outer.done(self.rounds.take_over());
             match self.outer.pull() {
                 Pulled::Item(item) => {
                     self.fresh = true;
@@ -161,6 +160,43 @@ where
             None if self.outer.is_over() => Err(Pulled::Complete),
             None => Err(Pulled::Pending),
         }
+    }
+
+    /// New ones, one after another, as long as each is over in its turn: while no other stands in
+    /// line, and upstream is in place too. Else `None`.
+    #[inline(always)]
+    fn play_new_ones(
+        &mut self,
+        each: &mut impl FnMut(Q::Item) -> bool,
+    ) -> Option<Pulled<Q::Item, Q::Error>> {
+        let Taking { outer, rounds, fresh, inner, .. } = self;
+        if !rounds.is_empty() {
+            return None;
+        }
+        *fresh = true;
+        let mut failure = None;
+        let pulled = outer.in_place()?.pull_while(|item| {
+            match rounds.play((inner(item), TURN), each) {
+                Played::Over => return true,
+                Played::Empty | Played::Stopped => {}
+                Played::Failed(error) => failure = Some(error),
+            }
+            false
+        });
+        if let Some(error) = failure {
+            return Some(Pulled::Error(error));
+        }
+        match pulled {
+            Pulled::Skipped | Pulled::Item(_) => return Some(Pulled::Skipped),
+            Pulled::Pending => return Some(Pulled::Pending),
+            Pulled::Complete => {}
+            Pulled::Error(error) => {
+                outer.end();
+                return Some(Pulled::Error(error));
+            }
+        }
+        outer.end();
+        Some(Pulled::Complete)
     }
 }
 
@@ -180,19 +216,34 @@ where
     #[inline]
     fn pull_while(&mut self, mut each: impl FnMut(Q::Item) -> bool) -> Pulled<Q::Item, Q::Error> {
         loop {
-            match self.next() {
-                Ok(source) => match self.rounds.play(source, &mut each) {
-                    Pulled::Pending => {}
-                    other => return other,
-                },
+            if let Some(pulled) = self.play_new_ones(&mut each) {
+                return pulled;
+            }
+            let played = match self.next() {
+                Ok(source) => self.rounds.play(source, &mut each),
                 Err(pulled) => return pulled,
+            };
+            match played {
+                Played::Over => self.outer.done(1),
+                Played::Empty => {
+                    self.outer.done(1);
+                    return Pulled::Skipped;
+                }
+                Played::Stopped => return Pulled::Skipped,
+                Played::Failed(error) => return Pulled::Error(error),
             }
         }
     }
 
     fn look_ahead(&mut self, _: bool) -> Pulled<Q::Item, Q::Error> {
         match self.next() {
-            Ok(source) => self.rounds.look_ahead(source),
+            Ok(source) => match self.rounds.look_ahead(source) {
+                Pulled::Complete => {
+                    self.outer.done(1);
+                    Pulled::Skipped
+                }
+                seen => seen,
+            },
             Err(pulled) => pulled,
         }
     }

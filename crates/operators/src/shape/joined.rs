@@ -220,8 +220,9 @@ impl<Q: Pull> Granted<Q> {
         self.feed.is_none()
     }
 
+    /// No item follows.
     #[cold]
-    fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.feed = None;
     }
 
@@ -238,6 +239,16 @@ impl<Q: Pull> Granted<Q> {
             self.end();
         }
         pulled
+    }
+
+    /// Upstream, where it is held in place and not over. Whoever pulls it says when it
+    /// [ended](Granted::end), and need not say that it is [done](Granted::done) with its items.
+    #[inline]
+    pub(crate) fn in_place(&mut self) -> Option<&mut Q> {
+        match &mut self.feed {
+            Some(Feed::Pulled(pull)) => Some(pull),
+            _ => None,
+        }
     }
 
     #[inline]

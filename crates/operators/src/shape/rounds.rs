@@ -10,18 +10,28 @@ use millstream_core::{Pull, Pulled};
 
 /// How many items a source gives before the next has its turn. More than where sources fill
 /// queues: these cost so little that the change of turns is what is felt.
-pub(crate) const TURN: u32 = 256;
+pub(crate) const TURN: u32 = 1024;
 
 /// A source, and how many items it may give.
 pub(crate) type Turn<Q> = (Q, u32);
+
+/// What a turn came to.
+pub(crate) enum Played<E> {
+    /// The source is over, and gave items.
+    Over,
+    /// The source is over, and gave none.
+    Empty,
+    /// The turn is over, or was broken off, or the source skipped an item.
+    Stopped,
+    /// The source failed.
+    Failed(E),
+}
 
 /// The sources, and whose turn it is.
 pub(crate) struct Rounds<Q> {
     /// One whose turn was broken off, and how much of it is left.
     current: Option<Turn<Q>>,
     line: VecDeque<Q>,
-    /// Sources that were over since this was asked.
-    over: u64,
     /// Whether anything was pulled.
     started: bool,
 }
@@ -29,7 +39,7 @@ pub(crate) struct Rounds<Q> {
 impl<Q: Pull> Rounds<Q> {
     /// Nobody's turn; `line` is waiting.
     pub(crate) fn new(line: VecDeque<Q>) -> Rounds<Q> {
-        Rounds { current: None, line, over: 0, started: false }
+        Rounds { current: None, line, started: false }
     }
 
     /// The source whose turn goes on, and how much of it is left.
@@ -44,14 +54,14 @@ impl<Q: Pull> Rounds<Q> {
         self.line.pop_front().map(|source| (source, TURN))
     }
 
-    /// Hands out items of `source`, as [`Pull::pull_while`]; [`Pulled::Pending`] where its turn is
-    /// over. The source is an argument, not a field: it stays in registers.
+    /// Hands out items of `source`, as [`Pull::pull_while`]. The source is an argument, not a
+    /// field: it stays in registers.
     #[inline]
     pub(crate) fn play(
         &mut self,
         (mut source, turn): Turn<Q>,
         each: &mut impl FnMut(Q::Item) -> bool,
-    ) -> Pulled<Q::Item, Q::Error> {
+    ) -> Played<Q::Error> {
         self.started = true;
         let mut left = turn;
         let pulled = source.pull_while(|item| {
@@ -59,12 +69,10 @@ impl<Q: Pull> Rounds<Q> {
             each(item) && left > 0
         });
         match pulled {
-            Pulled::Complete => {
-                self.over += 1;
-                // Whoever pulls looks for a cancellation at each item, and where there is none.
-                return if left < turn { Pulled::Pending } else { Pulled::Skipped };
-            }
-            Pulled::Error(error) => return Pulled::Error(error),
+            // Whoever pulls looks for a cancellation at each item, and where there is none.
+            Pulled::Complete if left == turn => return Played::Empty,
+            Pulled::Complete => return Played::Over,
+            Pulled::Error(error) => return Played::Failed(error),
             // There is nobody to say when there is an item.
             Pulled::Pending => unreachable!("what is pulled in place has its items at hand"),
             Pulled::Skipped | Pulled::Item(_) => {}
@@ -74,30 +82,28 @@ impl<Q: Pull> Rounds<Q> {
         } else {
             self.current = Some((source, left));
         }
-        Pulled::Skipped
+        Played::Stopped
     }
 
     /// Looks at `source` without demand: an end, or an item that had to be taken to find out.
     pub(crate) fn look_ahead(&mut self, (mut source, turn): Turn<Q>) -> Pulled<Q::Item, Q::Error> {
         let seen = source.look_ahead(self.started);
-        if let Pulled::Complete = seen {
-            self.over += 1;
-            return Pulled::Skipped;
+        if !matches!(seen, Pulled::Complete) {
+            self.current = Some((source, turn));
         }
-        self.current = Some((source, turn));
         seen
+    }
+
+    /// Whether there is no source.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.current.is_none() && self.line.is_empty()
     }
 
     /// How many sources stand in line.
     #[inline]
     pub(crate) fn waiting(&self) -> usize {
         self.line.len()
-    }
-
-    /// How many sources were over since this was asked last.
-    #[inline]
-    pub(crate) fn take_over(&mut self) -> u64 {
-        std::mem::take(&mut self.over)
     }
 }
 
