@@ -28,6 +28,7 @@ use crate::time::{Clock, Timed};
 mod contained;
 mod current_thread;
 pub mod executor_thread;
+mod joined;
 #[cfg(feature = "pool")]
 mod pool;
 mod run_queue;

@@ -13,6 +13,7 @@ use millstream_blocks::alarm::Alarm;
 use millstream_blocks::crew::{Crew, Taker};
 
 use crate::contained::Contained;
+use crate::joined::Joined;
 use crate::{Executor, Refused, Task, executor_thread};
 
 /// How often a worker without work looks for some before it goes to sleep.
@@ -61,6 +62,8 @@ struct Shared {
     name: String,
     crew: Crew<Runnable>,
     jobs: Mutex<Jobs>,
+    /// Workers that nobody waited for.
+    joined: Joined,
 }
 
 /// All tasks that are not over, so that they can be dropped wherever they are.
@@ -176,6 +179,7 @@ impl Pool {
             name: format!("the pool `{name}`"),
             crew: Crew::new(),
             jobs: Mutex::default(),
+            joined: Joined::default(),
         });
         // On a single core whoever looks keeps the others from bringing work.
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -219,10 +223,13 @@ fn work(shared: &Shared, looks: u32) {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.close();
-        if executor_thread::is_current() {
-            return;
-        }
+        let here = executor_thread::is_current();
         for worker in self.workers.drain(..) {
+            if here {
+                // They let go of it when they leave; whoever does it last joins the others.
+                self.shared.joined.keep(worker);
+                continue;
+            }
             // A worker does not panic; if one did, the panic hook has told.
             let _left = worker.join();
         }

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::contained::Contained;
 use crate::{Refused, Task, executor_thread};
 
 /// The tasks, those of them that are ready, and whether the runner waits.
@@ -43,8 +44,8 @@ pub(crate) enum Refuses {
 
 struct Job {
     number: u64,
-    /// Taken while it is polled and when it is over.
-    task: Mutex<Option<Task>>,
+    /// Taken while it is polled and when it is over. Only moved under its lock.
+    task: Mutex<Option<Contained>>,
     /// Nothing else is locked while this is.
     queued: Mutex<bool>,
     queue: Arc<RunQueue>,
@@ -71,11 +72,11 @@ impl Job {
         std::mem::replace(&mut *place, queued)
     }
 
-    fn take(&self) -> Option<Task> {
+    fn take(&self) -> Option<Contained> {
         self.task.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn put(&self, task: Task) {
+    fn put(&self, task: Contained) {
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 }
@@ -112,7 +113,7 @@ impl RunQueue {
         if allowed && !state.closed {
             let job = Arc::new(Job {
                 number: state.next,
-                task: Mutex::new(refused.take()),
+                task: Mutex::new(refused.take().map(Contained::new)),
                 queued: Mutex::new(true),
                 queue: self.clone(),
             });
@@ -183,18 +184,17 @@ impl RunQueue {
         let Some(mut task) = job.take() else { return };
         let waker = Waker::from(job.clone());
         let _here = executor_thread::enter();
-        let polled =
-            catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut Context::from_waker(&waker))));
-        match polled {
-            Ok(Poll::Pending) if self.lock().jobs.contains_key(&job.number) => {
-                job.put(task);
-            }
-            // Ready, or it panicked, which the panic hook has told.
-            _ => {
-                self.lock().jobs.remove(&job.number);
-                drop(task);
-            }
+        // Ready where it panicked, which the panic hook has told.
+        let polled = Pin::new(&mut task).poll(&mut Context::from_waker(&waker));
+        let mut state = self.lock();
+        if polled.is_pending() && state.jobs.contains_key(&job.number) {
+            // Under the lock: whoever drops all tasks finds it here, or has taken the job away.
+            job.put(task);
+            return;
         }
+        state.jobs.remove(&job.number);
+        drop(state);
+        drop(task);
     }
 
     pub(crate) fn run_until<F: Future>(
@@ -222,7 +222,8 @@ impl RunQueue {
         }
     }
 
-    /// Drops all tasks, each once; new ones are refused if `close` says so.
+    /// Drops all tasks, each once and whatever its destructor does; new ones are refused if `close`
+    /// says so. One that is polled at this moment is dropped by whoever polls it.
     pub(crate) fn clear(&self, close: bool) {
         let mut state = self.lock();
         state.closed |= close;

@@ -10,6 +10,7 @@ use std::thread;
 use millstream_blocks::alarm::Alarm;
 
 use crate::contained::Contained;
+use crate::joined::Joined;
 use crate::{Executor, Refused, Task, executor_thread};
 
 /// How often a thread whose task rests looks whether it was woken, before it goes to sleep.
@@ -52,6 +53,7 @@ struct Crew {
     max: usize,
     taken: Mutex<Taken>,
     closed: OnceLock<()>,
+    joined: Joined,
 }
 
 /// The threads that are taken, each with what wakes it.
@@ -100,6 +102,7 @@ impl Threads {
             max,
             taken: Mutex::default(),
             closed: OnceLock::new(),
+            joined: Joined::default(),
         }))
     }
 
@@ -150,11 +153,19 @@ impl Executor for ThreadsHandle {
             Place { crew: crew.clone(), n }
         };
         let task = Contained::new(task);
-        thread::Builder::new()
-            .name(format!("{}-{}", crew.name, place.n))
-            .spawn(move || run(task, &alarm, &place))
-            .map(drop)
-            .map_err(|error| crew.refuse(format!("there is no thread for it: {error}")))
+        let thread =
+            thread::Builder::new().name(format!("{}-{}", crew.name, place.n)).spawn(move || {
+                run(task, &alarm, &place);
+                // The last thing it does: whoever lets go of the crew after it joins it.
+                drop(place);
+            });
+        match thread {
+            Ok(thread) => {
+                crew.joined.keep(thread);
+                Ok(())
+            }
+            Err(error) => Err(crew.refuse(format!("there is no thread for it: {error}"))),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The executors without threads of their own keep the contract, and do what their tests need.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
@@ -95,4 +96,70 @@ fn one_ready_task_can_be_dropped() {
     assert_eq!(executor.tasks(), 2);
     executor.run_until_idle();
     assert!(!executor.drop_ready(), "those that rest are not ready");
+}
+
+/// Counts itself, and panics when it is dropped.
+struct Bomb(Arc<()>);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("a destructor that panics"));
+    }
+}
+
+#[test]
+fn a_destructor_that_panics_does_not_keep_the_other_tasks() {
+    let alive = Arc::new(());
+    let seeded = Seeded::new(1);
+    let current = CurrentThread::new();
+    for n in 0..6 {
+        let bomb = Bomb(alive.clone());
+        let task = std::future::poll_fn(move |_| {
+            let _alive = &bomb.0;
+            Poll::<()>::Pending
+        });
+        if n % 2 == 0 {
+            seeded.spawn(Box::pin(task)).unwrap();
+        } else {
+            current.handle().spawn(Box::pin(task)).unwrap();
+        }
+    }
+    seeded.run_until_idle();
+    current.run_until_idle();
+    seeded.drop_all();
+    drop(current);
+    assert_eq!(Arc::strong_count(&alive), 1);
+}
+
+/// One thread polls the task, another drops all: whichever comes first, the task is gone after,
+/// even where a waker of it is kept.
+#[test]
+fn a_task_that_is_polled_while_all_are_dropped_does_not_live_on() {
+    let executor = Seeded::new(1);
+    for round in 0..300 {
+        let (alive, kept) = (Arc::new(()), Arc::new(Mutex::new(None)));
+        let (held, keeps) = (alive.clone(), kept.clone());
+        let polled = Arc::new(AtomicBool::new(false));
+        let polls = polled.clone();
+        let task = std::future::poll_fn(move |context: &mut std::task::Context<'_>| {
+            let _held = &held;
+            *keeps.lock().unwrap() = Some(context.waker().clone());
+            polls.store(true, Ordering::Release);
+            Poll::<()>::Pending
+        });
+        executor.spawn(Box::pin(task)).unwrap();
+        std::thread::scope(|scope| {
+            let polls = scope.spawn(|| assert!(executor.step()));
+            while !polled.load(Ordering::Acquire) {
+                std::thread::yield_now();
+            }
+            for _ in 0..round % 64 {
+                std::hint::spin_loop();
+            }
+            executor.drop_all();
+            polls.join().unwrap();
+        });
+        assert_eq!((Arc::strong_count(&alive), executor.tasks()), (1, 0), "round {round}");
+        assert!(kept.lock().unwrap().is_some());
+    }
 }
