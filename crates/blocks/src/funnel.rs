@@ -52,6 +52,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
@@ -62,6 +63,7 @@ use millstream_sync::{AtomicU64, AtomicUsize, Mutex, Ordering, UnsafeCell, lock}
 use crate::bell::Bell;
 use crate::ending::{Contained, Ending, Ends, Watch, forget, poll_until};
 use crate::gauge::{Levels, Queue, Site};
+use crate::running::undelivered;
 
 const GONE: u64 = 1;
 const SHUT: u64 = 2;
@@ -325,8 +327,11 @@ impl<T, E> Shared<T, E> {
         // SAFETY: claimed above. The reader is the caller, so it has not gone and does not sleep.
         let filled = unsafe { self.fill(ticket, item) };
         debug_assert!(filled.is_ok(), "filled by the reader itself");
-        if let Some(waker) = waker {
-            waker.wake();
+        // The reader has an item in its hand, and nothing to do with what a waker may do.
+        if let Some(waker) = waker
+            && let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
+        {
+            undelivered(payload);
         }
     }
 

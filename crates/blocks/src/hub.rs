@@ -81,6 +81,7 @@ pub use crate::accounts::Slow;
 
 use crate::accounts::{Accounts, Place};
 use crate::bell::Bell;
+use crate::ending::Contained;
 use crate::gauge::{self, Gauge, Levels, Queue, Reading, Site, Tally};
 use crate::queue::{Put, Reader, Writer, queue};
 use crate::ring::{Look, Popped};
@@ -445,7 +446,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
     pub fn refuse(&self, bell: Bell, context: &Context) -> Outlet<T, E> {
         let (seat, mut outlet) = self.pair(Place::NOWHERE, 0, 0);
         outlet.settle(bell, context, None);
-        seat.fail(Fault::SourceDropped);
+        drop(seat.fail(Fault::SourceDropped));
         outlet
     }
 
@@ -495,8 +496,8 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
             match end {
                 Some(LateEnd::Completed) => seat.end(Ok(())),
                 Some(LateEnd::Failed(error)) => seat.end(Err(error())),
-                Some(LateEnd::Fault(fault)) => seat.fail(fault),
-                None => seat.fail(Fault::SourceDropped),
+                Some(LateEnd::Fault(fault)) => drop(seat.fail(fault)),
+                None => drop(seat.fail(Fault::SourceDropped)),
             }
             return Some(outlet);
         }
@@ -543,8 +544,12 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         then.unwanted.items.append(held);
         then.unwanted.history.append(history);
         drop(state);
-        forlorn.into_iter().for_each(|seat| seat.fail(Fault::SourceDropped));
+        let mut contained = Contained::default();
+        for seat in forlorn {
+            contained.run(|| drop(seat.fail(Fault::SourceDropped)));
+        }
         self.go(then);
+        contained.done();
     }
 
     /// The subscriber of upstream. There is one.
@@ -568,6 +573,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
             discards: Discards::default(),
             reading: None,
             end: None,
+            gone: false,
         })));
         let seat = Seat { place, from, writer, post: post.clone() };
         let outlet = Outlet {
@@ -715,6 +721,8 @@ struct PostState<E> {
     /// Where somebody looks.
     reading: Option<Reading>,
     end: Option<Result<(), Ended<E>>>,
+    /// The outlet was dropped.
+    gone: bool,
 }
 
 /// Why it ended other than by completion.
@@ -773,9 +781,11 @@ impl<T, E> Seat<T, E> {
         }
     }
 
-    fn fail(self, fault: Fault) {
+    /// Gives the fault back where its outlet has gone.
+    fn fail(self, fault: Fault) -> Option<Fault> {
         let mut post = lock(&self.post.0);
         match post.bell.clone() {
+            _ if post.gone => return Some(fault),
             Some(bell) => {
                 let reading = post.reading.clone();
                 drop(post);
@@ -791,18 +801,28 @@ impl<T, E> Seat<T, E> {
                 let _nobody_waits = self.writer.shut();
             }
         }
+        None
     }
 }
 
-/// The first is told what it was, the others an echo of it.
-fn fail_all<T, E>(mut seats: impl Iterator<Item = Seat<T, E>>, fault: Fault) {
-    let Some(first) = seats.next() else {
-        return report_undelivered(&Undelivered::Fault(fault));
-    };
+/// The first that is there is told what it was, the others an echo of it. Whatever one of them
+/// does, the others are told.
+fn fail_all<T, E>(
+    seats: impl Iterator<Item = Seat<T, E>>,
+    mut fault: Fault,
+    contained: &mut Contained,
+) {
+    let mut told = false;
     for seat in seats {
-        seat.fail(fault.echo());
+        let echo = fault.echo();
+        let mut back = None;
+        contained.run(|| back = seat.fail(fault));
+        told |= back.is_none();
+        fault = back.unwrap_or(echo);
     }
-    first.fail(fault);
+    if !told {
+        report_undelivered(&Undelivered::Fault(fault));
+    }
 }
 
 /// Those who are there, for the distributor.
@@ -836,22 +856,26 @@ impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
         (!taken).then_some(item)
     }
 
-    /// Tells everybody the end.
-    fn end(mut self, end: End<E>)
+    /// Tells everybody the end, whatever one of them does.
+    fn end(mut self, end: End<E>, contained: &mut Contained)
     where
         E: Clone,
     {
         let seats = std::mem::take(&mut self.table).into_iter().flatten();
         match end {
-            End::Completed => seats.for_each(|seat| seat.end(Ok(()))),
+            End::Completed => seats.for_each(|seat| contained.run(|| seat.end(Ok(())))),
             End::Failed(error) => {
                 // All clones before anybody is told: one that panics is a fault for all.
                 match catch_unwind(AssertUnwindSafe(|| vec![error; self.len])) {
-                    Ok(errors) => seats.zip(errors).for_each(|(seat, e)| seat.end(Err(e))),
-                    Err(payload) => fail_all(seats, Fault::Panicked(Panic::new(payload))),
+                    Ok(errors) => seats
+                        .zip(errors)
+                        .for_each(|(seat, error)| contained.run(|| seat.end(Err(error)))),
+                    Err(payload) => {
+                        fail_all(seats, Fault::Panicked(Panic::new(payload)), contained);
+                    }
                 }
             }
-            End::Fault(fault) => fail_all(seats, fault),
+            End::Fault(fault) => fail_all(seats, fault, contained),
             End::Cancelled => {}
         }
     }
@@ -892,7 +916,7 @@ impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
         match hub.0.plan.slow {
             Slow::Disconnect => {
                 if let Some(seat) = self.empty(n) {
-                    seat.fail(Fault::TooSlow { capacity });
+                    drop(seat.fail(Fault::TooSlow { capacity }));
                 }
             }
             // The oldest has made room: there is always some.
@@ -1078,9 +1102,11 @@ where
         }
         drop(state);
         joined.into_iter().for_each(|seat| seats.seat(seat));
-        seats.end(end);
+        let mut contained = Contained::default();
+        seats.end(end, &mut contained);
         drop(link);
         hub.go(then);
+        contained.done();
     }
 }
 
@@ -1344,6 +1370,7 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
 impl<T: Send + 'static, E: Send + 'static> Drop for Outlet<T, E> {
     fn drop(&mut self) {
         let mut post = lock(&self.post.0);
+        post.gone = true;
         let before = (post.bell.take(), post.reading.take());
         let discards = std::mem::take(&mut post.discards);
         drop(post);

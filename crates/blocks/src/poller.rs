@@ -15,7 +15,7 @@
 //! | source | the task that polls | any |
 //! | `waker` | registered by the task, taken by whoever rings | any |
 //! | `fault` | put by whoever breaks, under its lock; the first stands | before `broken` is set |
-//! | `fault` | taken by the task, under its lock | after it saw `broken` |
+//! | `fault` | taken by the task, under its lock, once: nothing is put after | at the end, or as it goes |
 //!
 //! * **No wake-up is lost.** The task registers its waker first and looks at the source second;
 //!   whoever has news leaves them first and rings second. So the source is looked at once more
@@ -23,7 +23,8 @@
 //! * **To stop polling loses nothing**: what is queued stays queued, and the next call gives it.
 //! * **Where there is a board**, it is told at the end of each call: an item is wanted where the
 //!   call waits, and none while whoever polled has one.
-//! * **A fault does not wait** behind what is queued.
+//! * **A fault does not wait** behind what is queued, and none is swallowed: one that comes after the
+//!   first, or when nobody polls any more, is reported as undelivered.
 //! * **The end needs no room**: whoever can take no item may ask for it [alone](Poller::poll_end).
 //! * **The source is dropped before the end is told**, and with the poller: that cancels
 //!   upstream. A panic in it is the end, as a fault.
@@ -33,7 +34,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{self, Poll};
 
-use millstream_core::{Context, Credit, End, Fault, More, Panic, Pull, Pulled};
+use millstream_core::{
+    Context, Credit, End, Fault, More, Panic, Pull, Pulled, Undelivered, report_undelivered,
+};
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
 use crate::bell::{Bell, Host};
@@ -71,7 +74,7 @@ impl<P: Pull> Poller<P> {
         let post = Arc::new(Post {
             waker: WakerSlot::new(),
             broken: AtomicU64::new(0),
-            fault: Mutex::new(None),
+            fault: Mutex::new(Letter::None),
             panel: Panel::of(context),
         });
         let bell = Bell::new(post.clone());
@@ -159,7 +162,7 @@ impl<P: Pull> Poller<P> {
     fn over(&mut self, end: End<P::Error>) -> End<P::Error> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Running(source) => {
-                let end = self.post.take().map_or(end, End::Fault);
+                let end = self.post.close().map_or(end, End::Fault);
                 without_source((self.ahead.take(), source), end)
             }
             State::Broken(fault) => End::Fault(fault),
@@ -246,13 +249,30 @@ impl<P: Pull> fmt::Debug for Poller<P> {
     }
 }
 
+impl<P: Pull> Drop for Poller<P> {
+    fn drop(&mut self) {
+        // What broke the stream and was not asked for.
+        if let Some(fault) = self.post.close() {
+            report_undelivered(&Undelivered::Fault(fault));
+        }
+    }
+}
+
 struct Post {
     waker: WakerSlot,
     /// Not zero once there is a fault.
     broken: AtomicU64,
-    fault: Mutex<Option<Fault>>,
+    fault: Mutex<Letter>,
     /// Where there is a board.
     panel: Option<Arc<Panel>>,
+}
+
+/// Why the stream broke.
+enum Letter {
+    None,
+    Fault(Fault),
+    /// Nobody reads another.
+    Closed,
 }
 
 impl Post {
@@ -261,8 +281,12 @@ impl Post {
         self.broken.load(Ordering::Acquire) != 0
     }
 
-    fn take(&self) -> Option<Fault> {
-        if self.is_broken() { lock(&self.fault).take() } else { None }
+    /// The fault, if there is one. Of one that comes later the poller is not told.
+    fn close(&self) -> Option<Fault> {
+        match std::mem::replace(&mut *lock(&self.fault), Letter::Closed) {
+            Letter::Fault(fault) => Some(fault),
+            Letter::None | Letter::Closed => None,
+        }
     }
 }
 
@@ -276,14 +300,13 @@ impl Host for Post {
     }
 
     fn fail(&self, fault: Fault) {
-        let mut late = Some(fault);
-        let mut first = lock(&self.fault);
-        if first.is_none() {
-            *first = late.take();
+        let mut letter = lock(&self.fault);
+        if !matches!(*letter, Letter::None) {
+            drop(letter);
+            return report_undelivered(&Undelivered::Fault(fault));
         }
-        drop(first);
-        // Outside of the lock: what a panic carries is foreign.
-        drop(late);
+        *letter = Letter::Fault(fault);
+        drop(letter);
         // ordering: release pairs with the acquire in `is_broken`.
         self.broken.store(1, Ordering::Release);
         self.waker.wake();

@@ -663,6 +663,32 @@ fn wakers_are_cloned_and_dropped_outside_of_the_lock() {
     });
 }
 
+struct Panics;
+
+impl std::task::Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        std::panic::resume_unwind(Box::new("a waker that panics"));
+    }
+}
+
+#[test]
+fn a_waker_that_panics_keeps_no_item_from_the_reader() {
+    model("funnel: a_waker_that_panics_keeps_no_item_from_the_reader", || {
+        let Rig { writer, mut reader, alive, .. } = rig(1);
+        assert_eq!(put(&writer, 1, &alive), Ok(()));
+        let (mut second, mut third) = (send(writer.clone(), 2, &alive), send(writer, 3, &alive));
+        assert!(poll(&mut second, &Waker::from(Arc::new(Panics))).is_pending());
+        let (woken, waker) = waker();
+        assert!(poll(&mut third, &waker).is_pending());
+        for n in 1..=3 {
+            assert!(matches!(reader.pull(), Pulled::Item(Token(m, _)) if m == n), "{n}");
+        }
+        assert_eq!(woken.count(), 1);
+        assert_eq!(poll(&mut second, &waker), Poll::Ready(Ok(())));
+        assert_eq!(poll(&mut third, &waker), Poll::Ready(Ok(())));
+    });
+}
+
 #[cfg(not(millstream_loom))]
 mod on_one_thread {
     use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -828,3 +828,97 @@ fn all_handles_go_while_the_last_does() {
         assert_eq!(a.finish(), []);
     });
 }
+
+/// Hosts that panic.
+mod frail {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use millstream_blocks::bell::{Bell, Host};
+    use millstream_core::{Context, Panic};
+
+    use super::*;
+
+    /// A host that panics when it is rung, and keeps the fault it was told.
+    #[derive(Default)]
+    struct Frail(Mutex<Option<Fault>>);
+
+    impl Host for Frail {
+        fn ring(&self) {
+            std::panic::resume_unwind(Box::new("a waker that panics"));
+        }
+
+        fn fail(&self, fault: Fault) {
+            *lock(&self.0) = Some(fault);
+            self.ring();
+        }
+    }
+
+    /// An outlet of `hub` that waits, and its host.
+    fn frail(hub: &TestHub) -> (Arc<Frail>, Outlet<Token, Error>) {
+        let host = Arc::new(Frail::default());
+        let mut outlet = hub.attach(Bell::new(host.clone()), &Context::default()).unwrap();
+        assert!(matches!(outlet.pull(), Pulled::Pending));
+        (host, outlet)
+    }
+
+    fn panicked(fault: &Mutex<Option<Fault>>) -> Panic {
+        match lock(fault).take() {
+            Some(Fault::Panicked(panic)) => panic,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn one_that_panics_keeps_the_end_from_nobody() {
+        model("hub: one_that_panics_keeps_the_end_from_nobody", || {
+            let mut plan = plan(1, Vacancy::Cancel);
+            plan.quorum = 2;
+            let (oracle, hub, hand) = by_hand(plan);
+            let (host, outlet) = frail(&hub);
+            let other = attach(&hub);
+            let ended = catch_unwind(AssertUnwindSafe(|| hand.complete()));
+            assert!(ended.is_err(), "the panic is raised again");
+            assert_eq!(other.finish(), [Complete]);
+            drop((host, outlet));
+            nothing_left(&oracle);
+        });
+    }
+
+    /// The first has gone, and does not take with it what the panic carried.
+    #[test]
+    fn the_first_that_is_there_is_told_what_it_was() {
+        model("hub: the_first_that_is_there_is_told_what_it_was", || {
+            let mut plan = plan(1, Vacancy::Cancel);
+            plan.quorum = 3;
+            let hub = Hub::<Token, Error>::new(plan);
+            let seated = Arc::new(std::sync::Mutex::new(None));
+            let keeps = seated.clone();
+            hub.on_quorum(move |hub| {
+                let subscription = Subscription::new(Arc::new(Idle));
+                *keeps.lock().unwrap() = Some(hub.distributor().on_subscribe(subscription));
+            });
+            let [first, second, third] = [(); 3].map(|()| frail(&hub));
+            let mut distributor = seated.lock().unwrap().take().unwrap();
+            let oracle = Oracle::new();
+            // Items seat them; the first two are rung by theirs, and panic.
+            let sent =
+                catch_unwind(AssertUnwindSafe(|| distributor.on_next(Token(0, oracle.alive()))));
+            assert!(sent.is_err());
+            drop(first.1);
+            let payload = Box::new(17_u32);
+            let fault = Fault::Panicked(Panic::new(payload));
+            let failed = catch_unwind(AssertUnwindSafe(|| distributor.on_fault(fault)));
+            assert!(failed.is_err(), "the panic of the host is raised again");
+            let payload = panicked(&second.0.0).into_payload();
+            assert_eq!(payload.downcast_ref(), Some(&17_u32));
+            assert!(panicked(&third.0.0).into_payload().downcast_ref::<u32>().is_none(), "an echo");
+        });
+    }
+
+    struct Idle;
+
+    impl Upstream for Idle {
+        fn request(&self, _: Demand) {}
+        fn cancel(&self) {}
+    }
+}

@@ -15,7 +15,7 @@ use millstream_blocks::lane::{ActiveInlet, Inlet, Outlet, lane};
 use millstream_blocks::poller::Poller;
 use millstream_core::{
     ActiveSubscriber, Context, End, Fault, InvalidDemand, More, Publisher, Pull, Pulled,
-    Subscriber, Subscription,
+    Subscriber, Subscription, on_undelivered,
 };
 use millstream_sync::{model, thread};
 use oracle::Signal::{Complete, Item};
@@ -369,6 +369,63 @@ fn a_fault_races_a_fault() {
         let gone = Signal::Fault(Fault::ExecutorGone.to_string());
         assert!(log == [dropped()] || log == [gone], "{log:?}");
     });
+}
+
+/// What is reported while `run` runs. The hook is that of all tests of this file, so it is asked
+/// for texts that no other test has.
+fn reported(run: impl Fn() + Send + Sync + 'static, name: &'static str) -> Vec<String> {
+    let texts = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let hook = texts.clone();
+    on_undelivered(move |undelivered| {
+        hook.lock().unwrap().push(format!("{undelivered:?}"));
+    });
+    model(name, run);
+    on_undelivered(|_| {});
+    let texts = texts.lock().unwrap();
+    texts.iter().filter(|text| text.contains("Overflow")).cloned().collect()
+}
+
+fn overflow(capacity: u64) -> Fault {
+    Fault::Overflow { capacity }
+}
+
+/// A fault is told, or reported: before a poll, after the end, and when nobody polls any more.
+#[test]
+fn no_fault_is_swallowed() {
+    let run = || {
+        let mut bells = None;
+        let make = |bell: &Bell, _: &Context| {
+            bells = Some(bell.clone());
+            Never
+        };
+        let poller = Poller::new(&Context::default(), make);
+        let bell: Bell = bells.unwrap();
+        bell.fail(Fault::SourceDropped);
+        bell.fail(overflow(1));
+        assert_eq!(take_all(poller), [dropped()]);
+        bell.fail(overflow(2));
+        let mut bells = None;
+        let make = |bell: &Bell, _: &Context| {
+            bells = Some(bell.clone());
+            Never
+        };
+        let poller = Poller::new(&Context::default(), make);
+        let bell: Bell = bells.unwrap();
+        let other = thread::spawn({
+            let bell = bell.clone();
+            move || bell.fail(overflow(3))
+        });
+        drop(poller);
+        other.join().unwrap();
+        bell.fail(overflow(4));
+    };
+    let texts = reported(run, "poller: no_fault_is_swallowed");
+    for capacity in 1..=4 {
+        let text = format!("capacity: {capacity} ");
+        let times = texts.iter().filter(|one| one.contains(&text)).count();
+        assert_eq!(times, texts.len() / 4, "{capacity} in {texts:?}");
+    }
+    assert!(!texts.is_empty(), "nothing was reported");
 }
 
 struct Never;
