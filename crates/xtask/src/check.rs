@@ -76,8 +76,11 @@ pub(crate) fn run() -> Result<(), String> {
     Err(format!("{}\n{} conventions broken", findings.join("\n"), findings.len()))
 }
 
-fn root() -> Result<PathBuf, String> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+/// The tree that is checked: where cargo runs this, and not where it was built. A target folder may
+/// have been copied from another tree.
+pub(crate) fn root() -> Result<PathBuf, String> {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").ok_or("run it as `cargo xtask`")?;
+    let here = PathBuf::from(here);
     here.ancestors()
         .nth(2)
         .map(Path::to_path_buf)

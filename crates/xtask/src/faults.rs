@@ -26,7 +26,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Str
             _ => return Err(format!("faults: unknown argument {argument}")),
         }
     }
-    let root = root()?;
+    let root = crate::check::root()?;
     let faults: Vec<Fault> = (all(&root, Layer::Blocks)?.into_iter())
         .chain(all(&root, Layer::Operators)?)
         .filter(|fault| layer.as_ref().is_none_or(|layer| *layer == fault.layer.name()))
@@ -310,11 +310,6 @@ fn write_new(file: &Path, bytes: &[u8]) -> Result<(), String> {
         fs::create_dir_all(folder).map_err(failed)?;
     }
     fs::write(file, bytes).map_err(failed)
-}
-
-fn root() -> Result<PathBuf, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    root.canonicalize().map_err(|error| format!("{}: {error}", root.display()))
 }
 
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>, String> {
