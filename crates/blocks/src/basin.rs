@@ -20,6 +20,7 @@
 //! | `asleep` | set by an outflow that finds nothing, in the same step; cleared by the put that rings |
 //! | `ends` | as for a [`funnel`](crate::funnel) |
 //! | `promised` | what the [observer](Inflow::on_request) was told of and has not put in |
+//! | `out` | counts what is [withdrawn](Inflow::withdraw); down when it is restored, or given up |
 //!
 //! **What is wanted** is the credit that no queued item stands for, as far as there is room: so
 //! many can be put in now, from anywhere, a signal of the same stream included, and none spills.
@@ -28,6 +29,11 @@
 //! so it is never told of more than there is room for, and of all that is asked in the end. It is
 //! told serially: while it runs on one thread, others leave it alone, and the one that runs it
 //! looks again. It may put items in. A panic of it ends the stream.
+//!
+//! **What is withdrawn** is the newest item of a full queue, while whoever puts another in makes one
+//! of the two. The place is not kept: others may fill it in the meantime, and then the newest of
+//! those comes out in its stead, to be merged as well. So nobody waits, and there are never more
+//! items than fit and are being merged. The end waits for what is out.
 //!
 //! **Re-entrance.** An item that is put in from inside a signal of the same stream is queued, and
 //! sent when that signal has returned, because the bell of a host that runs only takes note.
@@ -68,6 +74,8 @@ pub fn basin<T, E>(capacity: NonZeroUsize) -> (Inflow<T, E>, Outflow<T, E>) {
         discards: Discards::default(),
         counts: Counts::default(),
         evicted: 0,
+        out: 0,
+        abandoned: false,
         most: 0,
         reading: None,
     }));
@@ -90,8 +98,12 @@ struct Basin<T, E> {
     farewells: Vec<Farewell>,
     discards: Discards,
     counts: Counts,
-    /// Items that were queued, and spilled.
+    /// Items that were queued, and spilled or were merged with another.
     evicted: u64,
+    /// Items that are withdrawn.
+    out: u64,
+    /// The outflow has gone.
+    abandoned: bool,
     /// The most that were queued at a time.
     most: u64,
     /// Where somebody looks, for what spills.
@@ -138,6 +150,11 @@ impl<T, E> Basin<T, E> {
         let made = change(self);
         let ready = before == 0 && self.wanted() > 0;
         (made, if ready { self.ready.take() } else { Vec::new() })
+    }
+
+    fn push(&mut self, item: T) {
+        self.queue.push_back(item);
+        self.most = self.most.max(self.queue.len() as u64);
     }
 
     /// The bell, if the outflow waits for it.
@@ -206,8 +223,7 @@ impl<T, E> Inflow<T, E> {
             }
         };
         basin.counts.taken += 1;
-        basin.queue.push_back(item);
-        basin.most = basin.most.max(basin.queue.len() as u64);
+        basin.push(item);
         let bell = basin.wake();
         drop(basin);
         refuse(refused);
@@ -215,6 +231,19 @@ impl<T, E> Inflow<T, E> {
             bell.ring();
         }
         Ok(spilled)
+    }
+
+    /// Takes the newest item out, where there is no room for another: for whoever makes one of it
+    /// and another, and [restores](Withdrawn::restore) that. Nothing where there is room, or
+    /// nothing more is taken in.
+    pub fn withdraw(&self) -> Option<(T, Withdrawn<'_, T, E>)> {
+        let mut basin = lock(&self.shared);
+        if basin.ends.is_closed() || basin.queue.len() < basin.capacity {
+            return None;
+        }
+        let newest = basin.queue.pop_back()?;
+        basin.out += 1;
+        Some((newest, Withdrawn { shared: &self.shared }))
     }
 
     /// How many items are asked for and not queued yet, as far as there is room.
@@ -326,6 +355,86 @@ impl<T, E> Inflow<T, E> {
     }
 }
 
+/// The place of an item that was [withdrawn](Inflow::withdraw).
+#[must_use = "the outflow does not end before it is restored"]
+pub struct Withdrawn<'a, T, E> {
+    shared: &'a Shared<T, E>,
+}
+
+/// What became of an item that was to be restored.
+#[must_use = "the item is in it, where it was not taken"]
+pub enum Restored<'a, T, E> {
+    /// It is queued, and counts for the one that was withdrawn and for another.
+    Queued,
+    /// There is no room any more: the item, and the newest of those that came in the meantime,
+    /// which is out in its stead.
+    Filled(T, T, Withdrawn<'a, T, E>),
+    /// The outflow has gone.
+    Gone(T),
+}
+
+impl<'a, T, E> Withdrawn<'a, T, E> {
+    /// Queues `item`, made of what was withdrawn and of another. It is taken in behind a
+    /// completion or a failure too, which came after what is in it.
+    pub fn restore(self, item: T) -> Restored<'a, T, E> {
+        let mut basin = lock(self.shared);
+        if basin.abandoned {
+            drop(basin);
+            return Restored::Gone(item);
+        }
+        if basin.queue.len() >= basin.capacity
+            && let Some(newer) = basin.queue.pop_back()
+        {
+            // Two become one.
+            basin.evicted += 1;
+            drop(basin);
+            return Restored::Filled(item, newer, self);
+        }
+        basin.out -= 1;
+        basin.counts.taken += 1;
+        basin.evicted += 1;
+        basin.promised = basin.promised.saturating_sub(1);
+        basin.push(item);
+        let bell = basin.wake();
+        drop(basin);
+        std::mem::forget(self);
+        if let Some(bell) = bell {
+            bell.ring();
+        }
+        Restored::Queued
+    }
+}
+
+impl<T, E> Drop for Withdrawn<'_, T, E> {
+    /// Given up: what was withdrawn is lost, and the end may come.
+    fn drop(&mut self) {
+        let mut basin = lock(self.shared);
+        basin.out -= 1;
+        basin.evicted += 1;
+        let bell = basin.wake();
+        drop(basin);
+        if let Some(bell) = bell {
+            bell.ring();
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for Withdrawn<'_, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Withdrawn")
+    }
+}
+
+impl<T, E> fmt::Debug for Restored<'_, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Restored::Queued => "Queued",
+            Restored::Filled(..) => "Filled",
+            Restored::Gone(_) => "Gone",
+        })
+    }
+}
+
 /// Tells whoever looks of items that spilled.
 fn refuse(refused: Option<(Reading, u64)>) {
     if let Some((reading, spills)) = refused {
@@ -334,9 +443,16 @@ fn refuse(refused: Option<(Reading, u64)>) {
 }
 
 fn break_off<T, E>(shared: &Shared<T, E>, fault: Fault) {
-    let bell = lock(shared).ends.bell();
+    let basin = lock(shared);
+    let (bell, reading) = (basin.ends.bell(), basin.reading.clone());
+    drop(basin);
     match bell {
-        Some(bell) => bell.fail(fault),
+        Some(bell) => {
+            if let Some(reading) = reading {
+                reading.broke();
+            }
+            bell.fail(fault);
+        }
         None => report_undelivered(&Undelivered::Fault(fault)),
     }
 }
@@ -491,7 +607,7 @@ pub struct Outflow<T: 'static, E> {
 impl<T, E> Basin<T, E> {
     fn levels(&self) -> Levels {
         let came = self.counts.taken - self.evicted;
-        Levels { came, went: came - self.queue.len() as u64, most: self.most }
+        Levels { came, went: came - self.queue.len() as u64 - self.out, most: self.most }
     }
 }
 
@@ -536,7 +652,8 @@ impl<T: 'static, E> Outflow<T, E> {
             let mut basin = lock(&self.shared);
             let (item, ready) = basin.making_demand(|basin| {
                 let item = basin.queue.pop_front()?;
-                basin.credit.spend();
+                // Nothing, where nobody meters what is asked.
+                basin.credit.spend_up_to(1);
                 Some(item)
             });
             if let Some(item) = item {
@@ -557,7 +674,7 @@ impl<T: 'static, E> Outflow<T, E> {
         watch: &mut Option<Box<Watch>>,
         mut basin: MutexGuard<'_, Basin<T, E>>,
     ) -> Pulled<I, E> {
-        if basin.ends.is_closed() {
+        if basin.ends.is_closed() && basin.out == 0 {
             let taken = basin.ends.take();
             drop(basin);
             if let Some(watch) = watch {
@@ -588,6 +705,7 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outflow<T, E> {
 impl<T: 'static, E> Drop for Outflow<T, E> {
     fn drop(&mut self) {
         let mut basin = lock(&self.shared);
+        basin.abandoned = true;
         let (told, left) = basin.ends.abandon();
         let close = close(&mut basin);
         let last = basin.levels();

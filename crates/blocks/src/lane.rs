@@ -15,8 +15,8 @@
 //! | `link` | put by the inlet, taken by the outlet, under its lock | any |
 //! | `end` | written by the inlet before the ring is shut, taken by the outlet after it saw that | |
 //!
-//! * **Demand.** `capacity` is asked for when the subscription arrives, and `low` (three quarters)
-//!   each time that many items have *left the queue*. So never more is on its way and queued than
+//! * **Demand.** `capacity` is asked for when the subscription arrives, and `low` (three quarters,
+//!   or [one](Outlet::one_by_one)) each time that many items have *left the queue*. So never more is on its way and queued than
 //!   the capacity; a source that sends more than it was asked for ends the stream with
 //!   [`Fault::Overflow`].
 //! * **The end** comes behind what is queued, whether completion or failure, and needs no demand of
@@ -314,6 +314,13 @@ impl<T: 'static, E> Outlet<T, E> {
     #[must_use]
     pub fn granting(mut self) -> Outlet<T, E> {
         self.low = u64::MAX;
+        self
+    }
+
+    /// From here on asks for another item with each that leaves the queue.
+    #[must_use]
+    pub fn one_by_one(mut self) -> Outlet<T, E> {
+        self.low = 1;
         self
     }
 

@@ -8,6 +8,7 @@
 //! | [`ring`] | a bounded queue from one writer to one reader, which tells when the reader waits |
 //! | [`funnel`] | a bounded queue from many writers to one reader; writers can wait for room |
 //! | [`basin`] | a bounded queue that spills, and shows the demand to those that fill it |
+//! | [`intake`] | a subscriber that fills a basin, whatever leaves it |
 //! | [`bell`] | how a queue tells whoever empties it that there is something to do |
 //! | [`lane`] | a subscriber that fills a ring, and a pull that empties it |
 //! | [`entrust`] | a task on its way to an executor, which may refuse it |
@@ -23,8 +24,10 @@
 //! | [`branch`] | one of several downstreams that one upstream is divided among |
 //! | [`bucket`] | so many items in a time, of one stream or of many |
 //! | [`share`] | one hub after another over clones of one upstream |
+//! | [`purse`] | what downstream has asked for, seen before each item of an upstream that is asked for all |
 //! | [`relay`] | a late-bound, switchable upstream that carries unspent demand over |
 //! | [`outcome`] | an end that comes once, awaited or waited for |
+//! | [`switch`] | a switch that is thrown once, and tells all who listen |
 //! | [`slot`] | one item at a time, asked for by whoever awaits it |
 //!
 //! Each is a file with its states, who may touch what and why each ordering is what it is; each
@@ -46,11 +49,13 @@ pub mod entrust;
 pub mod funnel;
 pub mod gauge;
 pub mod hub;
+pub mod intake;
 pub mod island;
 pub mod lane;
 mod mail;
 pub mod outcome;
 pub mod poller;
+pub mod purse;
 mod queue;
 pub mod relay;
 pub mod ring;
@@ -58,6 +63,7 @@ mod running;
 pub mod share;
 pub mod slot;
 mod snapshot;
+pub mod switch;
 pub mod task;
 pub mod turn;
 pub mod waker;

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::task::Context;
 
-use millstream_blocks::basin::{ActiveMetered, Inflow, Outflow, Spill, Spilled, basin};
+use millstream_blocks::basin::{ActiveMetered, Inflow, Outflow, Restored, Spill, Spilled, basin};
 use millstream_blocks::bell::{Bell, Host};
 use millstream_blocks::gauge::Site;
 use millstream_core::{
@@ -20,7 +20,7 @@ type Error = &'static str;
 
 /// An item whose life is counted, by an `Arc` that loom does not see.
 #[derive(Debug)]
-struct Token(u32, #[expect(dead_code, reason = "counted by being there")] Arc<()>);
+struct Token(u32, Arc<()>);
 
 /// Counts how often it was rung, and keeps what it was told.
 #[derive(Default)]
@@ -222,6 +222,148 @@ fn a_put_races_the_end_of_the_outflow() {
             assert_eq!(Arc::strong_count(&alive), 1);
         });
     }
+}
+
+/// Merges an item with the newest, where there is no room: the digits of both, in the order in
+/// which they are merged. It comes back where nothing more is taken in.
+fn merge(inflow: &Inflow<Token, Error>, item: Token) -> Result<(), u32> {
+    let join = |a: Token, b: Token| Token(10 * a.0 + b.0, a.1);
+    let Some((newest, mut place)) = inflow.withdraw() else {
+        return match inflow.put(item, Spill::Newest) {
+            Ok(Spilled::Nothing) => Ok(()),
+            Ok(Spilled::One(item)) => merge(inflow, item),
+            Ok(Spilled::All(_)) => panic!("one at most"),
+            Err(item) => Err(item.0),
+        };
+    };
+    let mut merged = join(newest, item);
+    loop {
+        match place.restore(merged) {
+            Restored::Queued => return Ok(()),
+            Restored::Gone(item) => return Err(item.0),
+            Restored::Filled(item, newer, again) => {
+                merged = join(item, newer);
+                place = again;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_withdrawal_races_the_outflow() {
+    model("basin: a_withdrawal_races_the_outflow", || {
+        let Rig { inflow, mut outflow, mut sink, rung, alive, .. } = rig(1);
+        let _asked = sink.on_request(More::of(9));
+        assert_eq!(merge(&inflow, Token(1, alive.clone())), Ok(()));
+        let theirs = alive.clone();
+        let other = thread::spawn(move || {
+            assert_eq!(merge(&inflow, Token(2, theirs)), Ok(()));
+            inflow
+        });
+        let mut out = Vec::new();
+        drain(&mut outflow, &mut out);
+        let inflow = other.join().unwrap();
+        let all = |out: &[u32]| out == [1, 2] || out == [12];
+        assert_eq!(rung.times(), usize::from(!all(&out)), "after {out:?}: once, if needed");
+        drain(&mut outflow, &mut out);
+        assert!(all(&out), "{out:?}");
+        assert_eq!((inflow.len(), Arc::strong_count(&alive)), (0, 1));
+    });
+}
+
+#[test]
+fn the_end_waits_for_what_is_withdrawn() {
+    model("basin: the_end_waits_for_what_is_withdrawn", || {
+        let Rig { inflow, mut outflow, mut sink, rung, alive, .. } = rig(1);
+        let _asked = sink.on_request(More::of(9));
+        assert_eq!(merge(&inflow, Token(1, alive.clone())), Ok(()));
+        let second = inflow.clone();
+        let item = Token(2, alive.clone());
+        let other = thread::spawn(move || (merge(&second, item), second));
+        assert!(inflow.complete());
+        let mut out = Vec::new();
+        let mut end = drain(&mut outflow, &mut out);
+        let (merged, _second) = other.join().unwrap();
+        if end.is_none() {
+            assert_eq!(rung.times(), 1, "it would wait for ever");
+            end = drain(&mut outflow, &mut out);
+        }
+        assert_eq!(end, Some(Ok(())));
+        match merged {
+            Ok(()) => assert_eq!(out, [12]),
+            Err(back) => assert_eq!((back, &out[..]), (2, &[1][..])),
+        }
+        drop(outflow);
+        assert_eq!(Arc::strong_count(&alive), 1);
+    });
+}
+
+/// Whoever merges panics.
+#[test]
+fn what_is_given_up_keeps_no_end() {
+    model("basin: what_is_given_up_keeps_no_end", || {
+        let Rig { inflow, mut outflow, mut sink, rung, alive, .. } = rig(1);
+        let _asked = sink.on_request(More::of(9));
+        assert_eq!(merge(&inflow, Token(1, alive.clone())), Ok(()));
+        let second = inflow.clone();
+        let other = thread::spawn(move || {
+            let gives_up = second.withdraw().map(drop).is_some();
+            (gives_up, second)
+        });
+        assert!(inflow.complete());
+        let mut out = Vec::new();
+        let mut end = drain(&mut outflow, &mut out);
+        let (gave_up, _second) = other.join().unwrap();
+        if end.is_none() {
+            assert_eq!(rung.times(), 1, "it would wait for ever");
+            end = drain(&mut outflow, &mut out);
+        }
+        assert_eq!(end, Some(Ok(())));
+        assert_eq!(out.len(), usize::from(!gave_up));
+        drop(outflow);
+        assert_eq!(Arc::strong_count(&alive), 1);
+    });
+}
+
+#[test]
+fn a_restoration_races_the_end_of_the_outflow() {
+    model("basin: a_restoration_races_the_end_of_the_outflow", || {
+        let Rig { inflow, outflow, alive, discarded, sink, .. } = rig(1);
+        assert_eq!(merge(&inflow, Token(1, alive.clone())), Ok(()));
+        let theirs = alive.clone();
+        let other = thread::spawn(move || merge(&inflow, Token(2, theirs)));
+        drop((outflow, sink));
+        let merged = other.join().unwrap();
+        let discarded = discarded.lock().unwrap().clone();
+        match merged {
+            Ok(()) => assert_eq!(discarded, [12]),
+            Err(12) => assert_eq!(discarded, []),
+            Err(back) => assert_eq!((back, &discarded[..]), (2, &[1][..])),
+        }
+        assert_eq!(Arc::strong_count(&alive), 1);
+    });
+}
+
+/// Both find it full, or one of them finds the place of the other.
+#[test]
+fn two_merges_race() {
+    model("basin: two_merges_race", || {
+        let Rig { inflow, mut outflow, mut sink, alive, .. } = rig(1);
+        let _asked = sink.on_request(More::of(9));
+        assert_eq!(merge(&inflow, Token(1, alive.clone())), Ok(()));
+        let (second, theirs) = (inflow.clone(), alive.clone());
+        let other = thread::spawn(move || {
+            assert_eq!(merge(&second, Token(2, theirs)), Ok(()));
+            second
+        });
+        assert_eq!(merge(&inflow, Token(3, alive.clone())), Ok(()));
+        let _second = other.join().unwrap();
+        assert_eq!(inflow.len(), 1, "there is room for one");
+        let mut out = Vec::new();
+        drain(&mut outflow, &mut out);
+        assert!(matches!(out[..], [123 | 132]), "the first is before both: {out:?}");
+        assert_eq!((inflow.counts().taken, Arc::strong_count(&alive)), (3, 1));
+    });
 }
 
 #[test]

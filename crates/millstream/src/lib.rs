@@ -62,7 +62,7 @@ pub use millstream_operators::source::*;
 pub use millstream_operators::trace_undelivered;
 pub use millstream_operators::{
     PublisherExt, board, boundary, chunk, combine, control, edge, effect, end, fan_out, fault,
-    filter, flatten, limit, shape, source, timing, transform,
+    filter, flatten, lifecycle, limit, overflow, shape, source, timing, transform,
 };
 
 /// What every user of the library wants in scope: traits only.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::hash::Hash;
+use std::num::NonZeroU64;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -22,7 +23,9 @@ use crate::fan_out::*;
 use crate::fault::*;
 use crate::filter::*;
 use crate::flatten::*;
+use crate::lifecycle::*;
 use crate::limit::*;
+use crate::overflow::*;
 use crate::shape::chunked::Chunked;
 use crate::shape::delivery::Delivery;
 use crate::shape::end::Run;
@@ -915,6 +918,24 @@ pub trait PublisherExt: Publisher {
         ItemStage::new(self, Chunked::of("chunk_by_key(0, f)", max, ChunkByKey::new(f)))
     }
 
+    /// Items in groups of up to `max` that end when another publisher sends an item. See
+    /// [`ChunkWhen`].
+    #[doc(alias = "buffer", alias = "bufferWhen", alias = "aggregateWithBoundary")]
+    #[track_caller]
+    fn chunk_when<Q>(self, signal: Q, max: usize) -> ChunkWhen<Self, Q>
+    where
+        Q: Publisher<Error = Self::Error>,
+    {
+        ChunkWhen::new(self, signal, max)
+    }
+
+    /// The items that are there when they are asked for, up to `max` of them. See [`ReadyChunks`].
+    #[doc(alias = "batch")]
+    #[track_caller]
+    fn ready_chunks(self, max: usize) -> ReadyChunks<Self> {
+        ReadyChunks::new(self, max)
+    }
+
     /// Groups of `size` items, one beginning every `step` items. See [`Sliding`].
     #[doc(alias = "buffer", alias = "windows")]
     #[track_caller]
@@ -971,6 +992,39 @@ pub trait PublisherExt: Publisher {
         Retry::new(self, k)
     }
 
+    /// After an error, from the beginning, later each time. See [`RetryBackoff`].
+    #[doc(alias = "retryWhen", alias = "backoff")]
+    fn retry_backoff<X, F>(self, time: X, backoff: Backoff, worth: F) -> RetryBackoff<Self, X, F>
+    where
+        Self: Clone,
+        X: Executor + Clock + Clone,
+        F: FnMut(&Self::Error) -> bool + Send + 'static,
+    {
+        RetryBackoff::new(self, time, backoff, worth)
+    }
+
+    /// After an error, from the beginning, as much later as a function says. See [`RetryAfter`].
+    #[doc(alias = "retryWhen")]
+    fn retry_after<X, F>(self, time: X, f: F) -> RetryAfter<Self, X, F>
+    where
+        Self: Clone,
+        X: Executor + Clock + Clone,
+        F: FnMut(FailedAttempt<'_, Self::Error>) -> Option<Duration> + Send + 'static,
+    {
+        RetryAfter::new(self, time, f)
+    }
+
+    /// After an error, from the beginning, when another publisher says so. See [`RetryWhen`].
+    #[doc(alias = "retryWhen")]
+    fn retry_when<C, F>(self, f: F) -> RetryWhen<Self, F>
+    where
+        Self: Clone,
+        C: Publisher<Error = Self::Error>,
+        F: FnMut(&Self::Error) -> Option<C> + Send + 'static,
+    {
+        RetryWhen::new(self, f)
+    }
+
     /// After completion, from the beginning, `k` more times. See [`Repeat`].
     #[doc(alias = "cycle")]
     fn repeat(self, k: u64) -> Repeat<Self>
@@ -988,6 +1042,17 @@ pub trait PublisherExt: Publisher {
         F: FnMut() -> bool + Send + 'static,
     {
         RepeatWhile::new(self, again)
+    }
+
+    /// After completion, from the beginning, when another publisher says so. See [`RepeatWhen`].
+    #[doc(alias = "repeatWhen")]
+    fn repeat_when<C, F>(self, f: F) -> RepeatWhen<Self, F>
+    where
+        Self: Clone,
+        C: Publisher<Error = Self::Error>,
+        F: FnMut() -> Option<C> + Send + 'static,
+    {
+        RepeatWhen::new(self, f)
     }
 
     // ---- boundary -------------------------------------------------------------------------
@@ -1021,6 +1086,126 @@ pub trait PublisherExt: Publisher {
     #[track_caller]
     fn prefetch(self, capacity: usize) -> Prefetch<Self> {
         Prefetch::new(self, capacity)
+    }
+
+    // ---- overflow -------------------------------------------------------------------------
+
+    /// A bounded queue, and what becomes of an item for which it has no room. See
+    /// [`BufferedQueue`].
+    #[doc(alias = "onBackpressureBuffer", alias = "buffer")]
+    #[track_caller]
+    fn buffered_queue(
+        self,
+        capacity: usize,
+        policy: impl Into<WhenFull<Self::Item, Self::Error>>,
+    ) -> BufferedQueue<Self, Self::Item, Self::Error> {
+        BufferedQueue::new(self, capacity, policy.into())
+    }
+
+    /// The newest item, where downstream is slower. See [`Latest`].
+    #[doc(alias = "onBackpressureLatest", alias = "conflate")]
+    #[track_caller]
+    fn latest(self) -> Latest<Self> {
+        Latest::new(self)
+    }
+
+    /// Items that come while downstream asks for none are dropped. See [`DropUnwanted`].
+    #[doc(alias = "onBackpressureDrop", alias = "dropNew")]
+    fn drop_unwanted<F>(self, on_drop: F) -> DropUnwanted<Self, F>
+    where
+        F: FnMut(Self::Item) + Send + 'static,
+    {
+        DropUnwanted::new(self, on_drop)
+    }
+
+    /// An item that comes while downstream asks for none is an error. See [`ErrorOnOverflow`].
+    #[doc(alias = "onBackpressureError")]
+    fn error_on_overflow<G, F, How>(self, error: F) -> ErrorOnOverflow<Self, F, How>
+    where
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+        F: FnMut(Self::Item) -> G + Send + 'static,
+        How: 'static,
+    {
+        ErrorOnOverflow::new(self, error)
+    }
+
+    /// Items that come while downstream asks for nothing become one. See [`Conflate`].
+    #[doc(alias = "onBackpressureReduce")]
+    #[track_caller]
+    fn conflate<F>(self, f: F) -> Conflate<Self, F>
+    where
+        F: FnMut(Self::Item, Self::Item) -> Self::Item + Send + 'static,
+    {
+        Conflate::new(self, f)
+    }
+
+    /// What comes while downstream asks for nothing becomes one item. See [`ConflateWith`].
+    #[doc(alias = "conflateWithSeed", alias = "onBackpressureReduce")]
+    #[track_caller]
+    fn conflate_with<A, C, F>(self, seed: C, f: F) -> ConflateWith<Self, C, F>
+    where
+        A: Send + 'static,
+        C: FnMut(Self::Item) -> A + Send + 'static,
+        F: FnMut(A, Self::Item) -> A + Send + 'static,
+    {
+        ConflateWith::new(self, seed, f)
+    }
+
+    /// As `conflate_with`, up to `max` items, and then upstream waits. See [`Batch`].
+    #[track_caller]
+    fn batch<A, C, F>(self, max: usize, seed: C, f: F) -> Batch<Self, C, F>
+    where
+        A: Send + 'static,
+        C: FnMut(Self::Item) -> A + Send + 'static,
+        F: FnMut(A, Self::Item) -> A + Send + 'static,
+    {
+        Batch::new(self, max, seed, f)
+    }
+
+    /// As `conflate_with`, up to a weight, and then upstream waits. See [`BatchWeighted`].
+    #[doc(alias = "batchWeighted")]
+    #[track_caller]
+    fn batch_weighted<A, W, C, F>(
+        self,
+        max: u64,
+        cost: W,
+        seed: C,
+        f: F,
+    ) -> BatchWeighted<Self, W, C, F>
+    where
+        A: Send + 'static,
+        W: FnMut(&Self::Item) -> u64 + Send + 'static,
+        C: FnMut(Self::Item) -> A + Send + 'static,
+        F: FnMut(A, Self::Item) -> A + Send + 'static,
+    {
+        BatchWeighted::new(self, max, cost, seed, f)
+    }
+
+    /// Items made of the last one, where downstream is faster. See [`ExpandLast`].
+    #[doc(alias = "expand", alias = "extrapolate")]
+    #[track_caller]
+    fn expand_last<I, F>(self, f: F) -> ExpandLast<Self, F>
+    where
+        I: IntoIterator<Item = Self::Item, IntoIter: Send + 'static>,
+        F: FnMut(&Self::Item) -> I + Send + 'static,
+    {
+        ExpandLast::new(self, f)
+    }
+
+    /// Upstream works on the next item while downstream has one. See [`Detach`].
+    #[track_caller]
+    fn detach(self) -> Detach<Self> {
+        Detach::new(self)
+    }
+
+    /// A function says how much of what downstream asks for goes upstream at a time. See
+    /// [`CapDemand`].
+    #[doc(alias = "capDemandsUsing", alias = "capDemandsTo")]
+    fn cap_demand<F>(self, cap: F) -> ItemStage<Self, CapDemand<F>>
+    where
+        F: FnMut(Demand) -> NonZeroU64 + Send + 'static,
+    {
+        ItemStage::new(self, CapDemand::new(cap))
     }
 
     // ---- fan_out --------------------------------------------------------------------------
@@ -1115,6 +1300,21 @@ pub trait PublisherExt: Publisher {
         Self::Error: Clone + Sync,
     {
         Publish::new("replay", self, capacity).replay(items).auto_connect(1)
+    }
+
+    // ---- lifecycle ------------------------------------------------------------------------
+
+    /// A switch of its own, which ends the stream from outside. See [`KillSwitch`].
+    #[doc(alias = "KillSwitches.single", alias = "abortable", alias = "takeUntilOther")]
+    fn kill_switch(self) -> (StoppedBy<Self, Self::Error>, KillSwitch<Self::Error>) {
+        let switch = KillSwitch::new();
+        (StoppedBy::new(self, switch.clone()), switch)
+    }
+
+    /// Items until a switch is thrown, which other streams may share. See [`StoppedBy`].
+    #[doc(alias = "KillSwitches.shared", alias = "viaMat", alias = "takeUntil")]
+    fn stopped_by(self, switch: &KillSwitch<Self::Error>) -> StoppedBy<Self, Self::Error> {
+        StoppedBy::new(self, switch.clone())
     }
 
     // ---- effect ---------------------------------------------------------------------------

@@ -359,6 +359,23 @@ fn fan_in_of_all_kinds_has_a_row_for_each_input() {
     a.next(3);
     assert_eq!(counts(&watched.row("skip_until[upstream]")), [2, 2, 0, 1, 0]);
     assert_eq!(watched.row("skip_until[signal]").state, State::Cancelled);
+
+    let (watched, a, b) = (Watched::new(), Hand::<u32>::new(), Hand::<u32>::new());
+    let handle = watched.over(a.clone().chunk_when(b.clone(), 4));
+    (1..=3).for_each(|n| a.next(n));
+    // What a chunk holds counts until it is sent.
+    assert_eq!(counts(&watched.row("chunk_when[upstream]")), [3, 0, 3, 3, 0]);
+    b.next(0);
+    handle.request(2);
+    assert_eq!(counts(&watched.row("chunk_when[upstream]")), [3, 3, 0, 3, 0]);
+    assert_eq!(counts(&watched.row("chunk_when[signal]")), [1, 1, 0, 1, 0]);
+
+    let (watched, a) = (Watched::new(), Hand::<u32>::new());
+    let handle = watched.over(a.clone().ready_chunks(4));
+    (1..=3).for_each(|n| a.next(n));
+    assert_eq!(counts(&watched.row("ready_chunks")), [3, 0, 3, 3, 0]);
+    handle.request(2);
+    assert_eq!(counts(&watched.row("ready_chunks")), [3, 3, 0, 3, 0]);
 }
 
 /// An item is there until its publisher is over; the items of those are counted together.
@@ -684,7 +701,9 @@ fn a_row_tells_where_its_operator_was_put() {
         .map(|(n, _)| n)
         .zip(Hand::<u32>::new(), 1)
         .map(|(n, _)| n)
-        .merge(Hand::<u32>::new(), 1);
+        .merge(Hand::<u32>::new(), 1)
+        .chunk_when(Hand::<()>::new(), 1)
+        .ready_chunks(1);
     let handle = watched.over(all);
     handle.request(1);
     executor.run_until_idle();
@@ -705,6 +724,9 @@ fn a_row_tells_where_its_operator_was_put() {
         ("zip[1]", 12),
         ("merge[0]", 14),
         ("merge[1]", 14),
+        ("chunk_when[upstream]", 15),
+        ("chunk_when[signal]", 15),
+        ("ready_chunks", 16),
     ];
     for (label, line) in lines {
         let row = watched.row(label);

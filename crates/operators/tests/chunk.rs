@@ -369,6 +369,223 @@ fn chunks_weighted_refuses_zero() {
     let _ = millstream::range(0..1).chunks_weighted(0, |_| 1);
 }
 
+// ---- chunk_when -------------------------------------------------------------------------------
+
+#[test]
+fn a_signal_completes_the_chunk_of_the_items_before_it() {
+    let (source, items) = scripted::<u32, Infallible>();
+    let (signal, control) = scripted::<(), Infallible>();
+    let seen = watch(source.chunk_when(signal, 9));
+    seen.request_all();
+    items.next(1);
+    items.next(2);
+    assert_eq!(seen.items(), Vec::<Vec<u32>>::new());
+    control.next(());
+    assert_eq!(seen.items(), [[1, 2]]);
+    // No chunk is empty.
+    control.next(());
+    assert_eq!(seen.items(), Vec::<Vec<u32>>::new());
+    items.next(3);
+    items.complete();
+    assert_eq!((seen.items(), seen.end()), (vec![vec![3]], Some(Ended::Complete)));
+    assert!(control.is_cancelled());
+}
+
+#[test]
+fn a_chunk_that_a_signal_completed_waits_for_demand() {
+    let (source, items) = scripted::<u32, Infallible>();
+    let (signal, control) = scripted::<(), Infallible>();
+    let seen = watch(source.chunk_when(signal, 9));
+    items.next(1);
+    control.next(());
+    // It is for the next chunk, although the first is still here.
+    items.next(2);
+    control.next(());
+    items.next(3);
+    seen.request(1);
+    assert_eq!(seen.items(), [[1]]);
+    // The signal waited as well.
+    seen.request(1);
+    assert_eq!(seen.items(), [[2, 3]]);
+    assert_eq!(seen.end(), None);
+}
+
+#[test]
+fn no_more_is_asked_for_than_fits_in_a_chunk_whatever_waits() {
+    let (source, items) = scripted::<u32, Infallible>();
+    let (signal, control) = scripted::<(), Infallible>();
+    let seen = watch(source.chunk_when(signal, 4));
+    assert_eq!((items.asked_in_all(), control.asked_in_all()), (4, 1));
+    items.next(1);
+    control.next(());
+    (2..=4).for_each(|n| assert!(items.next(n)));
+    // One signal was taken, and the next waits.
+    assert_eq!((items.asked_in_all(), control.asked_in_all()), (0, 1));
+    control.next(());
+    assert_eq!((items.asked_in_all(), control.asked_in_all()), (0, 0));
+    seen.request(1);
+    assert_eq!((seen.items(), items.asked_in_all()), (vec![vec![1]], 1));
+    seen.request(1);
+    assert_eq!((seen.items(), items.asked_in_all()), (vec![vec![2, 3, 4]], 3));
+}
+
+#[test]
+fn when_the_signal_is_complete_chunks_end_by_their_length() {
+    let (source, items) = scripted::<u32, Infallible>();
+    let (signal, control) = scripted::<(), Infallible>();
+    let seen = watch(source.chunk_when(signal, 2));
+    seen.request_all();
+    items.next(1);
+    control.complete();
+    assert_eq!((seen.items(), seen.end()), (vec![], None));
+    items.next(2);
+    assert_eq!((seen.items(), seen.end()), (vec![vec![1, 2]], None));
+}
+
+#[test]
+fn a_failure_of_the_signal_ends_all_and_drops_what_is_held() {
+    let mint = Mint::default();
+    let (source, items) = scripted::<Token, &str>();
+    let (signal, control) = scripted::<(), &str>();
+    let seen = watch(source.chunk_when(signal, 9));
+    items.next(mint.token(1));
+    control.error("no");
+    assert_eq!((seen.items(), seen.end()), (vec![], Some(Ended::Error("no"))));
+    assert_eq!((mint.alive(), items.is_cancelled()), (0, true));
+}
+
+#[test]
+fn an_error_comes_behind_the_chunk_that_is_complete_and_drops_the_one_that_was_begun() {
+    let mint = Mint::default();
+    let (source, items) = scripted::<Token, &str>();
+    let (signal, control) = scripted::<(), &str>();
+    let seen = watch(source.chunk_when(signal, 9));
+    items.next(mint.token(1));
+    control.next(());
+    items.next(mint.token(2));
+    items.error("no");
+    assert_eq!((seen.items(), seen.end()), (vec![], None));
+    seen.request(1);
+    let chunk = vec![vec![mint.token(1)]];
+    assert_eq!((seen.items(), seen.end()), (chunk, Some(Ended::Error("no"))));
+    assert_eq!((mint.alive(), control.is_cancelled()), (0, true));
+}
+
+#[test]
+fn an_error_behind_what_was_begun_needs_no_demand() {
+    let (source, items) = scripted::<u32, &str>();
+    let seen = watch(source.chunk_when(millstream::pending::<()>().map_err(never), 9));
+    items.next(1);
+    items.error("no");
+    assert_eq!((seen.items(), seen.end()), (vec![], Some(Ended::Error("no"))));
+}
+
+fn never(never: Infallible) -> &'static str {
+    match never {}
+}
+
+#[test]
+fn what_is_held_is_discarded_when_it_is_cancelled() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = told.clone();
+    let (source, items) = scripted::<u32, Infallible>();
+    let (signal, control) = scripted::<(), Infallible>();
+    let chunks = source.chunk_when(signal, 9);
+    let seen = watch(chunks.on_discard(move |n: u32| heard.lock().unwrap().push(n)));
+    items.next(1);
+    control.next(());
+    items.next(2);
+    seen.cancel();
+    assert_eq!(*told.lock().unwrap(), [1, 2]);
+    assert!(items.is_cancelled() && control.is_cancelled());
+}
+
+#[test]
+fn a_signal_that_is_always_there_spins_at_nothing() {
+    let (source, items) = scripted::<u32, Infallible>();
+    let seen = watch(source.chunk_when(millstream::repeat_value(()), 9));
+    seen.request_all();
+    items.next(1);
+    items.next(2);
+    assert_eq!(seen.items(), [[1], [2]]);
+    items.complete();
+    assert_eq!(seen.end(), Some(Ended::Complete));
+}
+
+#[test]
+#[should_panic(expected = "chunk_when(signal, 0)")]
+fn chunk_when_refuses_zero() {
+    let _ = millstream::range(0..1).chunk_when(millstream::pending::<()>(), 0);
+}
+
+// ---- ready_chunks -----------------------------------------------------------------------------
+
+#[test]
+fn what_is_there_is_sent_when_it_is_asked_for() {
+    let (source, control) = scripted::<u32, Infallible>();
+    let seen = watch(source.ready_chunks(3));
+    assert_eq!(control.asked_in_all(), 3);
+    control.next(1);
+    control.next(2);
+    assert_eq!(seen.items(), Vec::<Vec<u32>>::new());
+    seen.request(2);
+    assert_eq!((seen.items(), control.asked_in_all()), (vec![vec![1, 2]], 2));
+    // Nothing is there: the first that comes is sent.
+    control.next(3);
+    assert_eq!((seen.items(), control.asked_in_all()), (vec![vec![3]], 1));
+    control.next(4);
+    assert_eq!(seen.items(), Vec::<Vec<u32>>::new());
+}
+
+#[test]
+fn no_ready_chunk_is_longer_than_the_limit() {
+    let (source, control) = scripted::<u32, Infallible>();
+    let seen = watch(source.ready_chunks(3));
+    (1..=3).for_each(|n| assert!(control.next(n)));
+    assert_eq!(control.asked_in_all(), 3);
+    seen.request(1);
+    assert_eq!((seen.items(), control.asked_in_all()), (vec![vec![1, 2, 3]], 3));
+    let all = millstream::range(0..5).ready_chunks(2);
+    assert_eq!(all.collect::<Vec<_>>().block().unwrap(), [vec![0, 1], vec![2, 3], vec![4]]);
+}
+
+#[test]
+fn ready_chunks_of_an_empty_upstream_complete_without_demand() {
+    assert_eq!(watch(millstream::empty::<u32>().ready_chunks(2)).end(), Some(Ended::Complete));
+    let (source, control) = scripted::<u32, Infallible>();
+    let seen = watch(source.ready_chunks(2));
+    control.complete();
+    assert_eq!(seen.end(), Some(Ended::Complete));
+}
+
+#[test]
+fn what_is_there_is_sent_before_completion() {
+    let (source, control) = scripted::<u32, Infallible>();
+    let seen = watch(source.ready_chunks(3));
+    control.next(1);
+    control.complete();
+    assert_eq!((seen.items(), seen.end()), (vec![], None));
+    seen.request(1);
+    assert_eq!((seen.items(), seen.end()), (vec![vec![1]], Some(Ended::Complete)));
+}
+
+#[test]
+fn what_is_there_is_sent_before_an_error() {
+    let (source, control) = scripted::<u32, &str>();
+    let seen = watch(source.ready_chunks(3));
+    control.next(1);
+    control.error("no");
+    assert_eq!((seen.items(), seen.end()), (vec![], None));
+    seen.request(1);
+    assert_eq!((seen.items(), seen.end()), (vec![vec![1]], Some(Ended::Error("no"))));
+}
+
+#[test]
+#[should_panic(expected = "ready_chunks(0)")]
+fn ready_chunks_refuse_zero() {
+    let _ = millstream::range(0..1).ready_chunks(0);
+}
+
 // ---- all that are cut by a rule, against a model ----------------------------------------------
 
 /// A rule, as a function on a slice: how many of its first items are a chunk, and how many then

@@ -70,6 +70,7 @@ mod transparent {
         limit: |s| s.limit(9);
         limit_weighted: |s| s.limit_weighted(9, |_| 1);
         take_until: |s| s.take_until(millstream::pending::<()>().map_err(|never| match never {}));
+        kill_switch: |s| s.kill_switch().0;
         map_err: |s| s.map_err(|error| error);
         on_error_complete: |s| s.on_error_complete(|_| true);
         on_error_resume: |s| s.on_error_resume(|_: &str| millstream::empty::<Item>());

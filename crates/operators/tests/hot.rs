@@ -20,7 +20,9 @@ use eager::Eager;
 use millstream::board::{Board, State};
 use millstream::executor::{CurrentThread, Executor, Seeded, Threads};
 use millstream::prelude::*;
-use millstream::source::{Dropped, Emitted, Overflow, SendBlockingError, SendError, TrySendError};
+use millstream::source::{
+    DropReason, Emitted, Overflow, SendBlockingError, SendError, TrySendError,
+};
 use millstream::{Demand, Failure, Fault, More, Publisher, Sender, Subscription};
 use millstream_testkit::{
     Answer, Behaviour, Event, Faulted, Ledger, Probe, ProbeHandle, ScriptedPublisher, Token, probe,
@@ -759,7 +761,7 @@ fn without_a_receiver_the_one_item_comes_back() {
 
 // ---- emitter ----------------------------------------------------------------------------------
 
-type Dropping = Arc<Mutex<Vec<(i64, Dropped)>>>;
+type Dropping = Arc<Mutex<Vec<(i64, DropReason)>>>;
 
 fn telling(overflow: Overflow<Token>) -> (Overflow<Token>, Dropping) {
     let dropping = Dropping::default();
@@ -771,7 +773,7 @@ fn telling(overflow: Overflow<Token>) -> (Overflow<Token>, Dropping) {
 
 #[test]
 fn each_overflow_drops_what_it_says_and_tells() {
-    use Dropped::{Newest, Oldest, Superseded};
+    use DropReason::{Newest, Oldest, Superseded};
     let cases = [
         (Overflow::drop_newest(), vec![1, 2], vec![(3, Newest), (4, Newest)], 2, 2),
         (Overflow::drop_oldest(), vec![3, 4], vec![(1, Oldest), (2, Oldest)], 4, 2),

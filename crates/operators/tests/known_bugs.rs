@@ -296,6 +296,8 @@ fn row_61_a_capacity_of_zero_is_refused_where_the_pipeline_is_assembled() {
         refused(|| s().skip_until(s(), 0)),
         refused(|| s().chunks(0)),
         refused(|| s().chunks_skip(0, 1)),
+        refused(|| s().chunk_when(s(), 0)),
+        refused(|| s().ready_chunks(0)),
         refused(|| s().chunk_until(0, |_| true)),
         refused(|| s().chunk_while(0, |_| true)),
         refused(|| s().chunk_by_key(0, |n| *n)),

@@ -148,6 +148,20 @@ mod in_closures {
         take_through: Complete, |s| s.take_through(|n| n.value() == 2 && ouch());
         limit_weighted: Complete, |s| s.limit_weighted(9, |n| if n.value() == 2 { ouch() } else { 1 });
         map_while: Complete, |s| s.map_while(|n| if n.value() == 2 { ouch() } else { Some(n) });
+        conflate_with: Complete, |s| {
+            let of_two = |n: Token| if n.value() == 2 { ouch() } else { n };
+            s.conflate_with(of_two, move |_, n| of_two(n))
+        };
+        batch: Complete, |s| s.batch(1, |n| if n.value() == 2 { ouch() } else { n }, |_, n| n);
+        batch_that_grows: Complete, |s| {
+            let of_two = |n: Token| if n.value() == 2 { ouch() } else { n };
+            s.batch(9, of_two, move |_, n| of_two(n))
+        };
+        batch_weighted_cost: Complete, |s| {
+            s.batch_weighted(9, |n| if n.value() == 2 { ouch() } else { 1 }, |n| n, |_, n| n)
+        };
+        expand_last: Complete, |s| s.expand_last(|n| if n.value() == 2 { ouch() } else { None });
+        cap_demand: Complete, |s| s.cap_demand(|_| ouch());
         concat_map: Complete, |s| {
             let ledger = s.ledger().clone();
             s.concat_map(move |n| {
@@ -327,6 +341,17 @@ mod in_stages_with_queues {
             let other = inner(s.ledger(), &s.ledger().token(5)).boxed();
             s.boxed().merge_sorted(other, 2, |_, _| ouch())
         };
+        above_ready_chunks: Complete, |s| bad(s).ready_chunks(5);
+        below_ready_chunks: Complete, |s| {
+            s.ready_chunks(1).map(|chunk| if chunk[0].value() == 2 { ouch() } else { chunk })
+        };
+        above_chunk_when: Complete, |s| {
+            bad(s).chunk_when(millstream::pending::<()>().map_err(|never| match never {}), 5)
+        };
+        the_signal_of_chunk_when: Complete, |s| {
+            let never = millstream::pending::<()>().map_err(|never| match never {});
+            never.chunk_when(bad(s).boxed(), 5)
+        };
         above_zip: Complete, |s| {
             let never = millstream::pending::<()>().map_err(|never| match never {});
             bad(s).boxed().zip(never, 4)
@@ -336,6 +361,12 @@ mod in_stages_with_queues {
             millstream::race([never.boxed(), bad(s).boxed()], 2)
         };
         above_take_until: Complete, |s| bad(s).boxed().take_until(millstream::pending::<()>().map_err(|never| match never {}));
+        above_kill_switch: Complete, |s| bad(s).boxed().kill_switch().0;
+        in_the_error_of_stopped_by: Complete, |s| {
+            let switch = millstream::lifecycle::KillSwitch::new();
+            switch.abort_with(|| ouch());
+            s.stopped_by(&switch)
+        };
         in_the_signal_of_take_until: Complete, |s| {
             let signal = bad(Source::<false>::new(vec![2], Complete, s.ledger()));
             s.take_until(signal)
@@ -567,6 +598,10 @@ mod in_items {
         three_held("chunks_skip", |three| three.chunks_skip(5, 6));
         three_held("chunk_until", |three| three.chunk_until(5, |_| false));
         three_held("chunks_weighted", |three| three.chunks_weighted(5, |_| 1));
+        three_held("chunk_when", |three| three.chunk_when(millstream::pending::<()>(), 5));
+        three_held("ready_chunks", |three| {
+            three.ready_chunks(5).zip(millstream::pending::<()>(), 3)
+        });
         three_held("sliding", |three| three.sliding(5, 5));
         three_held("prefetch", |three| three.prefetch(3).zip(millstream::pending::<()>(), 3));
         three_held("publish_on", |three| {

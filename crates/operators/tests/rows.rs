@@ -10,11 +10,15 @@
 mod eager;
 
 use std::collections::HashSet;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use millstream::Board;
 use millstream::effect::AtCheckpoint;
 use millstream::fan_out::{SlowSubscriber, Stalled};
+use millstream::fault::Backoff;
+use millstream::lifecycle::KillSwitch;
+use millstream::overflow::{Backpressure, Overflow};
 use millstream::prelude::*;
 use millstream::timing::{Rate, TokenBucket};
 use millstream::transform::Signal;
@@ -243,6 +247,44 @@ rows! {
         |options| options.bursts();
 }
 
+fn push(mut batch: Vec<Token>, item: Token) -> Vec<Token> {
+    batch.push(item);
+    batch
+}
+
+// overflow: what comes out depends on the demand, unless there is room for all
+rows! {
+    buffered_queue: |source| source.buffered_queue(2, Backpressure), |items| items;
+    buffered_queue_with_room_for_all: |source| source.buffered_queue(20_000, Overflow::drop_oldest()),
+        |items| items;
+    buffered_queue_that_fails: |source| source.buffered_queue(2, Overflow::error(|_| TestError(3))),
+        |items| items, |options| options.may_fail();
+    latest: |source| source.take(1).latest(), |items| items.into_iter().take(1);
+    drop_unwanted: |source| source.filter(|_| false).drop_unwanted(drop), |_items| [];
+    error_on_overflow: |source| source.error_on_overflow(|_| TestError(3)), |items| items,
+        |options| options.may_fail();
+    conflate: |source| source.take(1).conflate(|a, b| a.map(|a| a + b.value())),
+        |items| items.into_iter().take(1);
+    conflate_with: |source| {
+            source.conflate_with(|n| vec![n], push).concat_map_iter(|batch| batch)
+        },
+        |items| items,
+        |options| options.bursts();
+    batch: |source| source.batch(3, |n| vec![n], push).concat_map_iter(|batch| batch),
+        |items| items,
+        |options| options.bursts();
+    batch_weighted: |source| {
+            let weight = |n: &Token| n.value().unsigned_abs();
+            source.batch_weighted(4, weight, |n| vec![n], push).concat_map_iter(|batch| batch)
+        },
+        |items| items,
+        |options| options.bursts();
+    expand_last: |source| source.expand_last(|_| None), |items| items;
+    detach: |source| source.detach(), |items| items;
+    cap_demand: |source| source.cap_demand(|_| NonZeroU64::MIN), |items| items;
+    cap_demand_to_all: |source| source.cap_demand(|n| NonZeroU64::new(n.get()).unwrap()), |items| items;
+}
+
 // several upstreams at a time
 rows! {
     combine_latest: |source| {
@@ -262,6 +304,20 @@ rows! {
         },
         |items| items;
     take_until: |source| source.take_until(never::<()>()), |items| items;
+    kill_switch: |source| source.kill_switch().0, |items| items;
+    stopped_by: |source| source.stopped_by(&KillSwitch::new()), |items| items;
+    stopped_by_a_switch_that_was_shut_down: |source| {
+            let switch = KillSwitch::new();
+            switch.shutdown();
+            source.stopped_by(&switch)
+        },
+        |_items| Vec::<i64>::new();
+    stopped_by_a_switch_that_was_aborted: |source| {
+            let switch = KillSwitch::new();
+            switch.abort_with(|| TestError(9));
+            source.stopped_by(&switch)
+        },
+        |_items| Vec::<i64>::new(), |options| options.may_fail();
     take_until_that_comes_at_once: |source| {
             source.take_until(millstream::just(()).map_err(|never| match never {}))
         },
@@ -505,6 +561,18 @@ rows! {
             .collect::<Vec<_>>();
     chunk_by_key: |source| source.chunk_by_key(9, |n| n.value() / 2),
         |items| items.chunk_by(|a, b| a / 2 == b / 2).map(<[i64]>::to_vec).collect::<Vec<_>>();
+    chunk_when: |source| source.chunk_when(never::<()>(), 2),
+        |items| items.chunks(2).map(<[i64]>::to_vec).collect::<Vec<_>>();
+    // What comes one by one is a chunk each; what is pulled is there.
+    chunk_when_always: |source| {
+            let signal = millstream::repeat_value(()).map_err(|never| match never {});
+            source.chunk_when(signal, 1)
+        },
+        |items| items.into_iter().map(|n| vec![n]);
+    ready_chunks: |source| source.ready_chunks(2).map(|chunk| chunk.len()).ignore_items(), |_items| Vec::<usize>::new();
+    ready_chunks_of_one: |source| source.ready_chunks(1), |items| items.into_iter().map(|n| vec![n]);
+    ready_chunks_and_back: |source| source.ready_chunks(3).concat_map_iter(|chunk| chunk), |items| items,
+        |options| options.bursts();
     // What weighs 3 is too heavy: it completes the chunk before it, and is one on its own.
     chunks_weighted: |source| source.chunks_weighted(2, |n| if n.value() % 2 == 0 { 3 } else { 1 }),
         |items| items.iter().map(|n| vec![*n]).collect::<Vec<_>>(), |options| options.bursts();
@@ -528,6 +596,25 @@ rows! {
             source.on_error_resume(|_| other)
         },
         |items| items, |options| options.recovers();
+    retry_backoff: |source| source.retry_backoff(in_haste(), Backoff::new(Duration::from_secs(1)).attempts(2), |_| true),
+        |items| items, |options| options.recovers();
+    retry_after: |source| source.retry_after(in_haste(), |failed| {
+            (failed.attempt < 3).then_some(Duration::from_secs(failed.attempt))
+        }), |items| items, |options| options.recovers();
+    retry_when: |source| {
+            let (mut left, signal) = (3, like(&source, &[7]));
+            source.retry_when(move |_| {
+                left -= 1;
+                (left > 0).then(|| signal.clone())
+            })
+        }, |items| items, |options| options.recovers();
+    repeat_when: |source| {
+            let (mut left, signal) = (3, like(&source, &[7]));
+            source.repeat_when(move || {
+                left -= 1;
+                (left > 0).then(|| signal.clone())
+            })
+        }, |items| items.repeat(3);
     retry: |source| source.retry(2), |items| items, |options| options.recovers();
     repeat: |source| source.repeat(2), |items| items.repeat(3);
     repeat_while: |source| {

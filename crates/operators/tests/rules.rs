@@ -2,13 +2,17 @@
 
 mod eager;
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use eager::{Eager, in_haste, timeless};
 use millstream::Board;
 use millstream::fan_out::{SlowSubscriber, Stalled};
+use millstream::fault::Backoff;
+use millstream::lifecycle::KillSwitch;
+use millstream::overflow::{Backpressure, Overflow};
 use millstream::prelude::*;
-use millstream::source::{Emitter, Overflow};
+use millstream::source::{Emitter, Restart};
 use millstream::timing::{Rate, TokenBucket};
 use millstream::transform::Signal;
 use millstream_testkit::sweep::TestError;
@@ -83,6 +87,8 @@ rules_for! {
     with_latest_from: rules::processor(|source| source.with_latest_from(numbers(1), 2));
     race: rules::processor(|source| millstream::race([source.boxed(), never().boxed()], 2));
     take_until: rules::processor(|source| source.take_until(never()));
+    kill_switch: rules::processor(|source| source.kill_switch().0);
+    stopped_by: rules::processor(|source| source.stopped_by(&KillSwitch::new()));
     skip_until: rules::processor(|source| source.skip_until(numbers(1), 2));
     flat_map_unordered: rules::processor(|source| source.flat_map_unordered(2, 2, |_| numbers(2)))
         .gives(|n| 2 * n);
@@ -170,12 +176,30 @@ rules_for! {
     });
     then: rules::processor(|source| source.then(Eager::default(), |n| async move { n }));
 
+    buffered_queue: rules::processor(|source| source.buffered_queue(2, Backpressure));
+    buffered_queue_that_overflows:
+        rules::processor(|source| source.buffered_queue(1_000, Overflow::drop_oldest()));
+    latest: rules::processor(|source| source.take(1).latest()).gives(|n| n.min(1));
+    drop_unwanted: rules::processor(|source| source.ignore_items().drop_unwanted(drop)).gives(|_| 0);
+    error_on_overflow:
+        rules::processor(|source| source.ignore_items().error_on_overflow(TestError)).gives(|_| 0);
+    conflate: rules::processor(|source| source.take(1).conflate(|a, b| a + b)).gives(|n| n.min(1));
+    conflate_with: rules::processor(|source| source.take(1).conflate_with(|n| n, |a, b| a + b))
+        .gives(|n| n.min(1));
+    batch: rules::processor(|source| source.batch(1, |n| n, |a, b| a + b));
+    batch_weighted: rules::processor(|source| source.batch_weighted(1, |n| *n, |n| n, |a, b| a + b));
+    expand_last: rules::processor(|source| source.expand_last(|_| None));
+    detach: rules::processor(|source| source.detach());
+    cap_demand: rules::processor(|source| source.cap_demand(|_| NonZeroU64::MIN));
+
     chunks: rules::processor(|source| source.chunks(2)).gives(|n| n.div_ceil(2));
     chunks_skip: rules::processor(|source| source.chunks_skip(1, 2)).gives(|n| n.div_ceil(2));
     chunk_until: rules::processor(|source| source.chunk_until(9, |n| n % 2 == 0)).gives(|n| n.div_ceil(2));
     chunk_while: rules::processor(|source| source.chunk_while(9, |n| n % 2 == 1)).gives(|n| n.div_ceil(2));
-    chunk_by_key: rules::processor(|source| source.chunk_by_key(9, |n| n / 2)).gives(|n| n / 2 + 1);
+    chunk_by_key: rules::processor(|source| source.chunk_by_key(9, |n| n / 2)).gives(|n| n / 2 + n.min(1));
     chunks_weighted: rules::processor(|source| source.chunks_weighted(2, |n| 1 + 2 * (n % 2)));
+    chunk_when: rules::processor(|source| source.chunk_when(never(), 1));
+    ready_chunks: rules::processor(|source| source.ready_chunks(1));
     sliding: rules::processor(|source| source.sliding(3, 1));
     sliding_with_gaps: rules::processor(|source| source.sliding(1, 2)).gives(|n| n.div_ceil(2));
 
@@ -262,6 +286,23 @@ fn emit(emitter: Emitter<u64, TestError>, n: u64, error: Option<TestError>) {
 
 // Those that subscribe to their source again, and publishers that are cloned.
 rules_for! {
+    retry_backoff: rules::publisher(|n| numbers(n).retry_backoff(timeless(), Backoff::new(Duration::from_secs(1)), |_| true))
+        .failing(|n| failing(n).retry_backoff(timeless(), Backoff::new(Duration::from_secs(1)).attempts(0), |_| true));
+    retry_after: rules::publisher(|n| numbers(n).retry_after(timeless(), |_| None))
+        .failing(|n| failing(n).retry_after(timeless(), |_| None));
+    retry_when: rules::publisher(|n| numbers(n).retry_when(|_| Some(numbers(1))))
+        .failing(|n| failing(n).retry_when(|_| None::<millstream::BoxPublisher<u64, _>>));
+    repeat_when: rules::publisher(|n| {
+        let mut left = 2;
+        numbers(n).repeat_when(move || {
+            left -= 1;
+            (left > 0).then(|| numbers(1))
+        })
+    }).gives(|n| 2 * n).failing(|n| failing(n).repeat_when(|| Some(numbers(1))));
+    restart_with_backoff: rules::publisher(|n| {
+        let restart = Restart::new(Backoff::new(Duration::from_secs(1)).attempts(1));
+        millstream::restart_with_backoff(in_haste(), restart, move || numbers(n))
+    }).gives(|n| 2 * n);
     retry: rules::publisher(|n| numbers(n).retry(2)).failing(|n| failing(n).retry(0));
     repeat: rules::publisher(|n| numbers(n).repeat(1)).gives(|n| 2 * n).failing(|n| failing(n).repeat(1));
     repeat_while: rules::publisher(|n| numbers(n).repeat_while(|| false))

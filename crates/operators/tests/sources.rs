@@ -10,8 +10,9 @@ use std::time::Duration;
 use eager::{Eager, in_haste};
 use millstream::MissedTicks;
 use millstream::executor::Executor;
+use millstream::fault::Backoff;
 use millstream::prelude::*;
-use millstream::source::Overflow;
+use millstream::source::{Overflow, Restart};
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{Behaviour, Token, probe, rows};
 
@@ -41,6 +42,15 @@ rows! {
         |_items| [1], |options| options.keeps_faults();
     from_reader: |_source| millstream::from_reader(Cursor::new(vec![1, 2, 3, 4, 5]), 2),
         |_items| [vec![1, 2], vec![3, 4], vec![5]], |options| options.keeps_faults();
+    restart_with_backoff: |source| {
+            let (ledger, mut n) = (source.ledger().clone(), 0);
+            let make = move || {
+                n += 1;
+                millstream::just(ledger.token(n))
+            };
+            let restart = Restart::new(Backoff::new(Duration::from_secs(1)).attempts(2));
+            millstream::restart_with_backoff(in_haste(), restart, make)
+        }, |_items| [1, 2, 3], |options| options.keeps_faults();
     interval: |_source| millstream::interval(in_haste(), Duration::from_secs(1), MissedTicks::Skip).take(3),
         |_items| [0, 1, 2], |options| options.keeps_faults();
     lines: |_source| millstream::lines(Cursor::new("one\ntwo\r\nthree")),

@@ -4,11 +4,14 @@
 
 mod eager;
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use millstream::fan_out::Stalled;
+use millstream::fault::Backoff;
+use millstream::overflow::{Backpressure, Overflow};
 use millstream::prelude::*;
 use millstream::timing::{Rate, TokenBucket};
 use millstream::{Board, Demand, MissedTicks, More, Subscription, Upstream};
@@ -116,6 +119,15 @@ a_million_deep! {
     skip_last: MILLION - 2, million().skip_last(2);
     take: MILLION - 1, million().take(MILLION - 1);
     take_last: 1000, million().take_last(1000);
+    buffered_queue: MILLION, million().buffered_queue(4, Backpressure);
+    buffered_queue_that_overflows: MILLION, million().buffered_queue(1, Overflow::drop_oldest());
+    latest: MILLION, million().latest();
+    conflate: MILLION, million().conflate(|a, b| a + b);
+    drop_unwanted: MILLION, million().drop_unwanted(drop);
+    batch: MILLION, million().batch(1, |n| n, |a, b| a + b);
+    expand_last: MILLION, million().expand_last(|_| None);
+    detach: MILLION, million().detach();
+    cap_demand: MILLION, million().cap_demand(|_| NonZeroU64::MIN);
     scan: MILLION, million().scan(0, |sum, n| { *sum += n; Some(*sum) });
     running_fold: MILLION + 1, million().running_fold(0, |sum, n| sum + n);
     pairwise: MILLION - 1, million().pairwise();
@@ -128,6 +140,8 @@ a_million_deep! {
     chunk_while_of_none: 0, million().chunk_while(9, |_| false);
     chunk_by_key: MILLION / 10, million().chunk_by_key(100, |n| n / 10);
     chunks_weighted: MILLION, million().chunks_weighted(2, |n| 1 + 2 * (n % 2));
+    chunk_when: MILLION / 10, million().chunk_when(millstream::pending::<()>(), 10);
+    ready_chunks: MILLION / 10, million().ready_chunks(10);
     chunks_skip: MILLION / 10, million().chunks_skip(2, 10);
     one_chunk_of_a_million: 1, million().chunks(MILLION as usize);
     sliding: MILLION, million().sliding(2, 1);
@@ -170,6 +184,7 @@ a_million_deep! {
     combine_latest: MILLION, millstream::combine_latest((million(), millstream::just(1)), 16);
     with_latest_from: MILLION, million().with_latest_from(millstream::just(1), 16);
     take_until: MILLION, million().take_until(millstream::pending::<()>());
+    kill_switch: MILLION, million().kill_switch().0;
     skip_until: MILLION, million().skip_until(millstream::just(()), 16);
     flat_map_unordered: MILLION, million().flat_map_unordered(4, 4, millstream::just);
     flat_map_unordered_of_boxes: MILLION, million().flat_map_unordered(4, 4, |n| millstream::just(n).boxed());
@@ -228,6 +243,22 @@ a_million_deep! {
         millstream::concat((0..MILLION).map(|_| millstream::empty::<u64>()));
     concat_of_a_hundred_thousand_boxes: 100_000,
         millstream::concat((0..100_000_u64).map(|n| millstream::just(n).boxed()));
+    retry_backoff_of_an_immediate_error: 0, millstream::fail::<u64, _>(())
+            .retry_backoff(in_haste(), Backoff::new(Duration::from_secs(1)).max(Duration::from_secs(9)).attempts(100_000), |_| true);
+    retry_when_of_an_immediate_error: 0, {
+            let mut left = 100_000;
+            millstream::fail::<u64, _>(()).retry_when(move |_| {
+                left -= 1;
+                (left > 0).then(|| millstream::just(()).map_err(|never| match never {}))
+            })
+        };
+    repeat_when_of_nothing: 0, {
+            let mut left = 100_000;
+            millstream::empty::<u64>().repeat_when(move || {
+                left -= 1;
+                (left > 0).then(|| millstream::just(()))
+            })
+        };
     retry_a_million_times_of_an_immediate_error: 0, millstream::fail::<u64, _>(()).retry(MILLION);
     retry_a_million_times_of_an_item_and_an_error: 100_001,
         millstream::just(1).map_err(|never| -> () { match never {} }).chain(millstream::fail(()))

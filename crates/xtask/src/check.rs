@@ -36,7 +36,8 @@ const HEADINGS: &[&str] =
     &["# Demand", "# Completion", "# Errors", "# Cancellation", "# Bounds", "# Examples"];
 
 /// Files of the operator folders that are no operators.
-const NO_OPERATORS: &[&str] = &["mod.rs", "broken.rs", "bytes.rs", "late.rs", "from_upstream.rs"];
+const NO_OPERATORS: &[&str] =
+    &["mod.rs", "backoff.rs", "broken.rs", "bytes.rs", "late.rs", "from_upstream.rs", "policy.rs"];
 
 /// Folders of the operators that are no family.
 const NO_FAMILIES: &[&str] = &["shape", "control"];
@@ -46,12 +47,14 @@ const FAMILIES: &[&str] = &[
     "transform",
     "filter",
     "limit",
+    "lifecycle",
     "combine",
     "flatten",
     "chunk",
     "timing",
     "fault",
     "boundary",
+    "overflow",
     "fan_out",
     "effect",
     "end",

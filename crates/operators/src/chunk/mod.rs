@@ -2,15 +2,19 @@
 
 mod chunk_by_key;
 mod chunk_until;
+mod chunk_when;
 mod chunk_while;
 mod chunks;
 mod chunks_skip;
 mod chunks_weighted;
+mod ready_chunks;
 mod sliding;
 pub use chunk_by_key::ChunkByKey;
 pub use chunk_until::ChunkUntil;
+pub use chunk_when::ChunkWhen;
 pub use chunk_while::ChunkWhile;
 pub use chunks::Chunks;
 pub use chunks_skip::ChunksSkip;
 pub use chunks_weighted::ChunksWeighted;
+pub use ready_chunks::ReadyChunks;
 pub use sliding::Sliding;

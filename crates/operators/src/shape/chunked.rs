@@ -66,6 +66,27 @@ pub(crate) enum Put<T> {
     Between(T),
 }
 
+impl<T, C> Open<T, C> {
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is a chunk that waits to be taken.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Takes out all items, to discard them.
+    pub(crate) fn take_items(&mut self) -> Vec<T> {
+        std::mem::take(&mut self.items)
+    }
+
+    /// Takes out an item, to discard it.
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        self.items.pop()
+    }
+}
+
 impl<T, C: Cut<T>> Open<T, C> {
     /// None yet. None gets longer than `max`, which is at least 1.
     pub(crate) fn new(max: usize, cut: C) -> Open<T, C> {
@@ -133,11 +154,6 @@ impl<T, C: Cut<T>> Open<T, C> {
     /// The chunk that is open, if there is one: it is complete now.
     pub(crate) fn close(&mut self) -> Option<Vec<T>> {
         (!self.items.is_empty()).then(|| self.take())
-    }
-
-    /// Takes out an item, to discard it.
-    pub(crate) fn pop(&mut self) -> Option<T> {
-        self.items.pop()
     }
 }
 

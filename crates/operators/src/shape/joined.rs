@@ -251,6 +251,22 @@ impl<Q: Pull> Granted<Q> {
         }
     }
 
+    /// Whether upstream is held in place, or was.
+    #[inline]
+    pub(crate) fn is_pulled(&self) -> bool {
+        self.feed.as_ref().is_none_or(Feed::is_pulled)
+    }
+
+    /// As [`look_ahead`](Pull::look_ahead), of an upstream that is held in place.
+    pub(crate) fn look_ahead(&mut self, started: bool) -> Pulled<Q::Item, Q::Error> {
+        let Some(feed) = &mut self.feed else { return Pulled::Complete };
+        let pulled = feed.look_ahead(started);
+        if let Pulled::Complete | Pulled::Error(_) = pulled {
+            self.end();
+        }
+        pulled
+    }
+
     #[inline]
     fn grant(&mut self) {
         let done = std::mem::take(&mut self.done);

@@ -3,13 +3,13 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
-use millstream_blocks::basin::{Inflow, Outflow, Spill, Spilled, basin};
+use millstream_blocks::basin::{Inflow, Outflow, basin};
 use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Demand, Fault, Panic, Publisher, Subscriber};
 
+use crate::overflow::{Overflow, Put};
 use crate::shape::joined;
 use crate::source::SendError;
 
@@ -132,96 +132,6 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Emissions<T, E> {
     }
 }
 
-/// What an [`Emitter`] does with an item for which there is no room.
-///
-/// What is dropped goes to the function that was given to [`on_drop`](Overflow::on_drop), and
-/// without one to the hook of [`on_discard`](crate::PublisherExt::on_discard) downstream.
-pub struct Overflow<T, E = Infallible> {
-    policy: Policy<T, E>,
-    on_drop: Option<Arc<OnDrop<T>>>,
-}
-
-enum Policy<T, E> {
-    Spill(Spill),
-    Error(Arc<dyn Fn(T) -> E + Send + Sync>),
-}
-
-type OnDrop<T> = dyn Fn(T, Dropped) + Send + Sync;
-
-/// Why an item was dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dropped {
-    /// It came when there was no room.
-    Newest,
-    /// It was the oldest when there was no room for another.
-    Oldest,
-    /// A later one takes the place of all that were queued.
-    Superseded,
-}
-
-impl<T, E> Overflow<T, E> {
-    /// What is queued stays; the item that comes is dropped.
-    #[doc(alias = "onBackpressureDrop", alias = "dropNew")]
-    #[must_use]
-    pub fn drop_newest() -> Overflow<T, E> {
-        Overflow::spill(Spill::Newest)
-    }
-
-    /// The oldest item is dropped, and the one that comes is queued.
-    #[doc(alias = "dropHead")]
-    #[must_use]
-    pub fn drop_oldest() -> Overflow<T, E> {
-        Overflow::spill(Spill::Oldest)
-    }
-
-    /// All that is queued is dropped, and the one that comes is queued: with a capacity of one,
-    /// the latest is what is kept.
-    #[doc(alias = "onBackpressureLatest", alias = "dropBuffer", alias = "conflate")]
-    #[must_use]
-    pub fn latest() -> Overflow<T, E> {
-        Overflow::spill(Spill::All)
-    }
-
-    /// The stream fails, behind what is queued, with what `error` makes of the item that comes.
-    #[doc(alias = "onBackpressureError")]
-    #[must_use]
-    pub fn error(error: impl Fn(T) -> E + Send + Sync + 'static) -> Overflow<T, E> {
-        Overflow { policy: Policy::Error(Arc::new(error)), on_drop: None }
-    }
-
-    /// Hands each item that is dropped to `f`, and says why. On the thread that emits.
-    #[must_use]
-    pub fn on_drop(mut self, f: impl Fn(T, Dropped) + Send + Sync + 'static) -> Overflow<T, E> {
-        self.on_drop = Some(Arc::new(f));
-        self
-    }
-
-    fn spill(spill: Spill) -> Overflow<T, E> {
-        Overflow { policy: Policy::Spill(spill), on_drop: None }
-    }
-}
-
-impl<T, E> Clone for Overflow<T, E> {
-    fn clone(&self) -> Overflow<T, E> {
-        let policy = match &self.policy {
-            Policy::Spill(spill) => Policy::Spill(*spill),
-            Policy::Error(error) => Policy::Error(error.clone()),
-        };
-        Overflow { policy, on_drop: self.on_drop.clone() }
-    }
-}
-
-impl<T, E> fmt::Debug for Overflow<T, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.policy {
-            Policy::Spill(Spill::Newest) => "Overflow(drops the newest)",
-            Policy::Spill(Spill::Oldest) => "Overflow(drops the oldest)",
-            Policy::Spill(Spill::All) => "Overflow(keeps the latest)",
-            Policy::Error(_) => "Overflow(fails)",
-        })
-    }
-}
-
 /// What became of an item that was emitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Emitted {
@@ -247,7 +157,8 @@ impl<T, E> Emitter<T, E> {
         Emitter { inflow, overflow, completes_on_drop: false }
     }
 
-    /// Emits an item. Returns when it is queued, and sent if nobody else is sending.
+    /// Emits an item. Returns when it is queued, and sent if nobody else is sending; or when what the
+    /// overflow says was done.
     ///
     /// # Errors
     /// The item, where nothing more is taken in: the stream has ended, or nobody receives it.
@@ -255,43 +166,15 @@ impl<T, E> Emitter<T, E> {
     where
         T: 'static,
     {
-        let spill = match &self.overflow.policy {
-            Policy::Spill(spill) => *spill,
-            Policy::Error(_) => Spill::Newest,
-        };
-        let spilled = self.inflow.put(item, spill).map_err(SendError)?;
-        if let Spilled::Nothing = spilled {
-            return Ok(Emitted::Taken);
-        }
         // A panic in a function of the user breaks the stream, not whoever emits.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.overflowed(spilled, spill))) {
-            self.inflow.break_off(Fault::Panicked(Panic::new(payload)));
-        }
-        Ok(Emitted::Overflowed)
-    }
-
-    #[cold]
-    fn overflowed(&self, spilled: Spilled<T>, spill: Spill)
-    where
-        T: 'static,
-    {
-        let reason = match spill {
-            Spill::Newest => Dropped::Newest,
-            Spill::Oldest => Dropped::Oldest,
-            Spill::All => Dropped::Superseded,
-        };
-        let told = |item| match &self.overflow.on_drop {
-            Some(on_drop) => on_drop(item, reason),
-            None => self.inflow.discard(item),
-        };
-        match (spilled, &self.overflow.policy) {
-            (Spilled::Nothing, _) => {}
-            (Spilled::One(item), Policy::Error(error)) => {
-                // One that came before stands.
-                let _second = self.inflow.fail(error(item));
+        match catch_unwind(AssertUnwindSafe(|| self.overflow.put(item, &self.inflow))) {
+            Ok(Ok(Put::Taken)) => Ok(Emitted::Taken),
+            Ok(Ok(Put::Overflowed | Put::Failed)) => Ok(Emitted::Overflowed),
+            Ok(Err(item)) => Err(SendError(item)),
+            Err(payload) => {
+                self.inflow.break_off(Fault::Panicked(Panic::new(payload)));
+                Ok(Emitted::Overflowed)
             }
-            (Spilled::One(item), _) => told(item),
-            (Spilled::All(items), _) => items.into_iter().for_each(told),
         }
     }
 

@@ -23,6 +23,7 @@ mod oneshot;
 mod pending;
 mod range;
 mod repeat_value;
+mod restart_with_backoff;
 mod successors;
 mod unfold;
 mod using;
@@ -32,7 +33,7 @@ pub use channel::{
 pub use create::{Create, create, try_create};
 pub use cycle::cycle;
 pub use defer::{Defer, defer};
-pub use emitter::{Dropped, Emissions, Emitted, Emitter, Overflow, emitter, try_emitter};
+pub use emitter::{Emissions, Emitted, Emitter, emitter, try_emitter};
 pub use empty::{Empty, empty};
 pub use fail::{Fail, fail};
 pub use from_blocking_iter::{FromBlockingIter, from_blocking_iter};
@@ -52,6 +53,9 @@ pub use oneshot::{Oneshot, OneshotSender, oneshot, try_oneshot};
 pub use pending::{Pending, pending};
 pub use range::range;
 pub use repeat_value::repeat_value;
+pub use restart_with_backoff::{Restart, RestartWithBackoff, restart_with_backoff};
 pub use successors::successors;
 pub use unfold::{Unfold, unfold};
 pub use using::{Using, using};
+
+pub use crate::overflow::{DropReason, Overflow};

@@ -21,6 +21,7 @@ mod merge;
 mod pipeline;
 mod publish_on;
 mod share;
+mod stopped_by;
 mod switch_map;
 mod take_until;
 mod zip;

@@ -1,5 +1,6 @@
 //! A pipeline of a specification, out of the operators of the library.
 
+use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -8,6 +9,7 @@ use std::task::{Context, Poll};
 use millstream::effect::AtCheckpoint;
 use millstream::executor::Executor;
 use millstream::limit::LimitError;
+use millstream::overflow::{Backpressure, Overflow};
 use millstream::prelude::*;
 use millstream_core::{Pull, Pulled, SharedPublisher};
 use millstream_testkit::sweep::{Ending, Source as Scripted, TestError};
@@ -16,7 +18,7 @@ use millstream_testkit::{Ledger, Token};
 use crate::edge::{Bounds, Edge};
 use crate::faulty::Faulty;
 use crate::oracle::{self, EXCEEDED, FAILED, further, inner, inner_length, passes, weight};
-use crate::spec::{Cutting, Inner, Op, Source, Spec};
+use crate::spec::{Cutting, Drops, Inner, Op, Source, Spec};
 use crate::workers::Runs;
 
 pub(crate) type Stream = SharedPublisher<Token, TestError>;
@@ -319,6 +321,11 @@ fn limited(error: LimitError<TestError>) -> TestError {
     }
 }
 
+fn push(mut group: Vec<Token>, item: Token) -> Vec<Token> {
+    group.push(item);
+    group
+}
+
 /// The sum of a group, in one of its items.
 fn summed(group: Vec<Token>) -> Token {
     let sum = oracle::sum(group.iter().map(Token::value));
@@ -554,6 +561,32 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         Op::SubscribeOn => p.subscribe_on(world.runs).boxed_clone(),
         Op::AsyncBoundary(size) => p.async_boundary(world.runs, size).boxed_clone(),
         Op::Prefetch(size) => p.prefetch(size).boxed_clone(),
+        Op::ReadyFlat(size) => {
+            p.ready_chunks(size).concat_map_iter(hook.by(|chunk: Vec<Token>| chunk)).boxed_clone()
+        }
+        Op::BufferedQueue(n) => p.buffered_queue(n, Backpressure).boxed_clone(),
+        Op::Overflows(n, drops) => {
+            let overflow = match drops {
+                Drops::Newest => Overflow::drop_newest(),
+                Drops::Oldest => Overflow::drop_oldest(),
+                Drops::All => Overflow::drop_all(),
+            };
+            p.buffered_queue(n, overflow).boxed_clone()
+        }
+        Op::Latest => p.latest().boxed_clone(),
+        Op::Detach => p.detach().boxed_clone(),
+        Op::BatchFlat(n) => {
+            let groups = p.batch(n, |item| vec![item], push);
+            groups.concat_map_iter(hook.by(|group: Vec<Token>| group)).boxed_clone()
+        }
+        Op::ConflateFlat => {
+            let groups = p.conflate_with(|item| vec![item], push);
+            groups.concat_map_iter(hook.by(|group: Vec<Token>| group)).boxed_clone()
+        }
+        Op::CapDemand(n) => {
+            let n = NonZeroU64::new(n).expect("not zero");
+            p.cap_demand(move |_| n).boxed_clone()
+        }
         Op::Merge(n, size) => {
             let other = others(n).subscribe_on(world.runs.clone()).boxed_clone();
             Merged(p.boxed_clone(), other, size).boxed_clone()

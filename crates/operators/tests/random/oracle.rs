@@ -148,9 +148,16 @@ impl Outcome {
             | Op::SubscribeOn
             | Op::AsyncBoundary(_)
             | Op::Prefetch(_)
+            | Op::ReadyFlat(_)
+            | Op::BufferedQueue(_)
+            | Op::Detach
+            | Op::BatchFlat(_)
+            | Op::ConflateFlat
+            | Op::CapDemand(_)
             | Op::LimitRate(..)
             | Op::Race(..)
             | Op::MapAsync(_) => self,
+            Op::Overflows(..) | Op::Latest => self.with(|slack| slack.partial = true),
             Op::MapAsyncUnordered(_) => self.with(|slack| slack.unordered = true),
             // An error comes while the other still sends.
             Op::Merge(n, _) => {

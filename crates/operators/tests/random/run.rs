@@ -169,8 +169,11 @@ fn certainty(spec: &Spec) -> Certainty {
             | Op::ConcatMapFails(_)
             | Op::ConcatMapIter(_)
             | Op::ChunksFlat(_)
+            | Op::ReadyFlat(_)
             | Op::SlidingFlat(..)
             | Op::CutSum(Cutting::Weighted, ..)
+            | Op::BatchFlat(_)
+            | Op::ConflateFlat
             | Op::RunningFold(_)
                 if fails && certainty == Certainty::Whole =>
             {
@@ -185,6 +188,8 @@ fn certainty(spec: &Spec) -> Certainty {
             | Op::FlatMapUnordered(..)
             | Op::MapAsyncUnordered(_)
             | Op::SwitchMap(..)
+            | Op::Overflows(..)
+            | Op::Latest
             | Op::TakeUntil(_) => exact = false,
             Op::Race(..) | Op::Zip(..) => same = false,
             _ => {}
@@ -234,6 +239,14 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::SubscribeOn
         | Op::AsyncBoundary(_)
         | Op::Prefetch(_)
+        | Op::ReadyFlat(_)
+        | Op::BufferedQueue(_)
+        | Op::Overflows(..)
+        | Op::Latest
+        | Op::Detach
+        | Op::BatchFlat(_)
+        | Op::ConflateFlat
+        | Op::CapDemand(_)
         | Op::LimitRate(..)
         | Op::Merge(..)
         | Op::TakeUntil(_)
@@ -254,15 +267,24 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
 /// How many items may be inside: what the operators say under `# Bounds`, what their blueprints
 /// hold, and one in flight for each.
 fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
+    let most =
+        |before: &[Outcome]| before.iter().map(|before| before.items.len()).max().unwrap_or(0);
     let mut copies = 1;
     let mut all = 0;
     for (op, before) in spec.operators.iter().zip(outcomes).rev() {
         let holds = match *op {
             Op::RunningFold(_) | Op::Pairwise => 3,
             Op::SkipLast(n) | Op::TakeLast(n) => n,
-            Op::Unique => before.iter().map(|before| before.items.len()).max().unwrap_or(0),
+            Op::Unique => most(before),
             // A queue, and an item on its way out of it.
             Op::PublishOn(n) | Op::AsyncBoundary(n) | Op::Prefetch(n) => n + 1,
+            // Another one is on its way in while one is on its way out.
+            Op::BufferedQueue(n) | Op::Overflows(n, _) => n + 2,
+            Op::Latest | Op::Detach => 3,
+            // The batch, the item that waits and the one behind it; and the batch that is taken
+            // apart.
+            Op::BatchFlat(n) => 2 * n + 3,
+            Op::ConflateFlat => 2 * most(before) + 1,
             // Two queues, the item that waits for its partner, and one of each on its way.
             Op::Merge(_, n) | Op::Zip(_, n) | Op::Race(_, n) => 2 * n + 4,
             // A queue for each inner publisher, which may have one of its own.
@@ -274,6 +296,8 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             Op::MapAsync(limit) | Op::MapAsyncUnordered(limit) => limit + 1,
             Op::TakeUntil(_) => 1,
             Op::UniqueWithin(n) => 2 * n,
+            // The queue and the chunk together, and what is sent.
+            Op::ReadyFlat(n) => 2 * n + 1,
             Op::CutSum(_, n, _) => 2 * n,
             Op::ChunksFlat(n) | Op::ChunksSum(n) | Op::SlidingFlat(n, _) | Op::SlidingSum(n, _) => {
                 2 * n

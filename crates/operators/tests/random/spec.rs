@@ -147,6 +147,17 @@ pub(crate) enum Op {
     SubscribeOn,
     AsyncBoundary(usize),
     Prefetch(usize),
+    /// What is there, and one after another again.
+    ReadyFlat(usize),
+    BufferedQueue(usize),
+    /// What is dropped where downstream is slower: the newest, the oldest, or all.
+    Overflows(usize, Drops),
+    Latest,
+    Detach,
+    /// Up to so many at a time, and then each alone again.
+    BatchFlat(usize),
+    ConflateFlat,
+    CapDemand(u64),
     /// With a further publisher of so many items, on queues of this size.
     Merge(usize, usize),
     Zip(usize, usize),
@@ -174,6 +185,14 @@ pub(crate) enum Cutting {
     ByKey,
     Weighted,
     Skip,
+}
+
+/// What goes where there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drops {
+    Newest,
+    Oldest,
+    All,
 }
 
 /// How an inner publisher sends.
@@ -273,6 +292,11 @@ impl Op {
                 | Op::SubscribeOn
                 | Op::AsyncBoundary(_)
                 | Op::Prefetch(_)
+                | Op::BufferedQueue(_)
+                | Op::Overflows(..)
+                | Op::Latest
+                | Op::Detach
+                | Op::CapDemand(_)
                 | Op::Merge(..)
                 | Op::Race(..)
                 | Op::TakeUntil(_)
@@ -288,6 +312,13 @@ impl Op {
                 | Op::SubscribeOn
                 | Op::AsyncBoundary(_)
                 | Op::Prefetch(_)
+                | Op::ReadyFlat(_)
+                | Op::BufferedQueue(_)
+                | Op::Overflows(..)
+                | Op::Latest
+                | Op::Detach
+                | Op::BatchFlat(_)
+                | Op::ConflateFlat
                 | Op::Merge(..)
                 | Op::Zip(..)
                 | Op::Race(..)
@@ -374,6 +405,9 @@ impl fmt::Debug for Spec {
             .map(|op| {
                 let text = format!("Op::{op:?}").replace("Faulty(", "Faulty(Flaw::");
                 let text = text.replace("CutSum(", "CutSum(Cutting::");
+                let text = ["Newest", "Oldest", "All"].iter().fold(text, |text, drops| {
+                    text.replace(&format!(", {drops})"), &format!(", Drops::{drops})"))
+                });
                 ["Pulled", "Pushed", "Published", "Asked"].iter().fold(text, |text, inner| {
                     text.replace(&format!("({inner}, "), &format!("(Inner::{inner}, "))
                 })
@@ -460,6 +494,7 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         (0_u64..60).prop_map(Op::LimitWeighted),
         value().prop_map(Op::MapWhile),
         (0_u64..3, 1_u64..4).prop_map(|(low, more)| Op::LimitRate(low, more)),
+        (1_u64..4).prop_map(Op::CapDemand),
     ];
     let many = prop_oneof![
         few().prop_map(Op::Chain),
@@ -526,6 +561,7 @@ fn boundary() -> BoxedStrategy<Op> {
         2 => Just(Op::SubscribeOn),
         2 => capacity().prop_map(Op::AsyncBoundary),
         1 => capacity().prop_map(Op::Prefetch),
+        1 => capacity().prop_map(Op::ReadyFlat),
     ];
     let together = prop_oneof![
         2 => (few(), capacity()).prop_map(|(n, size)| Op::Merge(n, size)),
@@ -544,7 +580,16 @@ fn boundary() -> BoxedStrategy<Op> {
         2 => limit().prop_map(Op::MapAsync),
         1 => limit().prop_map(Op::MapAsyncUnordered),
     ];
-    prop_oneof![4 => across, 3 => together, 3 => flat, 2 => flights].boxed()
+    let drops = prop_oneof![Just(Drops::Newest), Just(Drops::Oldest), Just(Drops::All)];
+    let hurried = prop_oneof![
+        2 => capacity().prop_map(Op::BufferedQueue),
+        2 => (capacity(), drops).prop_map(|(n, drops)| Op::Overflows(n, drops)),
+        1 => Just(Op::Latest),
+        1 => Just(Op::Detach),
+        2 => limit().prop_map(Op::BatchFlat),
+        2 => Just(Op::ConflateFlat),
+    ];
+    prop_oneof![4 => across, 3 => together, 3 => flat, 2 => flights, 2 => hurried].boxed()
 }
 
 /// The usual numbers, and those at which counting goes wrong.

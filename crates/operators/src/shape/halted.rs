@@ -1,0 +1,68 @@
+//! Halted streams: upstream until somebody throws a switch.
+//!
+//! A relay of one source, whose end comes from outside: whoever throws cancels upstream, and
+//! downstream is told an end, without demand and from any thread. Where it was thrown before,
+//! upstream is never subscribed to.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use millstream_blocks::relay::{Sequence, SourceEnd, Then, relay};
+use millstream_blocks::switch::{Listening, Switch};
+use millstream_core::{End, Publisher, Subscriber};
+
+use crate::shape::stage::panicked;
+
+/// Subscribes `subscriber` to `upstream` until `switch` is thrown, and then tells it what `end` makes
+/// of that.
+pub(crate) fn halted<P, W, S>(
+    upstream: P,
+    switch: &Switch<W>,
+    end: impl FnOnce(&W) -> End<P::Error> + Send + 'static,
+    subscriber: S,
+) where
+    P: Publisher,
+    W: Send + Sync + 'static,
+    S: Subscriber<P::Item, P::Error>,
+{
+    let (place, listening) = switch.place();
+    let sequence = Halting { upstream: Some(upstream), listening };
+    relay(sequence, subscriber, |feeder| {
+        place.listen(move |what| {
+            let end = catch_unwind(AssertUnwindSafe(|| end(what)));
+            feeder.end(end.unwrap_or_else(panicked));
+        });
+    });
+}
+
+struct Halting<P, W> {
+    upstream: Option<P>,
+    /// Lets go when the stream is over.
+    listening: Listening<W>,
+}
+
+impl<P: Publisher, W: Send + Sync + 'static> Sequence for Halting<P, W> {
+    type Item = P::Item;
+    type Error = P::Error;
+    type Source = P;
+    type Feed = std::convert::Infallible;
+
+    fn start(&mut self) -> Then<P, P::Error> {
+        match self.upstream.take() {
+            // Its end is on the way.
+            _ if self.listening.is_thrown() => Then::Wait,
+            Some(upstream) => Then::Subscribe(upstream),
+            None => Then::Complete,
+        }
+    }
+
+    fn after(&mut self, end: SourceEnd<P::Error>, _: bool) -> Then<P, P::Error> {
+        match end {
+            SourceEnd::Completed => Then::Complete,
+            SourceEnd::Failed(error) => Then::Fail(error),
+        }
+    }
+
+    fn fed(&mut self, never: Self::Feed, _: bool) -> Then<P, P::Error> {
+        match never {}
+    }
+}
