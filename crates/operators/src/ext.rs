@@ -867,7 +867,7 @@ pub trait PublisherExt: Publisher {
     }
 
     /// Items in groups that cost no more than `max` together. See [`ChunksWeighted`].
-    #[doc(alias = "groupedWeighted", alias = "groupedWeightedWithin", alias = "batchWeighted")]
+    #[doc(alias = "groupedWeighted", alias = "batchWeighted")]
     #[track_caller]
     fn chunks_weighted<F>(
         self,
@@ -879,6 +879,42 @@ pub trait PublisherExt: Publisher {
     {
         let cut = ChunksWeighted::new(max, cost);
         ItemStage::new(self, Chunked::new(cut.longest(), cut))
+    }
+
+    /// Items in groups of `size`, or of fewer when the first has waited for some time. See
+    /// [`ChunksTimeout`].
+    #[doc(alias = "bufferTimeout", alias = "groupedWithin", alias = "buffer")]
+    #[track_caller]
+    fn chunks_timeout<X>(
+        self,
+        time: X,
+        prefetch: usize,
+        size: usize,
+        within: Duration,
+    ) -> ChunksTimeout<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        ChunksTimeout::new(self, time, prefetch, size, within)
+    }
+
+    /// Items in groups that cost no more than `max` together, or less when the first has waited for
+    /// some time. See [`ChunksWeightedTimeout`].
+    #[doc(alias = "groupedWeightedWithin")]
+    #[track_caller]
+    fn chunks_weighted_timeout<X, F>(
+        self,
+        time: X,
+        prefetch: usize,
+        max: u64,
+        within: Duration,
+        cost: F,
+    ) -> ChunksWeightedTimeout<Self, X, F>
+    where
+        X: Executor + Clock,
+        F: FnMut(&Self::Item) -> u64 + Send + 'static,
+    {
+        ChunksWeightedTimeout::new(self, time, prefetch, max, within, cost)
     }
 
     /// Items in groups of up to `max` that end with an item that passes a test. See

@@ -10,8 +10,10 @@ use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+use std::time::Duration;
 
 use millstream::fan_out::{SlowSubscriber, Stalled};
+use millstream::fault::Backoff;
 use millstream::prelude::*;
 use millstream::source::Overflow;
 use millstream::timing::{Rate, TokenBucket};
@@ -21,7 +23,7 @@ use millstream_testkit::{
     Answer, Behaviour, Event, Faulted, Ledger, Probe, ProbeHandle, Token, probe,
 };
 
-use eager::{Eager, in_haste};
+use eager::{Eager, in_haste, timeless};
 
 /// Panics without a word on the terminal.
 fn ouch() -> ! {
@@ -308,6 +310,26 @@ mod in_stages_with_queues {
                 Ok::<_, TestError>(through(n).await)
             })
         };
+        chunks_weighted_timeout: Complete, |s| {
+            let cost = |n: &Token| if n.value() == 2 { ouch() } else { 1 };
+            s.chunks_weighted_timeout(timeless(), 2, 9, Duration::from_secs(1), cost)
+        };
+        above_chunks_timeout: Complete, |s| bad(s).chunks_timeout(timeless(), 2, 9, Duration::from_secs(1));
+        above_timeout: Complete, |s| bad(s).timeout(timeless(), 2, Duration::from_secs(1));
+        below_timeout: Complete, |s| {
+            s.timeout(timeless(), 2, Duration::from_secs(1)).map(|n| if n.value() == 2 { ouch() } else { n })
+        };
+        keep_alive: Complete, |s| {
+            let held = s.ledger().token(9);
+            s.chain(millstream::pending().map_err(|never| match never {}))
+                .keep_alive(in_haste(), 2, Duration::from_secs(1), move || if held.value() == 9 { ouch() } else { held.clone() })
+        };
+        retry_backoff: Fails(2), |s| {
+            s.retry_backoff(in_haste(), Backoff::new(Duration::from_secs(1)), |_| ouch())
+        };
+        retry_after: Fails(2), |s| s.retry_after(in_haste(), |_| ouch());
+        retry_when: Fails(2), |s| s.retry_when(|_| -> Option<millstream::BoxPublisher<u32, TestError>> { ouch() });
+        repeat_when: Complete, |s| s.repeat_when(|| -> Option<millstream::BoxPublisher<u32, TestError>> { ouch() });
         above_publish_on: Complete, |s| bad(s).publish_on(Eager::default(), 2);
         below_publish_on: Complete, |s| s.publish_on(Eager::default(), 2).map(|n| if n.value() == 2 { ouch() } else { n });
         above_subscribe_on: Complete, |s| bad(s).subscribe_on(Eager::default());

@@ -458,6 +458,11 @@ rows! {
             let ledger = source.ledger().clone();
             source.keep_alive(timeless(), 2, Duration::from_secs(1), move || ledger.token(0))
         }, |items| items;
+    chunks_timeout: |source| source.chunks_timeout(timeless(), 2, 2, Duration::from_secs(1)),
+        |items| items.chunks(2).map(<[i64]>::to_vec);
+    chunks_weighted_timeout:
+        |source| source.chunks_weighted_timeout(timeless(), 2, 2, Duration::from_secs(1), |_| 1),
+        |items| items.chunks(2).map(<[i64]>::to_vec);
     timeout: |source| source.timeout(timeless(), 2, Duration::from_secs(1)), |items| items;
     publish_on: |source| source.publish_on(Eager::default(), 2), |items| items;
     publish_on_twice: |source| source.publish_on(Eager::default(), 1).map(|n| n).publish_on(Eager::default(), 3),

@@ -133,6 +133,11 @@ rules_for! {
         source.rate_limit_weighted(in_haste(), 2, &TokenBucket::new(Rate::per_second(10)), |n| n % 3)
     });
     keep_alive: rules::processor(|source| source.keep_alive(timeless(), 2, Duration::from_secs(1), || 0));
+    chunks_timeout: rules::processor(|source| source.chunks_timeout(timeless(), 2, 2, Duration::from_secs(1)))
+        .gives(|n| n.div_ceil(2));
+    chunks_weighted_timeout: rules::processor(|source| {
+        source.chunks_weighted_timeout(timeless(), 2, 2, Duration::from_secs(1), |_| 1)
+    }).gives(|n| n.div_ceil(2));
     timeout: rules::processor(|source| source.timeout(timeless(), 2, Duration::from_secs(1)));
     publish_on: rules::processor(|source| source.publish_on(Eager::default(), 2));
     subscribe_on: rules::processor(|source| source.subscribe_on(Eager::default()));

@@ -214,6 +214,8 @@ a_million_deep! {
     throttle: MILLION, million().throttle(in_haste(), 16, Rate::per_second(10));
     throttle_that_does_not_bind: MILLION, million().boxed().throttle(timeless(), 16, Rate::per_second(10).burst(MILLION));
     rate_limit: MILLION, million().rate_limit(in_haste(), 16, &TokenBucket::new(Rate::per_second(10)));
+    chunks_timeout: MILLION, million().chunks_timeout(timeless(), 16, 1, Duration::from_secs(1));
+    chunks_timeout_of_a_box: MILLION, million().boxed().chunks_timeout(timeless(), 16, 1, Duration::from_secs(1));
     timeout: MILLION, million().timeout(timeless(), 16, Duration::from_secs(1));
     interval: MILLION, millstream::interval(in_haste(), Duration::from_secs(1), MissedTicks::Skip).take(MILLION);
     publish_on: MILLION, million().publish_on(Eager::default(), 16);
