@@ -67,7 +67,7 @@ where
         discards: discards.clone(),
         reading: watch.as_ref().map(|watch| watch.reading.clone()),
     };
-    let inlet = Inlet { active, capacity: Demand::of(capacity), context: context.upstream() };
+    let inlet = Inlet { active, first: Demand::of(capacity), context: context.upstream() };
     let outlet = Outlet {
         reader: Some(reader),
         shared,
@@ -149,8 +149,19 @@ enum Link {
 /// The subscriber of a lane.
 pub struct Inlet<T, E> {
     active: ActiveInlet<T, E>,
-    capacity: Demand,
+    /// What it asks for at the beginning.
+    first: Demand,
     context: Context,
+}
+
+impl<T, E> Inlet<T, E> {
+    /// Asks for `first` at the beginning, which is at most the capacity, and not for all of that.
+    #[must_use]
+    pub fn asking(mut self, first: NonZeroUsize) -> Inlet<T, E> {
+        debug_assert!(first.get() as u64 <= self.first.get(), "asked for more than fits");
+        self.first = Demand::of(first.get() as u64);
+        self
+    }
 }
 
 impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for Inlet<T, E> {
@@ -167,7 +178,7 @@ impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for Inlet<T, E> {
         if gone {
             upstream.cancel();
         } else {
-            upstream.request(self.capacity);
+            upstream.request(self.first);
         }
         self.active
     }
@@ -324,7 +335,8 @@ impl<T: 'static, E> Outlet<T, E> {
         self
     }
 
-    /// Asks upstream for `n` more. At most as many as left the queue.
+    /// Asks upstream for `n` more. With what was asked for before and is not there yet, or has not
+    /// left the queue, they are at most as many as fit.
     pub fn grant(&mut self, n: u64) {
         self.left = n;
         self.replenish();

@@ -15,6 +15,7 @@ use crate::board::Board;
 use crate::boundary::*;
 use crate::chunk::*;
 use crate::combine::*;
+use crate::control::Controller;
 use crate::edge::*;
 use crate::effect::*;
 use crate::either::Same;
@@ -545,6 +546,44 @@ pub trait PublisherExt: Publisher {
         How: 'static,
     {
         TryMapAsyncUnordered::new(self, executor, limit, f)
+    }
+
+    /// Each item through an asynchronous function, as many at a time as a controller allows, in
+    /// order. See [`AdaptiveConcurrency`].
+    #[doc(alias = "mapAsync", alias = "Bulkhead", alias = "ConcurrencyLimiter")]
+    #[track_caller]
+    fn adaptive_concurrency<X, C, Fut, F>(
+        self,
+        time: X,
+        controller: C,
+        f: F,
+    ) -> AdaptiveConcurrency<Self, X, C, F>
+    where
+        X: Executor + Clock,
+        C: Controller,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output: Send + 'static> + Send + 'static,
+    {
+        AdaptiveConcurrency::new(self, time, controller, f)
+    }
+
+    /// Each item through an asynchronous function, as many at a time as a controller allows, as they
+    /// finish. See [`AdaptiveConcurrencyUnordered`].
+    #[doc(alias = "mapAsyncUnordered", alias = "ConcurrencyLimiter")]
+    #[track_caller]
+    fn adaptive_concurrency_unordered<X, C, Fut, F>(
+        self,
+        time: X,
+        controller: C,
+        f: F,
+    ) -> AdaptiveConcurrencyUnordered<Self, X, C, F>
+    where
+        X: Executor + Clock,
+        C: Controller,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output: Send + 'static> + Send + 'static,
+    {
+        AdaptiveConcurrencyUnordered::new(self, time, controller, f)
     }
 
     /// Each item through a future, `limit` items at a time but one of each key, in order. See

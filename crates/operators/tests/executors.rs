@@ -13,9 +13,11 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use futures::executor::block_on;
+use millstream::control::Aimd;
 use millstream::executor::{CurrentThread, Executor, Pool, Refused, Seeded, Task, Threads};
 use millstream::prelude::*;
 use millstream::{BoxPublisher, End, Failure, Fault, More};
+use millstream_testkit::VirtualClock;
 use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 
 type Any = Arc<dyn Executor>;
@@ -59,6 +61,14 @@ const BOUNDARIES: &[Boundary] = &[
     Boundary { name: "subscribe_on", on: |up, x| up.subscribe_on(x).boxed(), tasks: 1 },
     Boundary { name: "async_boundary", on: |up, x| up.async_boundary(x, 4).boxed(), tasks: 2 },
     Boundary { name: "map_async", on: |up, x| up.map_async(x, 4, later).boxed(), tasks: 1 },
+    Boundary {
+        name: "adaptive_concurrency",
+        on: |up, x| {
+            let time = x.with_clock(VirtualClock::new());
+            up.adaptive_concurrency(time, Aimd::new(4.0..=4.0), later).boxed()
+        },
+        tasks: 1,
+    },
     Boundary {
         name: "map_async_unordered",
         on: |up, x| up.map_async_unordered(x, 4, later).boxed(),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::time::Duration;
 
+use millstream::control::Aimd;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
 use millstream::prelude::*;
@@ -24,6 +25,8 @@ use millstream_testkit::{
 };
 
 use eager::{Eager, in_haste, timeless};
+use eager::{Eager, in_haste};
+use eager::{Eager, timeless};
 
 /// Panics without a word on the terminal.
 fn ouch() -> ! {
@@ -266,6 +269,9 @@ mod in_stages_with_queues {
             s.switch_map(2, move |n| inner(&ledger, &n.map(|n| n - 1)).boxed())
         };
         map_async: Complete, |s| s.map_async(Eager::default(), 2, |n| if n.value() == 2 { ouch() } else { async { n } });
+        adaptive_concurrency_in_the_future: Complete, |s| {
+            s.adaptive_concurrency(timeless(), Aimd::new(2.0..=2.0), through)
+        };
         map_async_in_the_future: Complete, |s| s.map_async(Eager::default(), 2, through);
         map_async_unordered: Complete, |s| s.map_async_unordered(Eager::default(), 2, through);
         try_map_async: Complete, |s| s.try_map_async(Eager::default(), 2, |n| async { Ok::<_, TestError>(through(n).await) });

@@ -14,6 +14,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use millstream::Board;
+use millstream::control::Aimd;
 use millstream::effect::AtCheckpoint;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
@@ -469,6 +470,22 @@ rows! {
         |items| items;
     subscribe_on: |source| source.subscribe_on(Eager::default()), |items| items;
     async_boundary: |source| source.async_boundary(Eager::default(), 2), |items| items;
+    adaptive_concurrency: |source| source.adaptive_concurrency(
+            timeless(),
+            Aimd::new(1.0..=4.0).start(2.0),
+            |n| async move { n.map(|n| n + 1) },
+        ),
+        |items| items.iter().map(|n| n + 1);
+    adaptive_concurrency_whose_limit_moves: |source| source
+            .adaptive_concurrency(in_haste(), Aimd::new(1.0..=4.0), |n| async move { n })
+            .overload_when(|n| n.value() % 3 == 0),
+        |items| items;
+    adaptive_concurrency_unordered: |source| source.adaptive_concurrency_unordered(
+            timeless(),
+            Aimd::new(1.0..=4.0).start(2.0),
+            |n| async move { n.map(|n| n + 1) },
+        ),
+        |items| items.iter().map(|n| n + 1);
     map_async: |source| source.map_async(Eager::default(), 2, |n| async move { n.map(|n| n + 1) }),
         |items| items.into_iter().map(|n| n + 1);
     map_async_unordered: |source| source.map_async_unordered(Eager::default(), 2, |n| async move { n.map(|n| n + 1) }),

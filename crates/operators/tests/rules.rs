@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use eager::{Eager, in_haste, timeless};
 use millstream::Board;
+use millstream::control::Aimd;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
 use millstream::lifecycle::KillSwitch;
@@ -143,6 +144,12 @@ rules_for! {
     subscribe_on: rules::processor(|source| source.subscribe_on(Eager::default()));
     async_boundary: rules::processor(|source| source.async_boundary(Eager::default(), 2));
     map_async: rules::processor(|source| source.map_async(Eager::default(), 2, |n| async move { n + 1 }));
+    adaptive_concurrency: rules::processor(|source| {
+        source.adaptive_concurrency(timeless(), Aimd::new(1.0..=4.0).start(2.0), |n| async move { n + 1 })
+    });
+    adaptive_concurrency_unordered: rules::processor(|source| {
+        source.adaptive_concurrency_unordered(timeless(), Aimd::new(1.0..=4.0), |n| async move { n + 1 })
+    });
     map_async_unordered:
         rules::processor(|source| source.map_async_unordered(Eager::default(), 2, |n| async move { n + 1 }));
     try_map_async: rules::processor(|source| {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use millstream::control::Aimd;
 use millstream::fan_out::Stalled;
 use millstream::fault::Backoff;
 use millstream::overflow::{Backpressure, Overflow};
@@ -223,6 +224,8 @@ a_million_deep! {
     subscribe_on: MILLION, million().subscribe_on(Eager::default());
     async_boundary: MILLION, million().async_boundary(Eager::default(), 16);
     map_async: MILLION, million().map_async(Eager::default(), 16, |n| async move { n });
+    adaptive_concurrency: MILLION,
+        million().boxed().adaptive_concurrency(eager::timeless(), Aimd::new(16.0..=16.0), |n| async move { n });
     group_by: MILLION, million().group_by(7, 4, Stalled::Fail, |n| n % 7).flat_map_unordered(7, 2, |group| group);
     group_by_of_groups_of_one: MILLION / 10,
         million().boxed().take(MILLION / 10).group_by(4, 4, Stalled::Wait, |n| *n)

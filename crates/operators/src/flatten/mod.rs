@@ -1,5 +1,7 @@
 //! Each item becomes many, or something that takes its time.
 
+mod adaptive_concurrency;
+mod adaptive_concurrency_unordered;
 mod concat_map;
 mod concat_map_iter;
 mod flat_map_ordered;
@@ -13,6 +15,9 @@ mod try_map_async;
 mod try_map_async_partitioned;
 mod try_map_async_partitioned_unordered;
 mod try_map_async_unordered;
+pub use crate::shape::governed::{JudgedBy, Unjudged};
+pub use adaptive_concurrency::AdaptiveConcurrency;
+pub use adaptive_concurrency_unordered::AdaptiveConcurrencyUnordered;
 pub use concat_map::ConcatMap;
 pub use concat_map_iter::ConcatMapIter;
 pub use flat_map_ordered::FlatMapOrdered;

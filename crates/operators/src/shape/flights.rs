@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 
 use millstream_blocks::bell::{Bell, Marks};
-use millstream_blocks::gauge::Site;
+use millstream_blocks::gauge::{Decisions, Site};
 use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
 use millstream_executors::Executor;
 
-use crate::shape::joined::{Granted, granted_feed, on};
+use crate::shape::joined::{Granted, granted_feed_asking, on};
 use crate::shape::turns::Turns;
 
 /// Futures in flight, each with a ticket.
@@ -204,10 +204,87 @@ impl<U: Send + 'static> Landed<U> for AsTheyCome<U> {
     }
 }
 
+/// How many items may be in a stage at a time.
+pub(crate) trait Limit<U>: Send + 'static {
+    /// What is noted of an item when its future is launched.
+    type Launch: Copy + Send + 'static;
+
+    /// The most that it ever is: there is room for so many from the beginning.
+    fn most(&self) -> NonZeroUsize;
+
+    /// What it is now, at most [`most`](Limit::most).
+    fn now(&self) -> usize;
+
+    /// A future is about to be launched, as one of so many in flight.
+    fn launched(&mut self, flying: usize) -> Self::Launch;
+
+    /// A future landed, with this result; so many are still in flight.
+    fn landed(&mut self, launch: Self::Launch, result: &U, flying: usize);
+
+    /// There is demand, and nothing to do: so many items are in the stage.
+    fn rested(&mut self, held: usize);
+
+    /// A result was sent: whether upstream is asked for another item in its place.
+    fn sent(&mut self) -> bool;
+
+    /// What was decided since the last time: how many upstream is asked for beyond those.
+    fn decided(&mut self) -> Option<(u64, Decisions)>;
+}
+
+/// One that never changes, and costs nothing.
+impl<U> Limit<U> for NonZeroUsize {
+    type Launch = ();
+
+    #[inline]
+    fn most(&self) -> NonZeroUsize {
+        *self
+    }
+
+    #[inline]
+    fn now(&self) -> usize {
+        self.get()
+    }
+
+    #[inline]
+    fn launched(&mut self, _: usize) {}
+
+    #[inline]
+    fn landed(&mut self, (): (), _: &U, _: usize) {}
+
+    #[inline]
+    fn rested(&mut self, _: usize) {}
+
+    #[inline]
+    fn sent(&mut self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn decided(&mut self) -> Option<(u64, Decisions)> {
+        None
+    }
+}
+
+/// Makes the limit of a stage, whose host has a bell.
+pub(crate) trait MakeLimit<U> {
+    /// What is made.
+    type Limit: Limit<U>;
+
+    fn make(self, bell: &Bell) -> Self::Limit;
+}
+
+impl<U> MakeLimit<U> for NonZeroUsize {
+    type Limit = NonZeroUsize;
+
+    fn make(self, _: &Bell) -> NonZeroUsize {
+        self
+    }
+}
+
 /// What a stage whose items go through futures is made of.
-pub(crate) struct Flying<F, W, E, G> {
+pub(crate) struct Flying<N, F, W, E, G> {
     /// How many items are in the stage at a time: waiting, in flight, or landed.
-    pub(crate) limit: NonZeroUsize,
+    pub(crate) limit: N,
     /// What the stage is, and where.
     pub(crate) site: Site,
     /// Which of them may fly.
@@ -218,10 +295,11 @@ pub(crate) struct Flying<F, W, E, G> {
     pub(crate) error: fn(E) -> G,
 }
 
-impl<F, W, E, G> Flying<F, W, E, G> {
+impl<N, F, W, E, G> Flying<N, F, W, E, G> {
     /// Runs the stage on a task of `executor`.
     pub(crate) fn fly<L, P, X, Fut, U, S>(self, upstream: P, executor: &X, subscriber: S)
     where
+        N: MakeLimit<U>,
         L: Landed<U>,
         P: Publisher<Error = E>,
         X: Executor,
@@ -236,25 +314,35 @@ impl<F, W, E, G> Flying<F, W, E, G> {
         let Flying { limit, site, turns, f, error } = self;
         on(
             executor,
-            |bell, context| Driven::<_, _, _, L, _, _, _> {
-                outer: granted_feed(upstream, limit, bell.clone(), context, site),
-                failure: None,
-                turns,
-                flights: Flights::new(limit.get(), None, bell),
-                landed: L::new(limit.get()),
-                limit: limit.get(),
-                f,
-                error,
-                discards: context.discards().clone(),
-                results: PhantomData,
+            |bell, context| {
+                let limit = limit.make(bell);
+                let most = limit.most();
+                let first = NonZeroUsize::new(limit.now()).map_or(most, |first| first.min(most));
+                Driven::<_, _, _, _, L, _, _, _> {
+                    outer: granted_feed_asking(upstream, most, first, bell.clone(), context, site),
+                    failure: None,
+                    turns,
+                    flights: Flights::new(most.get(), None, bell),
+                    landed: L::new(most.get()),
+                    limit,
+                    f,
+                    error,
+                    discards: context.discards().clone(),
+                    results: PhantomData,
+                }
             },
             subscriber,
         );
     }
 }
 
-struct Driven<O, F, Fut, L, W, U, G>
+/// What a future in flight comes back with: the number of its item, whose turn is over then, and when
+/// it was launched.
+type Ticket<Lane, Launch> = (u64, Lane, Launch);
+
+struct Driven<N, O, F, Fut, L, W, U, G>
 where
+    N: Limit<U>,
     O: Pull,
     Fut: Future,
     L: Landed<U>,
@@ -265,17 +353,18 @@ where
     /// How upstream failed, to be told after the results of what it sent.
     failure: Option<G>,
     turns: W,
-    flights: Flights<Fut, Option<(u64, W::Lane)>>,
+    flights: Flights<Fut, Option<Ticket<W::Lane, N::Launch>>>,
     landed: L,
-    limit: usize,
+    limit: N,
     f: F,
     error: fn(O::Error) -> G,
     discards: Discards,
     results: PhantomData<fn(U)>,
 }
 
-impl<O, F, Fut, L, W, U, G> Driven<O, F, Fut, L, W, U, G>
+impl<N, O, F, Fut, L, W, U, G> Driven<N, O, F, Fut, L, W, U, G>
 where
+    N: Limit<U>,
     O: Pull,
     F: FnMut(O::Item) -> Fut,
     Fut: Future<Output = Result<U, G>>,
@@ -286,8 +375,8 @@ where
     fn work(&mut self) -> Pulled<U, G> {
         self.flights.listen();
         while let Some((ticket, result)) = self.flights.land() {
-            let Some((ticket, lane)) = ticket else { continue };
-            let next = match self.landed(ticket, lane, result) {
+            let Some((ticket, lane, launch)) = ticket else { continue };
+            let next = match self.landed(ticket, lane, launch, result) {
                 Ok(next) => next,
                 Err(error) => return Pulled::Error(error),
             };
@@ -297,7 +386,10 @@ where
                 return Pulled::Error(error);
             }
         }
-        while self.held() < self.limit {
+        if let Some((more, decisions)) = self.limit.decided() {
+            self.decided(more, decisions);
+        }
+        while self.held() < self.limit.now() {
             match self.outer.pull() {
                 Pulled::Item(item) => {
                     let ticket = self.landed.launched();
@@ -322,12 +414,21 @@ where
     #[inline]
     fn launch(&mut self, mut item: O::Item, mut ticket: u64, lane: W::Lane) -> Result<(), G> {
         loop {
+            let launch = self.limit.launched(self.flights.len() + 1);
             let future = (self.f)(item);
-            let Some(result) = self.flights.launch(Some((ticket, lane)), future) else {
+            let Some(result) = self.flights.launch(Some((ticket, lane, launch)), future) else {
                 return Ok(());
             };
-            let Some(next) = self.landed(ticket, lane, result)? else { return Ok(()) };
+            let Some(next) = self.landed(ticket, lane, launch, result)? else { return Ok(()) };
             (item, ticket) = next;
+        }
+    }
+
+    #[cold]
+    fn decided(&mut self, more: u64, decisions: Decisions) {
+        self.outer.decided(decisions);
+        if more > 0 {
+            self.outer.raise(more);
         }
     }
 
@@ -337,9 +438,12 @@ where
         &mut self,
         ticket: u64,
         lane: W::Lane,
+        launch: N::Launch,
         result: Result<U, G>,
     ) -> Result<Option<(O::Item, u64)>, G> {
-        self.landed.landed(ticket, result?);
+        let result = result?;
+        self.limit.landed(launch, &result, self.flights.len());
+        self.landed.landed(ticket, result);
         Ok(self.turns.landed(lane))
     }
 
@@ -358,8 +462,9 @@ where
     }
 }
 
-impl<O, F, Fut, L, W, U, G> Pull for Driven<O, F, Fut, L, W, U, G>
+impl<N, O, F, Fut, L, W, U, G> Pull for Driven<N, O, F, Fut, L, W, U, G>
 where
+    N: Limit<U>,
     O: Pull,
     F: FnMut(O::Item) -> Fut + Send + 'static,
     Fut: Future<Output = Result<U, G>> + Send + 'static,
@@ -381,10 +486,16 @@ where
                 }
             }
             if let Some(result) = self.landed.next() {
-                self.outer.done(1);
+                if self.limit.sent() {
+                    self.outer.done(1);
+                } else {
+                    self.outer.keep();
+                }
                 return Pulled::Item(result);
             }
         }
+        let held = self.held();
+        self.limit.rested(held);
         self.rest()
     }
 
@@ -396,8 +507,9 @@ where
     }
 }
 
-impl<O, F, Fut, L, W, U, G> Drop for Driven<O, F, Fut, L, W, U, G>
+impl<N, O, F, Fut, L, W, U, G> Drop for Driven<N, O, F, Fut, L, W, U, G>
 where
+    N: Limit<U>,
     O: Pull,
     Fut: Future,
     L: Landed<U>,

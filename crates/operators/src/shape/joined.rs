@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 
 use millstream_blocks::bell::Bell;
 use millstream_blocks::entrust::{Errand, entrust};
-use millstream_blocks::gauge::{Gauge, Site, Watch};
+use millstream_blocks::gauge::{Decisions, Gauge, Site, Watch};
 use millstream_blocks::lane::{Outlet, counted, lane};
 use millstream_blocks::task::task;
 use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
@@ -146,6 +146,18 @@ pub(crate) fn feed_on<P: Publisher>(
     bell: Bell,
     context: &Context,
 ) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
+    feed_asking(gauge, publisher, capacity, capacity, bell, context)
+}
+
+/// As [`feed_on`], which asks for `first` at the beginning.
+fn feed_asking<P: Publisher>(
+    gauge: Option<Gauge>,
+    publisher: P,
+    capacity: NonZeroUsize,
+    first: NonZeroUsize,
+    bell: Bell,
+    context: &Context,
+) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
     match publisher.into_pull(context.upstream()) {
         Ok(pull) => match gauge {
             None => Feed::Pulled(pull),
@@ -153,7 +165,7 @@ pub(crate) fn feed_on<P: Publisher>(
         },
         Err(publisher) => {
             let (inlet, outlet) = lane(capacity, bell, context, gauge);
-            publisher.subscribe(inlet);
+            publisher.subscribe(inlet.asking(first));
             Feed::Lane(outlet)
         }
     }
@@ -198,9 +210,21 @@ pub(crate) fn granted_feed<P: Publisher>(
     context: &Context,
     site: Site,
 ) -> Granted<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
+    granted_feed_asking(publisher, limit, limit, bell, context, site)
+}
+
+/// As [`granted_feed`], where `first` of them are asked for at once: at most `limit`.
+pub(crate) fn granted_feed_asking<P: Publisher>(
+    publisher: P,
+    limit: NonZeroUsize,
+    first: NonZeroUsize,
+    bell: Bell,
+    context: &Context,
+    site: Site,
+) -> Granted<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
     // What the stage works on counts, whether or not there is a queue before it.
     let gauge = bell.gauge(context, site, limit.get()).map(Gauge::held);
-    let feed = match feed_on(gauge.clone(), publisher, limit, bell, context) {
+    let feed = match feed_asking(gauge.clone(), publisher, limit, first, bell, context) {
         Feed::Lane(outlet) => Feed::Lane(outlet.granting()),
         pulled => pulled,
     };
@@ -212,6 +236,30 @@ impl<Q: Pull> Granted<Q> {
     #[inline]
     pub(crate) fn done(&mut self, n: u64) {
         self.done += n;
+    }
+
+    /// The stage is done with an item, and does not ask for another in its place.
+    #[cold]
+    pub(crate) fn keep(&mut self) {
+        if let Some(gauge) = &self.gauge {
+            gauge.done(1);
+        }
+    }
+
+    /// Asks for `n` more than it is done with.
+    #[cold]
+    pub(crate) fn raise(&mut self, n: u64) {
+        if let Some(Feed::Lane(outlet)) = &mut self.feed {
+            outlet.grant(n);
+        }
+    }
+
+    /// A controller has decided.
+    #[cold]
+    pub(crate) fn decided(&self, decisions: Decisions) {
+        if let Some(gauge) = &self.gauge {
+            gauge.decided(decisions);
+        }
     }
 
     /// Whether no item follows.

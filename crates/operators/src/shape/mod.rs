@@ -30,6 +30,7 @@ pub(crate) mod divided;
 pub mod end;
 pub(crate) mod flights;
 pub(crate) mod gathering;
+pub(crate) mod governed;
 pub(crate) mod halted;
 pub(crate) mod head;
 pub(crate) mod hunger;
