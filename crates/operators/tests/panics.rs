@@ -25,8 +25,6 @@ use millstream_testkit::{
 };
 
 use eager::{Eager, in_haste, timeless};
-use eager::{Eager, in_haste};
-use eager::{Eager, timeless};
 
 /// Panics without a word on the terminal.
 fn ouch() -> ! {
