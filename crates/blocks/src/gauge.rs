@@ -263,6 +263,7 @@ impl Panel {
             gone: Levels::default(),
             most: 0,
             discarded: 0,
+            dropped: 0,
             ending: None,
             ended: None,
             status: Status::Idle,
@@ -380,6 +381,14 @@ impl Gauge {
             // The most that it held since the last time: nothing went since.
             line.levels();
             line.gone.went += n;
+        });
+    }
+
+    /// The stage took `n` items from a queue, and discarded them.
+    pub fn discarded(&self, n: u64) {
+        self.with(|line| {
+            line.dropped += n;
+            line.discarded += n;
         });
     }
 
@@ -538,6 +547,8 @@ struct Line {
     /// The most so far.
     most: u64,
     discarded: u64,
+    /// Those of them that came out of a queue.
+    dropped: u64,
     /// How upstream ended.
     ending: Option<State>,
     ended: Option<Duration>,
@@ -563,6 +574,8 @@ impl Line {
         }
         if self.held {
             sum.most = sum.came - sum.went - self.discarded;
+        } else {
+            sum.went -= self.dropped;
         }
         self.most = self.most.max(sum.most);
         sum

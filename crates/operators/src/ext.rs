@@ -785,6 +785,53 @@ pub trait PublisherExt: Publisher {
         RateLimitWeighted::new(self, time, prefetch, bucket, cost)
     }
 
+    /// An item once no other has come for some time. See [`Debounce`].
+    #[doc(alias = "sampleTimeout", alias = "throttleWithTimeout")]
+    #[track_caller]
+    fn debounce<X>(self, time: X, prefetch: usize, quiet: Duration) -> Debounce<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        Debounce::new(self, time, prefetch, quiet)
+    }
+
+    /// An item, and none of those that come in some time after it. See [`ThrottleFirst`].
+    #[doc(alias = "sampleFirst")]
+    #[track_caller]
+    fn throttle_first<X>(self, time: X, prefetch: usize, gap: Duration) -> ThrottleFirst<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        ThrottleFirst::new(self, time, prefetch, gap)
+    }
+
+    /// An item, and then the newest of those that came in some time after it. See
+    /// [`ThrottleLatest`].
+    #[doc(alias = "throttleLast")]
+    #[track_caller]
+    fn throttle_latest<X>(
+        self,
+        time: X,
+        prefetch: usize,
+        gap: Duration,
+        trailing: Trailing,
+    ) -> ThrottleLatest<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        ThrottleLatest::new(self, time, prefetch, gap, trailing)
+    }
+
+    /// The newest item, at each tick of a clock. See [`Sample`].
+    #[doc(alias = "throttleLast", alias = "audit")]
+    #[track_caller]
+    fn sample<X>(self, time: X, prefetch: usize, period: Duration) -> Sample<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        Sample::new(self, time, prefetch, period)
+    }
+
     /// An error where an item that is owed does not come in time. See [`Timeout`].
     #[track_caller]
     fn timeout<X>(self, time: X, prefetch: usize, within: Duration) -> Timeout<Self, X>

@@ -21,7 +21,7 @@ use millstream::fault::Backoff;
 use millstream::lifecycle::KillSwitch;
 use millstream::overflow::{Backpressure, Overflow};
 use millstream::prelude::*;
-use millstream::timing::{Rate, TokenBucket};
+use millstream::timing::{Rate, TokenBucket, Trailing};
 use millstream::transform::Signal;
 use millstream_testkit::sweep::{Ending, Source, TestError};
 use millstream_testkit::{Ledger, Token, rows};
@@ -441,6 +441,20 @@ rows! {
     backpressure_timeout: |source| source.backpressure_timeout(timeless(), 2, Duration::from_secs(1)), |items| items;
     completion_timeout: |source| source.completion_timeout(timeless(), 2, Duration::from_secs(1)), |items| items;
     take_within: |source| source.take_within(timeless(), 2, Duration::from_secs(1)), |items| items;
+    debounce: |source| source.take(1).debounce(in_haste(), 2, Duration::from_secs(1)), |items| items.into_iter().take(1);
+    debounce_whose_time_does_not_come: |source| source.take(1).debounce(timeless(), 2, Duration::from_secs(1)),
+        |items| items.into_iter().take(1);
+    sample: |source| source.take(1).sample(in_haste(), 2, Duration::from_secs(1)), |items| items.into_iter().take(1);
+    sample_whose_time_does_not_come: |source| source.take(1).sample(timeless(), 2, Duration::from_secs(1)),
+        |items| items.into_iter().take(1);
+    throttle_first: |source| source.filter(|_| false).throttle_first(timeless(), 2, Duration::from_secs(1)),
+        |_items| [];
+    throttle_latest: |source| {
+        source.take(1).throttle_latest(timeless(), 2, Duration::from_secs(1), Trailing::Send)
+    }, |items| items.into_iter().take(1);
+    throttle_latest_that_discards: |source| {
+        source.take(1).throttle_latest(timeless(), 2, Duration::from_secs(1), Trailing::Discard)
+    }, |items| items.into_iter().take(1);
     throttle: |source| source.throttle(in_haste(), 2, Rate::per_second(10)), |items| items;
     throttle_with_a_burst: |source| source.throttle(in_haste(), 1, Rate::per_second(10).burst(64)), |items| items;
     throttle_weighted: |source| {

@@ -14,7 +14,7 @@ use millstream::lifecycle::KillSwitch;
 use millstream::overflow::{Backpressure, Overflow};
 use millstream::prelude::*;
 use millstream::source::{Emitter, Restart};
-use millstream::timing::{Rate, TokenBucket};
+use millstream::timing::{Rate, TokenBucket, Trailing};
 use millstream::transform::Signal;
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{rules, rules_for};
@@ -123,6 +123,16 @@ rules_for! {
         rules::processor(|source| source.backpressure_timeout(timeless(), 2, Duration::from_secs(1)));
     completion_timeout: rules::processor(|source| source.completion_timeout(timeless(), 2, Duration::from_secs(1)));
     take_within: rules::processor(|source| source.take_within(timeless(), 2, Duration::from_secs(1)));
+    debounce: rules::processor(|source| source.take(1).debounce(timeless(), 2, Duration::from_secs(1)))
+        .gives(|n| n.min(1));
+    sample: rules::processor(|source| source.take(1).sample(timeless(), 2, Duration::from_secs(1)))
+        .gives(|n| n.min(1));
+    throttle_first: rules::processor(|source| {
+        source.filter(|_| false).throttle_first(timeless(), 2, Duration::from_secs(1))
+    }).gives(|_| 0);
+    throttle_latest: rules::processor(|source| {
+        source.take(1).throttle_latest(timeless(), 2, Duration::from_secs(1), Trailing::Send)
+    }).gives(|n| n.min(1));
     throttle: rules::processor(|source| source.throttle(in_haste(), 2, Rate::per_second(10)));
     throttle_weighted:
         rules::processor(|source| source.throttle_weighted(in_haste(), 2, Rate::per_second(10), |n| n % 3));

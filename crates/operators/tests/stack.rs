@@ -14,7 +14,7 @@ use millstream::fan_out::Stalled;
 use millstream::fault::Backoff;
 use millstream::overflow::{Backpressure, Overflow};
 use millstream::prelude::*;
-use millstream::timing::{Rate, TokenBucket};
+use millstream::timing::{Rate, TokenBucket, Trailing};
 use millstream::{Board, Demand, MissedTicks, More, Subscription, Upstream};
 
 use eager::{Eager, in_haste, timeless};
@@ -212,6 +212,9 @@ a_million_deep! {
     completion_timeout: MILLION, million().completion_timeout(timeless(), 16, Duration::from_secs(1));
     take_within: MILLION, million().take_within(timeless(), 16, Duration::from_secs(1));
     keep_alive: MILLION, million().take(0).keep_alive(timeless(), 16, Duration::from_secs(1), || 0).chain(million());
+    debounce: 1, million().debounce(timeless(), 16, Duration::from_secs(1));
+    debounce_of_a_box: 1, million().boxed().debounce(timeless(), 16, Duration::from_secs(1));
+    throttle_latest: 2, million().throttle_latest(timeless(), 16, Duration::from_secs(1), Trailing::Send);
     throttle: MILLION, million().throttle(in_haste(), 16, Rate::per_second(10));
     throttle_that_does_not_bind: MILLION, million().boxed().throttle(timeless(), 16, Rate::per_second(10).burst(MILLION));
     rate_limit: MILLION, million().rate_limit(in_haste(), 16, &TokenBucket::new(Rate::per_second(10)));

@@ -11,6 +11,7 @@
 //! | [`delivery`] | an end that hands the items to something asynchronous: `into_target`, `forward` | an [`AsyncTarget`](crate::edge::AsyncTarget) |
 //! | `timed` | what waits for a time: `timeout`, `interval` | a `Pull` with an `Alarm` |
 //! | `paced` | what may not go faster than a rate: `throttle`, `rate_limit` | where tokens come from, what items cost |
+//! | `kept` | what takes all, and keeps one item until its time: `debounce`, `sample` | a `Keep` |
 //! | `hub` and `share` in `millstream-blocks` | several downstreams that each get all: `broadcast`, `share` | a `Plan` |
 //! | `gathering` | items in groups that something else completes: `chunk_when`, `ready_chunks` | an `Outside` |
 //! | `polled` | a source that is polled: `from_future`, `from_stream` | a `Polled` |
@@ -36,6 +37,7 @@ pub(crate) mod head;
 pub(crate) mod hunger;
 pub(crate) mod hurried;
 pub(crate) mod joined;
+pub(crate) mod kept;
 pub(crate) mod keys;
 pub(crate) mod one_then_other;
 pub(crate) mod paced;

@@ -69,6 +69,11 @@ impl Alarm {
         }
     }
 
+    /// The stage stops before it is done, so that others run: it is run again, asked or not.
+    pub(crate) fn again(&self) {
+        self.bell.ring();
+    }
+
     #[cold]
     fn off(&mut self) {
         self.at = Moment::NEVER;

@@ -5,13 +5,17 @@
 
 mod backpressure_timeout;
 mod completion_timeout;
+mod debounce;
 mod idle_timeout;
 mod keep_alive;
 mod rate_limit;
 mod rate_limit_weighted;
+mod sample;
 mod take_within;
 mod throttle;
 mod throttle_enforcing;
+mod throttle_first;
+mod throttle_latest;
 mod throttle_weighted;
 mod timeout;
 mod timeout_first;
@@ -23,14 +27,18 @@ use std::time::Duration;
 
 pub use backpressure_timeout::BackpressureTimeout;
 pub use completion_timeout::CompletionTimeout;
+pub use debounce::Debounce;
 pub use idle_timeout::IdleTimeout;
 pub use keep_alive::KeepAlive;
 pub use millstream_blocks::bucket::{Rate, TokenBucket};
 pub use rate_limit::RateLimit;
 pub use rate_limit_weighted::RateLimitWeighted;
+pub use sample::Sample;
 pub use take_within::TakeWithin;
 pub use throttle::Throttle;
 pub use throttle_enforcing::{ThrottleEnforcing, ThrottleError};
+pub use throttle_first::ThrottleFirst;
+pub use throttle_latest::{ThrottleLatest, Trailing};
 pub use throttle_weighted::ThrottleWeighted;
 pub use timeout::Timeout;
 pub use timeout_first::TimeoutFirst;
@@ -80,4 +88,13 @@ impl<E: Error + 'static> Error for TimeoutError<E> {
             _ => None,
         }
     }
+}
+
+/// A time that is not zero.
+///
+/// # Panics
+/// When it is: `what` is the call with a zero, and why.
+#[track_caller]
+pub(crate) fn some_time(what: &str, time: Duration) {
+    assert!(time > Duration::ZERO, "{what}");
 }

@@ -194,6 +194,7 @@ fn run<P>(
                 world.demand += u64::from(n);
             }
             Event::Pass(n) => {
+                compare(&mut world, model, &what);
                 for _ in 0..n {
                     time.advance(Duration::from_millis(1));
                     world.now += 1;

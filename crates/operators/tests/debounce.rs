@@ -1,0 +1,276 @@
+//! What takes all and keeps one item: `debounce`, `sample`, `throttle_first`, `throttle_latest`, in
+//! virtual time.
+
+mod schedule;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use millstream::Board;
+use millstream::prelude::*;
+use millstream::timing::Trailing;
+use millstream_testkit::{Behaviour, VirtualTime, probe};
+
+use schedule::{End, Signal, Stalls, World, same};
+
+fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+// ---- against models -----------------------------------------------------------------------
+
+/// Keeps the newest item that came, with when it came and when the first came that it replaces;
+/// `due` says of these two, of when the last went and of now whether it goes.
+fn newest(
+    due: impl Fn(u64, u64, Option<u64>, u64) -> bool + 'static,
+    trailing: Trailing,
+) -> Box<dyn FnMut(&mut World)> {
+    let (mut slot, mut went, mut complete) = (None::<(i64, u64, u64)>, None, false);
+    Box::new(move |world| {
+        loop {
+            let goes = |(_, came, first): (i64, u64, u64)| due(came, first, went, world.now);
+            if let Some((item, ..)) = slot
+                && world.demand > 0
+                && (complete || slot.is_some_and(goes))
+            {
+                slot = None;
+                went = Some(world.now);
+                world.send(item);
+                continue;
+            }
+            match world.inbox.pop_front() {
+                Some(Signal::Item(item)) => {
+                    if let Some((older, ..)) = slot {
+                        world.discard(older);
+                    }
+                    let first = slot.map_or(world.now, |(_, _, first)| first);
+                    slot = Some((item, world.now, first));
+                }
+                Some(Signal::Complete) => {
+                    complete = true;
+                    if trailing == Trailing::Discard && !slot.is_some_and(goes) {
+                        slot.take().into_iter().for_each(|(item, ..)| world.discard(item));
+                    }
+                }
+                Some(Signal::Fail) => {
+                    slot.take().into_iter().for_each(|(item, ..)| world.discard(item));
+                    return world.end(End::Fail);
+                }
+                None if complete && slot.is_none() => return world.end(End::Complete),
+                None => return,
+            }
+        }
+    })
+}
+
+#[test]
+fn debounce_is_as_its_model() {
+    for (quiet, prefetch) in [(1, 1), (5, 2), (9, 100)] {
+        same(
+            Stalls::Happen,
+            |items, time| items.debounce(time, prefetch, millis(quiet)),
+            || newest(move |came, _, _, now| now >= came + quiet, Trailing::Send),
+            |()| false,
+        );
+    }
+}
+
+#[test]
+fn sample_is_as_its_model() {
+    for (period, prefetch) in [(1, 1), (5, 2), (9, 100)] {
+        same(
+            Stalls::Happen,
+            |items, time| items.sample(time, prefetch, millis(period)),
+            || newest(move |_, first, _, now| now / period > first / period, Trailing::Send),
+            |()| false,
+        );
+    }
+}
+
+#[test]
+fn throttle_latest_is_as_its_model() {
+    for (gap, prefetch) in [(1, 1), (5, 2), (9, 100)] {
+        for trailing in [Trailing::Send, Trailing::Discard] {
+            same(
+                Stalls::Happen,
+                |items, time| items.throttle_latest(time, prefetch, millis(gap), trailing),
+                || newest(move |_, _, went, now| went.is_none_or(|at| now >= at + gap), trailing),
+                |()| false,
+            );
+        }
+    }
+}
+
+#[test]
+fn throttle_first_is_as_its_model() {
+    for (gap, prefetch) in [(1, 1), (5, 2), (9, 100)] {
+        let model = move || -> Box<dyn FnMut(&mut World)> {
+            let mut went = None::<u64>;
+            Box::new(move |world| {
+                while let Some(signal) = world.inbox.pop_front() {
+                    match signal {
+                        Signal::Item(item) => {
+                            let open = went.is_none_or(|at| world.now >= at + gap);
+                            if open && world.demand > 0 {
+                                went = Some(world.now);
+                                world.send(item);
+                            } else {
+                                world.discard(item);
+                            }
+                        }
+                        Signal::Complete => return world.end(End::Complete),
+                        Signal::Fail => return world.end(End::Fail),
+                    }
+                }
+            })
+        };
+        same(
+            Stalls::Happen,
+            |items, time| items.throttle_first(time, prefetch, millis(gap)),
+            model,
+            |()| false,
+        );
+    }
+}
+
+// ---- at the very moment -------------------------------------------------------------------
+
+/// Sends 1, and 2 at the moment at which 1 is due, before the task has run. The timer has fired
+/// before.
+fn at_the_deadline<P: Publisher<Item = u32, Error = std::convert::Infallible>>(
+    operator: impl FnOnce(millstream::source::Channel<u32>, VirtualTime) -> P,
+) -> Vec<u32> {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel(4);
+    let probe = probe(operator(items, time.clone()), Behaviour::new().initially(10));
+    sender.try_send(1).unwrap();
+    time.run_until_idle();
+    time.clock().advance(millis(10));
+    sender.try_send(2).unwrap();
+    time.run_until_idle();
+    let items = probe.items();
+    probe.cancel();
+    time.run_until_idle();
+    assert_eq!(time.clock().timers(), 0);
+    items
+}
+
+#[test]
+fn an_item_at_the_deadline_does_not_replace_the_one_that_is_due() {
+    assert_eq!(at_the_deadline(|items, time| items.debounce(time, 4, millis(10))), [1]);
+    assert_eq!(at_the_deadline(|items, time| items.sample(time, 4, millis(10))), [1]);
+}
+
+#[test]
+fn an_item_at_the_moment_at_which_the_gap_is_over_goes() {
+    assert_eq!(at_the_deadline(|items, time| items.throttle_first(time, 4, millis(10))), [1, 2]);
+    let latest = |items: millstream::source::Channel<u32>, time| {
+        items.throttle_latest(time, 4, millis(10), Trailing::Send)
+    };
+    assert_eq!(at_the_deadline(latest), [1, 2]);
+}
+
+// ---- many, and no end ---------------------------------------------------------------------
+
+/// More come at once than are taken at a time, and nobody asks: all are taken, without a request
+/// or a timer to run the task again.
+#[test]
+fn all_are_taken_although_nobody_asks() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel(10_000);
+    let board = Board::new(4);
+    let gone = Arc::new(Mutex::new(0));
+    let count = gone.clone();
+    let kept = items
+        .sample(time.clone(), 10_000, millis(10))
+        .on_discard(move |_: u32| *count.lock().unwrap() += 1)
+        .observed(&board);
+    let probe = probe(kept, Behaviour::new());
+    (0..10_000_u32).for_each(|n| sender.try_send(n).unwrap());
+    time.run_until_idle();
+    assert_eq!(*gone.lock().unwrap(), 9_999);
+    let snapshot = board.snapshot();
+    let row = snapshot.rows().iter().find(|row| row.kind == "sample").unwrap();
+    assert_eq!((row.received, row.sent, row.discarded), (10_000, 1, 9_999));
+    time.advance(millis(10));
+    probe.request(1);
+    time.run_until_idle();
+    probe.assert_items(&[9_999]);
+    probe.cancel();
+    time.run_until_idle();
+}
+
+/// A synchronous upstream without an end: the task lets others run, and sees that it is cancelled.
+#[test]
+fn an_endless_upstream_does_not_hold_the_task() {
+    let time = VirtualTime::new(1);
+    let endless = || millstream::repeat_value(1_u32);
+    let all: [_; 4] = [
+        probe(endless().debounce(time.clone(), 1, millis(2)), Behaviour::new().initially(u64::MAX)),
+        probe(endless().sample(time.clone(), 1, millis(1)), Behaviour::new().initially(u64::MAX)),
+        probe(
+            endless().throttle_first(time.clone(), 1, millis(1)),
+            Behaviour::new().initially(u64::MAX),
+        ),
+        probe(
+            endless().throttle_latest(time.clone(), 1, millis(1), Trailing::Send),
+            Behaviour::new().initially(u64::MAX),
+        ),
+    ];
+    for n in 0..1000 {
+        assert!(time.executor().step(), "all are ready");
+        if n % 100 == 0 {
+            time.clock().advance(millis(1));
+        }
+    }
+    assert_eq!(all.each_ref().map(|probe| probe.delivered() > 1), [false, true, true, true]);
+    all.iter().for_each(|probe| probe.cancel());
+    time.run_until_idle();
+    assert!(all.iter().all(|probe| probe.is_dropped()));
+}
+
+#[test]
+fn debounce_sets_one_timer_for_many_items() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel(4);
+    let probe = probe(items.debounce(time.clone(), 4, millis(10)), Behaviour::new().initially(1));
+    for n in 0..100 {
+        sender.try_send(n).unwrap();
+        time.advance(millis(9));
+        assert_eq!((time.clock().timers(), probe.delivered()), (1, 0));
+    }
+    time.advance(millis(1));
+    probe.assert_items(&[99]);
+    assert_eq!(time.clock().timers(), 0);
+    drop(sender);
+    time.run_until_idle();
+}
+
+// ---- what is refused ----------------------------------------------------------------------
+
+#[test]
+#[should_panic(expected = "debounce(time, prefetch, 0): every item is followed by some quiet")]
+fn debounce_refuses_no_time() {
+    drop(millstream::just(1).debounce(VirtualTime::new(1), 1, Duration::ZERO));
+}
+
+#[test]
+#[should_panic(expected = "sample(time, prefetch, 0): a period is at least a nanosecond")]
+fn sample_refuses_no_period() {
+    drop(millstream::just(1).sample(VirtualTime::new(1), 1, Duration::ZERO));
+}
+
+#[test]
+#[should_panic(expected = "throttle_first(time, prefetch, 0): without a gap all items pass")]
+fn throttle_first_refuses_no_gap() {
+    drop(millstream::just(1).throttle_first(VirtualTime::new(1), 1, Duration::ZERO));
+}
+
+#[test]
+#[should_panic(
+    expected = "throttle_latest(time, prefetch, 0, trailing): without a gap all items pass"
+)]
+fn throttle_latest_refuses_no_gap() {
+    let time = VirtualTime::new(1);
+    drop(millstream::just(1).throttle_latest(time, 1, Duration::ZERO, Trailing::Send));
+}
