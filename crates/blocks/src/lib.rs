@@ -26,6 +26,7 @@
 //! | [`share`] | one hub after another over clones of one upstream |
 //! | [`purse`] | what downstream has asked for, seen before each item of an upstream that is asked for all |
 //! | [`relay`] | a late-bound, switchable upstream that carries unspent demand over |
+//! | [`receipt`] | a window of items that are to be acknowledged, and what of them may be committed |
 //! | [`outcome`] | an end that comes once, awaited or waited for |
 //! | [`switch`] | a switch that is thrown once, and tells all who listen |
 //! | [`slot`] | one item at a time, asked for by whoever awaits it |
@@ -57,6 +58,7 @@ pub mod outcome;
 pub mod poller;
 pub mod purse;
 mod queue;
+pub mod receipt;
 pub mod relay;
 pub mod ring;
 mod running;
