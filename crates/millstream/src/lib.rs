@@ -24,6 +24,7 @@
 //! | end it | an end of [`PublisherExt`], awaited or [blocked on](shape::end::Run::block) |
 //! | take items at your own pace | [`Subscriber`] and [`ActiveSubscriber`], or [`PublisherExt::cursor`] |
 //! | look at a pipeline while it runs | [`PublisherExt::observed`] and [`Board`] |
+//! | consume a broker, and acknowledge | [`PublisherExt::acked`], and the guide `docs/acknowledgement.md` |
 //! | write a source | [`Pull`] and [`from_pull`] |
 //! | meet a future, a `Stream`, a channel, a reader | the sources and ends of [`edge`] |
 //! | write an asynchronous source or target | [`AsyncSource`], [`AsyncTarget`] |
@@ -52,6 +53,7 @@
 pub use millstream_core::*;
 pub use millstream_executors as executor;
 pub use millstream_executors::time;
+pub use millstream_operators::ack::from_polled_client;
 pub use millstream_operators::board::Board;
 pub use millstream_operators::combine::{
     combine_latest, concat, merge_all, merge_all_delay_error, merge_all_sorted, race, zip,
@@ -61,7 +63,7 @@ pub use millstream_operators::source::*;
 #[cfg(feature = "tracing")]
 pub use millstream_operators::trace_undelivered;
 pub use millstream_operators::{
-    PublisherExt, board, boundary, chunk, combine, control, edge, effect, end, fan_out, fault,
+    PublisherExt, ack, board, boundary, chunk, combine, control, edge, effect, end, fan_out, fault,
     filter, flatten, lifecycle, limit, overflow, shape, source, timing, transform,
 };
 
@@ -78,6 +80,8 @@ mod guides {
     struct Readme;
     #[doc = include_str!("../../../CONTRIBUTING.md")]
     struct Contributing;
+    #[doc = include_str!("../../../docs/acknowledgement.md")]
+    struct Acknowledgement;
     #[doc = include_str!("../../../docs/demand.md")]
     struct Demand;
     #[doc = include_str!("../../../docs/design.md")]

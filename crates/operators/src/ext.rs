@@ -11,6 +11,7 @@ use millstream_core::{BoxPublisher, Demand, Publisher, SharedPublisher};
 use millstream_executors::Executor;
 use millstream_executors::time::Clock;
 
+use crate::ack::Acking;
 use crate::board::Board;
 use crate::boundary::*;
 use crate::chunk::*;
@@ -1328,6 +1329,20 @@ pub trait PublisherExt: Publisher {
         F: FnMut(Demand) -> NonZeroU64 + Send + 'static,
     {
         ItemStage::new(self, CapDemand::new(cap))
+    }
+
+    // ---- ack ------------------------------------------------------------------------------
+
+    /// Each item in an envelope that is to be acknowledged, at most `window` of them open at a time;
+    /// what is done with what is acknowledged is said next. See [`Acking`].
+    #[doc(alias = "committableSource", alias = "SourceWithContext", alias = "manualAck")]
+    #[track_caller]
+    fn acked<K, F>(self, window: usize, tag: F) -> Acking<Self, F>
+    where
+        F: FnMut(&Self::Item) -> K + Send + 'static,
+        K: Send + 'static,
+    {
+        Acking::new(self, window, tag)
     }
 
     // ---- fan_out --------------------------------------------------------------------------

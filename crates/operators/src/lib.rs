@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ack;
 pub mod board;
 pub mod boundary;
 pub mod chunk;

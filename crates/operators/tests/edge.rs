@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use common::{Mint, scripted};
+use millstream::ack::{PolledBatch, PolledClient};
 use millstream::edge::{AsyncSource, AsyncTarget, BoxAsyncSource, BoxAsyncTarget, DeliveryError};
 use millstream::executor::Seeded;
 use millstream::prelude::*;
@@ -76,6 +77,48 @@ impl AsyncSource for Three {
     }
 }
 
+/// Batches of two tokens.
+struct Client {
+    three: Three,
+    paused: bool,
+}
+
+impl Client {
+    fn new(ledger: &Ledger, fails: bool) -> Client {
+        Client { three: Three { ledger: ledger.clone(), sent: 0, fails }, paused: false }
+    }
+}
+
+impl PolledClient for Client {
+    type Item = Token;
+    type Error = TestError;
+
+    fn poll(&mut self, _: &mut Context<'_>) -> PolledBatch<Token, TestError> {
+        if self.paused {
+            return Poll::Pending;
+        }
+        let Three { ledger, sent, fails } = &mut self.three;
+        let first = *sent + 1;
+        *sent = (first + 1).min(3);
+        let batch: Vec<_> = (first..=*sent).map(|n| ledger.token(n)).collect();
+        match batch.len() {
+            0 if *fails => Poll::Ready(Err(TestError(3))),
+            0 => Poll::Ready(Ok(None)),
+            _ => Poll::Ready(Ok(Some(batch))),
+        }
+    }
+
+    fn pause(&mut self) -> Result<(), TestError> {
+        self.paused = true;
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Result<(), TestError> {
+        self.paused = false;
+        Ok(())
+    }
+}
+
 driven! {
     from_future: |source, executor| {
             let item = source.ledger().token(7);
@@ -132,6 +175,14 @@ driven! {
     from_source_in_a_box: |source, executor| {
             let three = Three { ledger: source.ledger().clone(), sent: 0, fails: true };
             millstream::from_source(executor.clone(), Box::new(three) as BoxAsyncSource<_, _>)
+        },
+        [1_i64, 2, 3], |options| options.may_fail();
+    from_polled_client: |source, executor| {
+            millstream::from_polled_client(executor.clone(), Client::new(source.ledger(), false))
+        },
+        [1_i64, 2, 3];
+    from_polled_client_that_fails: |source, executor| {
+            millstream::from_polled_client(executor.clone(), Client::new(source.ledger(), true))
         },
         [1_i64, 2, 3], |options| options.may_fail();
     #[cfg(feature = "futures")]

@@ -14,6 +14,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use millstream::Board;
+use millstream::ack::{AckError, Acked, AckedPublisher, OnNack, Settled};
 use millstream::control::Aimd;
 use millstream::effect::AtCheckpoint;
 use millstream::fan_out::{SlowSubscriber, Stalled};
@@ -425,6 +426,73 @@ rows! {
         },
         |items| items;
     replay: |source| source.replay(2, 2), |items| items;
+}
+
+/// Items that are to be acknowledged, at most three at a time.
+fn guarded<P: Publisher<Error = TestError>>(
+    source: P,
+) -> AckedPublisher<impl Publisher<Item = Acked<P::Item>, Error = AckError<TestError>>> {
+    source.acked(3, |_| ()).commit_in_order(usize::MAX, |()| Ok::<_, TestError>(()))
+}
+
+/// Each acknowledged as it comes.
+fn settled<P, T>(
+    acked: AckedPublisher<P>,
+) -> impl Publisher<Item = T, Error = TestError> + use<P, T>
+where
+    P: Publisher<Item = Acked<T>, Error = AckError<TestError>>,
+    T: Send + 'static,
+{
+    let errors = |error| match error {
+        AckError::Stream(error) => error,
+        other => panic!("{other:?}"),
+    };
+    acked.into_unguarded().map(Acked::ack).map_err(errors)
+}
+
+// ack
+rows! {
+    acked: |source| settled(guarded(source)), |items| items;
+    commit_in_order: |source| {
+            settled(source.acked(1, |_| ()).commit_in_order(0, |()| Ok::<_, TestError>(())))
+        },
+        |items| items;
+    commit_in_order_async: |source| {
+            let commit = |()| async { Ok::<_, TestError>(()) };
+            settled(source.acked(2, |_| ()).commit_in_order_async(1, Eager::default(), commit))
+        },
+        |items| items;
+    settle_each: |source| settled(source.acked(2, |_| ()).settle_each(|(), _| Ok::<_, TestError>(()))),
+        |items| items;
+    settle_batches: |source| {
+            let settle = |_: Vec<Settled<()>>| async { Ok::<_, TestError>(()) };
+            settled(source.acked(2, |_| ()).settle_batches(Eager::default(), settle))
+        },
+        |items| items;
+    acked_map: |source| settled(guarded(source).map(|n| n.map(|n| n + 1))), |items| items.into_iter().map(|n| n + 1);
+    acked_filter: |source| settled(guarded(source).filter(|n| n.value() % 2 == 0)),
+        |items| items.into_iter().filter(|n| n % 2 == 0);
+    acked_map_or_nack: |source| {
+            let acked = source.acked(2, |_| ()).on_nack(OnNack::Skip);
+            let acked = acked.commit_in_order(0, |()| Ok::<_, TestError>(()));
+            settled(acked.map_or_nack(|n| if n.value() % 3 == 0 { Err("three") } else { Ok(n) }))
+        },
+        |items| items.into_iter().filter(|n| n % 3 != 0);
+    acked_chunks: |source| {
+            settled(guarded(source).chunks(2).map(|chunk| {
+                let mut chunk = chunk.into_iter();
+                let first = chunk.next().unwrap();
+                chunk.fold(first, |sum, n| sum.map(|sum| sum + n.value()))
+            }))
+        },
+        |items| items.chunks(2).map(|chunk| chunk.iter().sum::<i64>()).collect::<Vec<_>>(),
+        |options| options.bursts();
+    acked_concat_map_iter: |source| settled(guarded(source).concat_map_iter(|n| [n.clone(), n])),
+        |items| items.into_iter().flat_map(|n| [n, n]), |options| options.bursts();
+    acked_map_async: |source| settled(guarded(source).map_async(Eager::default(), 2, |n| async move { n })),
+        |items| items;
+    acked_publish_on: |source| settled(guarded(source).publish_on(Eager::default(), 2)), |items| items;
+    acked_take: |source| settled(guarded(source).take(2)), |items| items.into_iter().take(2);
 }
 
 // boundary, and what else runs on an executor

@@ -3,10 +3,12 @@
 mod eager;
 
 use std::num::NonZeroU64;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use eager::{Eager, in_haste, timeless};
 use millstream::Board;
+use millstream::ack::{AckError, Acked, AckedPublisher, PolledBatch, PolledClient, Settled};
 use millstream::control::Aimd;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
@@ -21,6 +23,18 @@ use millstream_testkit::{rules, rules_for};
 
 fn of(n: u64) -> impl Iterator<Item = u64> + Clone + Send + 'static {
     1..=n
+}
+
+/// Each acknowledged as it comes.
+fn settled<P>(acked: AckedPublisher<P>) -> impl Publisher<Item = u64, Error = TestError> + use<P>
+where
+    P: Publisher<Item = Acked<u64>, Error = AckError<TestError>>,
+{
+    let errors = |error| match error {
+        AckError::Stream(error) => error,
+        other => panic!("{other:?}"),
+    };
+    acked.into_unguarded().map(Acked::ack).map_err(errors)
 }
 
 rules_for! {
@@ -115,6 +129,20 @@ rules_for! {
         source.publish(2).slow_subscriber(SlowSubscriber::DropOldest).ref_count(1)
     });
     replay: rules::processor(|source| source.replay(2, 2));
+    acked: rules::processor(|source| {
+        settled(source.acked(2, |_| ()).commit_in_order(0, |()| Ok::<_, TestError>(())))
+    });
+    commit_in_order_async: rules::processor(|source| {
+        let commit = |()| async { Ok::<_, TestError>(()) };
+        settled(source.acked(2, |_| ()).commit_in_order_async(1, Eager::default(), commit))
+    });
+    settle_each: rules::processor(|source| {
+        settled(source.acked(2, |_| ()).settle_each(|(), _| Ok::<_, TestError>(())))
+    });
+    settle_batches: rules::processor(|source| {
+        let settle = |_: Vec<Settled<()>>| async { Ok::<_, TestError>(()) };
+        settled(source.acked(2, |_| ()).settle_batches(Eager::default(), settle))
+    });
     prefetch: rules::processor(|source| source.prefetch(2));
     timeout_first: rules::processor(|source| source.timeout_first(timeless(), 2, Duration::from_secs(1)));
     timeout_or: rules::processor(|source| source.timeout_or(timeless(), 2, Duration::from_secs(1), numbers(1)));
@@ -398,6 +426,37 @@ impl millstream::edge::AsyncSource for Count {
     }
 }
 
+/// Numbers, three at a time.
+struct Client {
+    next: u64,
+    end: u64,
+    paused: bool,
+}
+
+impl PolledClient for Client {
+    type Item = u64;
+    type Error = TestError;
+
+    fn poll(&mut self, _: &mut Context<'_>) -> PolledBatch<u64, TestError> {
+        if self.paused {
+            return Poll::Pending;
+        }
+        let batch: Vec<u64> = (self.next..self.end).take(3).collect();
+        self.next += batch.len() as u64;
+        Poll::Ready(Ok((!batch.is_empty()).then_some(batch)))
+    }
+
+    fn pause(&mut self) -> Result<(), TestError> {
+        self.paused = true;
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Result<(), TestError> {
+        self.paused = false;
+        Ok(())
+    }
+}
+
 // Sources that are polled by a task.
 rules_for! {
     from_future: rules::publisher(|n| millstream::from_future(Eager::default(), async move { n })).gives(|_| 1);
@@ -412,6 +471,10 @@ rules_for! {
     });
     try_unfold_async: rules::publisher(|n| by_futures(n, false)).failing(|n| by_futures(n, true));
     from_source: rules::publisher(|n| millstream::from_source(Eager::default(), Count(n)));
+    from_polled_client: rules::publisher(|n| millstream::from_polled_client(
+        Eager::default(),
+        Client { next: 0, end: n, paused: false },
+    ));
     #[cfg(feature = "futures")]
     from_stream: rules::publisher(|n| {
         millstream::from_stream(Eager::default(), futures::stream::iter(of(n)))

@@ -36,8 +36,20 @@ const HEADINGS: &[&str] =
     &["# Demand", "# Completion", "# Errors", "# Cancellation", "# Bounds", "# Examples"];
 
 /// Files of the operator folders that are no operators.
-const NO_OPERATORS: &[&str] =
-    &["mod.rs", "backoff.rs", "broken.rs", "bytes.rs", "late.rs", "from_upstream.rs", "policy.rs"];
+const NO_OPERATORS: &[&str] = &[
+    "mod.rs",
+    "backoff.rs",
+    "broken.rs",
+    "bytes.rs",
+    "late.rs",
+    "from_upstream.rs",
+    "ack_error.rs",
+    "acked_publisher.rs",
+    "commits.rs",
+    "envelope.rs",
+    "policy.rs",
+    "settling.rs",
+];
 
 /// Folders of the operators that are no family.
 const NO_FAMILIES: &[&str] = &["shape", "control"];
@@ -55,6 +67,7 @@ const FAMILIES: &[&str] = &[
     "fault",
     "boundary",
     "overflow",
+    "ack",
     "fan_out",
     "effect",
     "end",

@@ -305,14 +305,26 @@ impl<Q: Pull> Granted<Q> {
         self.feed.as_ref().is_none_or(Feed::is_pulled)
     }
 
-    /// As [`look_ahead`](Pull::look_ahead), of an upstream that is held in place.
+    /// As [`look_ahead`](Pull::look_ahead).
     pub(crate) fn look_ahead(&mut self, started: bool) -> Pulled<Q::Item, Q::Error> {
+        if !self.is_pulled() && self.done > 0 {
+            self.grant();
+        }
         let Some(feed) = &mut self.feed else { return Pulled::Complete };
         let pulled = feed.look_ahead(started);
         if let Pulled::Complete | Pulled::Error(_) = pulled {
             self.end();
         }
         pulled
+    }
+
+    /// The end, where it is here already and no item is needed to tell: the stage has no room for
+    /// one.
+    pub(crate) fn end_ahead(&mut self) -> Pulled<Q::Item, Q::Error> {
+        if self.feed.as_ref().is_some_and(Feed::is_pulled) {
+            return Pulled::Pending;
+        }
+        self.look_ahead(true)
     }
 
     #[inline]
