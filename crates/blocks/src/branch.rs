@@ -42,7 +42,10 @@
 //! * **The end.** A feeder ends its branch behind what is queued. One that is dropped without an
 //!   end waits at the desk until it is known why the trunk is gone, and then tells that: the fault
 //!   that broke it, or [`Fault::SourceDropped`].
-//! * **Nothing keeps itself alive.** A branch that goes clears its post.
+//! * **Where somebody looks** ([`Seen`]) items go through the ring always, since what came and what
+//!   went are its indices. Of a branch that nobody looks at nothing is counted.
+//! * **Nothing keeps itself alive.** A branch that goes clears its post, but for the context of
+//!   whoever read it: that is for items which still come.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -56,19 +59,20 @@ use millstream_core::{
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
 use crate::bell::{Bell, Marks};
+use crate::gauge::{self, Gauge, Site, State};
 use crate::island::{Direct, Feeds, Rests, join, join_fed};
 use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
 
 /// Runs a trunk: `make` is given the desk where its branches, numbered below `size`, leave their
 /// news, and returns what pulls upstream and feeds them; it is pulled until it has nothing to do,
-/// and again whenever there is news at the desk. `context` is that of whoever reads, if it is known.
-pub fn trunk<P>(size: usize, context: &Context, make: impl FnOnce(&Arc<Desk>) -> P)
+/// and again whenever there is news at the desk.
+pub fn trunk<P>(size: usize, make: impl FnOnce(&Arc<Desk>) -> P)
 where
     P: Pull<Item = Infallible, Error = Infallible>,
 {
     let marks = Marks::new(size);
     let orphans = Arc::new(Mutex::new(Vec::new()));
-    let anchor = Anchor { orphans: orphans.clone(), context: context.clone() };
+    let anchor = Anchor { orphans: orphans.clone() };
     join(
         |bell, _| {
             let news = AtomicU64::new(0);
@@ -134,7 +138,6 @@ impl fmt::Debug for Desk {
 /// The subscriber of a trunk: it is sent nothing, and told why the trunk is over.
 struct Anchor {
     orphans: Orphans,
-    context: Context,
 }
 
 impl Anchor {
@@ -153,10 +156,6 @@ impl Subscriber<Infallible, Infallible> for Anchor {
         subscription.request(Demand::UNBOUNDED);
         subscription.detach();
         self
-    }
-
-    fn context(&self) -> Context {
-        self.context.clone()
     }
 }
 
@@ -182,6 +181,16 @@ impl Drop for Anchor {
     }
 }
 
+/// What a branch tells of itself to whoever looks.
+#[derive(Debug)]
+pub enum Seen {
+    /// It is one of those that a gauge counts together; nothing where there is none.
+    Together(Option<Gauge>),
+    /// It is a boundary of its own, on the board of whoever reads it. For a branch that is sent
+    /// nothing before its [context](Feeder::context) was asked for.
+    Alone(Site),
+}
+
 /// Branch number `n` of a trunk: what it is fed by, and what is handed out. What it
 /// takes and never delivers goes to the discards of `context`, or of its subscriber.
 pub fn branch<T: Send + 'static, E: Send + 'static>(
@@ -189,11 +198,20 @@ pub fn branch<T: Send + 'static, E: Send + 'static>(
     n: usize,
     capacity: NonZeroUsize,
     context: &Context,
+    seen: Seen,
 ) -> (Feeder<T, E>, Branch<T, E>) {
-    let (writer, reader) = ring(capacity.get());
-    let reading = Reading::Awaited { reader, fault: None };
+    let (mut writer, reader) = ring(capacity.get());
+    let watch = match &seen {
+        Seen::Together(Some(gauge)) => Some(Watch::new(gauge.clone(), writer.observe())),
+        Seen::Together(None) | Seen::Alone(_) => None,
+    };
     let shared = Arc::new(Shared {
-        post: Mutex::new(Post { reading, waits: false }),
+        post: Mutex::new(Post {
+            reading: Reading::Awaited { reader, fault: None },
+            waits: false,
+            context: Context::default(),
+            seen: watch.as_ref().map(|watch| watch.reading.clone()),
+        }),
         end: Mutex::new(None),
         desk: desk.clone(),
         n,
@@ -205,8 +223,26 @@ pub fn branch<T: Send + 'static, E: Send + 'static>(
         kept: false,
         hungry: false,
         over: false,
+        seen: watch.is_some(),
     };
-    (feeder, Branch { shared: Some(shared), discards: context.discards().clone() })
+    let branch = Branch { shared: Some(shared), discards: context.discards().clone(), seen, watch };
+    (feeder, branch)
+}
+
+/// What a branch keeps where somebody looks.
+struct Watch {
+    reading: gauge::Reading,
+    /// How upstream ended.
+    end: Option<State>,
+    // Last: the line ends when the queue was closed.
+    #[expect(dead_code, reason = "the line ends when it is dropped")]
+    gauge: Gauge,
+}
+
+impl Watch {
+    fn new(gauge: Gauge, queue: Arc<dyn gauge::Queue>) -> Watch {
+        Watch { reading: gauge.read(queue), end: None, gauge }
+    }
 }
 
 struct Shared<T, E> {
@@ -216,10 +252,24 @@ struct Shared<T, E> {
     n: usize,
 }
 
+impl<T: Send + 'static, E> Shared<T, E> {
+    /// The ring and its capacity, while nobody has subscribed.
+    fn queue(&self) -> Option<(usize, Arc<dyn gauge::Queue>)> {
+        match &lock(&self.post).reading {
+            Reading::Awaited { reader, .. } => Some((reader.capacity(), reader.queue())),
+            Reading::Here(_) | Reading::Gone => None,
+        }
+    }
+}
+
 struct Post<T> {
     reading: Reading<T>,
     /// The trunk found the ring full.
     waits: bool,
+    /// Of whoever reads, or has read.
+    context: Context,
+    /// Where somebody looks.
+    seen: Option<gauge::Reading>,
 }
 
 enum Reading<T> {
@@ -264,6 +314,8 @@ pub struct Feeder<T: Send + 'static, E: Send + 'static> {
     hungry: bool,
     /// Whether the island was seen to be over.
     over: bool,
+    /// Whether somebody looks: then all items go through the ring.
+    seen: bool,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
@@ -294,6 +346,13 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         matches!(lock(&self.shared.post).reading, Reading::Gone)
     }
 
+    /// The context of whoever has subscribed.
+    #[must_use]
+    pub fn context(&mut self) -> Context {
+        self.look();
+        lock(&self.shared.post).context.clone()
+    }
+
     /// Sends an item: directly where that is possible, into the ring otherwise.
     #[inline]
     pub fn send(&mut self, item: T) -> Sent<T> {
@@ -315,7 +374,7 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
     }
 
     fn send_slowly(&mut self, mut item: T) -> Sent<T> {
-        while self.hungry {
+        while self.hungry && !self.seen {
             if !self.kept && self.attend() {
                 return Sent::Gone(item);
             }
@@ -353,10 +412,15 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
     }
 
     fn look(&mut self) {
-        if self.stem.is_none()
-            && let Reading::Here(stem) = &lock(&self.shared.post).reading
-        {
-            self.stem = Some(stem.clone());
+        if self.stem.is_some() {
+            return;
+        }
+        let post = lock(&self.shared.post);
+        let Reading::Here(stem) = &post.reading else { return };
+        self.stem = Some(stem.clone());
+        if post.seen.is_some() && !std::mem::replace(&mut self.seen, true) {
+            drop(post);
+            drop(self.writer.as_mut().map(Writer::observe));
         }
     }
 
@@ -381,8 +445,11 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
             }
         };
         self.note(rests);
+        if self.seen {
+            self.rest();
+        }
         // Whoever has the turn may be just about to leave for good.
-        rests == Rests::Over || rests == Rests::Busy && self.is_gone()
+        self.over || rests == Rests::Busy && self.is_gone()
     }
 
     /// Gives up the turn of the branch, if this keeps it.
@@ -421,6 +488,11 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
 
     fn fail(&mut self, fault: Fault) {
         self.look();
+        if !self.is_gone()
+            && let Some(seen) = lock(&self.shared.post).seen.clone()
+        {
+            seen.broke();
+        }
         match &self.stem {
             Some(stem) => stem.fail(fault),
             None => {
@@ -453,6 +525,7 @@ impl<T: Send + 'static, E: Send + 'static> Drop for Feeder<T, E> {
                 kept: false,
                 hungry: false,
                 over: false,
+                seen: self.seen,
             };
             let orphans = self.shared.desk.orphans.clone();
             lock(&orphans).push(Box::new(move |fault| {
@@ -480,6 +553,9 @@ pub struct Branch<T: Send + 'static, E: Send + 'static> {
     /// Here until it is subscribed to.
     shared: Option<Arc<Shared<T, E>>>,
     discards: Discards,
+    seen: Seen,
+    /// Where somebody looks.
+    watch: Option<Watch>,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
@@ -493,15 +569,32 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
             shared.clone(),
             move |stem, context| {
                 drop(self.shared.take());
+                let watch = match (&self.seen, stem.panel()) {
+                    (Seen::Alone(site), Some(panel)) => {
+                        let queue = shared.queue();
+                        queue.map(|(capacity, queue)| {
+                            Watch::new(panel.gauge(context, *site, capacity), queue)
+                        })
+                    }
+                    _ => self.watch.take(),
+                };
+                let mut post = lock(&shared.post);
+                post.context = context.clone();
+                post.seen = watch.as_ref().map(|watch| watch.reading.clone());
                 let here = Reading::Here(stem.clone());
-                let before = std::mem::replace(&mut lock(&shared.post).reading, here);
+                let before = std::mem::replace(&mut post.reading, here);
+                drop(post);
                 let Reading::Awaited { reader, fault } = before else {
                     unreachable!("a branch is subscribed to once")
                 };
                 if let Some(fault) = fault {
+                    if let Some(watch) = &watch {
+                        watch.reading.broke();
+                    }
                     stem.fail(fault);
                 }
-                Limb { reader: Some(reader), shared, discards: context.discards().clone() }
+                let discards = context.discards().clone();
+                Limb { reader: Some(reader), shared, discards, watch }
             },
             subscriber,
         );
@@ -514,7 +607,10 @@ impl<T: Send + 'static, E: Send + 'static> Drop for Branch<T, E> {
         let Some(shared) = self.shared.take() else { return };
         let before = std::mem::replace(&mut lock(&shared.post).reading, Reading::Gone);
         let told = Told(shared);
-        if let Reading::Awaited { reader, .. } = before {
+        if let Reading::Awaited { mut reader, .. } = before {
+            if let Some(watch) = &self.watch {
+                watch.reading.close(reader.leave(), watch.end);
+            }
             reader.close(|item| self.discards.discard(item));
         }
         drop(told);
@@ -542,15 +638,21 @@ struct Limb<T: Send + 'static, E: Send + 'static> {
     reader: Option<Reader<T>>,
     shared: Arc<Shared<T, E>>,
     discards: Discards,
+    /// Where somebody looks.
+    watch: Option<Watch>,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Limb<T, E> {
     #[cold]
     fn over(&mut self) -> Pulled<T, E> {
-        match lock(&self.shared.end).take() {
-            Some(Err(error)) => Pulled::Error(error),
-            _ => Pulled::Complete,
+        let (end, pulled) = match lock(&self.shared.end).take() {
+            Some(Err(error)) => (State::Failed, Pulled::Error(error)),
+            _ => (State::Completed, Pulled::Complete),
+        };
+        if let Some(watch) = &mut self.watch {
+            watch.end = Some(end);
         }
+        pulled
     }
 }
 
@@ -593,9 +695,12 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Limb<T, E> {
 
 impl<T: Send + 'static, E: Send + 'static> Drop for Limb<T, E> {
     fn drop(&mut self) {
-        let Some(reader) = self.reader.take() else { return };
+        let Some(mut reader) = self.reader.take() else { return };
         let here = std::mem::replace(&mut lock(&self.shared.post).reading, Reading::Gone);
         let told = Told(self.shared.clone());
+        if let Some(watch) = &self.watch {
+            watch.reading.close(reader.leave(), watch.end);
+        }
         reader.close(|item| self.discards.discard(item));
         drop(told);
         drop(here);

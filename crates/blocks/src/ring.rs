@@ -336,6 +336,16 @@ impl<T> Reader<T> {
         }
     }
 
+    /// What can be read while both ends are in use. The most that were in it is counted from when
+    /// the writer is told to [observe](Writer::observe).
+    #[must_use]
+    pub fn queue(&self) -> Arc<dyn Queue>
+    where
+        T: Send + 'static,
+    {
+        self.ring.clone()
+    }
+
     /// How many items are in the queue; another thread may be adding.
     #[must_use]
     pub fn len(&self) -> usize {

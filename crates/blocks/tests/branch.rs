@@ -6,13 +6,15 @@ mod oracle;
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
-use millstream_blocks::branch::{Branch, Desk, Feeder, Sent, branch, trunk};
+use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, branch, trunk};
+use millstream_blocks::gauge::{Board, Panel, Row, Site, State};
 use millstream_blocks::lane::{Outlet, lane};
-use millstream_core::{Context, Fault, More, Publisher, Pull, Pulled};
+use millstream_core::{Context, Fault, More, Publisher, Pull, Pulled, Subscriber, Subscription};
 use millstream_sync::{model, thread};
 use oracle::Signal::{Complete, Item};
-use oracle::{Error, Hand, Oracle, Signal, Source, Start, Token, begins, items};
+use oracle::{Error, Hand, Oracle, Probe, Signal, Source, Start, Token, begins, items};
 
 type Reader = Branch<Token, Error>;
 
@@ -105,13 +107,24 @@ fn divided(
     capacity: usize,
     breaks: u32,
 ) -> Vec<Reader> {
+    divided_as(source, readers, capacity, breaks, |_| Seen::Together(None))
+}
+
+/// As [`divided`], seen as `seen` says.
+fn divided_as(
+    source: impl Publisher<Item = Token, Error = Error>,
+    readers: usize,
+    capacity: usize,
+    breaks: u32,
+    seen: impl Fn(usize) -> Seen,
+) -> Vec<Reader> {
     let capacity = NonZeroUsize::new(capacity).unwrap();
     let mut branches = Vec::new();
     let context = Context::default();
-    trunk(readers, &context, |desk| {
+    trunk(readers, |desk| {
         let (inlet, outlet) = lane(NonZeroUsize::MIN, desk.bell().clone(), &context, None);
         let feeders = (0..readers).map(|n| {
-            let (feeder, reader) = branch(desk, n, capacity, &context);
+            let (feeder, reader) = branch(desk, n, capacity, &context, seen(n));
             branches.push(reader);
             Some(feeder)
         });
@@ -138,6 +151,34 @@ fn read(reader: Reader) -> Oracle {
 
 fn all(n: u32) -> Vec<Signal> {
     (0..n).map(Item).chain([Complete]).collect()
+}
+
+fn board() -> Board {
+    Board::with_clock(8, || Duration::ZERO)
+}
+
+/// What one snapshot shows of one boundary, which belongs together.
+fn row(board: &Board) -> Row {
+    let snapshot = board.snapshot();
+    let [row] = snapshot.rows() else { panic!("one boundary: {snapshot}") };
+    assert_eq!(row.received, row.sent + row.discarded + row.fill, "{row:?}");
+    assert!(row.fill <= row.high_water && row.high_water <= row.capacity, "{row:?}");
+    row.clone()
+}
+
+/// A subscriber with a board.
+struct Watched<F>(Probe<F>, Board);
+
+impl<F: FnMut(u32) -> More + Send + 'static> Subscriber<Token, Error> for Watched<F> {
+    type Active = Probe<F>;
+
+    fn on_subscribe(self, subscription: Subscription) -> Probe<F> {
+        self.0.on_subscribe(subscription)
+    }
+
+    fn context(&self) -> Context {
+        self.1.watch().over(Context::default())
+    }
 }
 
 #[test]
@@ -448,6 +489,64 @@ fn detach_races_items() {
         oracle.detach();
         producer.join().unwrap();
         assert_eq!(items(&oracle.log().expect("starved and let go")), [0]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// Where somebody looks, each item is counted once, and what is seen of it belongs together.
+#[test]
+fn a_look_races_the_items() {
+    model("branch: a_look_races_the_items", || {
+        let (board, source, start) = (board(), Oracle::new(), Start::default());
+        let late = Source::Late(source.items(0..3), start.clone());
+        let seen = |n| Seen::Alone(Site::here("branch").number(n));
+        let mut readers = divided_as(late, 1, 1, u32::MAX, seen);
+        let oracle = Oracle::new();
+        readers.remove(0).subscribe(Watched(oracle.probe(|_| More::NONE), board.clone()));
+        oracle.request(2);
+        let producer = thread::spawn(move || start.go());
+        let (first, second) = (row(&board), row(&board));
+        assert!(first.received <= second.received && first.sent <= second.sent);
+        oracle.request(1);
+        producer.join().unwrap();
+        let last = row(&board);
+        assert_eq!((last.received, last.sent, last.high_water), (3, 3, 1));
+        assert_eq!(last.state, State::Completed);
+        assert_eq!(oracle.finish(), all(3));
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// One that was sent items before it was subscribed to, and is cancelled.
+#[test]
+fn a_look_races_a_cancellation_of_one_of_those_seen_together() {
+    model("branch: a_look_races_a_cancellation_of_one_of_those_seen_together", || {
+        let (board, source) = (board(), Oracle::new());
+        let panel = Panel::of(&board.watch().over(Context::default())).unwrap();
+        let gauge = panel.gauge(&board.watch().over(Context::default()), Site::here("all"), 4);
+        let seen = |_| Seen::Together(Some(gauge.clone()));
+        let five = Source::Items(source.items(0..5));
+        let mut readers = divided_as(five, 2, 2, u32::MAX, seen);
+        drop(gauge);
+        let other = read(readers.remove(1));
+        other.request(1);
+        // One is sent, one waits for whoever subscribes, and the next has no room yet or is there.
+        assert_eq!(row(&board).sent, 1);
+        let oracle = read(readers.remove(0));
+        let cancelling = thread::spawn({
+            let oracle = oracle.clone();
+            move || oracle.cancel()
+        });
+        let seen = row(&board);
+        oracle.request(1);
+        cancelling.join().unwrap();
+        let sent = items(&oracle.finish()).len() as u64;
+        let seen_later = row(&board);
+        assert!(seen.received <= seen_later.received && seen_later.sent == 1 + sent);
+        other.request(9);
+        assert_eq!(other.finish(), [Item(1), Item(3), Complete]);
+        let last = row(&board);
+        assert_eq!((last.fill, last.sent, last.state), (0, 2 + sent, State::Completed));
         assert_eq!(source.count(), 0);
     });
 }

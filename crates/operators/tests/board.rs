@@ -1,13 +1,13 @@
 //! Claims of the boundaries about what they tell of themselves, for each kind of boundary.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millstream::board::{Input, Row, Snapshot, State};
 use millstream::executor::{CurrentThread, Pool, Seeded};
-use millstream::fan_out::SlowSubscriber;
+use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::prelude::*;
 use millstream::{Board, Demand};
 use millstream_testkit::{Behaviour, ProbeHandle, ScriptedPublisher, probe};
@@ -573,6 +573,115 @@ fn group_by_tells_of_the_items_before_the_groups() {
     assert_eq!((row.name.as_deref(), row.received), (Some("groups"), 3));
     handle.cancel();
     assert_eq!(watched.row("group_by").state, State::Cancelled);
+}
+
+#[test]
+fn the_groups_of_group_by_are_a_boundary_together() {
+    let (watched, upstream) = (Watched::new(), Hand::new());
+    let readers = Arc::new(Mutex::new(Vec::new()));
+    let read = readers.clone();
+    let groups = upstream.clone().group_by(2, 4, Stalled::Wait, |n: &u32| n % 2);
+    let groups = groups.map(move |group| {
+        let reader = probe(group, Behaviour::new());
+        read.lock().unwrap().push(reader);
+    });
+    let handle = probe(groups.named("groups").observed(&watched.board), Behaviour::new());
+    assert_eq!(watched.labels(), ["group_by", "group_by[group]"]);
+    handle.request(9);
+    for n in 0..5 {
+        upstream.next(n);
+    }
+    let [evens, odds] = [0, 1].map(|n| readers.lock().unwrap()[n].clone());
+    let row = watched.row("group_by[group]");
+    assert_eq!((row.name.as_deref(), row.capacity), (Some("groups"), 8));
+    assert_eq!((counts(&row), row.demand), ([5, 0, 5, 5, 0], asked(1)), "one asks for groups");
+    evens.request(2);
+    assert_eq!(counts(&watched.row("group_by[group]")), [5, 2, 3, 5, 0]);
+    odds.cancel();
+    assert_eq!(counts(&watched.row("group_by[group]")), [5, 2, 1, 5, 2]);
+    evens.request(9);
+    assert_eq!(counts(&watched.row("group_by[group]")), [5, 3, 0, 5, 2]);
+    upstream.next(6);
+    let row = watched.row("group_by[group]");
+    assert_eq!((counts(&row), row.demand), ([6, 4, 0, 5, 2], asked(2)), "two wait for items");
+    upstream.complete();
+    let row = watched.row("group_by[group]");
+    assert_eq!((counts(&row), row.state), ([6, 4, 0, 5, 2], State::Completed));
+    assert_eq!(watched.row("group_by").state, State::Completed);
+    assert_eq!(evens.items(), [0, 2, 4, 6]);
+}
+
+/// Groups that are never sent, and a fault.
+#[test]
+fn groups_that_nobody_has_read_are_counted_and_discarded() {
+    let (watched, upstream) = (Watched::new(), Hand::new());
+    let groups = upstream.clone().group_by(2, 1, Stalled::Fail, |n: &u32| n % 2);
+    let mut readers = Vec::new();
+    let read = move |group| readers.push(probe(group, Behaviour::new().initially(9)));
+    let handle = watched.over(groups.map(read));
+    handle.request(1);
+    for n in 0..2 {
+        upstream.next(n);
+    }
+    assert_eq!(counts(&watched.row("group_by[group]")), [2, 1, 1, 2, 0]);
+    upstream.next(3);
+    let row = watched.row("group_by[group]");
+    assert_eq!((counts(&row), row.state), ([2, 1, 0, 2, 1], State::Broken), "it stands still");
+}
+
+#[test]
+fn each_reader_of_a_partition_is_a_boundary_and_what_is_above_is_on_the_first_board() {
+    let (one, other, upstream) = (Watched::new(), Watched::new(), Hand::new());
+    let here = line!() + 1;
+    let [even, odd] = upstream.clone().partition::<2, _>(4, |n: &u32| (n % 2) as usize);
+    let even = one.over(even.named("even"));
+    assert_eq!(one.labels(), ["partition[0]"], "upstream waits for the other");
+    let odd = other.over(odd);
+    assert_eq!(one.labels(), ["partition", "partition[0]"]);
+    assert_eq!(other.labels(), ["partition[1]"]);
+    even.request(2);
+    for n in 0..5 {
+        upstream.next(n);
+    }
+    let row = one.row("partition[0]");
+    assert_eq!((row.name.as_deref(), row.capacity, row.location.line()), (Some("even"), 4, here));
+    assert_eq!((counts(&row), row.demand), ([2, 2, 0, 1, 0], None));
+    let row = other.row("partition[1]");
+    assert_eq!((counts(&row), row.name), ([1, 0, 1, 1, 0], None));
+    assert_eq!(counts(&one.row("partition"))[..3], [5, 3, 2]);
+    odd.request(9);
+    let row = other.row("partition[1]");
+    assert_eq!((counts(&row), row.demand), ([2, 2, 0, 1, 0], asked(7)));
+    assert_eq!(counts(&one.row("partition[0]")), [3, 2, 1, 1, 0]);
+    even.cancel();
+    let row = one.row("partition[0]");
+    assert_eq!((counts(&row), row.state), ([3, 2, 0, 1, 1], State::Cancelled));
+    upstream.complete();
+    assert_eq!(other.row("partition[1]").state, State::Completed);
+    assert_eq!(one.row("partition").state, State::Completed);
+}
+
+#[test]
+fn of_the_readers_of_a_balance_those_are_seen_who_have_a_board() {
+    let (watched, upstream) = (Watched::new(), Hand::<u32>::new());
+    let [one, other] = upstream.clone().balance::<2>();
+    let (one, other) = (probe(one, Behaviour::new()), watched.over(other));
+    assert_eq!(watched.labels(), ["balance", "balance[1]"]);
+    one.request(1);
+    other.request(1);
+    for n in 0..4 {
+        upstream.next(n);
+    }
+    let row = watched.row("balance[1]");
+    assert_eq!((counts(&row), row.capacity), ([1, 1, 0, 1, 0], 1));
+    assert_eq!(one.items().len(), 1);
+    let row = watched.row("balance");
+    assert_eq!((counts(&row)[..3].to_vec(), row.demand), (vec![4, 2, 2], None));
+    one.request(9);
+    assert_eq!(counts(&watched.row("balance"))[..3], [4, 4, 0]);
+    upstream.vanish();
+    let row = watched.row("balance[1]");
+    assert_eq!((counts(&row), row.state), ([1, 1, 0, 1, 0], State::Broken));
 }
 
 /// A boundary has the name that is nearest to it, and the next one upstream has its own or none.

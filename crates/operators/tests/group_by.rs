@@ -719,6 +719,125 @@ mod fixed {
         }
     }
 
+    /// A reader that tells what it is told of discarded items.
+    fn telling<P>(reader: P) -> (BoxPublisher<Item, Error>, Arc<Mutex<Vec<u32>>>)
+    where
+        P: Publisher<Item = Item, Error = Error>,
+    {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let hears = told.clone();
+        let reader = reader.on_discard(move |item: Item| hears.lock().unwrap().push(item.0));
+        (reader.boxed(), told)
+    }
+
+    fn take(told: &Mutex<Vec<u32>>) -> Vec<u32> {
+        std::mem::take(&mut told.lock().unwrap())
+    }
+
+    #[test]
+    fn what_partition_drops_is_told_to_the_reader_that_it_was_for() {
+        let mint = Mint::new();
+        let (hand, source) = Hand::new();
+        let [zero, one] = source.partition::<2, _>(2, |item| tens(item) as usize);
+        let ((zero, zeros), (one, ones)) = (telling(zero), telling(one));
+        let (zero, one) = (Probe::new().asking(More::UNBOUNDED).on(zero), Probe::new().on(one));
+        for n in [1, 11, 12, 13] {
+            hand.send(mint.item(n));
+        }
+        assert_eq!(zero.take(), next([1]));
+        one.cancel();
+        // In its queue, then the one that had no room.
+        assert_eq!((take(&zeros), take(&ones)), (vec![], vec![11, 12, 13]));
+        hand.send(mint.item(14));
+        assert_eq!((take(&zeros), take(&ones)), (vec![], vec![14]), "what comes for it later");
+        hand.send(mint.item(91));
+        assert_eq!((take(&zeros), take(&ones)), (vec![91], vec![]), "nobody's: the first is told");
+        hand.send(mint.item(2));
+        assert_eq!(zero.take(), next([2]));
+        zero.cancel();
+        assert!(hand.is_cancelled());
+        assert_eq!(mint.live(), 0);
+    }
+
+    #[test]
+    fn what_waits_in_partition_when_the_last_reader_goes_is_told() {
+        let mint = Mint::new();
+        let (hand, source) = Hand::new();
+        let [zero, one] = source.partition::<2, _>(1, |item| tens(item) as usize);
+        drop(zero);
+        let (one, ones) = telling(one);
+        let one = Probe::new().asking(More::of(1)).on(one);
+        for n in [1, 11, 12] {
+            hand.send(mint.item(n));
+        }
+        assert_eq!(one.take(), next([11]));
+        assert_eq!(take(&ones), [1], "nobody is there who it was for");
+        one.cancel();
+        assert_eq!(take(&ones), [12], "it waits before the partition");
+        assert_eq!(mint.live(), 0);
+
+        // A look for the end took it out.
+        let items = [11, 12].map(|n| mint.item(n));
+        let source = millstream::from_iter(items.into_iter().filter(|_| true));
+        let [one] = source.partition::<1, _>(1, |_| 0);
+        let (one, ones) = telling(one.map_err(|never| -> Error { match never {} }));
+        let one = Probe::new().asking(More::of(1)).on(one);
+        assert_eq!(one.take(), next([11]));
+        one.cancel();
+        assert_eq!(take(&ones), [12]);
+        assert_eq!(mint.live(), 0);
+    }
+
+    #[test]
+    fn what_balance_drops_is_told() {
+        let mint = Mint::new();
+        let (hand, source) = Hand::new();
+        let [one, other] = source.balance::<2>();
+        let ((one, ones), (other, others)) = (telling(one), telling(other));
+        let (one, other) = (Probe::new().on(one), Probe::new().on(other));
+        for n in [1, 2] {
+            hand.send(mint.item(n));
+        }
+        one.cancel();
+        assert_eq!((take(&ones), take(&others)), (vec![], vec![]), "the other may want them");
+        other.request(1);
+        assert_eq!(other.take(), next([1]));
+        other.cancel();
+        assert_eq!((take(&ones), take(&others)), (vec![2], vec![]), "nobody's: the first is told");
+        assert!(hand.is_cancelled());
+        assert_eq!(mint.live(), 0);
+    }
+
+    #[test]
+    fn each_item_of_a_divided_stream_is_delivered_or_told_once() {
+        for seed in 0..40_u64 {
+            let executor = Seeded::new(seed);
+            let told = Arc::new(Mutex::new(Vec::new()));
+            let (hears, all) = (told.clone(), millstream::range(0..200_u32));
+            let readers: [BoxPublisher<u32, std::convert::Infallible>; 3] = if seed % 2 == 0 {
+                all.partition::<3, _>(2, |n| (n % 4) as usize).map(PublisherExt::boxed)
+            } else {
+                all.balance::<3>().map(PublisherExt::boxed)
+            };
+            let mut ends = Vec::new();
+            for (n, reader) in (0..).zip(readers) {
+                let hears = hears.clone();
+                let reader = reader
+                    .publish_on(executor.clone(), 2)
+                    .take(20 + seed % 30 + 40 * n)
+                    .on_discard(move |n: u32| hears.lock().unwrap().push(n));
+                ends.push(reader.collect::<Vec<_>>());
+            }
+            let ends = executor.run_until(futures::future::join_all(ends));
+            let mut all: Vec<u32> = ends.into_iter().flat_map(Result::unwrap).collect();
+            executor.run_until_idle();
+            all.append(&mut told.lock().unwrap());
+            all.sort_unstable();
+            let most = all.last().copied().unwrap();
+            assert!(all.into_iter().eq(0..=most), "seed {seed}");
+        }
+    }
+
     #[test]
     fn parts_that_are_zipped_again_fit_within_their_capacity() {
         let source = millstream::range(0..1_000_u32);

@@ -34,8 +34,9 @@ use crate::shape::divided::{Choose, divided};
 /// # Errors
 /// Of upstream go to all, like completion. A panic below a reader ends that one alone.
 /// # Cancellation
-/// Of one: the others share what comes. An item that it was just being given is dropped. When
-/// the last has gone, upstream is cancelled.
+/// Of one: the others share what comes. An item that it was just being given is discarded. When
+/// the last has gone, upstream is cancelled, and what nobody was given is discarded: the first
+/// reader that wants to know is told.
 /// # Bounds
 /// One item for each reader, one that nobody wants, and one for each reader of an upstream that
 /// is not synchronous.

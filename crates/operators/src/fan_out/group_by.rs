@@ -6,14 +6,14 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use millstream_blocks::branch::{Branch, Desk, Feeder, Sent, branch, trunk};
-use millstream_blocks::gauge::Site;
+use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, branch, trunk};
+use millstream_blocks::gauge::{Gauge, Panel, Site};
 use millstream_core::{Context, Fault, Publisher, Stall, Subscriber};
 
 use crate::shape::hunger::Hunger;
-use crate::shape::joined::{capacity, feed};
+use crate::shape::joined::capacity;
 use crate::shape::keys::Keys;
-use crate::shape::trunk::{Divide, Trunk};
+use crate::shape::trunk::{Divide, Seer, Trunk, connect};
 
 /// A publisher for each key, of its items:
 /// [`PublisherExt::group_by`](crate::PublisherExt::group_by).
@@ -200,11 +200,13 @@ where
         let context = subscriber.context();
         let limits = Limits { max_groups: max_groups.get(), capacity: room, stalled };
         // The number after those of the groups is that of downstream.
-        trunk(max_groups.get() + 1, &context.clone(), |desk| {
-            let (out, groups) = branch(desk, max_groups.get(), NonZeroUsize::MIN, &context);
+        trunk(max_groups.get() + 1, |desk| {
+            let number = max_groups.get();
+            let seen = Seen::Together(None);
+            let (out, groups) = branch(desk, number, NonZeroUsize::MIN, &context, seen);
             groups.subscribe(subscriber);
             let bell = desk.bell().clone();
-            let connect = move |context: &Context| feed(upstream, room, bell, context, site);
+            let connect = move |seen: Seer<'_>| connect(upstream, room, bell, seen, site);
             let grouping = Grouping {
                 key,
                 open: Keys::new(hasher),
@@ -215,6 +217,8 @@ where
                 held: None,
                 end: None,
                 limits,
+                site,
+                gauge: None,
                 desk: desk.clone(),
                 context,
             };
@@ -246,6 +250,9 @@ struct Grouping<T: Send + 'static, E: Send + 'static, K: Send + 'static, F, S> {
     /// How upstream ended, to be told behind the last group.
     end: Option<Result<(), E>>,
     limits: Limits,
+    site: Site,
+    /// Of all groups, where somebody looks.
+    gauge: Option<Gauge>,
     desk: Arc<Desk>,
     context: Context,
 }
@@ -386,7 +393,8 @@ where
         // A group may have been opened by now only for another key.
         let Err(hash) = self.open.find(&key) else { return };
         let n = self.open.next();
-        let (mut feeder, items) = branch(&self.desk, n, self.limits.capacity, &self.context);
+        let seen = Seen::Together(self.gauge.clone());
+        let (mut feeder, items) = branch(&self.desk, n, self.limits.capacity, &self.context, seen);
         if let Sent::Full(item) | Sent::Gone(item) = feeder.send(item) {
             // Nobody has it yet, and it has room for one.
             self.context.discards().discard(item);
@@ -495,6 +503,12 @@ where
     /// Nothing is subscribed for a downstream that has already gone.
     fn connects(&mut self) -> Option<Context> {
         self.out.is_some().then(|| self.context.clone())
+    }
+
+    fn seen(&mut self, panel: &Arc<Panel>, context: &Context) {
+        let Limits { max_groups, capacity, .. } = self.limits;
+        let room = capacity.get().saturating_mul(max_groups);
+        self.gauge = Some(panel.gauge(context, self.site.input("group"), room));
     }
 
     #[inline]

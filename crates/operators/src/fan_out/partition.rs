@@ -31,8 +31,8 @@ use crate::shape::joined::capacity;
 /// Of upstream go to all, like completion. A panic in the function is a fault for all. One below
 /// a reader ends that one alone.
 /// # Cancellation
-/// Of one: what it holds and what comes for it is dropped, and the others go on. When the last
-/// has gone, upstream is cancelled.
+/// Of one: what it holds and what comes for it is discarded, and it is told of that; the others go
+/// on. When the last has gone, upstream is cancelled.
 /// # Bounds
 /// `capacity` items for each reader, one that has no place, and `capacity` items of an upstream
 /// that is not synchronous.
@@ -53,7 +53,7 @@ use crate::shape::joined::capacity;
 /// ```
 ///
 /// An item for which the function names no reader, because there is none of that number, is
-/// dropped.
+/// discarded. The first reader that wants to know is told of it, as of what is discarded upstream.
 #[derive(Debug)]
 #[must_use = "upstream runs when each reader was subscribed to or dropped"]
 pub struct Partition<T: Send + 'static, E: Send + 'static>(Branch<T, E>);

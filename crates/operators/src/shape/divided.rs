@@ -5,13 +5,12 @@
 
 use std::num::NonZeroUsize;
 
-use millstream_blocks::branch::{Branch, Feeder, Sent, branch, trunk};
-use millstream_blocks::gauge::Site;
+use millstream_blocks::branch::{Branch, Feeder, Seen, Sent, branch, trunk};
+use millstream_blocks::gauge::{Site, Watch};
 use millstream_core::{Context, Publisher};
 
 use crate::shape::hunger::Hunger;
-use crate::shape::joined::feed;
-use crate::shape::trunk::{Divide, Trunk};
+use crate::shape::trunk::{Divide, Seer, Trunk, connect};
 
 /// Which reader an item goes to.
 pub(crate) trait Choose<T>: Send + 'static {
@@ -36,18 +35,24 @@ where
     C: Choose<P::Item>,
 {
     let mut branches = [const { None }; K];
-    let context = Context::default();
-    trunk(K, &context.clone(), |desk| {
+    trunk(K, |desk| {
         let feeders = (0..K).map(|n| {
-            let (feeder, branch) = branch(desk, n, capacity, &context);
+            let seen = Seen::Alone(site.number(n));
+            let (feeder, branch) = branch(desk, n, capacity, &Context::default(), seen);
             branches[n] = Some(branch);
             Some(feeder)
         });
-        let divided = Divided { choose, left: K, feeders: feeders.collect(), held: None };
+        let divided = Divided {
+            choose,
+            left: K,
+            feeders: feeders.collect(),
+            held: None,
+            readers: Vec::new(),
+            context: Context::default(),
+        };
         let bell = desk.bell().clone();
-        Trunk::new(desk, divided, move |context: &Context| {
-            feed(upstream, prefetch, bell, context, site)
-        })
+        let connect = move |seen: Seer<'_>| connect(upstream, prefetch, bell, seen, site);
+        Trunk::new(desk, divided, connect)
     });
     branches.map(|branch| match branch {
         Some(branch) => branch,
@@ -62,6 +67,21 @@ struct Divided<T: Send + 'static, E: Send + 'static, C> {
     feeders: Vec<Option<Feeder<T, E>>>,
     /// An item that has no room.
     held: Option<(usize, T)>,
+    /// The context of each reader, from when upstream was connected to.
+    readers: Vec<Context>,
+    /// That of all of them.
+    context: Context,
+}
+
+impl<T: Send + 'static, E: Send + 'static, C> Divided<T, E, C> {
+    /// An item for reader number `n`, which nobody takes: it is told of it, if it was there and
+    /// wants to know, and else whoever is told what is dropped upstream.
+    #[cold]
+    fn discard(&self, n: usize, item: T) {
+        let of_reader = self.readers.get(n).map(Context::discards);
+        let told = of_reader.filter(|discards| !discards.is_none());
+        told.unwrap_or_else(|| self.context.discards()).discard(item);
+    }
 }
 
 impl<T, E, C> Divided<T, E, C>
@@ -90,7 +110,7 @@ where
                     self.close(n, hunger);
                 }
                 if !C::ANYWHERE {
-                    return drop(item);
+                    return self.discard(n, item);
                 }
                 match hunger.hungry() {
                     0 => self.held = Some((n, item)),
@@ -133,8 +153,15 @@ where
 
     /// When each reader has subscribed or gone, and one is there.
     fn connects(&mut self) -> Option<Context> {
-        let all = self.feeders.iter().flatten().all(Feeder::is_read);
-        (all && self.left > 0).then(Context::default)
+        if self.left == 0 || !self.feeders.iter().flatten().all(Feeder::is_read) {
+            return None;
+        }
+        let context = |feeder: &mut Option<Feeder<T, E>>| {
+            feeder.as_mut().map_or_else(Context::default, Feeder::context)
+        };
+        self.readers = self.feeders.iter_mut().map(context).collect();
+        self.context = together(&self.readers);
+        Some(self.context.clone())
     }
 
     #[inline]
@@ -165,5 +192,24 @@ where
 
     fn is_over(&self) -> bool {
         self.left == 0
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static, C> Drop for Divided<T, E, C> {
+    fn drop(&mut self) {
+        if let Some((n, item)) = self.held.take() {
+            self.discard(n, item);
+        }
+    }
+}
+
+/// What several readers tell upstream together: the first board, and the first who wants to know of
+/// what is discarded.
+fn together(readers: &[Context]) -> Context {
+    let seen = readers.iter().find(|context| Watch::is_over(context));
+    let context = seen.map_or_else(Context::default, Context::upstream);
+    match readers.iter().find(|context| !context.discards().is_none()) {
+        Some(told) => context.with_discards(told.discards().clone()),
+        None => context,
     }
 }

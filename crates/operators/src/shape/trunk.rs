@@ -6,13 +6,16 @@
 //! the block [`branch`](millstream_blocks::branch).
 
 use std::convert::Infallible;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use millstream_blocks::bell::Bell;
 use millstream_blocks::branch::Desk;
-use millstream_core::{Context, Pull, Pulled};
+use millstream_blocks::gauge::{Panel, Site};
+use millstream_core::{Context, Credit, More, Publisher, Pull, Pulled};
 
 use crate::shape::hunger::Hunger;
-use crate::shape::joined::Feed;
+use crate::shape::joined::{Feed, feed_on};
 
 /// How many items are divided before it is looked for a fault of the whole.
 const BURST: usize = 64;
@@ -34,6 +37,11 @@ pub(crate) trait Divide: Send + 'static {
 
     /// Whether upstream is to be connected to, and with which context.
     fn connects(&mut self) -> Option<Context>;
+
+    /// Upstream is connected to, and somebody looks.
+    fn seen(&mut self, panel: &Arc<Panel>, context: &Context) {
+        let _ = (panel, context);
+    }
 
     /// Takes an item, while something is hungry and nothing is [held](Divide::is_held).
     fn route(&mut self, item: Self::Item, hunger: &mut Hunger);
@@ -66,11 +74,29 @@ pub(crate) struct Trunk<N, O: Pull, D> {
     desk: Arc<Desk>,
     /// Of whoever upstream was connected for.
     context: Context,
+    /// Where somebody looks.
+    panel: Option<Arc<Panel>>,
+}
+
+/// The context of the readers, and where somebody looks.
+pub(crate) type Seer<'a> = (&'a Context, Option<&'a Arc<Panel>>);
+
+/// Connects a trunk to its upstream, for readers with that context.
+pub(crate) fn connect<P: Publisher>(
+    upstream: P,
+    capacity: NonZeroUsize,
+    bell: Bell,
+    (context, panel): Seer<'_>,
+    site: Site,
+) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
+    let room = if P::PULLS { 0 } else { capacity.get() };
+    let gauge = panel.map(|panel| panel.gauge(context, site, room));
+    feed_on(gauge, upstream, capacity, bell, context)
 }
 
 impl<N, O, D> Trunk<N, O, D>
 where
-    N: FnOnce(&Context) -> Feed<O>,
+    N: FnOnce(Seer<'_>) -> Feed<O>,
     O: Pull,
     D: Divide<Item = O::Item, Error = O::Error>,
 {
@@ -86,6 +112,7 @@ where
             news: Vec::new(),
             desk: desk.clone(),
             context: Context::default(),
+            panel: None,
         }
     }
 
@@ -99,7 +126,11 @@ where
             && let Some(context) = self.divide.connects()
             && let Some(connect) = self.connect.take()
         {
-            self.upstream = Some(connect(&context));
+            self.panel = Panel::of(&context);
+            self.upstream = Some(connect((&context, self.panel.as_ref())));
+            if let Some(panel) = &self.panel {
+                self.divide.seen(panel, &context);
+            }
             self.context = context;
         }
         self.divide.retry(&mut self.hunger);
@@ -132,6 +163,11 @@ where
         if self.divide.is_over() {
             return Pulled::Complete;
         }
+        if let Some(panel) = &self.panel {
+            let mut demand = Credit::NONE;
+            demand.add(More::of(self.hunger.hungry() as u64));
+            panel.rest(demand);
+        }
         while let Some(n) = self.hunger.take_kept() {
             self.divide.rest(n, &mut self.hunger);
         }
@@ -141,7 +177,7 @@ where
 
 impl<N, O, D> Pull for Trunk<N, O, D>
 where
-    N: FnOnce(&Context) -> Feed<O> + Send + 'static,
+    N: FnOnce(Seer<'_>) -> Feed<O> + Send + 'static,
     O: Pull,
     D: Divide<Item = O::Item, Error = O::Error>,
 {
