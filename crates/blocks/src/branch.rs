@@ -23,6 +23,7 @@
 //! | unread: nobody has subscribed | in the post | pushes; may take out what is oldest |
 //! | read | in the island | pushes, and rings if the reader sleeps |
 //! | hungry: read, with demand, and nothing to send | in the island | may keep the turn, and then sends directly |
+//! | hosted: pulled by a host that is told | in the host | pushes, and rings the host if the reader sleeps |
 //! | gone: cancelled, over, or dropped unread | dropped | gets its items back |
 //!
 //! | what | who may touch it | when |
@@ -39,6 +40,11 @@
 //! * **A kept turn holds nobody up.** While it is kept there is nothing in the ring that somebody
 //!   else could send. A request only adds; a cancellation closes the word and rings the trunk,
 //!   which lets go.
+//! * **A host that would only queue its items again** pulls the ring itself (`into_pull`, under a
+//!   context with a [`Bell`] as its host). Such a branch has no island, and nothing to ask by: it
+//!   wants as many as it has room for. Its reader looks at the note of the trunk each time three
+//!   quarters of its room were taken, since a trunk that waits has left it as many at least, and
+//!   when nothing is left.
 //! * **The end.** A feeder ends its branch behind what is queued. One that is dropped without an
 //!   end waits at the desk until it is known why the trunk is gone, and then tells that: the fault
 //!   that broke it, or [`Fault::SourceDropped`].
@@ -220,6 +226,7 @@ pub fn branch<T: Send + 'static, E: Send + 'static>(
         writer: Some(writer),
         shared: shared.clone(),
         stem: None,
+        host: None,
         kept: false,
         hungry: false,
         over: false,
@@ -253,11 +260,19 @@ struct Shared<T, E> {
 }
 
 impl<T: Send + 'static, E> Shared<T, E> {
+    /// Room was made, or nothing is left, by a reader without an island.
+    #[cold]
+    fn room(&self) {
+        if std::mem::take(&mut lock(&self.post).waits) {
+            self.desk.tell(self.n);
+        }
+    }
+
     /// The ring and its capacity, while nobody has subscribed.
     fn queue(&self) -> Option<(usize, Arc<dyn gauge::Queue>)> {
         match &lock(&self.post).reading {
             Reading::Awaited { reader, .. } => Some((reader.capacity(), reader.queue())),
-            Reading::Here(_) | Reading::Gone => None,
+            Reading::Here(_) | Reading::Hosted(_) | Reading::Gone => None,
         }
     }
 }
@@ -277,6 +292,8 @@ enum Reading<T> {
     Awaited { reader: Reader<T>, fault: Option<Fault> },
     /// By this island.
     Here(Arc<dyn Direct<T>>),
+    /// By the host of this bell.
+    Hosted(Bell),
     /// Nobody will.
     Gone,
 }
@@ -309,6 +326,8 @@ pub struct Feeder<T: Send + 'static, E: Send + 'static> {
     shared: Arc<Shared<T, E>>,
     /// The island that reads, once it was needed.
     stem: Option<Arc<dyn Direct<T>>>,
+    /// Or the host that pulls, likewise.
+    host: Option<Bell>,
     /// Whether this keeps the turn of the island.
     kept: bool,
     hungry: bool,
@@ -353,6 +372,36 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         lock(&self.shared.post).context.clone()
     }
 
+    /// Whether the branch has nothing to send, and not only room for more; else there is news of it
+    /// when that may have changed.
+    pub fn starves(&mut self) -> bool {
+        let (true, Some(writer)) = (self.hungry, &self.writer) else { return false };
+        if self.host.is_none() {
+            return true;
+        }
+        // The note first: a reader leaves its mark in the ring, and then looks for the note.
+        lock(&self.shared.post).waits = true;
+        writer.is_awaited()
+    }
+
+    /// Puts an item into the ring, where that is its way and there is room. It comes back where there
+    /// is more to do: see [`send`](Feeder::send). Where it does not, nothing else has changed.
+    #[inline]
+    pub fn push(&mut self, item: T) -> Result<(), T> {
+        if self.hungry && self.host.is_none() {
+            return Err(item);
+        }
+        let Some(writer) = &mut self.writer else { return Err(item) };
+        match writer.push(item) {
+            Pushed::Noted => Ok(()),
+            Pushed::Wake => {
+                self.wake();
+                Ok(())
+            }
+            Pushed::Full(item) | Pushed::Gone(item) => Err(item),
+        }
+    }
+
     /// Sends an item: directly where that is possible, into the ring otherwise.
     #[inline]
     pub fn send(&mut self, item: T) -> Sent<T> {
@@ -373,8 +422,9 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         self.send_slowly(item)
     }
 
+    #[cold]
     fn send_slowly(&mut self, mut item: T) -> Sent<T> {
-        while self.hungry && !self.seen {
+        while self.hungry && !self.seen && self.host.is_none() {
             if !self.kept && self.attend() {
                 return Sent::Gone(item);
             }
@@ -398,10 +448,14 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         match pushed {
             Pushed::Noted => {}
             Pushed::Wake => self.wake(),
-            Pushed::Full(item) => return Sent::Full(item),
+            Pushed::Full(item) => {
+                self.hungry = false;
+                return Sent::Full(item);
+            }
             Pushed::Gone(item) => return Sent::Gone(item),
         }
-        self.hungry = false;
+        // One that is hosted wants more as long as there is room.
+        self.hungry &= self.host.is_some();
         Sent::Taken
     }
 
@@ -412,22 +466,28 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
     }
 
     fn look(&mut self) {
-        if self.stem.is_some() {
+        if self.stem.is_some() || self.host.is_some() {
             return;
         }
         let post = lock(&self.shared.post);
-        let Reading::Here(stem) = &post.reading else { return };
-        self.stem = Some(stem.clone());
+        match &post.reading {
+            Reading::Here(stem) => self.stem = Some(stem.clone()),
+            Reading::Hosted(host) => self.host = Some(host.clone()),
+            Reading::Awaited { .. } | Reading::Gone => return,
+        }
         if post.seen.is_some() && !std::mem::replace(&mut self.seen, true) {
             drop(post);
             drop(self.writer.as_mut().map(Writer::observe));
         }
     }
 
+    #[cold]
     fn wake(&mut self) {
         self.look();
         if let Some(stem) = &self.stem {
             stem.ring();
+        } else if let Some(host) = &self.host {
+            host.ring();
         }
     }
 
@@ -441,7 +501,9 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
             Some(stem) if self.kept => unsafe { stem.attend() },
             Some(stem) => stem.enter(),
             None => {
-                return matches!(lock(&self.shared.post).reading, Reading::Gone);
+                let gone = self.is_gone();
+                self.hungry = self.host.is_some() && !gone;
+                return gone;
             }
         };
         self.note(rests);
@@ -493,9 +555,10 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         {
             seen.broke();
         }
-        match &self.stem {
-            Some(stem) => stem.fail(fault),
-            None => {
+        match (&self.stem, &self.host) {
+            (Some(stem), _) => stem.fail(fault),
+            (None, Some(host)) => host.fail(fault),
+            (None, None) => {
                 let mut post = lock(&self.shared.post);
                 match &mut post.reading {
                     Reading::Awaited { fault: waiting, .. } => *waiting = Some(fault),
@@ -503,6 +566,11 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
                         let stem = stem.clone();
                         drop(post);
                         stem.fail(fault);
+                    }
+                    Reading::Hosted(host) => {
+                        let host = host.clone();
+                        drop(post);
+                        host.fail(fault);
                     }
                     Reading::Gone => {}
                 }
@@ -522,6 +590,7 @@ impl<T: Send + 'static, E: Send + 'static> Drop for Feeder<T, E> {
                 writer: None,
                 shared: self.shared.clone(),
                 stem: self.stem.take(),
+                host: self.host.take(),
                 kept: false,
                 hungry: false,
                 over: false,
@@ -561,6 +630,7 @@ pub struct Branch<T: Send + 'static, E: Send + 'static> {
 impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
     type Item = T;
     type Error = E;
+    const HOSTED: bool = true;
 
     fn subscribe<S: Subscriber<T, E>>(mut self, subscriber: S) {
         let Some(shared) = self.shared.clone() else { return };
@@ -594,11 +664,43 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
                     stem.fail(fault);
                 }
                 let discards = context.discards().clone();
-                Limb { reader: Some(reader), shared, discards, watch }
+                Limb { reader: Some(reader), shared, discards, watch, taken: 0, low: u64::MAX }
             },
             subscriber,
         );
         drop(told);
+    }
+
+    /// Where nobody looks.
+    fn into_pull(
+        mut self,
+        context: Context,
+    ) -> Result<impl Pull<Item = T, Error = E>, Branch<T, E>> {
+        let Some(host) = context.host::<Bell>().filter(|_| self.watch.is_none()) else {
+            return Err(self);
+        };
+        let Some(shared) = self.shared.take() else { return Err(self) };
+        let mut post = lock(&shared.post);
+        post.context = context.upstream();
+        let before = std::mem::replace(&mut post.reading, Reading::Hosted(host.clone()));
+        drop(post);
+        let Reading::Awaited { reader, fault } = before else {
+            unreachable!("a branch is read once")
+        };
+        if let Some(fault) = fault {
+            host.fail(fault);
+        }
+        let capacity = reader.capacity() as u64;
+        let limb = Limb {
+            reader: Some(reader),
+            shared: shared.clone(),
+            discards: context.discards().clone(),
+            watch: None,
+            taken: 0,
+            low: capacity - capacity / 4,
+        };
+        drop(Told(shared));
+        Ok(limb)
     }
 }
 
@@ -640,6 +742,10 @@ struct Limb<T: Send + 'static, E: Send + 'static> {
     discards: Discards,
     /// Where somebody looks.
     watch: Option<Watch>,
+    /// Items that were taken since the trunk's note was looked at.
+    taken: u64,
+    /// After how many it is; never where an island does so.
+    low: u64,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Limb<T, E> {
@@ -665,9 +771,19 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Limb<T, E> {
         loop {
             let Some(reader) = &mut self.reader else { return Pulled::Complete };
             match reader.pop() {
-                Popped::Item(item) => return Pulled::Item(item),
+                Popped::Item(item) => {
+                    self.taken += 1;
+                    if self.taken == self.low {
+                        self.taken = 0;
+                        self.shared.room();
+                    }
+                    return Pulled::Item(item);
+                }
                 Popped::Empty => {
                     if reader.sleep() {
+                        if self.low != u64::MAX {
+                            self.shared.room();
+                        }
                         return Pulled::Pending;
                     }
                 }

@@ -232,6 +232,14 @@ impl<T> Writer<T> {
         self.ring.capacity as usize
     }
 
+    /// Whether the reader found it empty, and waits to be woken.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        // ordering: relaxed; nothing is read by it. Whoever needs to see a mark that was made just
+        // now has an edge of its own.
+        self.ring.tail.0.load(Ordering::Relaxed) & ASLEEP != 0
+    }
+
     /// Whether the reader has gone.
     #[must_use]
     pub fn is_gone(&self) -> bool {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, branch, trunk};
 use millstream_blocks::gauge::{Board, Panel, Row, Site, State};
+use millstream_blocks::island::join;
 use millstream_blocks::lane::{Outlet, lane};
 use millstream_core::{Context, Fault, More, Publisher, Pull, Pulled, Subscriber, Subscription};
 use millstream_sync::{model, thread};
@@ -146,6 +147,19 @@ fn one(n: u32, capacity: usize) -> (Oracle, Start, Reader) {
 fn read(reader: Reader) -> Oracle {
     let oracle = Oracle::new();
     reader.subscribe(oracle.probe(|_| More::NONE));
+    oracle
+}
+
+/// Pulled by a host, which is told of news.
+fn host(reader: Reader) -> Oracle {
+    let oracle = Oracle::new();
+    join(
+        |bell, context| match reader.into_pull(context.upstream().with_host(bell.clone())) {
+            Ok(pull) => pull,
+            Err(_) => unreachable!("there is a host, and nobody looks"),
+        },
+        oracle.probe(|_| More::NONE),
+    );
     oracle
 }
 
@@ -549,4 +563,182 @@ fn a_look_races_a_cancellation_of_one_of_those_seen_together() {
         assert_eq!((last.fill, last.sent, last.state), (0, 2 + sent, State::Completed));
         assert_eq!(source.count(), 0);
     });
+}
+
+#[test]
+fn items_race_a_request_of_a_host() {
+    model("branch: items_race_a_request_of_a_host", || {
+        let (source, start, reader) = one(3, 2);
+        let oracle = host(reader);
+        oracle.request(1);
+        let producer = thread::spawn(move || start.go());
+        oracle.request(9);
+        producer.join().unwrap();
+        assert_eq!(oracle.finish(), all(3));
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// The trunk finds the ring of a hosted branch full while its host takes what is in it.
+#[test]
+fn room_made_by_a_host_races_the_trunk_that_waits_for_it() {
+    model("branch: room_made_by_a_host_races_the_trunk_that_waits_for_it", || {
+        let source = Oracle::new();
+        let start = Start::default();
+        let late = Source::Late(source.items(0..4), start.clone());
+        let mut readers = divided(late, 2, 1, u32::MAX);
+        let (other, oracle) = (host(readers.remove(1)), host(readers.remove(0)));
+        other.request(9);
+        let producer = thread::spawn(move || start.go());
+        oracle.request(1);
+        producer.join().unwrap();
+        oracle.request(1);
+        assert_eq!(oracle.finish(), [Item(0), Item(2), Complete]);
+        assert_eq!(other.finish(), [Item(1), Item(3), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// Items are in the ring, and more come, when a host takes it over.
+#[test]
+fn items_race_a_host_that_takes_the_branch() {
+    model("branch: items_race_a_host_that_takes_the_branch", || {
+        let source = Oracle::new();
+        let start = Start::default();
+        let late = Source::Late(source.items(0..3), start.clone());
+        let mut readers = divided(late, 2, 1, u32::MAX);
+        let other = read(readers.remove(1));
+        other.request(9);
+        let reader = readers.remove(0);
+        let producer = thread::spawn(move || start.go());
+        let oracle = host(reader);
+        oracle.request(9);
+        producer.join().unwrap();
+        assert_eq!(oracle.finish(), [Item(0), Item(2), Complete]);
+        assert_eq!(other.finish(), [Item(1), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// What it holds goes with it, what comes for it goes back, and the other is not held up.
+#[test]
+fn cancel_of_a_host_races_the_items() {
+    model("branch: cancel_of_a_host_races_the_items", || {
+        let source = Oracle::new();
+        let start = Start::default();
+        let late = Source::Late(source.items(0..4), start.clone());
+        let mut readers = divided(late, 2, 1, u32::MAX);
+        let (other, oracle) = (read(readers.remove(1)), host(readers.remove(0)));
+        other.request(9);
+        let producer = thread::spawn(move || start.go());
+        oracle.cancel();
+        producer.join().unwrap();
+        assert_eq!(other.finish(), [Item(1), Item(3), Complete]);
+        assert_eq!(oracle.finish(), []);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// The end comes behind an item that waits, to a host that does not ask.
+#[test]
+fn the_end_races_a_request_of_a_host() {
+    model("branch: the_end_races_a_request_of_a_host", || {
+        let (source, start, reader) = one(1, 2);
+        let oracle = host(reader);
+        let producer = thread::spawn(move || start.go());
+        oracle.request(1);
+        producer.join().unwrap();
+        assert_eq!(oracle.log().unwrap(), all(1), "the end needs no demand");
+        assert_eq!(oracle.finish(), all(1));
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// What breaks the trunk reaches a host that pulls, and one that comes later.
+#[test]
+fn a_fault_of_the_trunk_races_a_host() {
+    model("branch: a_fault_of_the_trunk_races_a_host", || {
+        let fault = Signal::Fault(Fault::BlockedExecutor.to_string());
+        let source = Oracle::new();
+        let start = Start::default();
+        let late = Source::Late(source.items(0..3), start.clone());
+        let mut readers = divided(late, 2, 1, 2);
+        let (oracle, last) = (host(readers.remove(0)), readers.remove(0));
+        oracle.request(9);
+        let producer = thread::spawn(move || start.go());
+        let late = host(last);
+        producer.join().unwrap();
+        let told = oracle.finish();
+        assert!(told == [Item(0), fault.clone()] || told == [fault.clone()], "{told:?}");
+        assert_eq!(late.finish(), [fault]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// The trunk asks whether a host has nothing left, while it takes the last: it sees that, or is told.
+#[test]
+fn asking_who_starves_races_the_last_item() {
+    model("branch: asking_who_starves_races_the_last_item", || {
+        let source = Oracle::new();
+        let starved = Arc::new(std::sync::Mutex::new(false));
+        let sees = starved.clone();
+        let item = Token(0, source.alive());
+        let mut readers = Vec::new();
+        // A trunk that is given one item, and then asks whenever there is news.
+        trunk(1, |desk| {
+            let (feeder, reader) = branch(
+                desk,
+                0,
+                NonZeroUsize::new(2).unwrap(),
+                &Context::default(),
+                Seen::Together(None),
+            );
+            readers.push(reader);
+            Asking { feeder: Some(feeder), item: Some(item), sees, desk: desk.clone() }
+        });
+        let oracle = host(readers.remove(0));
+        let asking = thread::spawn({
+            let oracle = oracle.clone();
+            move || oracle.request(2)
+        });
+        oracle.request(1);
+        asking.join().unwrap();
+        assert!(*starved.lock().unwrap(), "it was seen, or told");
+        oracle.cancel();
+        assert_eq!(oracle.finish(), [Item(0)]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// Gives one item, and asks whether its branch starves whenever there is news.
+struct Asking {
+    feeder: Option<Feeder<Token, Error>>,
+    item: Option<Token>,
+    sees: Arc<std::sync::Mutex<bool>>,
+    desk: Arc<Desk>,
+}
+
+impl Pull for Asking {
+    type Item = Infallible;
+    type Error = Infallible;
+
+    fn pull(&mut self) -> Pulled<Infallible, Infallible> {
+        let mut gone = false;
+        let Asking { feeder, item, sees, desk } = self;
+        let Some(feeder) = feeder else { return Pulled::Complete };
+        desk.take(|_| gone = feeder.attend());
+        if gone {
+            self.feeder = None;
+            return Pulled::Complete;
+        }
+        if feeder.is_hungry()
+            && let Some(item) = item.take()
+        {
+            assert!(feeder.push(item).is_ok(), "there is room");
+        }
+        if item.is_none() && feeder.starves() {
+            *sees.lock().unwrap() = true;
+        }
+        Pulled::Pending
+    }
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 /// | [`discards`](Context::discards) | `on_discard` | whoever takes an item and never delivers it |
 /// | [`board`](Context::board) | `observed` | a boundary, to enter itself |
 /// | [`name`](Context::name) | `named` | the nearest boundary upstream, which does not pass it on |
+/// | [`host`](Context::host) | whoever holds a publisher in place | a [`Pull`](crate::Pull) that others fill, to tell of news |
 ///
 /// ```
 /// use millstream_core::{Context, Discards};
@@ -23,6 +24,10 @@ use std::sync::Arc;
 /// let context = Context::default().with_name("parse");
 /// assert_eq!(context.name(), Some("parse"));
 /// assert_eq!(context.upstream().name(), None);
+///
+/// let hosted = context.upstream().with_host(7_u32);
+/// assert_eq!(hosted.host(), Some(&7_u32));
+/// assert_eq!(hosted.upstream().host::<u32>(), None);
 ///
 /// let context = context.with_discards(Discards::new(|n: u32| println!("{n} is lost"), Discards::default()));
 /// assert_eq!(context.name(), Some("parse"));
@@ -36,6 +41,7 @@ struct Surroundings {
     discards: Discards,
     board: Option<Arc<dyn Any + Send + Sync>>,
     name: Option<Cow<'static, str>>,
+    host: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 static NOBODY: Discards = Discards(None);
@@ -61,6 +67,14 @@ impl Context {
         self.0.as_ref()?.name.as_deref()
     }
 
+    /// Whoever pulls and is told when there is news, if it is of type `H`: for
+    /// [`into_pull`](crate::Publisher::into_pull) of publishers that are
+    /// [`HOSTED`](crate::Publisher::HOSTED). This crate knows no host: it carries whatever it is given.
+    #[must_use]
+    pub fn host<H: Any>(&self) -> Option<&H> {
+        self.0.as_ref()?.host.as_ref()?.downcast_ref()
+    }
+
     /// The same, with others to tell of discarded items.
     #[must_use]
     pub fn with_discards(self, discards: Discards) -> Context {
@@ -79,17 +93,25 @@ impl Context {
         self.with(|context| context.name = Some(name.into()))
     }
 
-    /// What a boundary that has taken its name passes on.
+    /// The same, with a host that pulls, and goes on pulling when it is told of news.
+    #[must_use]
+    pub fn with_host<H: Any + Send + Sync>(self, host: H) -> Context {
+        self.with(|context| context.host = Some(Arc::new(host)))
+    }
+
+    /// What a boundary that has taken its name, and is a host of its own, passes on.
     #[inline]
     #[must_use]
     pub fn upstream(&self) -> Context {
-        if self.0.is_none() { Context(None) } else { self.without_name() }
+        if self.0.is_none() { Context(None) } else { self.passed_on() }
     }
 
-    fn without_name(&self) -> Context {
-        match self.name() {
-            Some(_) => self.clone().with(|context| context.name = None),
-            None => self.clone(),
+    fn passed_on(&self) -> Context {
+        match &self.0 {
+            Some(context) if context.name.is_some() || context.host.is_some() => {
+                self.clone().with(|context| (context.name, context.host) = (None, None))
+            }
+            _ => self.clone(),
         }
     }
 

@@ -63,6 +63,12 @@ pub trait Publisher: Send + Sized + 'static {
     /// stage that can use it is built in one of two ways, not switched at run time.
     const PULLS: bool = false;
 
+    /// Whether [`into_pull`](Publisher::into_pull) succeeds where the context has a
+    /// [host](Context::host): it gives a queue that others fill, for whoever would only put what
+    /// comes into another. The pull may then have [nothing for now](crate::Pulled::Pending), and
+    /// tells the host when it has.
+    const HOSTED: bool = false;
+
     /// Starts the stream towards `subscriber`, which is given its subscription before anything
     /// else. Returns when the publisher has nothing to do for now.
     fn subscribe<S: Subscriber<Self::Item, Self::Error>>(self, subscriber: S);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, branch, trunk};
 use millstream_blocks::gauge::{Gauge, Panel, Site};
-use millstream_core::{Context, Fault, Publisher, Stall, Subscriber};
+use millstream_core::{Context, Fault, Publisher, Pull, Stall, Subscriber};
 
 use crate::shape::hunger::Hunger;
 use crate::shape::joined::capacity;
@@ -41,8 +41,11 @@ use crate::shape::trunk::{Divide, Seer, Trunk, connect};
 /// with a fault which says so, unless another policy was chosen.
 ///
 /// A group that is handed out and neither subscribed to nor dropped is somebody's, and is waited
-/// for. So read groups where they come; do not collect them to read them later, and put no queue
-/// between, as `publish_on` is one, which has room for more groups than are read behind it.
+/// for: whether it will be read is known to whoever has it, and to nobody else. To give it up after
+/// all would lose the items of one that is read a moment later, on another thread. So read groups
+/// where they come; do not collect them to read them later, and put no queue between, as
+/// `publish_on` is one, which has room for more groups than are read behind it. These two, and
+/// [`Stalled::Wait`] where it was chosen, are the ways in which it can stand still.
 ///
 /// Where the aim is to keep the order of each key and not the groups themselves,
 /// [`map_async_partitioned`](crate::PublisherExt::map_async_partitioned) has no limit of keys.
@@ -51,7 +54,9 @@ use crate::shape::trunk::{Divide, Seer, Trunk, connect};
 /// An upstream that is not synchronous is asked for `capacity`, and for three quarters of it
 /// each time as many items were taken; one that is synchronous is pulled. Items are taken only
 /// while somebody wants what there is not: a reader another item of its group, or downstream
-/// another group. Each group has its own demand.
+/// another group. Each group has its own demand. `flat_map_unordered` holds its groups in place,
+/// where nobody [looks](crate::PublisherExt::observed): such a group wants as many as it has room
+/// for, and there is no second queue behind its own.
 /// # Completion
 /// Of upstream completes all groups, each behind its items; downstream completes when it was
 /// sent the last group.
@@ -173,9 +178,15 @@ where
 {
     type Item = T;
     type Error = E;
+    const HOSTED: bool = <Branch<T, E> as Publisher>::HOSTED;
 
     fn subscribe<S: Subscriber<T, E>>(self, subscriber: S) {
         self.items.subscribe(subscriber);
+    }
+
+    fn into_pull(self, context: Context) -> Result<impl Pull<Item = T, Error = E>, Self> {
+        let Group { key, items } = self;
+        items.into_pull(context).map_err(|items| Group { key, items })
     }
 }
 
@@ -318,7 +329,12 @@ where
     #[inline]
     fn give(&mut self, n: usize, item: T, hunger: &mut Hunger) {
         let Some((_, open)) = self.open.get_mut(n) else { return };
-        match hunger.send(n, &mut open.feeder, item) {
+        let sent = hunger.send(n, &mut open.feeder, item);
+        self.sent(n, sent, hunger);
+    }
+
+    fn sent(&mut self, n: usize, sent: Sent<T>, hunger: &mut Hunger) {
+        match sent {
             Sent::Taken => {}
             Sent::Full(item) => self.full(n, item, hunger),
             Sent::Gone(item) => {
@@ -335,11 +351,16 @@ where
         let asked = self.out.as_ref().is_some_and(Feeder::is_hungry);
         // Groups that were sent are somebody's: they are not given up before others are refused.
         let refused = !self.unsent.is_empty() && !asked;
-        let stands_still = refused && !open.feeder.is_read() && hunger.hungry() > 0;
+        let unread = !open.feeder.is_read();
+        let stands_still = refused
+            && unread
+            && hunger.hungry() > 0
+            && self.open.values_mut().any(|open| open.feeder.starves());
         match self.limits.stalled {
             Stalled::DropNewest if stands_still => self.context.discards().discard(item),
             Stalled::DropOldest if stands_still => {
-                if let Some(oldest) = open.feeder.take_oldest() {
+                let oldest = self.open.get_mut(n).and_then(|(_, open)| open.feeder.take_oldest());
+                if let Some(oldest) = oldest {
                     self.give(n, item, hunger);
                     self.context.discards().discard(oldest);
                 } else {
@@ -514,8 +535,11 @@ where
     #[inline]
     fn route(&mut self, item: T, hunger: &mut Hunger) {
         let key = (self.key)(&item);
-        match self.open.find(&key) {
-            Ok(n) => self.give(n, item, hunger),
+        match self.open.find_mut(&key) {
+            Ok((n, open)) => match hunger.send(n, &mut open.feeder, item) {
+                Sent::Taken => {}
+                sent => self.sent(n, sent, hunger),
+            },
             Err(_) => self.open(key, item, hunger),
         }
     }

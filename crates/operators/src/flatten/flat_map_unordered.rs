@@ -9,7 +9,7 @@ use millstream_blocks::island::join;
 use millstream_core::{Publisher, Pull, Pulled, Subscriber};
 
 use crate::shape::joined::{
-    Feed, Granted, capacity, feed_on, gauge, granted_feed, in_place, unwatched,
+    Feed, Granted, capacity, gauge, granted_feed, hosted_feed, in_place, unwatched,
 };
 use crate::shape::rounds::{Played, Rounds, TURN, Turn, one};
 use crate::shape::table::Table;
@@ -26,12 +26,14 @@ use crate::shape::table::Table;
 /// It is fair: an inner publisher with items at hand gives up to 32, and then the next has its
 /// turn. The order of the items of one inner publisher is kept. Inner publishers that are
 /// synchronous are held in place: they cost no queue and no allocation, and each gives up to 1024;
-/// a new one and one that has waited have their turns alternately.
+/// a new one and one that has waited have their turns alternately. A group of `group_by` is held in
+/// place as well: it has a queue, and needs no other.
 ///
 /// # Demand
 /// `limit` from upstream when it is subscribed to, and one more for each inner publisher that is
 /// complete. `prefetch` from each inner publisher, and three quarters of it each time as many of
-/// its items were sent; one that is synchronous is pulled as downstream asks.
+/// its items were sent; one that is synchronous, and a group of `group_by`, is pulled as downstream
+/// asks.
 /// # Completion
 /// When upstream and all inner publishers are complete and their items sent.
 /// # Errors
@@ -111,7 +113,7 @@ where
                 let gauge = gauge::<Q>(bell, context, site.input("inner"), room);
                 let around = context.clone();
                 let inner =
-                    move |item, bell| feed_on(gauge.clone(), f(item), prefetch, bell, &around);
+                    move |item, bell| hosted_feed(gauge.clone(), f(item), prefetch, bell, &around);
                 Flattened { outer, table: Table::new(limit.get()), inner, bell: bell.clone() }
             },
             subscriber,
@@ -302,6 +304,22 @@ where
         match self.table.pull() {
             Pulled::Complete if !self.outer.is_over() => Pulled::Pending,
             other => other,
+        }
+    }
+
+    #[inline]
+    fn pull_while(&mut self, mut each: impl FnMut(Q::Item) -> bool) -> Pulled<Q::Item, Q::Error> {
+        loop {
+            match self.take_on() {
+                Pulled::Error(error) => return Pulled::Error(error),
+                Pulled::Skipped => return Pulled::Skipped,
+                _ => {}
+            }
+            match self.table.play(&mut each) {
+                None => {}
+                Some(Pulled::Complete) if !self.outer.is_over() => return Pulled::Pending,
+                Some(other) => return other,
+            }
         }
     }
 

@@ -27,6 +27,19 @@ impl Hunger {
         feeder: &mut Feeder<T, E>,
         item: T,
     ) -> Sent<T> {
+        match feeder.push(item) {
+            Ok(()) => Sent::Taken,
+            Err(item) => self.send_or_keep(n, feeder, item),
+        }
+    }
+
+    #[inline(never)]
+    fn send_or_keep<T: Send + 'static, E: Send + 'static>(
+        &mut self,
+        n: usize,
+        feeder: &mut Feeder<T, E>,
+        item: T,
+    ) -> Sent<T> {
         let before = (feeder.is_hungry(), feeder.is_kept());
         let sent = feeder.send(item);
         if before != (feeder.is_hungry(), feeder.is_kept()) {

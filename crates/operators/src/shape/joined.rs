@@ -158,7 +158,34 @@ fn feed_asking<P: Publisher>(
     bell: Bell,
     context: &Context,
 ) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
-    match publisher.into_pull(context.upstream()) {
+    feed_under(gauge, publisher, (capacity, first), bell, (context, context.upstream()))
+}
+
+/// As [`feed_on`], for a host that goes on with a feed that it holds in place, and that has nothing
+/// for now, when its bell rings: a publisher that is [`HOSTED`](Publisher::HOSTED) needs no queue
+/// behind its own. Where somebody looks it has one, to be counted by.
+pub(crate) fn hosted_feed<P: Publisher>(
+    gauge: Option<Gauge>,
+    publisher: P,
+    capacity: NonZeroUsize,
+    bell: Bell,
+    context: &Context,
+) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
+    let mut above = context.upstream();
+    if P::HOSTED && gauge.is_none() {
+        above = above.with_host(bell.clone());
+    }
+    feed_under(gauge, publisher, (capacity, capacity), bell, (context, above))
+}
+
+fn feed_under<P: Publisher>(
+    gauge: Option<Gauge>,
+    publisher: P,
+    (capacity, first): (NonZeroUsize, NonZeroUsize),
+    bell: Bell,
+    (context, above): (&Context, Context),
+) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
+    match publisher.into_pull(above) {
         Ok(pull) => match gauge {
             None => Feed::Pulled(pull),
             Some(gauge) => Feed::Lane(counted(pull, gauge)),

@@ -60,6 +60,20 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
         Err(hash)
     }
 
+    /// As [`find`](Keys::find), with its value.
+    #[inline]
+    pub(crate) fn find_mut<Q>(&mut self, key: &Q) -> Result<(usize, &mut V), u64>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let n = self.find(key)?;
+        match self.places.get_mut(n).and_then(|place| place.entry.as_mut()) {
+            Some((_, value)) => Ok((n, value)),
+            None => unreachable!("what was found is there"),
+        }
+    }
+
     /// The number of the next key that is put in.
     pub(crate) fn next(&self) -> usize {
         if self.free == NONE { self.places.len() } else { self.free }
@@ -112,6 +126,11 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
     #[inline]
     pub(crate) fn get_mut(&mut self, n: usize) -> Option<(&K, &mut V)> {
         self.places.get_mut(n)?.entry.as_mut().map(|(key, value)| (&*key, value))
+    }
+
+    /// All values.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.places.iter_mut().filter_map(|place| place.entry.as_mut()).map(|(_, value)| value)
     }
 
     /// All values.

@@ -47,12 +47,32 @@ impl Roster {
     /// The feed whose turn it is, for one item.
     #[inline]
     pub(crate) fn turn(&mut self) -> Option<usize> {
+        let n = self.begin()?;
+        self.left -= 1;
+        Some(n)
+    }
+
+    /// The feed whose turn it is, for as many items as are [spent](Roster::spend).
+    #[inline]
+    pub(crate) fn begin(&mut self) -> Option<usize> {
         if self.left == 0 {
             self.current = self.after(self.current + 1)?;
             self.left = BURST;
         }
-        self.left -= 1;
         Some(self.current)
+    }
+
+    /// It gave an item; whether it may give another.
+    #[inline]
+    pub(crate) fn spend(&mut self) -> bool {
+        self.left -= 1;
+        self.left > 0
+    }
+
+    /// Whether its turn is over.
+    #[inline]
+    pub(crate) fn is_spent(&self) -> bool {
+        self.left == 0
     }
 
     /// Those that rang are awake.

@@ -396,6 +396,7 @@ where
     type Item = O::Item;
     type Error = O::Error;
     const PULLS: bool = P::PULLS && O::PULLS;
+    const HOSTED: bool = P::HOSTED && O::PULLS;
 
     #[inline]
     fn subscribe<S: Subscriber<O::Item, O::Error>>(self, downstream: S) {
@@ -446,6 +447,7 @@ where
     type Item = O::Item;
     type Error = P::Error;
     const PULLS: bool = P::PULLS && O::PULLS;
+    const HOSTED: bool = P::HOSTED && O::PULLS;
 
     #[inline]
     fn subscribe<S: Subscriber<O::Item, P::Error>>(self, downstream: S) {

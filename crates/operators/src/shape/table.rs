@@ -90,6 +90,43 @@ impl<Q: Pull> Table<Q> {
         self.rest()
     }
 
+    /// As [`pull`](Table::pull), for as many items as one feed gives in its turn, handed to `each`
+    /// until that answers `false`. `None` where the turn is over.
+    #[inline]
+    pub(crate) fn play(
+        &mut self,
+        mut each: impl FnMut(Q::Item) -> bool,
+    ) -> Option<Pulled<Q::Item, Q::Error>> {
+        self.started = true;
+        while let Some(n) = self.roster.begin() {
+            let Some(feed) = &mut self.places[n] else {
+                // It rang when it was over already.
+                self.roster.sleep(n);
+                continue;
+            };
+            let roster = &mut self.roster;
+            let mut stopped = false;
+            let pulled = feed.pull_while(|item| {
+                stopped = !each(item);
+                roster.spend() && !stopped
+            });
+            match pulled {
+                Pulled::Pending => self.roster.sleep(n),
+                Pulled::Complete => {
+                    self.remove(n);
+                    return Some(Pulled::Skipped);
+                }
+                Pulled::Error(error) => {
+                    self.remove(n);
+                    return Some(Pulled::Error(error));
+                }
+                Pulled::Skipped if !stopped && self.roster.is_spent() => return None,
+                other => return Some(other),
+            }
+        }
+        Some(self.rest())
+    }
+
     /// As [`pull`](Table::pull), without demand: an end, or an item that had to be taken to find
     /// out.
     pub(crate) fn look_ahead(&mut self) -> Pulled<Q::Item, Q::Error> {

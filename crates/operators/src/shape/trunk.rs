@@ -186,34 +186,38 @@ where
 
     fn pull(&mut self) -> Pulled<Infallible, Infallible> {
         self.listen();
-        for _ in 0..BURST {
-            if self.hunger.hungry() == 0 {
-                self.look_ahead();
-                return self.rest();
+        if self.hunger.hungry() == 0 {
+            self.look_ahead();
+            return self.rest();
+        }
+        if self.divide.is_held() {
+            return self.rest();
+        }
+        self.started = true;
+        let Trunk { upstream, divide, hunger, desk, .. } = self;
+        if let Some(item) = self.ahead.take() {
+            divide.route(item, hunger);
+            return Pulled::Skipped;
+        }
+        let Some(upstream) = upstream else { return self.rest() };
+        let mut left = BURST;
+        let pulled = upstream.pull_while(|item| {
+            divide.route(item, hunger);
+            left -= 1;
+            left > 0 && hunger.hungry() > 0 && !divide.is_held() && !desk.has_news()
+        });
+        match pulled {
+            Pulled::Item(_) | Pulled::Skipped => Pulled::Skipped,
+            Pulled::Pending => self.rest(),
+            Pulled::Complete => {
+                self.finish(Ok(()));
+                Pulled::Skipped
             }
-            if self.divide.is_held() {
-                return self.rest();
-            }
-            if self.desk.has_news() {
-                return Pulled::Skipped;
-            }
-            let pulled = match (self.ahead.take(), &mut self.upstream) {
-                (Some(item), _) => Pulled::Item(item),
-                (None, Some(upstream)) => upstream.pull(),
-                (None, None) => return self.rest(),
-            };
-            match pulled {
-                Pulled::Item(item) => {
-                    self.started = true;
-                    self.divide.route(item, &mut self.hunger);
-                }
-                Pulled::Skipped => return Pulled::Skipped,
-                Pulled::Pending => return self.rest(),
-                Pulled::Complete => self.finish(Ok(())),
-                Pulled::Error(error) => self.finish(Err(error)),
+            Pulled::Error(error) => {
+                self.finish(Err(error));
+                Pulled::Skipped
             }
         }
-        Pulled::Skipped
     }
 }
 
