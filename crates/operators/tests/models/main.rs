@@ -13,6 +13,7 @@ mod runner;
 
 mod channel;
 mod desk;
+mod divided;
 mod edge;
 mod flat_map_unordered;
 mod group_by;
