@@ -2,13 +2,13 @@
 
 use std::hint::black_box;
 
-use futures::stream;
+use futures::stream::{self, Stream, StreamExt};
 use millstream::executor::Tokio;
-use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use super::peer;
 use crate::executors::{TOKIO, with_tokio_here};
-use crate::{Kind, Measure, Promise, Workload, add_up, items};
+use crate::{Kind, Measure, Promise, Workload, items};
 
 const AT_ONCE: usize = 16;
 
@@ -21,8 +21,9 @@ async fn yielding(item: u64) -> u64 {
     black_box(item + 1)
 }
 
-async fn spawned(item: u64) -> u64 {
-    tokio::spawn(ready(item)).await.expect("no task panics")
+/// A task of the runtime, from the moment it is asked for.
+async fn spawned(task: JoinHandle<u64>) -> u64 {
+    task.await.expect("no task panics")
 }
 
 pub(super) fn workloads() -> Vec<Workload> {
@@ -33,7 +34,7 @@ pub(super) fn workloads() -> Vec<Workload> {
             measure: Measure::Alone,
             size: items,
             promise: Promise { of_best: Some(0.35), allocations: Some(128), ..Promise::NONE },
-            peers: peers!(ready, here),
+            peers: peers!(here, ready),
         },
         Workload {
             name: "W8/yielding",
@@ -46,7 +47,7 @@ pub(super) fn workloads() -> Vec<Workload> {
                 allocations: Some(128),
                 ..Promise::NONE
             },
-            peers: peers!(yielding, here),
+            peers: peers!(here, yielding),
         },
         Workload {
             name: "W8/spawned",
@@ -54,86 +55,63 @@ pub(super) fn workloads() -> Vec<Workload> {
             measure: Measure::Across,
             size: items,
             promise: Promise { of_limit: Some(1.0), of_best: Some(0.85), ..Promise::NONE },
-            peers: peers!(spawned, there),
+            peers: peers!(there, |item| spawned(tokio::spawn(ready(item)))),
         },
     ]
 }
 
-/// Runs the consumer on this thread.
-fn here(consumer: impl FnOnce(&Runtime) -> u64) -> u64 {
-    with_tokio_here(consumer)
+/// The consumer is what this thread runs.
+fn here(consumer: impl Future<Output = u64>) -> u64 {
+    with_tokio_here(|runtime| runtime.block_on(consumer))
 }
 
-/// Runs the consumer on the runtime with two workers.
-fn there(consumer: impl FnOnce(&Runtime) -> u64) -> u64 {
-    consumer(&TOKIO)
+/// The consumer is a task of the runtime with two workers, as what it waits for.
+fn there(consumer: impl Future<Output = u64> + Send + 'static) -> u64 {
+    TOKIO.block_on(async { tokio::spawn(consumer).await.expect("no task panics") })
 }
 
-/// All peers with `$f`. Each consumer is a task: what it waits for is on the same runtime.
+/// All peers with `$f`.
 macro_rules! peers {
-    ($f:ident, $place:ident) => {
+    ($place:ident, $f:expr) => {
         vec![
             peer(Kind::Limit, "one by one", || {
-                $place(|runtime| {
-                    runtime.block_on(async {
-                        let sum = tokio::spawn(async {
-                            let mut total = 0;
-                            for item in 0..items() {
-                                total = add_up(total, $f(item).await);
-                            }
-                            total
-                        });
-                        sum.await.expect("no task panics")
-                    })
+                $place(async {
+                    let f = $f;
+                    let mut total = 0u64;
+                    for item in 0..items() {
+                        total = total.wrapping_add(f(item).await);
+                    }
+                    total
                 })
             }),
             peer(Kind::Ours, "millstream", || {
                 use millstream::prelude::*;
-                $place(|runtime| {
-                    let on = Tokio::new(runtime.handle().clone());
+                $place(async {
+                    let on = Tokio::current();
                     let results = millstream::from_iter(0..items()).map_async(on, AT_ONCE, $f);
-                    runtime.block_on(async { results.fold(0, add_up).await.expect("no failure") })
+                    results.fold(0, u64::wrapping_add).await.expect("no failure")
                 })
             }),
             peer(Kind::Ours, "millstream, unordered", || {
                 use millstream::prelude::*;
-                $place(|runtime| {
-                    let on = Tokio::new(runtime.handle().clone());
+                $place(async {
+                    let on = Tokio::current();
                     let results =
                         millstream::from_iter(0..items()).map_async_unordered(on, AT_ONCE, $f);
-                    runtime.block_on(async { results.fold(0, add_up).await.expect("no failure") })
+                    results.fold(0, u64::wrapping_add).await.expect("no failure")
                 })
             }),
             peer(Kind::Library, "futures, buffered", || {
-                use futures::StreamExt;
-                $place(|runtime| {
-                    let results = stream::iter(0..items()).map($f).buffered(AT_ONCE);
-                    run(runtime, results)
-                })
+                $place(sum(stream::iter(0..items()).map($f).buffered(AT_ONCE)))
             }),
             peer(Kind::Library, "futures, unordered", || {
-                use futures::StreamExt;
-                $place(|runtime| {
-                    let results = stream::iter(0..items()).map($f).buffer_unordered(AT_ONCE);
-                    run(runtime, results)
-                })
+                $place(sum(stream::iter(0..items()).map($f).buffer_unordered(AT_ONCE)))
             }),
         ]
     };
 }
 use peers;
 
-fn run(runtime: &Runtime, results: impl futures::Stream<Item = u64> + Send + 'static) -> u64 {
-    use futures::StreamExt;
-    runtime.block_on(async {
-        let sum = tokio::spawn(async move {
-            let mut results = std::pin::pin!(results);
-            let mut total = 0;
-            while let Some(item) = results.next().await {
-                total = add_up(total, item);
-            }
-            total
-        });
-        sum.await.expect("no task panics")
-    })
+fn sum(results: impl Stream<Item = u64>) -> impl Future<Output = u64> {
+    results.fold(0u64, |total, item| std::future::ready(total.wrapping_add(item)))
 }
