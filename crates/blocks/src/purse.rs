@@ -55,14 +55,14 @@ pub fn hasty<S, F, E, G>(
 }
 
 /// See the [module](self).
-struct Purse {
+#[derive(Default)]
+pub(crate) struct Purse {
     /// What was asked for since the stage looked.
     asked: AtomicU64,
-    upstream: Arc<dyn Upstream>,
 }
 
 impl Purse {
-    fn take(&self) -> More {
+    pub(crate) fn take(&self) -> More {
         // ordering: relaxed load; a guess that spares the exchange. Whoever puts something in tells
         // upstream after it, which runs the stage, or is seen by whoever runs it.
         if self.asked.load(Ordering::Relaxed) == 0 {
@@ -74,18 +74,26 @@ impl Purse {
     }
 }
 
-impl Upstream for Purse {
+/// What downstream asks by. The stage has the purse alone: what holds its upstream, and is held by
+/// it, would keep both.
+pub(crate) struct Purser {
+    pub(crate) purse: Arc<Purse>,
+    pub(crate) upstream: Arc<dyn Upstream>,
+}
+
+impl Upstream for Purser {
     fn request(&self, demand: Demand) {
+        let asked = &self.purse.asked;
         // ordering: release pairs with the acquire in `take` (model `a_request_publishes`). Relaxed
         // on failure and for the first look: the exchange decides.
-        let mut asked = self.asked.load(Ordering::Relaxed);
-        while let Err(now) = self.asked.compare_exchange_weak(
-            asked,
-            Demand::new(asked).map_or(demand, |before| before.plus(demand)).get(),
+        let mut before = asked.load(Ordering::Relaxed);
+        while let Err(now) = asked.compare_exchange_weak(
+            before,
+            Demand::new(before).map_or(demand, |before| before.plus(demand)).get(),
             Ordering::Release,
             Ordering::Relaxed,
         ) {
-            asked = now;
+            before = now;
         }
         // After it: whoever is run by this finds it (model
         // `what_is_asked_is_told_downstream_once`).
@@ -127,9 +135,10 @@ where
         let Hasty { subscriber, ahead, unwanted, error } = self;
         let discards = subscriber.context().discards().clone();
         let upstream = subscription.into_upstream();
-        let purse = Arc::new(Purse { asked: AtomicU64::new(0), upstream });
+        let purse = Arc::new(Purse::default());
+        let purser = Arc::new(Purser { purse: purse.clone(), upstream });
         ActiveHasty {
-            downstream: subscriber.on_subscribe(Subscription::new(purse.clone())),
+            downstream: subscriber.on_subscribe(Subscription::new(purser)),
             purse,
             credit: Credit::NONE,
             ahead: Some(ahead),
@@ -254,13 +263,13 @@ impl<T, A, F, E, G> fmt::Debug for ActiveHasty<T, A, F, E, G> {
 }
 
 /// What downstream leaves to be sent after the end, by what is in the purse.
-struct Left {
+pub(crate) struct Left {
     rest: Box<dyn Rest>,
     purse: Arc<Purse>,
 }
 
 impl Left {
-    fn of(rest: Option<Box<dyn Rest>>, purse: Arc<Purse>) -> Option<Box<dyn Rest>> {
+    pub(crate) fn of(rest: Option<Box<dyn Rest>>, purse: Arc<Purse>) -> Option<Box<dyn Rest>> {
         rest.map(|rest| -> Box<dyn Rest> { Box::new(Left { rest, purse }) })
     }
 }

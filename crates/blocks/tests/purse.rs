@@ -247,6 +247,27 @@ fn a_bounded_upstream_sends_what_is_asked_for() {
     });
 }
 
+/// Nobody can ask any more, and nothing comes: what runs the stream and the stage do not keep each
+/// other.
+#[test]
+fn a_stream_that_is_let_go_is_dropped() {
+    model("purse: a_stream_that_is_let_go_is_dropped", || {
+        let oracle = Oracle::new();
+        let upstream = Arc::<std::sync::Mutex<_>>::default();
+        let listening =
+            Listening { told: Arc::default(), upstream: Arc::clone(&upstream), seen: None };
+        let source = Source::Items(oracle.items(0..9));
+        let _dropped = through(source, Demand::of(2), listening);
+        let upstream: Arc<dyn Upstream> = upstream.lock().unwrap().take().unwrap();
+        let theirs = upstream.clone();
+        let other = thread::spawn(move || theirs.request(Demand::ONE));
+        upstream.detach();
+        drop(upstream);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0, "still alive");
+    });
+}
+
 #[test]
 fn the_first_that_is_unwanted_fails_the_stream() {
     model("purse: the_first_that_is_unwanted_fails_the_stream", || {
