@@ -27,6 +27,7 @@
 //! | [`purse`] | what downstream has asked for, seen before each item of an upstream that is asked for all |
 //! | [`relay`] | a late-bound, switchable upstream that carries unspent demand over |
 //! | [`receipt`] | a window of items that are to be acknowledged, and what of them may be committed |
+//! | [`valve`] | demand that is kept while it is shut, from outside |
 //! | [`outcome`] | an end that comes once, awaited or waited for |
 //! | [`switch`] | a switch that is thrown once, and tells all who listen |
 //! | [`slot`] | one item at a time, asked for by whoever awaits it |
@@ -68,6 +69,7 @@ mod snapshot;
 pub mod switch;
 pub mod task;
 pub mod turn;
+pub mod valve;
 pub mod waker;
 mod window;
 pub mod word;
