@@ -1331,6 +1331,14 @@ pub trait PublisherExt: Publisher {
         ItemStage::new(self, CapDemand::new(cap))
     }
 
+    /// Stopped and started from outside, by a [`Valve`]; asked for `ahead` items at a time at most.
+    /// See [`Pausable`].
+    #[doc(alias = "pauseDemand", alias = "valve")]
+    #[track_caller]
+    fn pausable(self, valve: &Valve, ahead: usize) -> Pausable<Self> {
+        Pausable::new(self, valve.clone(), ahead)
+    }
+
     // ---- ack ------------------------------------------------------------------------------
 
     /// Each item in an envelope that is to be acknowledged, at most `window` of them open at a time;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use millstream::board::{Board, State};
 use millstream::executor::{Pool, Threads};
-use millstream::overflow::{Backpressure, DropReason, Overflow};
+use millstream::overflow::{Backpressure, DropReason, Overflow, Valve};
 use millstream::prelude::*;
 use millstream::{Demand, More, Publisher};
 use millstream_testkit::sweep::TestError;
@@ -763,6 +763,99 @@ fn more_than_downstream_asks_for_is_never_asked() {
     let handle = noting(upstream.clone().cap_demand(move |_| many));
     handle.request(3);
     upstream.assert_requested(3);
+}
+
+// ---- pausable -----------------------------------------------------------------------------------
+
+#[test]
+fn while_a_valve_is_shut_requests_are_kept() {
+    let (ledger, upstream, valve) = (Ledger::new(), Hand::new(), Valve::new());
+    let handle = noting(upstream.clone().pausable(&valve, 2));
+    handle.request(1);
+    upstream.assert_requested(1);
+    valve.pause();
+    assert!(valve.is_paused());
+    handle.request(4);
+    upstream.assert_requested(1);
+    send(&upstream, &ledger, [1]);
+    assert_eq!(handle.delivered(), 1, "what was asked for before still comes");
+    upstream.assert_requested(1);
+    valve.resume();
+    upstream.assert_requested(3);
+    send(&upstream, &ledger, 2..=3);
+    upstream.assert_requested(5);
+    send(&upstream, &ledger, 4..=5);
+    upstream.assert_requested(5);
+    assert_eq!(values(&handle.items()), [1, 2, 3, 4, 5]);
+    valve.pause();
+    upstream.complete();
+    handle.assert_completed();
+    handle.assert_no_violation();
+}
+
+#[test]
+fn a_valve_stops_unbounded_demand_and_those_of_many_streams() {
+    let (ledger, valve) = (Ledger::new(), Valve::new());
+    let streams: Vec<_> = (0..3)
+        .map(|_| {
+            let upstream = Hand::new();
+            (upstream.clone(), noting(upstream.pausable(&valve, 1)))
+        })
+        .collect();
+    for (upstream, handle) in &streams {
+        handle.request_unbounded();
+        send(upstream, &ledger, 1..=2);
+        upstream.assert_requested(3);
+    }
+    valve.pause();
+    for (upstream, _) in &streams {
+        send(upstream, &ledger, [3]);
+        upstream.assert_requested(3);
+    }
+    valve.clone().resume();
+    for (upstream, handle) in &streams {
+        upstream.assert_requested(4);
+        handle.cancel();
+        upstream.assert_cancelled();
+    }
+}
+
+#[test]
+fn a_valve_that_nobody_can_open_any_more_is_open() {
+    let (upstream, valve) = (Hand::new(), Valve::new());
+    let handle = noting(upstream.clone().pausable(&valve, 3));
+    valve.pause();
+    handle.request(2);
+    upstream.assert_requested(0);
+    drop(valve);
+    upstream.assert_requested(2);
+}
+
+#[test]
+fn a_valve_stops_and_starts_a_source_on_another_thread_and_nothing_is_lost() {
+    let (valve, threads) = (Valve::new(), Threads::new(1));
+    let switch = valve.clone();
+    let opens = std::thread::spawn(move || {
+        for n in 0..200 {
+            if n % 2 == 0 {
+                switch.pause()
+            } else {
+                switch.resume()
+            }
+            std::thread::yield_now();
+        }
+        switch.resume();
+    });
+    let numbers = millstream::range(0..20_000_u64).subscribe_on(threads.handle());
+    let items = numbers.pausable(&valve, 4).collect::<Vec<_>>().block().unwrap();
+    opens.join().unwrap();
+    assert!(items.into_iter().eq(0..20_000));
+}
+
+#[test]
+#[should_panic(expected = "pausable(&valve, 0): upstream is asked for at least 1 item at a time")]
+fn a_valve_that_lets_nothing_through_is_refused() {
+    let _stopped = millstream::just(1).pausable(&Valve::new(), 0);
 }
 
 // ---- against models -------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ use millstream::effect::AtCheckpoint;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
 use millstream::lifecycle::KillSwitch;
-use millstream::overflow::{Backpressure, Overflow};
+use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
 use millstream::timing::{Rate, TokenBucket, Trailing};
 use millstream::transform::Signal;
@@ -283,6 +283,7 @@ rows! {
         |options| options.bursts();
     expand_last: |source| source.expand_last(|_| None), |items| items;
     detach: |source| source.detach(), |items| items;
+    pausable: |source| source.pausable(&Valve::new(), 2), |items| items;
     cap_demand: |source| source.cap_demand(|_| NonZeroU64::MIN), |items| items;
     cap_demand_to_all: |source| source.cap_demand(|n| NonZeroU64::new(n.get()).unwrap()), |items| items;
 }

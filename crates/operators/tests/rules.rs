@@ -13,7 +13,7 @@ use millstream::control::Aimd;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
 use millstream::lifecycle::KillSwitch;
-use millstream::overflow::{Backpressure, Overflow};
+use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
 use millstream::source::{Emitter, Restart};
 use millstream::timing::{Rate, TokenBucket, Trailing};
@@ -240,6 +240,7 @@ rules_for! {
     batch_weighted: rules::processor(|source| source.batch_weighted(1, |n| *n, |n| n, |a, b| a + b));
     expand_last: rules::processor(|source| source.expand_last(|_| None));
     detach: rules::processor(|source| source.detach());
+    pausable: rules::processor(|source| source.pausable(&Valve::new(), 2));
     cap_demand: rules::processor(|source| source.cap_demand(|_| NonZeroU64::MIN));
 
     chunks: rules::processor(|source| source.chunks(2)).gives(|n| n.div_ceil(2));

@@ -12,7 +12,7 @@ use std::time::Duration;
 use millstream::control::Aimd;
 use millstream::fan_out::Stalled;
 use millstream::fault::Backoff;
-use millstream::overflow::{Backpressure, Overflow};
+use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
 use millstream::timing::{Rate, TokenBucket, Trailing};
 use millstream::{Board, Demand, MissedTicks, More, Subscription, Upstream};
@@ -128,6 +128,7 @@ a_million_deep! {
     batch: MILLION, million().batch(1, |n| n, |a, b| a + b);
     expand_last: MILLION, million().expand_last(|_| None);
     detach: MILLION, million().detach();
+    pausable: MILLION, million().pausable(&Valve::new(), 1);
     cap_demand: MILLION, million().cap_demand(|_| NonZeroU64::MIN);
     scan: MILLION, million().scan(0, |sum, n| { *sum += n; Some(*sum) });
     running_fold: MILLION + 1, million().running_fold(0, |sum, n| sum + n);

@@ -319,6 +319,7 @@ impl Op {
                 | Op::Detach
                 | Op::BatchFlat(_)
                 | Op::ConflateFlat
+                | Op::CapDemand(_)
                 | Op::Merge(..)
                 | Op::Zip(..)
                 | Op::Race(..)
@@ -494,7 +495,6 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         (0_u64..60).prop_map(Op::LimitWeighted),
         value().prop_map(Op::MapWhile),
         (0_u64..3, 1_u64..4).prop_map(|(low, more)| Op::LimitRate(low, more)),
-        (1_u64..4).prop_map(Op::CapDemand),
     ];
     let many = prop_oneof![
         few().prop_map(Op::Chain),
@@ -588,6 +588,7 @@ fn boundary() -> BoxedStrategy<Op> {
         1 => Just(Op::Detach),
         2 => limit().prop_map(Op::BatchFlat),
         2 => Just(Op::ConflateFlat),
+        1 => (1_u64..4).prop_map(Op::CapDemand),
     ];
     prop_oneof![4 => across, 3 => together, 3 => flat, 2 => flights, 2 => hurried].boxed()
 }
