@@ -833,6 +833,55 @@ pub trait PublisherExt: Publisher {
         Sample::new(self, time, prefetch, period)
     }
 
+    /// Each item some time after it was there, one after another. See [`DelayEach`].
+    #[doc(alias = "delayElements", alias = "spaced")]
+    #[track_caller]
+    fn delay_each<X>(self, time: X, prefetch: usize, gap: Duration) -> DelayEach<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        DelayEach::new(self, time, prefetch, gap)
+    }
+
+    /// All items some time later, no more than `capacity` of them on their way. See [`Delay`].
+    #[doc(alias = "delaySequence")]
+    #[track_caller]
+    fn delay<X>(self, time: X, capacity: usize, by: Duration) -> Delay<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        Delay::new(self, time, capacity, by)
+    }
+
+    /// Upstream is subscribed to some time later. See [`DelaySubscription`].
+    #[doc(alias = "initialDelay")]
+    #[track_caller]
+    fn delay_subscription<X>(
+        self,
+        time: X,
+        prefetch: usize,
+        by: Duration,
+    ) -> DelaySubscription<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        DelaySubscription::new(self, time, prefetch, by)
+    }
+
+    /// Upstream is subscribed to when another publisher says so. See [`DelaySubscriptionUntil`].
+    #[doc(alias = "delaySubscription")]
+    #[track_caller]
+    fn delay_subscription_until<Q>(
+        self,
+        signal: Q,
+        prefetch: usize,
+    ) -> DelaySubscriptionUntil<Self, Q>
+    where
+        Q: Publisher<Error = Self::Error>,
+    {
+        DelaySubscriptionUntil::new(self, signal, prefetch)
+    }
+
     /// An error where an item that is owed does not come in time. See [`Timeout`].
     #[track_caller]
     fn timeout<X>(self, time: X, prefetch: usize, within: Duration) -> Timeout<Self, X>

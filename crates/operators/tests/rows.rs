@@ -524,6 +524,15 @@ rows! {
     throttle_latest_that_discards: |source| {
         source.take(1).throttle_latest(timeless(), 2, Duration::from_secs(1), Trailing::Discard)
     }, |items| items.into_iter().take(1);
+    delay: |source| source.delay(in_haste(), 2, Duration::from_secs(1)), |items| items;
+    delay_of_many: |source| source.delay(in_haste(), 100, Duration::from_secs(1)), |items| items;
+    delay_each: |source| source.delay_each(in_haste(), 2, Duration::from_secs(1)), |items| items;
+    delay_subscription: |source| source.delay_subscription(in_haste(), 2, Duration::from_secs(1)), |items| items;
+    delay_subscription_by_nothing: |source| source.delay_subscription(timeless(), 2, Duration::ZERO), |items| items;
+    delay_subscription_until: |source| {
+        let signal = other(source.ledger(), &[7]);
+        source.delay_subscription_until(signal, 2)
+    }, |items| items;
     throttle: |source| source.throttle(in_haste(), 2, Rate::per_second(10)), |items| items;
     throttle_with_a_burst: |source| source.throttle(in_haste(), 1, Rate::per_second(10).burst(64)), |items| items;
     throttle_weighted: |source| {

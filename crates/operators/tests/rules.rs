@@ -161,6 +161,10 @@ rules_for! {
     throttle_latest: rules::processor(|source| {
         source.take(1).throttle_latest(timeless(), 2, Duration::from_secs(1), Trailing::Send)
     }).gives(|n| n.min(1));
+    delay: rules::processor(|source| source.delay(in_haste(), 2, Duration::from_secs(1)));
+    delay_each: rules::processor(|source| source.delay_each(in_haste(), 2, Duration::from_secs(1)));
+    delay_subscription: rules::processor(|source| source.delay_subscription(timeless(), 2, Duration::ZERO));
+    delay_subscription_until: rules::processor(|source| source.delay_subscription_until(numbers(1), 2));
     throttle: rules::processor(|source| source.throttle(in_haste(), 2, Rate::per_second(10)));
     throttle_weighted:
         rules::processor(|source| source.throttle_weighted(in_haste(), 2, Rate::per_second(10), |n| n % 3));

@@ -51,6 +51,8 @@ rows! {
             let restart = Restart::new(Backoff::new(Duration::from_secs(1)).attempts(2));
             millstream::restart_with_backoff(in_haste(), restart, make)
         }, |_items| [1, 2, 3], |options| options.keeps_faults();
+    after: |_source| millstream::after(in_haste(), Duration::from_secs(1)).map(|()| 1),
+        |_items| [1], |options| options.keeps_faults();
     interval: |_source| millstream::interval(in_haste(), Duration::from_secs(1), MissedTicks::Skip).take(3),
         |_items| [0, 1, 2], |options| options.keeps_faults();
     lines: |_source| millstream::lines(Cursor::new("one\ntwo\r\nthree")),

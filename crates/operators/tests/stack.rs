@@ -216,6 +216,10 @@ a_million_deep! {
     debounce: 1, million().debounce(timeless(), 16, Duration::from_secs(1));
     debounce_of_a_box: 1, million().boxed().debounce(timeless(), 16, Duration::from_secs(1));
     throttle_latest: 2, million().throttle_latest(timeless(), 16, Duration::from_secs(1), Trailing::Send);
+    delay: MILLION, million().delay(in_haste(), 16, Duration::from_secs(1));
+    delay_each: MILLION, million().delay_each(in_haste(), 16, Duration::from_secs(1));
+    delay_subscription: MILLION, million().delay_subscription(in_haste(), 16, Duration::from_secs(1));
+    delay_subscription_until: MILLION, million().delay_subscription_until(millstream::just(1), 16);
     throttle: MILLION, million().throttle(in_haste(), 16, Rate::per_second(10));
     throttle_that_does_not_bind: MILLION, million().boxed().throttle(timeless(), 16, Rate::per_second(10).burst(MILLION));
     rate_limit: MILLION, million().rate_limit(in_haste(), 16, &TokenBucket::new(Rate::per_second(10)));

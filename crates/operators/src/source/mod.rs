@@ -1,5 +1,6 @@
 //! Where streams begin.
 
+mod after;
 mod broken;
 mod channel;
 mod create;
@@ -27,6 +28,7 @@ mod restart_with_backoff;
 mod successors;
 mod unfold;
 mod using;
+pub use after::{After, after};
 pub use channel::{
     Channel, SendBlockingError, SendError, Sender, Sending, TrySendError, channel, try_channel,
 };
