@@ -16,6 +16,9 @@
 //! A *fed* island (`join_fed`) has one who fills its source and may also keep its turn, to hand it
 //! items directly while there is demand and nothing else to send: see [`branch`](crate::branch).
 //!
+//! * **Alone** it runs where a synchronous source is subscribed to and the handle was let go before
+//!   the subscriber became active: nobody can ask, cancel or break it off any more. So it looks for
+//!   nothing between two items, and the emission never enters the island.
 //! * **Cancellation** closes the word. If nobody holds the turn, the canceller drops source and
 //!   subscriber (rule 3.13); otherwise the holder does, before the next item.
 //! * **A panic** in user code is caught here, at the entry, once for the whole chain. The chain
@@ -28,6 +31,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -35,7 +39,7 @@ use millstream_core::{
     ActiveSubscriber, Context, Demand, Fault, Panic, Progress, Pull, Subscriber, Subscription,
     Upstream,
 };
-use millstream_sync::{Mutex, lock};
+use millstream_sync::{AtomicUsize, Mutex, Ordering, lock};
 
 use crate::bell::{Bell, Host};
 use crate::emission::Emission;
@@ -55,9 +59,14 @@ pub fn emit<P: Pull, S: Subscriber<P::Item, P::Error>>(producer: P, subscriber: 
     let subscription = Subscription::new(island.clone());
     match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
         Ok(active) => {
-            holder.with(|station| {
-                station.running = Running::Source(Emission::new(producer, active));
-            });
+            let running = Running::Source(Emission::new(producer, active));
+            // ordering: acquire pairs with the release in `detach`: what was done by the handle before
+            // is in the word and the mail (model `asking_and_letting_go_race_on_subscribe`).
+            if island.let_go.load(Ordering::Acquire) != 0 {
+                holder.abandon();
+                return island.run_alone(running);
+            }
+            holder.with(|station| station.running = running);
             island.drive(&mut holder);
         }
         Err(payload) => undelivered(payload),
@@ -132,6 +141,8 @@ fn join_island<P, S>(
 struct Island<P: Pull, A> {
     turn: Turn<Station<P, A>>,
     mail: Mutex<Mail>,
+    /// One, where the handle was let go of an island that is not joined.
+    let_go: AtomicUsize,
     /// Whether somebody else fills the source: then there are others that hold this island.
     joined: bool,
     /// Where somebody looks at its boundaries.
@@ -193,18 +204,47 @@ struct Station<P: Pull, A> {
 }
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
+    #[inline(always)]
     fn new(
         joined: bool,
         panel: Option<Arc<Panel>>,
         feeds: Option<Arc<dyn Feeds>>,
     ) -> Arc<Island<P, A>> {
-        Arc::new(Island {
+        // In two steps: an island that is made before there is memory for it would have to be dropped
+        // where there is none, and so is copied as a whole, with the room for what is not there yet.
+        let place = Arc::<Island<P, A>>::new_uninit();
+        let island = Island {
             turn: Turn::held(Station { running: Running::Vacant, detached: false }),
             mail: Mutex::new(Mail::default()),
+            let_go: AtomicUsize::new(0),
             joined,
             panel,
             feeds,
-        })
+        };
+        // SAFETY: `place` has just been made, so nobody else can read or write it (every model begins
+        // with it), and it is initialised when it is said to be.
+        unsafe {
+            Arc::as_ptr(&place).cast_mut().write(MaybeUninit::new(island));
+            place.assume_init()
+        }
+    }
+
+    /// Runs a stream that nobody can ask, cancel or break off any more, and drops what is left when
+    /// the demand is used up. The turn is kept for ever, in case somebody tries.
+    fn run_alone(&self, mut running: Running<P, A>) {
+        let claim = self.turn.last_claim();
+        if claim.closed {
+            return;
+        }
+        if claim.signalled
+            && let Some(fault) = lock(&self.mail).take().fault
+        {
+            return running.break_off_contained(fault);
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| running.advance(claim.more, || false)));
+        if let Err(payload) = outcome {
+            running.break_off_contained(Fault::Panicked(Panic::new(payload)));
+        }
     }
 
     /// Emits as the holder of the turn, until there is nothing to do.
@@ -360,7 +400,10 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> 
     }
 
     fn detach(&self) {
-        if self.joined && !self.turn.is_closed() {
+        if !self.joined {
+            // ordering: release pairs with the acquire in `emit`.
+            self.let_go.store(1, Ordering::Release);
+        } else if !self.turn.is_closed() {
             lock(&self.mail).detached = true;
             self.knock(self.turn.signal());
         }

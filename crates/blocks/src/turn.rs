@@ -91,6 +91,11 @@ impl<T> Turn<T> {
         self.word.is_closed()
     }
 
+    /// What came, where nobody is left who could add to it.
+    pub(crate) fn last_claim(&self) -> Claim {
+        self.word.last_claim()
+    }
+
     fn admit(&self, knock: Knock) -> Option<Holder<'_, T>> {
         match knock {
             Knock::Entered => Some(Holder { turn: self, gone: false }),

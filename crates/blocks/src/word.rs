@@ -16,6 +16,7 @@
 //! | [`signal`](DemandWord::signal) | SIGNAL, TURN | anyone | [`Knock`] |
 //! | [`cancel`](DemandWord::cancel) | CLOSED, TURN | anyone | [`Knock`] |
 //! | [`claim`](DemandWord::claim) | demand = 0, no SIGNAL | holder | [`Claim`] |
+//! | [`last_claim`](DemandWord::last_claim) | as it is | holder, when nobody knocks any more | [`Claim`] |
 //! | [`leave`](DemandWord::leave) | TURN → idle, only if nothing came since the claim | holder | whether it left |
 //! | [`close`](DemandWord::close) | CLOSED, TURN stays | holder | |
 //!
@@ -136,11 +137,15 @@ impl DemandWord {
         // does not break the release sequence of whoever knocked before.
         let seen = self.0.fetch_and(!(DEMAND | SIGNAL), Ordering::Acquire);
         debug_assert!(seen & TURN != 0, "claim without the turn");
-        Claim {
-            more: More::of(seen & DEMAND),
-            signalled: seen & SIGNAL != 0,
-            closed: seen & CLOSED != 0,
-        }
+        claim(seen)
+    }
+
+    /// For the holder, where all who could knock are known to have gone: what they left. The word
+    /// stays as it is, so the turn must be kept for ever.
+    pub fn last_claim(&self) -> Claim {
+        // ordering: relaxed; whoever knows that they have gone has the edge from them (model
+        // `asking_and_letting_go_race_on_subscribe` in `tests/island.rs`).
+        claim(self.0.load(Ordering::Relaxed))
     }
 
     /// For the holder: gives up the turn, unless something came since the last claim.
@@ -181,6 +186,14 @@ impl DemandWord {
     pub fn is_closed(&self) -> bool {
         // ordering: acquire pairs with the release in `cancel` and `close`.
         self.0.load(Ordering::Acquire) & CLOSED != 0
+    }
+}
+
+fn claim(seen: u64) -> Claim {
+    Claim {
+        more: More::of(seen & DEMAND),
+        signalled: seen & SIGNAL != 0,
+        closed: seen & CLOSED != 0,
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use millstream_blocks::emission::Emission;
 use millstream_blocks::island::emit;
 use millstream_core::{
-    ActiveSubscriber, Credit, End, Fault, More, Pull, Pulled, Rest, Subscriber, Subscription,
-    Upstream,
+    ActiveSubscriber, Credit, Demand, End, Fault, More, Pull, Pulled, Rest, Subscriber,
+    Subscription, Upstream,
 };
 use millstream_sync::{AtomicUsize, Ordering, model, thread};
 use oracle::Signal::{Complete, Item};
@@ -248,7 +248,7 @@ impl<F: FnMut(u32) -> More + Send + 'static> Subscriber<Token, Error> for Eager<
         let act = self.act;
         *self.other.lock().unwrap() = Some(thread::spawn(move || act(&*handed)));
         let active = self.probe.on_subscribe(Subscription::new(Arc::new(Handle(upstream.clone()))));
-        upstream.request(millstream_core::Demand::ONE);
+        upstream.request(Demand::ONE);
         active
     }
 }
@@ -267,7 +267,7 @@ fn eager(oracle: &Oracle, act: fn(&dyn Upstream)) {
 fn request_races_on_subscribe() {
     model("island: request_races_on_subscribe", || {
         let oracle = Oracle::new();
-        eager(&oracle, |upstream| upstream.request(millstream_core::Demand::ONE));
+        eager(&oracle, |upstream| upstream.request(Demand::ONE));
         assert_eq!(items(&oracle.finish()), [0, 1]);
     });
 }
@@ -280,6 +280,150 @@ fn cancel_races_on_subscribe() {
         assert_eq!(oracle.count(), 0);
         let log = oracle.finish();
         assert!(log.is_empty() || log == [Item(0)], "{log:?}");
+    });
+}
+
+/// Gives its subscription away: `act` is all that is ever done with it.
+struct Generous<S> {
+    subscriber: S,
+    act: fn(Subscription),
+    other: Arc<std::sync::Mutex<Option<thread::JoinHandle<()>>>>,
+}
+
+impl<S: Subscriber<Token, Error>> Subscriber<Token, Error> for Generous<S> {
+    type Active = S::Active;
+
+    fn on_subscribe(self, subscription: Subscription) -> S::Active {
+        let act = self.act;
+        *self.other.lock().unwrap() = Some(thread::spawn(move || act(subscription)));
+        self.subscriber.on_subscribe(Subscription::new(Arc::new(Nobody)))
+    }
+}
+
+struct Nobody;
+
+impl Upstream for Nobody {
+    fn request(&self, _: Demand) {}
+    fn cancel(&self) {}
+}
+
+fn generous(
+    oracle: &Oracle,
+    numbers: std::ops::Range<u32>,
+    subscriber: impl Subscriber<Token, Error>,
+    act: fn(Subscription),
+) {
+    let other = Arc::new(std::sync::Mutex::new(None));
+    emit(oracle.items(numbers), Generous { subscriber, act, other: other.clone() });
+    let other = other.lock().unwrap().take();
+    other.unwrap().join().unwrap();
+}
+
+#[test]
+fn asking_and_letting_go_race_on_subscribe() {
+    model("island: asking_and_letting_go_race_on_subscribe", || {
+        let oracle = Oracle::new();
+        oracle.asks(More::of(2));
+        generous(&oracle, 0..9, oracle.probe(|_| More::NONE), |subscription| {
+            subscription.request(Demand::of(2));
+            subscription.detach();
+        });
+        assert_eq!(oracle.count(), 0, "nobody could ever ask for more");
+        assert_eq!(items(&oracle.finish()), [0, 1]);
+    });
+}
+
+#[test]
+fn asking_for_all_and_letting_go_race_on_subscribe() {
+    model("island: asking_for_all_and_letting_go_race_on_subscribe", || {
+        let oracle = Oracle::new();
+        oracle.asks(More::UNBOUNDED);
+        generous(&oracle, 0..2, oracle.probe(|_| More::NONE), |subscription| {
+            subscription.request(Demand::UNBOUNDED);
+            subscription.detach();
+        });
+        assert_eq!(oracle.finish(), [Item(0), Item(1), Complete]);
+    });
+}
+
+#[test]
+fn a_fault_before_letting_go_races_on_subscribe() {
+    model("island: a_fault_before_letting_go_races_on_subscribe", || {
+        let oracle = Oracle::new();
+        oracle.asks(More::ONE);
+        generous(&oracle, 0..9, oracle.probe(|_| More::NONE), |subscription| {
+            subscription.request(Demand::ONE);
+            subscription.request_raw(0);
+            subscription.detach();
+        });
+        let log = oracle.finish();
+        assert!(log == [broken()] || log == [Item(0), broken()], "{log:?}");
+    });
+}
+
+#[test]
+fn cancelling_races_on_subscribe() {
+    model("island: cancelling_races_on_subscribe", || {
+        let oracle = Oracle::new();
+        oracle.asks(More::ONE);
+        generous(&oracle, 0..9, oracle.probe(|_| More::NONE), |subscription| {
+            subscription.request(Demand::ONE);
+            subscription.cancel();
+        });
+        assert_eq!(oracle.count(), 0);
+        let log = oracle.finish();
+        assert!(log.is_empty() || log == [Item(0)], "{log:?}");
+    });
+}
+
+/// Asks, and lets go before it is active.
+struct LetsGo<S>(S, Demand);
+
+impl<S: Subscriber<Token, Error>> Subscriber<Token, Error> for LetsGo<S> {
+    type Active = S::Active;
+
+    fn on_subscribe(self, subscription: Subscription) -> S::Active {
+        subscription.request(self.1);
+        subscription.detach();
+        self.0.on_subscribe(Subscription::new(Arc::new(Nobody)))
+    }
+}
+
+#[test]
+fn alone_answers_are_demand() {
+    model("island: alone_answers_are_demand", || {
+        let oracle = Oracle::new();
+        oracle.asks(More::ONE);
+        let probe = oracle.probe(|seen| if seen <= 2 { More::ONE } else { More::NONE });
+        emit(oracle.items(0..9), LetsGo(probe, Demand::ONE));
+        assert_eq!(oracle.count(), 0, "nobody could ever ask for more");
+        assert_eq!(oracle.finish(), [Item(0), Item(1), Item(2)]);
+    });
+}
+
+#[test]
+fn alone_a_panic_is_told() {
+    model("island: alone_a_panic_is_told", || {
+        for demand in [Demand::ONE, Demand::UNBOUNDED] {
+            let oracle = Oracle::new();
+            oracle.asks(More::from(demand));
+            let probe = oracle.probe(|_| std::panic::resume_unwind(Box::new("broken")));
+            emit(oracle.items(0..9), LetsGo(probe, demand));
+            let log = oracle.finish();
+            assert!(matches!(&log[..], [Item(0), Signal::Fault(_)]), "{log:?}");
+        }
+    });
+}
+
+#[test]
+fn alone_what_a_stage_holds_goes_where_nobody_can_ask_for_it() {
+    model("island: alone_what_a_stage_holds_goes_where_nobody_can_ask_for_it", || {
+        let oracle = Oracle::new();
+        oracle.asks(More::ONE);
+        let stage = Holding { held: oracle.items(7..8), below: oracle.probe(|_| More::NONE) };
+        emit(oracle.items(0..1), LetsGo(stage, Demand::ONE));
+        assert_eq!(oracle.count(), 0);
+        assert_eq!(oracle.finish(), [Item(0)]);
     });
 }
 
@@ -303,7 +447,7 @@ fn drop_of_the_subscription_races_completion() {
 struct Both(Oracle);
 
 impl Upstream for Both {
-    fn request(&self, demand: millstream_core::Demand) {
+    fn request(&self, demand: Demand) {
         self.0.request(demand.get());
     }
     fn cancel(&self) {

@@ -100,7 +100,7 @@ where
     G: Gather<P::Item, P::Error>,
 {
     let (completer, outcome) = outcome();
-    publisher.subscribe(GatherSubscriber { gather, completer });
+    publisher.subscribe(GatherSubscriber { gather, completer, lets_go: P::PULLS });
     outcome
 }
 
@@ -136,6 +136,9 @@ impl<P, G, O, E> fmt::Debug for Run<P, G, O, E> {
 struct GatherSubscriber<G, R> {
     gather: G,
     completer: Completer<R>,
+    /// What can be pulled is over when `subscribe` returns: before that nobody can drop the end,
+    /// and after it there is nothing to cancel. So it runs without anybody who looks for it.
+    lets_go: bool,
 }
 
 impl<T, E, G> Subscriber<T, E> for GatherSubscriber<G, Result_<T, E, G>>
@@ -148,7 +151,11 @@ where
 
     fn on_subscribe(self, subscription: Subscription) -> Self {
         subscription.request(self.gather.demand());
-        self.completer.attach(subscription);
+        if self.lets_go {
+            subscription.detach();
+        } else {
+            self.completer.attach(subscription);
+        }
         self
     }
 }
@@ -177,7 +184,7 @@ where
     }
 
     fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {
-        let GatherSubscriber { gather, completer } = self;
+        let GatherSubscriber { gather, completer, .. } = self;
         let gathered = catch_unwind(AssertUnwindSafe(|| match end {
             // Cancelled by `next`: the result is known.
             End::Completed | End::Cancelled => gather.finish().map_err(Failure::Error),

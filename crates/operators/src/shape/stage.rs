@@ -901,6 +901,63 @@ where
         }
     }
 
+    // The loop of the source, with the step inside: what `pull` looks at for each item is settled
+    // before. Where the step takes an item and gives none it is left, so that whoever runs it can
+    // look for a cancellation.
+    #[inline]
+    fn pull_while(&mut self, mut each: impl FnMut(O::Item) -> bool) -> Pulled<O::Item, O::Error> {
+        loop {
+            let pulled = if self.phase == Phase::Running {
+                let StagePull { producer, keeper, phase } = self;
+                let mut stopped = Pulled::Skipped;
+                let pulled = producer.pull_while(|item| {
+                    match keeper.step.next(item) {
+                        Emit::Item(item) => return each(item),
+                        Emit::Skip(item) | Emit::Discard(item) => keeper.discard(item),
+                        Emit::Keep | Emit::KeepAsking => {}
+                        Emit::Ready(item) => {
+                            if let Some(item) = item {
+                                keeper.discard(item);
+                            }
+                            *phase = Phase::Ready;
+                        }
+                        Emit::Last(item) => {
+                            *phase = Phase::Over;
+                            if each(item) {
+                                stopped = Pulled::Complete;
+                            }
+                        }
+                        Emit::Stop(item) => {
+                            keeper.discard(item);
+                            stopped = Pulled::Complete;
+                        }
+                        Emit::Complete => stopped = Pulled::Complete,
+                        Emit::Error(error) => stopped = Pulled::Error(error),
+                        Emit::Reject(item, error) => {
+                            keeper.discard(item);
+                            stopped = Pulled::Error(error);
+                        }
+                    }
+                    false
+                });
+                match pulled {
+                    Pulled::Skipped => return stopped,
+                    other => self.digest(other),
+                }
+            } else {
+                self.pull()
+            };
+            match pulled {
+                Pulled::Item(item) => {
+                    if !each(item) {
+                        return Pulled::Skipped;
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
     fn look_ahead(&mut self, started: bool) -> Pulled<O::Item, O::Error> {
         if self.phase == Phase::Ready {
             match self.keeper.step.first() {
