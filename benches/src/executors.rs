@@ -7,7 +7,11 @@ use tokio::runtime::{Builder, Runtime};
 
 /// A tokio runtime with two workers, and timers, as a program has one.
 pub static TOKIO: LazyLock<Runtime> = LazyLock::new(|| {
-    Builder::new_multi_thread().worker_threads(2).enable_time().build().expect("a runtime can be built")
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .expect("a runtime can be built")
 });
 
 /// Our pool, with two workers.

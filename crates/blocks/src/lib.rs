@@ -29,6 +29,7 @@
 //! | [`receipt`] | a window of items that are to be acknowledged, and what of them may be committed |
 //! | [`valve`] | demand that is kept while it is shut, from outside |
 //! | [`outcome`] | an end that comes once, awaited or waited for |
+//! | [`census`] | who is here, and what they counted, for whoever waits until all have gone |
 //! | [`switch`] | a switch that is thrown once, and tells all who listen |
 //! | [`slot`] | one item at a time, asked for by whoever awaits it |
 //!
@@ -43,6 +44,7 @@ pub mod basin;
 pub mod bell;
 pub mod branch;
 pub mod bucket;
+pub mod census;
 pub mod courier;
 pub mod crew;
 pub mod emission;

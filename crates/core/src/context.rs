@@ -160,6 +160,16 @@ impl Discards {
         })))))
     }
 
+    /// Tells `hook` that an item is discarded, whatever its type, and `next` of the item.
+    pub fn counted(hook: impl Fn() + Send + Sync + 'static, next: Discards) -> Discards {
+        Discards(Some(Arc::new(DiscardHook(Box::new(move |item| {
+            hook();
+            if let Some(next) = &next.0 {
+                (next.0)(item);
+            }
+        })))))
+    }
+
     /// Whether nobody wants to be told.
     #[inline]
     #[must_use]

@@ -38,6 +38,9 @@ pub enum Fault {
     },
     /// A stage that divides a stream among several readers cannot go on, and would stand still.
     Stalled(Stall),
+    /// Somebody broke the stream off from outside, as one does that was told to stop and has not in
+    /// time.
+    Aborted,
     /// A subscriber was slower than others of the same source, where those do not wait.
     TooSlow {
         /// How many items there was room for, all taken.
@@ -56,6 +59,7 @@ impl Fault {
             Fault::SourceDropped => Fault::SourceDropped,
             Fault::BlockedExecutor => Fault::BlockedExecutor,
             Fault::ExecutorGone => Fault::ExecutorGone,
+            Fault::Aborted => Fault::Aborted,
             Fault::Refused(refused) => Fault::Refused(refused.clone()),
             Fault::ClockGone => Fault::ClockGone,
             Fault::Overflow { capacity } => Fault::Overflow { capacity: *capacity },
@@ -78,6 +82,9 @@ impl fmt::Display for Fault {
             Fault::ExecutorGone => f.write_str(
                 "the executor dropped the task of a stage before its stream was over, as one does \
                  that is shut down",
+            ),
+            Fault::Aborted => f.write_str(
+                "somebody broke the stream off from outside, before all that was on its way had come",
             ),
             Fault::Refused(refused) => refused.fmt(f),
             Fault::ClockGone => f.write_str(

@@ -1511,6 +1511,19 @@ pub trait PublisherExt: Publisher {
         StoppedBy::new(self, switch.clone())
     }
 
+    /// Where a drain stops the stream, and counts what comes in. See [`ReceivedBy`].
+    #[doc(alias = "DrainingControl")]
+    fn received_by(self, drain: &DrainHandle) -> ReceivedBy<Self> {
+        ReceivedBy::new(self, drain.clone())
+    }
+
+    /// Where a drain counts what comes out, and breaks off what does not in time. See
+    /// [`DeliveredBy`].
+    #[doc(alias = "DrainingControl")]
+    fn delivered_by(self, drain: &DrainHandle) -> DeliveredBy<Self> {
+        DeliveredBy::new(self, drain.clone())
+    }
+
     // ---- effect ---------------------------------------------------------------------------
 
     /// A look at each item. See [`Inspect`].

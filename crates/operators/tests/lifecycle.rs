@@ -4,13 +4,17 @@ mod common;
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use common::{Ended, Mint, Token, scripted, watch};
 use millstream::executor::{CurrentThread, Pool};
-use millstream::lifecycle::KillSwitch;
+use millstream::lifecycle::{DrainHandle, DrainReport, KillSwitch};
 use millstream::prelude::*;
-use millstream::{Demand, Failure, More, Subscription};
+use millstream::{Demand, Failure, Fault, More, Subscription};
+use millstream_testkit::VirtualTime;
 
 // ---- kill_switch, stopped_by ------------------------------------------------------------------
 
@@ -263,4 +267,216 @@ fn streams_on_many_threads_are_stopped_by_one_switch() {
     for run in runs {
         assert!(run.join().unwrap().unwrap() > 0);
     }
+}
+
+// ---- received_by, delivered_by ----------------------------------------------------------------
+
+fn aborted<E>() -> Option<Ended<E>> {
+    Some(Ended::Fault(Fault::Aborted.to_string()))
+}
+
+fn counts(report: DrainReport) -> (u64, u64, u64, u64) {
+    let DrainReport { received, delivered, discarded, aborted, .. } = report;
+    assert_eq!(received, delivered + discarded + aborted);
+    (received, delivered, discarded, aborted)
+}
+
+fn poll<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn a_stop_cancels_the_source_and_what_is_on_its_way_runs_out_by_demand() {
+    let (executor, drain) = (CurrentThread::new(), DrainHandle::new());
+    let (source, control) = scripted::<u32, Infallible>();
+    let stream = source.received_by(&drain).publish_on(executor.handle(), 8).delivered_by(&drain);
+    let seen = watch(stream);
+    seen.request(1);
+    (0..3).for_each(|n| assert!(control.next(n)));
+    executor.run_until_idle();
+    let mut joined = Box::pin(drain.join());
+    assert!(poll(&mut joined).is_pending(), "it stops, and two are on their way");
+    assert!(control.is_cancelled() && drain.is_stopped());
+    executor.run_until_idle();
+    assert_eq!((seen.items(), seen.end()), (vec![0], None), "nobody asked for them");
+    seen.request(2);
+    executor.run_until_idle();
+    assert_eq!((seen.items(), seen.end()), (vec![1, 2], Some(Ended::Complete)));
+    let Poll::Ready(report) = poll(&mut joined) else { panic!("all is over") };
+    assert_eq!(counts(report), (3, 3, 0, 0));
+}
+
+#[test]
+fn what_has_not_run_out_at_the_deadline_is_aborted() {
+    let (time, drain) = (VirtualTime::new(1), DrainHandle::new());
+    let (source, control) = scripted::<u32, Infallible>();
+    let stream = source
+        .received_by(&drain)
+        .filter(|n| *n != 1)
+        .map_async(time.clone(), 2, |n| async move {
+            if n > 2 {
+                std::future::pending::<()>().await;
+            }
+            n
+        })
+        .delivered_by(&drain);
+    let seen = watch(stream);
+    seen.request(9);
+    time.run_until_idle();
+    for n in 0..5 {
+        assert!(control.next(n));
+        time.run_until_idle();
+    }
+    let report = time.run_until(drain.join_within(time.clone(), Duration::from_secs(3)));
+    assert_eq!(counts(report), (5, 2, 1, 2));
+    assert_eq!(report.to_string(), "5 received: 2 delivered, 1 discarded, 2 aborted");
+    assert_eq!((seen.items(), seen.end()), (vec![0, 2], aborted()));
+    assert_eq!(time.clock().timers(), 0);
+    let now = millstream::time::Clock::now(&time);
+    assert_eq!(now.since(millstream::time::Moment::START), Duration::from_secs(3));
+}
+
+#[test]
+fn a_drain_that_is_done_in_time_does_not_wait_for_its_deadline() {
+    let (time, drain) = (VirtualTime::new(1), DrainHandle::new());
+    let stream = millstream::range(0..3).received_by(&drain).delivered_by(&drain);
+    assert_eq!(time.run_until(stream.count()).unwrap(), 3);
+    let report = time.run_until(drain.join_within(time.clone(), Duration::from_secs(3)));
+    assert_eq!(counts(report), (3, 3, 0, 0));
+    assert_eq!(time.clock().timers(), 0);
+    assert_eq!(millstream::time::Clock::now(&time), millstream::time::Moment::START);
+}
+
+/// Nobody would wake it.
+#[test]
+fn a_clock_that_goes_aborts_at_once() {
+    let (time, drain) = (VirtualTime::new(1), DrainHandle::new());
+    let stream = millstream::pending::<u32>().received_by(&drain);
+    let seen = watch(stream.publish_on(time.clone(), 1).delivered_by(&drain));
+    let (source, _control) = scripted::<u32, Infallible>();
+    let stuck = watch(source.delivered_by(&drain));
+    time.clock().shut_down();
+    let report = time.run_until(drain.join_within(time.clone(), Duration::from_secs(3)));
+    assert_eq!(counts(report), (0, 0, 0, 0));
+    assert_eq!(seen.end(), aborted(), "its executor had not run yet");
+    assert_eq!(stuck.end(), aborted());
+}
+
+#[test]
+fn what_is_discarded_above_is_not_counted_and_the_hook_below_hears_of_all() {
+    let (executor, drain) = (CurrentThread::new(), DrainHandle::new());
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = heard.clone();
+    let (source, control) = scripted::<u32, Infallible>();
+    let stream = source
+        .filter(|n| n % 2 == 0)
+        .received_by(&drain)
+        .filter(|n| n % 4 == 0)
+        .publish_on(executor.handle(), 8)
+        .delivered_by(&drain)
+        .on_discard(move |n: u32| hears.lock().unwrap().push(n));
+    let seen = watch(stream);
+    seen.request(1);
+    (0..9).for_each(|n| assert!(control.next(n)));
+    executor.run_until_idle();
+    assert!(drain.abort() && !drain.abort() && !drain.stop());
+    executor.run_until_idle();
+    let Poll::Ready(report) = poll(&mut Box::pin(drain.join())) else { panic!("all is over") };
+    // 0, 2, 4, 6, 8 came in; 2 and 6 were dropped; 0 came out; 4 and 8 were in the queue.
+    assert_eq!(counts(report), (5, 1, 2, 2));
+    assert_eq!((seen.items(), seen.end()), (vec![0], aborted()));
+    let mut heard = heard.lock().unwrap().clone();
+    heard.sort_unstable();
+    assert_eq!(heard, [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn what_downstream_does_not_take_is_discarded() {
+    let drain = DrainHandle::new();
+    let stream = millstream::range(0..9).received_by(&drain).filter(|n| n % 3 == 0);
+    assert_eq!(stream.delivered_by(&drain).take(2).count().block().unwrap(), 2);
+    let failing = millstream::range(0..9)
+        .received_by(&drain)
+        .try_map(|n| if n == 4 { Err("four") } else { Ok(n) });
+    assert!(failing.delivered_by(&drain).count().block().is_err());
+    let Poll::Ready(report) = poll(&mut Box::pin(drain.join())) else { panic!("all is over") };
+    assert_eq!(counts(report), (4 + 5, 2 + 4, 2 + 1, 0));
+}
+
+#[test]
+fn several_sources_and_several_streams_are_one_drain() {
+    let (pool, drain) = (Pool::new(2), DrainHandle::new());
+    let (started, starts) = std::sync::mpsc::channel();
+    let runs = (0..3).map(|_| {
+        let source = || millstream::from_iter(0_u64..).received_by(&drain);
+        let started = started.clone();
+        let stream = source()
+            .async_boundary(pool.handle(), 4)
+            .merge(source().async_boundary(pool.handle(), 4), 4)
+            .map_async(pool.handle(), 2, |n| async move { n })
+            .delivered_by(&drain)
+            .inspect_first(move |_| started.send(()).unwrap());
+        std::thread::spawn(move || stream.count().block().unwrap())
+    });
+    let runs = runs.collect::<Vec<_>>();
+    for _ in 0..3 {
+        starts.recv().unwrap();
+    }
+    let report = CurrentThread::new().run_until(drain.join());
+    let counted = runs.into_iter().map(|run| run.join().unwrap()).sum::<u64>();
+    assert_eq!(counts(report), (counted, counted, 0, 0), "nothing was lost");
+}
+
+/// The same, broken off in the middle.
+#[test]
+fn the_counts_are_exact_whenever_it_is_aborted() {
+    for n in 0..200_u64 {
+        let (pool, drain) = (Pool::new(2), DrainHandle::new());
+        let passes = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let (counts_in, aborts) = (passes.clone(), drain.clone());
+        let stream = millstream::from_iter(0_u64..)
+            .received_by(&drain)
+            .inspect(move |_| {
+                counts_in.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            })
+            .async_boundary(pool.handle(), 4)
+            .filter(|n| n % 3 != 0)
+            .map_async(pool.handle(), 2, |n| async move { n })
+            .delivered_by(&drain)
+            .inspect(move |item| {
+                if *item > n {
+                    aborts.abort();
+                }
+            });
+        let end = stream.count().block();
+        assert!(matches!(end, Err(Failure::Fault(Fault::Aborted))), "{end:?}");
+        let report = CurrentThread::new().run_until(drain.join());
+        let (received, delivered, _, _) = counts(report);
+        assert_eq!(received, passes.load(std::sync::atomic::Ordering::Relaxed));
+        // All that no filter drops up to the first above n, which is the last.
+        assert_eq!(delivered, (0..).filter(|n| n % 3 != 0).position(|m| m > n).unwrap() as u64 + 1);
+    }
+}
+
+#[test]
+fn a_drain_of_nothing_is_over_at_once_and_what_comes_later_completes() {
+    let drain = DrainHandle::new();
+    let Poll::Ready(report) = poll(&mut Box::pin(drain.join())) else { panic!("nobody is here") };
+    assert_eq!(counts(report), (0, 0, 0, 0));
+    let late = millstream::range(0..3).received_by(&drain).delivered_by(&drain);
+    assert_eq!(late.count().block().unwrap(), 0);
+}
+
+#[test]
+fn whoever_waits_for_a_drain_can_give_up() {
+    let drain = DrainHandle::new();
+    let (source, control) = scripted::<u32, Infallible>();
+    let (above, below) = (source.received_by(&drain), DrainHandle::new());
+    let seen = watch(above.delivered_by(&below));
+    let mut joined = Box::pin(below.join());
+    assert!(poll(&mut joined).is_pending());
+    drop(joined);
+    assert!(!control.is_cancelled(), "that drain has no source");
+    drain.stop();
+    assert_eq!(seen.end(), Some(Ended::Complete));
 }

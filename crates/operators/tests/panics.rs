@@ -388,6 +388,10 @@ mod in_stages_with_queues {
         };
         above_take_until: Complete, |s| bad(s).boxed().take_until(millstream::pending::<()>().map_err(|never| match never {}));
         above_kill_switch: Complete, |s| bad(s).boxed().kill_switch().0;
+        above_delivered_by: Complete, |s| {
+            let drain = millstream::lifecycle::DrainHandle::new();
+            bad(s).boxed().received_by(&drain).delivered_by(&drain)
+        };
         in_the_error_of_stopped_by: Complete, |s| {
             let switch = millstream::lifecycle::KillSwitch::new();
             switch.abort_with(|| ouch());

@@ -20,6 +20,8 @@ use millstream::effect::AtCheckpoint;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
 use millstream::lifecycle::KillSwitch;
+use millstream::lifecycle::{DrainHandle, KillSwitch};
+use millstream::overflow::{Backpressure, Overflow};
 use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
 use millstream::timing::{Rate, TokenBucket, Trailing};
@@ -308,6 +310,14 @@ rows! {
         |items| items;
     take_until: |source| source.take_until(never::<()>()), |items| items;
     kill_switch: |source| source.kill_switch().0, |items| items;
+    received_by: |source| source.received_by(&DrainHandle::new()), |items| items;
+    received_by_one_that_was_stopped: |source| {
+            let drain = DrainHandle::new();
+            drain.stop();
+            source.received_by(&drain)
+        },
+        |_items| Vec::<i64>::new();
+    delivered_by: |source| source.delivered_by(&DrainHandle::new()), |items| items;
     stopped_by: |source| source.stopped_by(&KillSwitch::new()), |items| items;
     stopped_by_a_switch_that_was_shut_down: |source| {
             let switch = KillSwitch::new();

@@ -13,6 +13,8 @@ use millstream::control::Aimd;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
 use millstream::lifecycle::KillSwitch;
+use millstream::lifecycle::{DrainHandle, KillSwitch};
+use millstream::overflow::{Backpressure, Overflow};
 use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
 use millstream::source::{Emitter, Restart};
@@ -103,6 +105,8 @@ rules_for! {
     race: rules::processor(|source| millstream::race([source.boxed(), never().boxed()], 2));
     take_until: rules::processor(|source| source.take_until(never()));
     kill_switch: rules::processor(|source| source.kill_switch().0);
+    received_by: rules::processor(|source| source.received_by(&DrainHandle::new()));
+    delivered_by: rules::processor(|source| source.delivered_by(&DrainHandle::new()));
     stopped_by: rules::processor(|source| source.stopped_by(&KillSwitch::new()));
     skip_until: rules::processor(|source| source.skip_until(numbers(1), 2));
     flat_map_unordered: rules::processor(|source| source.flat_map_unordered(2, 2, |_| numbers(2)))

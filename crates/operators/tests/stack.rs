@@ -187,6 +187,10 @@ a_million_deep! {
     with_latest_from: MILLION, million().with_latest_from(millstream::just(1), 16);
     take_until: MILLION, million().take_until(millstream::pending::<()>());
     kill_switch: MILLION, million().kill_switch().0;
+    received_by: MILLION, {
+        let drain = millstream::lifecycle::DrainHandle::new();
+        million().received_by(&drain).delivered_by(&drain)
+    };
     skip_until: MILLION, million().skip_until(millstream::just(()), 16);
     flat_map_unordered: MILLION, million().flat_map_unordered(4, 4, millstream::just);
     flat_map_unordered_of_boxes: MILLION, million().flat_map_unordered(4, 4, |n| millstream::just(n).boxed());

@@ -49,6 +49,7 @@ const NO_OPERATORS: &[&str] = &[
     "envelope.rs",
     "policy.rs",
     "settling.rs",
+    "drain_handle.rs",
 ];
 
 /// Folders of the operators that are no family.

@@ -6,7 +6,7 @@ use std::fmt;
 use millstream_blocks::switch::Switch;
 use millstream_core::{End, Publisher, Subscriber};
 
-use crate::shape::halted::halted;
+use crate::shape::halted::Halted;
 
 /// Ends streams from outside, all that are [stopped by](crate::PublisherExt::stopped_by) it. One
 /// stream gets its own by [`PublisherExt::kill_switch`](crate::PublisherExt::kill_switch).
@@ -25,7 +25,7 @@ use crate::shape::halted::halted;
 ///
 /// A switch is a handle, and its clones are the same switch. To drop the last is not to throw it.
 /// To stop the *sources* and let what they have sent run out, see
-/// `Drain`.
+/// [`DrainHandle`](crate::lifecycle::DrainHandle).
 ///
 /// # Demand
 /// As downstream's. Nothing is asked for after it was thrown.
@@ -137,7 +137,7 @@ impl<E: 'static> KillSwitch<E> {
             Kill::Shutdown => End::Completed,
             Kill::Abort(error) => End::Failed(error()),
         };
-        halted(upstream, &self.0, end, subscriber);
+        Halted { upstream, switch: self.0.clone(), end }.subscribe(subscriber);
     }
 }
 

@@ -336,9 +336,8 @@ impl<N, F, W, E, G> Flying<N, F, W, E, G> {
     }
 }
 
-/// What a future in flight comes back with: the number of its item, whose turn is over then, and when
-/// it was launched.
-type Ticket<Lane, Launch> = (u64, Lane, Launch);
+/// Each comes back with the number of its item, whose turn is over then, and when it was launched.
+type InFlight<Fut, Lane, Launch> = Flights<Fut, Option<(u64, Lane, Launch)>>;
 
 struct Driven<N, O, F, Fut, L, W, U, G>
 where
@@ -353,7 +352,7 @@ where
     /// How upstream failed, to be told after the results of what it sent.
     failure: Option<G>,
     turns: W,
-    flights: Flights<Fut, Option<Ticket<W::Lane, N::Launch>>>,
+    flights: InFlight<Fut, W::Lane, N::Launch>,
     landed: L,
     limit: N,
     f: F,

@@ -12,26 +12,33 @@ use millstream_core::{End, Publisher, Subscriber};
 
 use crate::shape::stage::panicked;
 
-/// Subscribes `subscriber` to `upstream` until `switch` is thrown, and then tells it what `end` makes
-/// of that.
-pub(crate) fn halted<P, W, S>(
-    upstream: P,
-    switch: &Switch<W>,
-    end: impl FnOnce(&W) -> End<P::Error> + Send + 'static,
-    subscriber: S,
-) where
+/// `upstream` until `switch` is thrown, and then the end that `end` makes of that.
+pub(crate) struct Halted<P, W, F> {
+    pub(crate) upstream: P,
+    pub(crate) switch: Switch<W>,
+    pub(crate) end: F,
+}
+
+impl<P, W, F> Publisher for Halted<P, W, F>
+where
     P: Publisher,
     W: Send + Sync + 'static,
-    S: Subscriber<P::Item, P::Error>,
+    F: FnOnce(&W) -> End<P::Error> + Send + 'static,
 {
-    let (place, listening) = switch.place();
-    let sequence = Halting { upstream: Some(upstream), listening };
-    relay(sequence, subscriber, |feeder| {
-        place.listen(move |what| {
-            let end = catch_unwind(AssertUnwindSafe(|| end(what)));
-            feeder.end(end.unwrap_or_else(panicked));
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
+        let Halted { upstream, switch, end } = self;
+        let (place, listening) = switch.place();
+        let sequence = Halting { upstream: Some(upstream), listening };
+        relay(sequence, subscriber, |feeder| {
+            place.listen(move |what| {
+                let end = catch_unwind(AssertUnwindSafe(|| end(what)));
+                feeder.end(end.unwrap_or_else(panicked));
+            });
         });
-    });
+    }
 }
 
 struct Halting<P, W> {
@@ -49,7 +56,7 @@ impl<P: Publisher, W: Send + Sync + 'static> Sequence for Halting<P, W> {
     fn start(&mut self) -> Then<P, P::Error> {
         match self.upstream.take() {
             // Its end is on the way.
-            _ if self.listening.is_thrown() => Then::Wait,
+            Some(_) if self.listening.is_thrown() => Then::Wait,
             Some(upstream) => Then::Subscribe(upstream),
             None => Then::Complete,
         }

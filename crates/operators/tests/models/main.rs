@@ -14,6 +14,7 @@ mod runner;
 mod channel;
 mod desk;
 mod divided;
+mod drain;
 mod edge;
 mod flat_map_unordered;
 mod group_by;
