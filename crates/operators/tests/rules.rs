@@ -12,9 +12,7 @@ use millstream::ack::{AckError, Acked, AckedPublisher, PolledBatch, PolledClient
 use millstream::control::Aimd;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
-use millstream::lifecycle::KillSwitch;
 use millstream::lifecycle::{DrainHandle, KillSwitch};
-use millstream::overflow::{Backpressure, Overflow};
 use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
 use millstream::source::{Emitter, Restart};
