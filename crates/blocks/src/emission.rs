@@ -11,7 +11,9 @@
 //!   the subscription inside a signal, takes effect before the next item. The source is a local
 //!   while it runs, so that looking at an atomic does not force it into memory. Where nobody is
 //!   left who could interrupt, it says so to the compiler, and there is nothing to look at.
-//! * Without bound there is no counting.
+//! * Where the one who runs it lets others run after some items, a loop counts them in a register:
+//!   see [`Pace`].
+//! * Without bound there is no counting of credit.
 //! * When the credit is used up the source is asked whether it is over, because an end needs no
 //!   demand (rules 2.9, 2.10).
 //! * The source is dropped before downstream is told the end, whichever it is. A destructor that
@@ -29,6 +31,48 @@ use millstream_core::{
 /// How often a source that skips items is asked at most whether it is over, while there is no
 /// demand: it may have no end, and nobody asked for its items.
 const LOOKS: u32 = 64;
+
+/// Who says that a loop is to stop, though there is credit.
+///
+/// A function is asked before each item, and whenever else the loop looks up. One that counts items
+/// does so in a number that the loop lends it: where a sink may write anywhere, a count in memory is
+/// read and written for each item, one after the other.
+pub(crate) trait Pace: Copy {
+    /// What is counted while a loop runs.
+    type Count;
+
+    /// A loop begins.
+    fn begin(self) -> Self::Count;
+
+    /// Whether to stop before the next item.
+    fn spends(self, count: &mut Self::Count) -> bool;
+
+    /// The loop is over.
+    fn end(self, count: Self::Count);
+
+    /// Whether to stop, outside of such loops.
+    fn interrupted(self) -> bool;
+}
+
+impl<F: Fn() -> bool + Copy> Pace for F {
+    type Count = ();
+
+    #[inline]
+    fn begin(self) {}
+
+    #[inline]
+    fn spends(self, (): &mut ()) -> bool {
+        self()
+    }
+
+    #[inline]
+    fn end(self, (): ()) {}
+
+    #[inline]
+    fn interrupted(self) -> bool {
+        self()
+    }
+}
 
 /// What became of an item that was offered.
 pub(crate) enum Offered<T> {
@@ -118,8 +162,14 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     /// the end of the chain.
     #[inline]
     pub fn run(&mut self, more: More, interrupted: impl Fn() -> bool + Copy) -> Progress {
+        self.run_at(more, interrupted)
+    }
+
+    /// [`run`](Emission::run), at a pace.
+    #[inline]
+    pub(crate) fn run_at(&mut self, more: More, pace: impl Pace) -> Progress {
         let answer = self.active().on_request(more);
-        self.go_on_with(answer, interrupted)
+        self.go_on_with(answer, pace)
     }
 
     /// Sends an item that comes past the source, which has none: only with credit, and only
@@ -148,20 +198,20 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     }
 
     #[inline]
-    fn go_on_with(&mut self, mut answer: More, interrupted: impl Fn() -> bool + Copy) -> Progress {
+    fn go_on_with(&mut self, mut answer: More, pace: impl Pace) -> Progress {
         loop {
             while answer.is_special() {
                 if answer.is_cancel() {
                     return self.ended(End::Cancelled);
                 }
-                if interrupted() {
+                if pace.interrupted() {
                     return Progress::Interrupted;
                 }
                 answer = self.active().on_request(More::NONE);
             }
             self.credit.add(answer);
             if self.credit.is_empty() {
-                return self.look_ahead(interrupted);
+                return self.look_ahead(pace);
             }
             if let Some(item) = self.ahead.take() {
                 self.credit.spend();
@@ -170,9 +220,9 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
             }
             self.started = true;
             let stopped = if self.credit.is_unbounded() {
-                self.run_unbounded(interrupted)
+                self.run_unbounded(pace)
             } else {
-                self.run_counted(interrupted)
+                self.run_counted(pace)
             };
             match stopped {
                 Ok(next) => answer = next,
@@ -188,17 +238,19 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
 
     // The two loops are functions of their own so that the compiler gives them all registers.
     #[inline(never)]
-    fn run_unbounded(&mut self, interrupted: impl Fn() -> bool) -> Result<More, Progress> {
+    fn run_unbounded(&mut self, pace: impl Pace) -> Result<More, Progress> {
         let Some(mut producer) = self.producer.take() else { return Err(Progress::Ended) };
         let mut lent = Lent::from(&mut self.active);
         let active = &mut *lent.here;
         let stopped = 'run: {
-            while !interrupted() {
+            while !pace.interrupted() {
                 let mut answer = More::NONE;
+                let mut count = pace.begin();
                 let pulled = producer.pull_while(|item| {
                     answer = active.on_next(item);
-                    !answer.is_special() && !interrupted()
+                    !answer.is_special() && !pace.spends(&mut count)
                 });
+                pace.end(count);
                 if answer.is_special() {
                     break 'run Ok(answer);
                 }
@@ -214,22 +266,24 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     }
 
     #[inline(never)]
-    fn run_counted(&mut self, interrupted: impl Fn() -> bool) -> Result<More, Progress> {
+    fn run_counted(&mut self, pace: impl Pace) -> Result<More, Progress> {
         let Some(mut producer) = self.producer.take() else { return Err(Progress::Ended) };
         let mut lent = Lent::from(&mut self.active);
         let active = &mut *lent.here;
         let mut credit = self.credit;
         let stopped = 'run: {
-            while !interrupted() {
+            while !pace.interrupted() {
                 let mut settled = Ok(());
+                let mut count = pace.begin();
                 let pulled = producer.pull_while(|item| {
                     let answer = active.on_next(item);
                     if !credit.settle(answer) {
                         settled = Err(if answer.is_special() { answer } else { More::NONE });
                         return false;
                     }
-                    !interrupted()
+                    !pace.spends(&mut count)
                 });
+                pace.end(count);
                 if let Err(answer) = settled {
                     break 'run Ok(answer);
                 }
@@ -245,7 +299,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         stopped
     }
 
-    fn look_ahead(&mut self, interrupted: impl Fn() -> bool) -> Progress {
+    fn look_ahead(&mut self, pace: impl Pace) -> Progress {
         let Some(producer) = self.producer.as_mut().filter(|_| self.ahead.is_none()) else {
             return Progress::Starved;
         };
@@ -254,7 +308,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
             if !matches!(pulled, Pulled::Skipped) {
                 break;
             }
-            if interrupted() {
+            if pace.interrupted() {
                 return Progress::Interrupted;
             }
             pulled = producer.look_ahead(self.started);

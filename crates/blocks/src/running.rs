@@ -16,7 +16,7 @@ use millstream_core::{
     report_undelivered,
 };
 
-use crate::emission::{Emission, Offered, run_rest};
+use crate::emission::{Emission, Offered, Pace, run_rest};
 
 /// See the [module](self).
 pub(crate) enum Running<P: Pull, A> {
@@ -29,18 +29,14 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
     /// Sends what may be sent, and says why it stopped; `None` at the end, which downstream has
     /// been told.
     #[inline]
-    pub(crate) fn advance(
-        &mut self,
-        more: More,
-        interrupted: impl Fn() -> bool + Copy,
-    ) -> Option<Progress> {
+    pub(crate) fn advance(&mut self, more: More, pace: impl Pace) -> Option<Progress> {
         if let Running::Source(emission) = self {
-            match emission.run(more, interrupted) {
+            match emission.run_at(more, pace) {
                 Progress::Ended => {}
                 progress => return Some(progress),
             }
         }
-        self.over(more, interrupted)
+        self.over(more, pace)
     }
 
     /// Sends an item that comes past the source; what became of it where it was not just sent.
@@ -60,7 +56,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
     }
 
     /// Tells the end of the source, and goes on with what stages below hold.
-    fn over(&mut self, more: More, interrupted: impl Fn() -> bool + Copy) -> Option<Progress> {
+    fn over(&mut self, more: More, pace: impl Pace) -> Option<Progress> {
         let (rest, more) = match self {
             Running::Source(emission) => {
                 let rest = emission.finish();
@@ -72,7 +68,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
                 _ => return None,
             },
         };
-        let (rest, progress) = run_rest(rest, more, &interrupted)?;
+        let (rest, progress) = run_rest(rest, more, &|| pace.interrupted())?;
         *self = Running::Rest(rest);
         Some(progress)
     }

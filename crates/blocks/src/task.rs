@@ -44,7 +44,7 @@ use millstream_core::{
 use millstream_sync::{Mutex, lock};
 
 use crate::bell::{Bell, Host};
-use crate::emission::Emission;
+use crate::emission::{Emission, Pace};
 use crate::entrust::Errand;
 use crate::gauge::Panel;
 use crate::mail::Mail;
@@ -190,11 +190,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
     fn turns(&mut self) -> Option<Rested> {
         let left = Cell::new(BUDGET);
         let Task { post, running, detached, .. } = self;
-        let interrupted = || {
-            let spent = left.get() == 0;
-            left.set(left.get().saturating_sub(1));
-            spent || post.word.interrupted()
-        };
+        let budget = Budget { word: &post.word, left: &left };
         loop {
             let claim = post.word.claim();
             let mail = if claim.signalled { lock(&post.mail).take() } else { Mail::default() };
@@ -206,7 +202,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
                 running.take().break_off(fault);
                 return None;
             }
-            let progress = running.advance(claim.more, interrupted)?;
+            let progress = running.advance(claim.more, budget)?;
             if progress == Progress::Starved && *detached {
                 *running = Running::Vacant;
                 return None;
@@ -245,6 +241,43 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
                 }
             }
         }
+    }
+}
+
+/// Stops a task when it is to look at its word, and when it has sent enough.
+#[derive(Clone, Copy)]
+struct Budget<'a> {
+    word: &'a DemandWord,
+    /// How many more items it may send.
+    left: &'a Cell<u32>,
+}
+
+impl Pace for Budget<'_> {
+    type Count = u32;
+
+    #[inline]
+    fn begin(self) -> u32 {
+        self.left.get()
+    }
+
+    #[inline]
+    fn spends(self, left: &mut u32) -> bool {
+        match left.checked_sub(1) {
+            Some(fewer) => *left = fewer,
+            None => return true,
+        }
+        self.word.interrupted()
+    }
+
+    #[inline]
+    fn end(self, left: u32) {
+        self.left.set(left);
+    }
+
+    fn interrupted(self) -> bool {
+        let spent = self.left.get() == 0;
+        self.end(self.left.get().saturating_sub(1));
+        spent || self.word.interrupted()
     }
 }
 
