@@ -12,6 +12,8 @@ mod oracle;
 mod runner;
 
 mod channel;
+mod chunks_timeout;
+mod clock;
 mod desk;
 mod divided;
 mod drain;
@@ -22,10 +24,13 @@ mod map_async;
 mod merge;
 mod pipeline;
 mod publish_on;
+mod retry_backoff;
 mod share;
 mod stopped_by;
 mod switch_map;
 mod take_until;
+mod throttle;
+mod timeout;
 mod zip;
 
 use oracle::Signal::{self, Complete, Item};

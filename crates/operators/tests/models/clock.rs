@@ -1,0 +1,114 @@
+//! The clock of the models: it stands still until a thread of the model lets time pass.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::Waker;
+
+use millstream_executors::time::{Clock, ClockGone, Moment, Timer};
+use millstream_sync::{Mutex, lock};
+
+/// Stands at its beginning; from [`pass`](ManualClock::pass) on, whatever a timer is set for has
+/// come.
+#[derive(Clone, Default)]
+pub(crate) struct ManualClock(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    now: Moment,
+    passes: bool,
+    gone: bool,
+    timers: BTreeMap<u64, (Moment, Waker)>,
+    next: u64,
+}
+
+impl ManualClock {
+    /// Lets time pass: all timers wake, and each that is set from now on.
+    pub(crate) fn pass(&self) {
+        let due = {
+            let mut state = lock(&self.0);
+            state.passes = true;
+            let due = std::mem::take(&mut state.timers);
+            state.now = due.values().map(|(at, _)| *at).max().unwrap_or(state.now).max(state.now);
+            due
+        };
+        due.into_values().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// Shuts it down.
+    pub(crate) fn shut_down(&self) {
+        let timers = {
+            let mut state = lock(&self.0);
+            state.gone = true;
+            std::mem::take(&mut state.timers)
+        };
+        timers.into_values().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// How many timers are set.
+    pub(crate) fn timers(&self) -> usize {
+        lock(&self.0).timers.len()
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Moment {
+        lock(&self.0).now
+    }
+
+    fn timer(&self, waker: Waker) -> Box<dyn Timer> {
+        Box::new(ManualTimer { clock: self.clone(), waker, set: None })
+    }
+}
+
+struct ManualTimer {
+    clock: ManualClock,
+    waker: Waker,
+    set: Option<u64>,
+}
+
+impl Timer for ManualTimer {
+    fn set(&mut self, at: Moment) -> Result<(), ClockGone> {
+        self.clear();
+        let waker = self.waker.clone();
+        {
+            let mut state = lock(&self.clock.0);
+            if state.gone {
+                return Err(ClockGone);
+            }
+            if at == Moment::NEVER {
+                return Ok(());
+            }
+            if !state.passes && at > state.now {
+                let number = state.next;
+                state.next += 1;
+                state.timers.insert(number, (at, waker));
+                self.set = Some(number);
+                return Ok(());
+            }
+            state.now = state.now.max(at);
+        }
+        waker.wake();
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        if let Some(number) = self.set.take() {
+            let timer = lock(&self.clock.0).timers.remove(&number);
+            drop(timer);
+        }
+    }
+
+    fn is_set(&self) -> bool {
+        self.set.is_some_and(|number| lock(&self.clock.0).timers.contains_key(&number))
+    }
+
+    fn now(&self) -> Moment {
+        self.clock.now()
+    }
+}
+
+impl Drop for ManualTimer {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

@@ -1,0 +1,64 @@
+//! Models of `retry_backoff`: the end of a wait against a request and a cancellation.
+
+use std::time::Duration;
+
+use millstream_core::{More, Publisher};
+use millstream_executors::Executor;
+use millstream_operators::PublisherExt;
+use millstream_operators::fault::Backoff;
+use millstream_sync::{model, thread};
+
+use crate::clock::ManualClock;
+use crate::desk::Desk;
+use crate::oracle::Oracle;
+use crate::oracle::Signal::Error;
+use crate::runner::run;
+
+fn once() -> Backoff {
+    Backoff::new(Duration::from_secs(1)).attempts(1).seed(1)
+}
+
+#[test]
+fn the_end_of_the_wait_races_a_request() {
+    model("retry_backoff: the_end_of_the_wait_races_a_request", || {
+        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+        let time = desk.clone().with_clock(clock.clone());
+        let tried =
+            millstream_operators::source::fail("late").retry_backoff(time, once(), |_| true);
+        tried.subscribe(oracle.probe(|_| More::NONE));
+        let pause = desk.task();
+        let executor = thread::spawn(move || run(Some(pause)));
+        let requester = {
+            let oracle = oracle.clone();
+            thread::spawn(move || oracle.request(1))
+        };
+        clock.pass();
+        requester.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(clock.timers(), 0);
+        assert_eq!(oracle.finish(), [Error("late")]);
+    });
+}
+
+#[test]
+fn the_end_of_the_wait_races_a_cancellation() {
+    model("retry_backoff: the_end_of_the_wait_races_a_cancellation", || {
+        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+        let time = desk.clone().with_clock(clock.clone());
+        let tried =
+            millstream_operators::source::fail("late").retry_backoff(time, once(), |_| true);
+        tried.subscribe(oracle.probe(|_| More::NONE));
+        let pause = desk.task();
+        let executor = thread::spawn(move || run(Some(pause)));
+        let passes = {
+            let clock = clock.clone();
+            thread::spawn(move || clock.pass())
+        };
+        oracle.cancel();
+        passes.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(clock.timers(), 0);
+        let log = oracle.finish();
+        assert!(log.is_empty() || log == [Error("late")], "{log:?}");
+    });
+}

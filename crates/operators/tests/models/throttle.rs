@@ -1,0 +1,84 @@
+//! Models of `throttle`: its timer fires against a request, a cancellation, and the end.
+
+use std::time::Duration;
+
+use millstream_core::{More, Publisher};
+use millstream_executors::Executor;
+use millstream_operators::PublisherExt;
+use millstream_operators::timing::Rate;
+use millstream_sync::{model, thread};
+
+use crate::clock::ManualClock;
+use crate::desk::Desk;
+use crate::oracle::{Oracle, begins};
+use crate::runner::run;
+use crate::{all, late};
+
+fn one_a_second() -> Rate {
+    Rate::new(1, Duration::from_secs(1)).burst(1)
+}
+
+#[test]
+fn the_timer_races_the_items() {
+    model("throttle: the_timer_races_the_items", || {
+        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+        let (source, start) = late(&oracle, 0..2);
+        let time = desk.clone().with_clock(clock.clone());
+        source.throttle(time, 1, one_a_second()).subscribe(oracle.probe(|_| More::NONE));
+        oracle.request(9);
+        let task = desk.task();
+        let executor = thread::spawn(move || run(Some(task)));
+        let producer = thread::spawn(move || start.go());
+        clock.pass();
+        producer.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(clock.timers(), 0);
+        assert_eq!(oracle.finish(), all(0..2));
+    });
+}
+
+#[test]
+fn the_timer_races_the_request_for_the_item_that_waits() {
+    model("throttle: the_timer_races_the_request_for_the_item_that_waits", || {
+        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+        let (source, start) = late(&oracle, 0..2);
+        let time = desk.clone().with_clock(clock.clone());
+        source.throttle(time, 2, one_a_second()).subscribe(oracle.probe(|_| More::NONE));
+        start.go();
+        oracle.request(1);
+        let task = desk.task();
+        let executor = thread::spawn(move || run(Some(task)));
+        let requester = {
+            let oracle = oracle.clone();
+            thread::spawn(move || oracle.request(1))
+        };
+        clock.pass();
+        requester.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(clock.timers(), 0);
+        assert_eq!(oracle.finish(), all(0..2));
+    });
+}
+
+#[test]
+fn the_timer_races_a_cancellation() {
+    model("throttle: the_timer_races_a_cancellation", || {
+        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+        let (source, start) = late(&oracle, 0..2);
+        let time = desk.clone().with_clock(clock.clone());
+        source.throttle(time, 2, one_a_second()).subscribe(oracle.probe(|_| More::NONE));
+        start.go();
+        oracle.request(9);
+        let task = desk.task();
+        let executor = thread::spawn(move || run(Some(task)));
+        let passes = {
+            let clock = clock.clone();
+            thread::spawn(move || clock.pass())
+        };
+        oracle.cancel();
+        passes.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(clock.timers(), 0);
+        assert!(begins(&all(0..2), &oracle.finish()));
+    });
+}

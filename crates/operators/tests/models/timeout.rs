@@ -1,0 +1,124 @@
+//! Models of `timeout`: its timer fires against an item, a request, a cancellation, and the end of
+//! its clock.
+
+use std::time::Duration;
+
+use millstream_core::{Fault, More, Publisher};
+use millstream_executors::Executor;
+use millstream_operators::PublisherExt;
+use millstream_operators::timing::TimeoutError;
+use millstream_sync::{model, thread};
+
+use crate::clock::ManualClock;
+use crate::desk::Desk;
+use crate::oracle::Signal::{self, Error, Item};
+use crate::oracle::{Hand, Oracle, Source};
+use crate::runner::run;
+use crate::{all, late};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// In the words of the oracle.
+fn told(error: TimeoutError<&'static str>) -> &'static str {
+    match error {
+        TimeoutError::Elapsed { .. } => "elapsed",
+        TimeoutError::Upstream(error) => error,
+        _ => "another",
+    }
+}
+
+fn silent(oracle: &Oracle) -> Source {
+    Source::Hand(oracle.alive(), Hand::default())
+}
+
+#[test]
+fn the_timer_races_an_item_and_the_end() {
+    model("timeout: the_timer_races_an_item_and_the_end", || {
+        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+        let (source, start) = late(&oracle, 0..1);
+        let time = desk.clone().with_clock(clock.clone());
+        source.timeout(time, 2, SECOND).map_err(told).subscribe(oracle.probe(|_| More::NONE));
+        oracle.request(2);
+        let task = desk.task();
+        let executor = thread::spawn(move || run(Some(task)));
+        let producer = thread::spawn(move || start.go());
+        clock.pass();
+        producer.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(clock.timers(), 0);
+        let log = oracle.finish();
+        let ends = [all(0..1), vec![Error("elapsed")], vec![Item(0), Error("elapsed")]];
+        assert!(ends.contains(&log), "{log:?}");
+    });
+}
+
+/// The request is what begins the time: before it, none is counted, and the timer is set by it.
+#[test]
+fn the_timer_of_a_silent_upstream_races_the_request() {
+    model("timeout: the_timer_of_a_silent_upstream_races_the_request", || {
+        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+        let time = desk.clone().with_clock(clock.clone());
+        silent(&oracle)
+            .timeout(time, 1, SECOND)
+            .map_err(told)
+            .subscribe(oracle.probe(|_| More::NONE));
+        let task = desk.task();
+        let executor = thread::spawn(move || run(Some(task)));
+        let requester = {
+            let oracle = oracle.clone();
+            thread::spawn(move || oracle.request(1))
+        };
+        clock.pass();
+        requester.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(clock.timers(), 0);
+        assert_eq!(oracle.finish(), [Error("elapsed")]);
+    });
+}
+
+#[test]
+fn the_timer_races_a_cancellation() {
+    model("timeout: the_timer_races_a_cancellation", || {
+        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+        let time = desk.clone().with_clock(clock.clone());
+        silent(&oracle)
+            .timeout(time, 1, SECOND)
+            .map_err(told)
+            .subscribe(oracle.probe(|_| More::NONE));
+        oracle.request(1);
+        let task = desk.task();
+        let executor = thread::spawn(move || run(Some(task)));
+        let passes = {
+            let clock = clock.clone();
+            thread::spawn(move || clock.pass())
+        };
+        oracle.cancel();
+        passes.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(clock.timers(), 0);
+        let log = oracle.finish();
+        assert!(log.is_empty() || log == [Error("elapsed")], "{log:?}");
+    });
+}
+
+#[test]
+fn the_end_of_the_clock_races_the_timer_and_an_item() {
+    model("timeout: the_end_of_the_clock_races_the_timer_and_an_item", || {
+        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+        let (source, start) = late(&oracle, 0..1);
+        let time = desk.clone().with_clock(clock.clone());
+        source.timeout(time, 2, SECOND).map_err(told).subscribe(oracle.probe(|_| More::NONE));
+        oracle.request(2);
+        let task = desk.task();
+        let executor = thread::spawn(move || run(Some(task)));
+        let producer = thread::spawn(move || start.go());
+        clock.shut_down();
+        producer.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(clock.timers(), 0);
+        let log = oracle.finish();
+        let gone = Signal::Fault(Fault::ClockGone.to_string());
+        let ends = [all(0..1), vec![gone.clone()], vec![Item(0), gone]];
+        assert!(ends.contains(&log), "{log:?}");
+    });
+}
