@@ -9,7 +9,7 @@ use millstream_sync::{model, thread};
 
 use crate::clock::ManualClock;
 use crate::desk::Desk;
-use crate::oracle::{Oracle, begins};
+use crate::oracle::{Hand, Oracle, Source, begins};
 use crate::runner::run;
 use crate::{all, late};
 
@@ -33,6 +33,31 @@ fn the_timer_races_the_items() {
         executor.join().unwrap();
         assert_eq!(clock.timers(), 0);
         assert_eq!(oracle.finish(), all(0..2));
+    });
+}
+
+/// Nothing but the timer completes it.
+#[test]
+fn the_timer_of_a_chunk_races_the_request() {
+    model("chunks_timeout: the_timer_of_a_chunk_races_the_request", || {
+        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+        let (source, start) = late(&oracle, 0..1);
+        let silent = Source::Hand(oracle.alive(), Hand::default());
+        let time = desk.clone().with_clock(clock.clone());
+        let chunks = source.chain(silent).chunks_timeout(time, 2, 2, SECOND).take(1);
+        chunks.concat_map_iter(|chunk| chunk).subscribe(oracle.probe(|_| More::NONE));
+        start.go();
+        let task = desk.task();
+        let executor = thread::spawn(move || run(Some(task)));
+        let requester = {
+            let oracle = oracle.clone();
+            thread::spawn(move || oracle.request(1))
+        };
+        clock.pass();
+        requester.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(clock.timers(), 0);
+        assert_eq!(oracle.finish(), all(0..1));
     });
 }
 
