@@ -139,6 +139,30 @@ fn where_everything_is_asked_for_at_once_the_queue_has_no_bound() {
     assert!(run.number("in all", "most held") > ROOM, "{}", run.report);
 }
 
+/// A rate that lets 4,638 records pass in a moment, and a chunk that only the end can fill.
+#[test]
+fn with_a_rate_and_a_time_nothing_is_lost_and_no_stage_holds_more_than_its_capacity() {
+    let run = run(&["--rate", "1000000", "--within", "1ms", "--chunk", "100"]);
+    assert_eq!(run.code, Some(0), "{}", run.messages);
+    assert!(run.report.contains("4638 records"), "{}", run.report);
+    let stages = ["source", "parse", "filter", "rate", "chunk", "queue", "sink"];
+    for (stage, below) in stages.iter().zip(&stages[1..]) {
+        assert_eq!(run.number(stage, "out"), run.number(below, "in"), "{}", run.report);
+    }
+    for stage in stages {
+        let capacity = run.number(stage, "capacity");
+        assert!(run.number(stage, "most held") <= capacity, "{stage}: {}", run.report);
+    }
+    assert!(run.number("queue", "in") >= 47, "no chunk has more than 100: {}", run.report);
+}
+
+#[test]
+fn a_chunk_too_large_for_a_queue_is_refused() {
+    let run = run(&["--rate", "1", "--chunk", "16777217"]);
+    assert_eq!(run.code, Some(USAGE));
+    assert!(run.messages.contains("a chunk has at most 16777216 records"), "{}", run.messages);
+}
+
 #[test]
 fn a_file_that_is_missing_is_named() {
     let run = run(&["no-such-file.csv"]);
@@ -284,8 +308,16 @@ fn wrong_usage_has_an_exit_code_of_its_own() {
 fn help_names_every_option() {
     let help = Run::new(mill(&["--help"]).output().unwrap());
     assert_eq!(help.code, Some(0));
-    for option in ["--format", "--match", "--limit", "--on-error", "--demand", "--unbounded-queue"]
-    {
+    for option in [
+        "--format",
+        "--match",
+        "--limit",
+        "--on-error",
+        "--demand",
+        "--unbounded-queue",
+        "--rate",
+        "--within",
+    ] {
         assert!(help.report.contains(option), "{option}");
     }
 }

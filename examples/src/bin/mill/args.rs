@@ -15,6 +15,9 @@ mill: a pipeline with a consumer far slower than its source, and what each stage
 
     source -> parse -> filter -> chunk -> queue -> slow consumer, on a thread of its own
 
+With --rate or --within: a rate limit before the chunks, chunks by size or time, the reader on a
+thread of its own
+
 Usage: mill [FILE|-] [OPTIONS]
 
   FILE                  text, CSV, TSV or JSON lines, by extension; `-` is standard input
@@ -23,6 +26,8 @@ Usage: mill [FILE|-] [OPTIONS]
   --match TEXT          only records that contain TEXT
   --limit N             stop after N records
   --chunk N             records per chunk [default: 16]
+  --within TIME         a chunk also goes when its first record has waited for so long, full or not
+  --rate N              at most N records a second go on to be put into chunks
   --pause TIME          what the consumer takes per chunk: 10ms, 500us, 1s [default: 10ms]
   --repeat N            read the file N times, for a longer run [default: 1]
   --on-error POLICY     at a line that is not understood: stop, or skip it and count
@@ -49,10 +54,19 @@ pub(crate) struct Args {
     pub(crate) only: Option<String>,
     pub(crate) limit: u64,
     pub(crate) chunk: NonZeroU64,
+    pub(crate) within: Option<Duration>,
+    pub(crate) rate: Option<NonZeroU64>,
     pub(crate) pause: Duration,
     pub(crate) repeat: u64,
     pub(crate) on_error: OnError,
     pub(crate) demand: Demand,
+}
+
+impl Args {
+    /// Whether a stage waits for a time.
+    pub(crate) fn timed(&self) -> bool {
+        self.within.is_some() || self.rate.is_some()
+    }
 }
 
 /// The arguments, or nothing where the help is asked for.
@@ -65,6 +79,8 @@ pub(crate) fn parse() -> Result<Option<Args>, lexopt::Error> {
         only: None,
         limit: u64::MAX,
         chunk: NonZeroU64::MIN.saturating_add(15),
+        within: None,
+        rate: None,
         pause: Duration::from_millis(10),
         repeat: 1,
         on_error: OnError::Stop,
@@ -77,6 +93,8 @@ pub(crate) fn parse() -> Result<Option<Args>, lexopt::Error> {
             Long("match") => args.only = Some(parser.value()?.string()?),
             Long("limit") => args.limit = parser.value()?.parse()?,
             Long("chunk") => args.chunk = parser.value()?.parse()?,
+            Long("within") => args.within = Some(parser.value()?.parse_with(duration)?),
+            Long("rate") => args.rate = Some(parser.value()?.parse()?),
             Long("pause") => args.pause = parser.value()?.parse_with(duration)?,
             Long("repeat") => args.repeat = parser.value()?.parse::<NonZeroU64>()?.get(),
             Long("on-error") => args.on_error = parser.value()?.parse_with(policy)?,
@@ -95,6 +113,9 @@ pub(crate) fn parse() -> Result<Option<Args>, lexopt::Error> {
         Input::File(path) => Format::of_path(path),
         Input::Stdin => Format::Text,
     });
+    if args.timed() && usize::try_from(args.chunk.get()).is_ok_and(|chunk| chunk > 1 << 24) {
+        return Err("with --rate or --within, a chunk has at most 16777216 records".into());
+    }
     if args.repeat > 1 && matches!(args.input, Input::Stdin) {
         return Err("standard input can be read only once, not with --repeat".into());
     }

@@ -20,8 +20,11 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use millstream::executor::{Executor, Pool, PoolHandle, Threads};
 use millstream::prelude::*;
 use millstream::shape::stage::Stage;
+use millstream::time::{SystemClock, SystemClockHandle, Timed};
+use millstream::timing::Rate;
 
 use crate::args::Args;
 use crate::input::{Format, InputError, Reader};
@@ -73,9 +76,13 @@ fn main() -> ExitCode {
 
     let (sender, receiver) = mpsc::channel();
     let end = Enqueue { run: run.clone(), queue: sender, demand: args.demand };
+    let place = args.timed().then(Place::new);
     thread::scope(|scope| {
         scope.spawn(|| consume(&run, receiver, args.pause, &stages.queue, &stages.sink));
-        pipeline(reader, &stages, &args).subscribe(end);
+        match &place {
+            None => pipeline(reader, &stages, &args).subscribe(end),
+            Some(place) => timed_pipeline(reader, place, &stages, &args).subscribe(end),
+        }
     });
 
     if !run.claim_report() {
@@ -93,6 +100,8 @@ struct Stages {
     source: Arc<Gauge>,
     parse: Arc<Gauge>,
     filter: Arc<Gauge>,
+    /// Where there is a limit.
+    rate: Option<Arc<Gauge>>,
     chunk: Arc<Gauge>,
     queue: Arc<Gauge>,
     sink: Arc<Gauge>,
@@ -101,6 +110,8 @@ struct Stages {
 impl Stages {
     fn new(args: &Args, source: Arc<Gauge>) -> Stages {
         let chunk = args.chunk.get();
+        // A stage that waits for a time asks for a chunk ahead.
+        let ahead = if args.timed() { chunk } else { 0 };
         // The queue holds what was asked for and is not finished.
         let queue = (!args.demand.is_unbounded()).then(|| args.demand.times(args.chunk).get());
         Stages {
@@ -108,29 +119,81 @@ impl Stages {
             // A stage that keeps nothing has the item that it works on.
             parse: Gauge::new("parse", Some(1)),
             filter: Gauge::new("filter", Some(1)),
-            chunk: Gauge::new("chunk", Some(chunk)),
+            rate: args.rate.map(|_| Gauge::new("rate", Some(ahead + 1))),
+            chunk: Gauge::new("chunk", Some(ahead + chunk)),
             queue: Gauge::new("queue", queue),
             sink: Gauge::new("sink", Some(chunk)),
         }
     }
 
     fn all(&self) -> Vec<Arc<Gauge>> {
-        let Stages { source, parse, filter, chunk, queue, sink } = self;
-        [source, parse, filter, chunk, queue, sink].map(Arc::clone).into()
+        let Stages { source, parse, filter, rate, chunk, queue, sink } = self;
+        let before = [source, parse, filter].into_iter().chain(rate);
+        before.chain([chunk, queue, sink]).cloned().collect()
     }
 }
 
-/// The pipeline, without the end that asks.
+/// Where a pipeline runs that waits for a time: the reader on a thread that may block, the rest on a
+/// worker, with a clock.
+struct Place {
+    reader: Threads,
+    worker: Pool,
+    clock: SystemClock,
+}
+
+impl Place {
+    fn new() -> Place {
+        Place { reader: Threads::new(1), worker: Pool::new(1), clock: SystemClock::new() }
+    }
+
+    fn time(&self) -> Timed<PoolHandle, SystemClockHandle> {
+        self.worker.handle().with_clock(self.clock.handle())
+    }
+}
+
+/// The pipeline, without the end that asks: one chain, on the thread that asks.
 fn pipeline(
     reader: Reader,
     stages: &Stages,
     args: &Args,
 ) -> impl Publisher<Item = Vec<Record>, Error = InputError> + use<> {
-    let Stages { source, parse, filter, chunk, queue, .. } = stages;
+    let Stages { filter, chunk, queue, .. } = stages;
+    let wanted = wanted(reader, stages, args).metered(filter, chunk);
+    Stage::new(wanted, Chunk::new(args.chunk)).metered(chunk, queue)
+}
+
+/// The pipeline with a rate limit, and chunks by size or time.
+fn timed_pipeline(
+    reader: Reader,
+    place: &Place,
+    stages: &Stages,
+    args: &Args,
+) -> impl Publisher<Item = Vec<Record>, Error = InputError> + use<> {
+    let Stages { filter, rate, chunk, queue, .. } = stages;
+    let size = args.chunk.get() as usize;
+    let wanted = wanted(reader, stages, args).subscribe_on(place.reader.handle());
+    let records = match (args.rate, rate) {
+        (Some(limit), Some(rate)) => wanted
+            .metered(filter, rate)
+            .throttle(place.time(), size, Rate::per_second(limit.get()))
+            .metered(rate, chunk)
+            .boxed(),
+        _ => wanted.metered(filter, chunk).boxed(),
+    };
+    let within = args.within.unwrap_or(Duration::MAX);
+    records.chunks_timeout(place.time(), size, size, within).metered(chunk, queue)
+}
+
+/// The records that go into chunks.
+fn wanted(
+    reader: Reader,
+    stages: &Stages,
+    args: &Args,
+) -> impl Publisher<Item = Record, Error = InputError> + use<> {
+    let Stages { source, parse, filter, .. } = stages;
     let lines = millstream::from_pull(reader).metered(source, parse);
     let records = Stage::new(lines, Parse::new(args.format, args.on_error)).metered(parse, filter);
-    let wanted = records.filter(is_wanted(args)).take(args.limit).metered(filter, chunk);
-    Stage::new(wanted, Chunk::new(args.chunk)).metered(chunk, queue)
+    records.filter(is_wanted(args)).take(args.limit)
 }
 
 fn is_wanted(args: &Args) -> impl FnMut(&Record) -> bool + Send + use<> {

@@ -20,8 +20,10 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn title(args: &Args) -> String {
-        let Args { input, format, chunk, pause, .. } = args;
-        format!("{input} ({format}), chunks of {chunk}, consumer {pause:?} per chunk")
+        let Args { input, format, chunk, pause, within, rate, .. } = args;
+        let within = within.map(|within| format!(" or {within:?}")).unwrap_or_default();
+        let rate = rate.map(|rate| format!(", at most {rate} a second")).unwrap_or_default();
+        format!("{input} ({format}){rate}, chunks of {chunk}{within}, consumer {pause:?} per chunk")
     }
 
     /// The most items that may be held at one time; none where a queue has no bound.
