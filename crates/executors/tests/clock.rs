@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
-use millstream_executors::time::{Clock, ClockGone, Moment, SystemClock};
+use millstream_executors::time::{Clock, ClockGone, Moment, SystemClock, sleep};
 use millstream_executors::{CurrentThread, Executor, Refused, Task, Tokio};
 use millstream_testkit::{VirtualTime, clock};
 
@@ -93,17 +93,8 @@ fn a_hundred_thousand_timers_come_and_go() {
 fn virtual_time_goes_on_by_itself_and_no_further() {
     let time = VirtualTime::new(1);
     let day = Duration::from_secs(24 * 60 * 60);
-    let mut sleep = None;
-    let clock = time.clone();
     let until = Moment::START + day;
-    time.run_until(std::future::poll_fn(|context| {
-        let timer = sleep.get_or_insert_with(|| clock.timer(context.waker().clone()));
-        if timer.now() >= until {
-            return std::task::Poll::Ready(());
-        }
-        timer.set(until).unwrap();
-        std::task::Poll::Pending
-    }));
+    assert_eq!(time.run_until(sleep(time.clone(), day)), Ok(()));
     assert_eq!(time.now(), until);
     assert_eq!(time.clock().timers(), 0);
 }
@@ -112,4 +103,21 @@ fn virtual_time_goes_on_by_itself_and_no_further() {
 #[should_panic(expected = "no task is ready and no timer is set: the future would wait for ever")]
 fn virtual_time_tells_of_a_future_that_nothing_will_wake() {
     VirtualTime::new(1).run_until(std::future::pending::<()>());
+}
+
+#[test]
+fn a_sleep_ends_with_its_clock() {
+    let time = VirtualTime::new(1);
+    let mut asleep = sleep(time.clone(), Duration::from_secs(1));
+    let mut polled = 0;
+    let ended = time.run_until(std::future::poll_fn(|context| {
+        polled += 1;
+        let ready = std::pin::Pin::new(&mut asleep).poll(context);
+        if polled == 1 {
+            assert!(ready.is_pending());
+            time.clock().shut_down();
+        }
+        ready
+    }));
+    assert_eq!(ended, Err(ClockGone));
 }

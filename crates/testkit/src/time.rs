@@ -188,26 +188,12 @@ impl Drop for VirtualTimer {
 /// ```
 /// use std::time::Duration;
 ///
-/// use millstream_executors::time::{Clock, Moment};
+/// use millstream_executors::time::{Clock, Moment, sleep};
 /// use millstream_testkit::VirtualTime;
 ///
 /// let time = VirtualTime::new(1);
 /// let hour = Duration::from_secs(60 * 60);
-/// # struct Sleep(Option<Box<dyn millstream_executors::time::Timer>>, Moment);
-/// # impl Future for Sleep {
-/// #     type Output = ();
-/// #     fn poll(mut self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<()> {
-/// #         let at = self.1;
-/// #         let timer = self.0.as_mut().unwrap();
-/// #         if timer.now() >= at { return std::task::Poll::Ready(()) }
-/// #         timer.set(at).unwrap();
-/// #         std::task::Poll::Pending
-/// #     }
-/// # }
-/// # let sleep = |d| { let (time, at) = (time.clone(), time.now() + d); std::future::poll_fn({
-/// #     let mut sleep = Sleep(None, at);
-/// #     move |cx| { if sleep.0.is_none() { sleep.0 = Some(time.timer(cx.waker().clone())) } std::pin::Pin::new(&mut sleep).poll(cx) } }) };
-/// time.run_until(sleep(hour));
+/// assert_eq!(time.run_until(sleep(time.clone(), hour)), Ok(()));
 /// assert_eq!(time.now(), Moment::START + hour);
 /// assert_eq!(time.clock().timers(), 0);
 /// ```

@@ -30,6 +30,7 @@
 //! ```
 
 mod moment;
+mod sleep;
 #[cfg(feature = "clock")]
 mod system;
 mod timed;
@@ -42,6 +43,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 pub use moment::Moment;
+pub use sleep::{Sleep, sleep};
 #[cfg(feature = "clock")]
 pub use system::{SystemClock, SystemClockHandle};
 pub use timed::Timed;
