@@ -23,6 +23,8 @@
 //! | know what an operator asks, holds and tells | the type that its method names: [`chunk::Chunks`], [`flatten::ConcatMap`] … |
 //! | end it | an end of [`PublisherExt`], awaited or [blocked on](shape::end::Run::block) |
 //! | take items at your own pace | [`Subscriber`] and [`ActiveSubscriber`], or [`PublisherExt::cursor`] |
+//! | stop a pipeline from outside | [`PublisherExt::kill_switch`]; without loss, [`lifecycle::DrainHandle`] |
+//! | let the load decide how much at a time | [`PublisherExt::adaptive_concurrency`] and [`control`] |
 //! | look at a pipeline while it runs | [`PublisherExt::observed`] and [`Board`] |
 //! | consume a broker, and acknowledge | [`PublisherExt::acked`], and the guide `docs/acknowledgement.md` |
 //! | write a source | [`Pull`] and [`from_pull`] |

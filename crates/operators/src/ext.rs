@@ -1598,6 +1598,13 @@ pub trait PublisherExt: Publisher {
         ItemStage::new(self, InspectSubscribe::new(f))
     }
 
+    /// A future of how the stream ends, beside it. See [`WatchEnd`].
+    #[doc(alias = "watchTermination", alias = "doFinally", alias = "JoinHandle")]
+    fn watch_end(self) -> (Stage<Self, WatchEnd>, EndWatch) {
+        let (step, end) = WatchEnd::new();
+        (Stage::new(self, step), end)
+    }
+
     /// A call when all is over, however it ends. See [`Finally`].
     #[doc(alias = "doFinally", alias = "watchTermination")]
     fn finally<F>(self, f: F) -> Stage<Self, Finally<F>>

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use common::{Ended, Mint, Token, scripted, watch};
+use millstream::effect::FinallyReason;
 use millstream::executor::{CurrentThread, Pool};
 use millstream::lifecycle::{DrainHandle, DrainReport, KillSwitch};
 use millstream::prelude::*;
@@ -479,4 +480,51 @@ fn whoever_waits_for_a_drain_can_give_up() {
     assert!(!control.is_cancelled(), "that drain has no source");
     drain.stop();
     assert_eq!(seen.end(), Some(Ended::Complete));
+}
+
+// ---- watch_end --------------------------------------------------------------------------------
+
+#[test]
+fn the_end_is_told_when_it_is_there_whatever_it_is() {
+    for (expected, act) in [
+        (FinallyReason::Completed, 0),
+        (FinallyReason::Failed, 1),
+        (FinallyReason::Cancelled, 2),
+        (FinallyReason::Fault, 3),
+    ] {
+        let (source, control) = scripted::<u32, &str>();
+        let (stream, end) = source.map(|n| if n == 3 { panic!("three") } else { n }).watch_end();
+        let mut end = Box::pin(end);
+        let seen = watch(stream);
+        assert!(poll(&mut end).is_pending());
+        match act {
+            0 => control.complete(),
+            1 => control.error("no"),
+            2 => seen.cancel(),
+            _ => {
+                let source = millstream::range(3..4).map_err(|never| -> &str { match never {} });
+                let broken = source.map(|n: u32| if n == 3 { panic!("three") } else { n });
+                let (stream, other) = broken.watch_end();
+                assert!(matches!(stream.count().block(), Err(Failure::Fault(_))));
+                end = Box::pin(other);
+            }
+        }
+        assert_eq!(poll(&mut end), Poll::Ready(expected));
+    }
+}
+
+#[test]
+fn a_publisher_that_nobody_subscribes_to_counts_as_cancelled() {
+    let (stream, end) = millstream::range(0..3).watch_end();
+    let mut end = Box::pin(end);
+    assert!(poll(&mut end).is_pending());
+    drop(stream);
+    assert_eq!(poll(&mut end), Poll::Ready(FinallyReason::Cancelled));
+}
+
+#[test]
+fn to_drop_the_future_does_not_touch_the_stream() {
+    let (stream, end) = millstream::range(0..3).watch_end();
+    drop(end);
+    assert_eq!(stream.count().block().unwrap(), 3);
 }

@@ -308,6 +308,7 @@ rows! {
         |items| items;
     take_until: |source| source.take_until(never::<()>()), |items| items;
     kill_switch: |source| source.kill_switch().0, |items| items;
+    watch_end: |source| source.watch_end().0, |items| items;
     received_by: |source| source.received_by(&DrainHandle::new()), |items| items;
     received_by_one_that_was_stopped: |source| {
             let drain = DrainHandle::new();

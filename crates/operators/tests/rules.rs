@@ -103,6 +103,7 @@ rules_for! {
     race: rules::processor(|source| millstream::race([source.boxed(), never().boxed()], 2));
     take_until: rules::processor(|source| source.take_until(never()));
     kill_switch: rules::processor(|source| source.kill_switch().0);
+    watch_end: rules::processor(|source| source.watch_end().0);
     received_by: rules::processor(|source| source.received_by(&DrainHandle::new()));
     delivered_by: rules::processor(|source| source.delivered_by(&DrainHandle::new()));
     stopped_by: rules::processor(|source| source.stopped_by(&KillSwitch::new()));
