@@ -1,57 +1,67 @@
-//! A bare push chain with demand, as small as one can be written.
+//! A bare push chain with demand, as small as one can be written: the one that the promises were
+//! measured against.
 //!
 //! It is no library: no errors, no early end, no panic that is caught, no second thread that
-//! could take the turn. What is left is what the protocol asks of anybody: one allocation for the
-//! word that both sides share, a look at it for a cancellation before each item, and a count
-//! where the demand has a bound.
+//! could take the turn, and whoever drives it borrows the sink. What is left is what the protocol
+//! asks of anybody: one allocation for what both sides share, a look at it for a cancellation
+//! before each item, and a count where the demand has a bound.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::add_up;
 
 /// Demand without bound.
-pub const UNBOUNDED: u64 = u64::MAX >> 1;
-const CANCELLED: u64 = 1 << 63;
+pub const UNBOUNDED: u64 = u64::MAX;
 
-/// What both sides share: demand not yet taken, and whether it is cancelled.
+/// What both sides share: what was asked for and has not come yet, and whether it is cancelled.
 #[derive(Debug, Clone, Default)]
-pub struct Handle(Arc<AtomicU64>);
+pub struct Handle(Arc<(AtomicU64, AtomicBool)>);
 
 impl Handle {
-    /// Asks for `n` more. Nothing in the model asks twice, so it need not saturate.
+    /// Asks for `n` more.
     #[inline]
     pub fn request(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Release);
+        let demand = &self.0.0;
+        let mut seen = demand.load(Ordering::Relaxed);
+        while seen != UNBOUNDED {
+            let sum = seen.saturating_add(n);
+            match demand.compare_exchange_weak(seen, sum, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Takes off what was sent: what is left.
+    #[inline]
+    fn spend(&self, n: u64) -> u64 {
+        self.0.0.fetch_sub(n, Ordering::AcqRel) - n
     }
 
     #[inline]
-    fn take(&self) -> u64 {
-        self.0.fetch_and(CANCELLED, Ordering::Acquire) & !CANCELLED
+    fn demand(&self) -> u64 {
+        self.0.0.load(Ordering::Acquire)
     }
 
     #[inline]
     fn cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & CANCELLED != 0
+        self.0.1.load(Ordering::Relaxed)
     }
 }
 
-/// Receives items, and answers how many more it wants.
+/// Receives items, and says whether one was used up: a filter that drops it gives its demand back.
 pub trait Receiver<T> {
     /// Receives an item.
-    fn next(&mut self, item: T) -> u64;
-    /// The end, with what the sink has.
-    fn end(&mut self) -> u64;
+    fn next(&mut self, item: T) -> bool;
 }
 
 impl<T> Receiver<T> for Box<dyn Receiver<T>> {
     #[inline]
-    fn next(&mut self, item: T) -> u64 {
+    fn next(&mut self, item: T) -> bool {
         (**self).next(item)
-    }
-
-    fn end(&mut self) -> u64 {
-        (**self).end()
     }
 }
 
@@ -61,96 +71,109 @@ pub struct Map<F, R>(pub F, pub R);
 
 impl<T, U, F: FnMut(T) -> U, R: Receiver<U>> Receiver<T> for Map<F, R> {
     #[inline]
-    fn next(&mut self, item: T) -> u64 {
-        self.1.next((self.0)(item))
-    }
-
-    #[inline]
-    fn end(&mut self) -> u64 {
-        self.1.end()
+    fn next(&mut self, item: T) -> bool {
+        let item = (self.0)(item);
+        self.1.next(item)
     }
 }
 
-/// Only the items that pass a test; for the others it asks itself.
+/// Only the items that pass a test.
 #[derive(Debug)]
 pub struct Filter<F, R>(pub F, pub R);
 
 impl<T, F: FnMut(&T) -> bool, R: Receiver<T>> Receiver<T> for Filter<F, R> {
     #[inline]
-    fn next(&mut self, item: T) -> u64 {
-        if (self.0)(&item) { self.1.next(item) } else { 1 }
-    }
-
-    #[inline]
-    fn end(&mut self) -> u64 {
-        self.1.end()
+    fn next(&mut self, item: T) -> bool {
+        (self.0)(&item) && self.1.next(item)
     }
 }
 
-/// Adds up, and asks for `BATCH` more when it has had as many.
+/// Adds up, and asks for `batch` more when it has had as many.
 #[derive(Debug)]
-pub struct Sum<const BATCH: u64> {
-    total: u64,
+pub struct Sum<'a> {
+    total: &'a Cell<u64>,
+    handle: Handle,
+    batch: u64,
     got: u64,
-    /// To cancel by, as a subscriber could.
+}
+
+impl<'a> Sum<'a> {
+    /// A sink that has asked for its first batch.
+    #[inline]
+    #[must_use]
+    pub fn new(total: &'a Cell<u64>, handle: &Handle, batch: u64) -> Sum<'a> {
+        handle.request(batch);
+        Sum { total, handle: handle.clone(), batch, got: 0 }
+    }
+}
+
+impl Receiver<u64> for Sum<'_> {
+    #[inline]
+    fn next(&mut self, item: u64) -> bool {
+        self.total.set(add_up(self.total.get(), item));
+        if self.batch != UNBOUNDED {
+            self.got += 1;
+            if self.got == self.batch {
+                self.got = 0;
+                self.handle.request(self.batch);
+            }
+        }
+        true
+    }
+}
+
+/// As [`Sum`] without bound, with its total on the heap: what is boxed cannot borrow.
+#[derive(Debug)]
+pub struct OwnSum {
+    total: Rc<Cell<u64>>,
     _handle: Handle,
 }
 
-impl<const BATCH: u64> Sum<BATCH> {
-    /// A sink that has asked for its first batch.
+impl OwnSum {
+    /// A sink that has asked for everything.
     #[must_use]
-    pub fn new(handle: &Handle) -> Sum<BATCH> {
-        handle.request(BATCH);
-        Sum { total: 0, got: 0, _handle: handle.clone() }
+    pub fn new(total: &Rc<Cell<u64>>, handle: &Handle) -> OwnSum {
+        handle.request(UNBOUNDED);
+        OwnSum { total: total.clone(), _handle: handle.clone() }
     }
 }
 
-impl<const BATCH: u64> Receiver<u64> for Sum<BATCH> {
+impl Receiver<u64> for OwnSum {
     #[inline]
-    fn next(&mut self, item: u64) -> u64 {
-        self.total = add_up(self.total, item);
-        if BATCH == UNBOUNDED {
-            return 0;
-        }
-        self.got += 1;
-        if self.got < BATCH {
-            return 0;
-        }
-        self.got = 0;
-        BATCH
-    }
-
-    fn end(&mut self) -> u64 {
-        self.total
+    fn next(&mut self, item: u64) -> bool {
+        self.total.set(add_up(self.total.get(), item));
+        true
     }
 }
 
-/// Sends `items` into `down` as far as there is demand, and gives what its sink has.
+/// Sends the numbers below `end` into `down`, as far as there is demand.
 #[inline]
-pub fn drive<T>(
-    handle: &Handle,
-    mut items: impl Iterator<Item = T>,
-    mut down: impl Receiver<T>,
-) -> u64 {
-    let mut credit = handle.take();
-    if credit == UNBOUNDED {
-        while !handle.cancelled()
-            && let Some(item) = items.next()
-        {
-            down.next(item);
+pub fn drive(end: u64, handle: &Handle, down: &mut impl Receiver<u64>) {
+    let mut next = 0;
+    let mut most = handle.demand();
+    if most == UNBOUNDED {
+        while next < end && !handle.cancelled() {
+            down.next(next);
+            next += 1;
         }
-        return down.end();
+        return;
     }
-    while !handle.cancelled()
-        && let Some(item) = items.next()
-    {
-        credit = credit - 1 + down.next(item);
-        if credit == 0 {
-            credit = handle.take();
-            if credit == 0 {
-                break;
+    let mut sent = 0;
+    while next < end {
+        if sent == most {
+            most = handle.demand();
+            if sent == most {
+                most = handle.spend(sent);
+                sent = 0;
+                if most == 0 {
+                    return;
+                }
             }
         }
+        if handle.cancelled() {
+            return;
+        }
+        sent += u64::from(down.next(next));
+        next += 1;
     }
-    down.end()
 }

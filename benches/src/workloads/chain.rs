@@ -1,16 +1,21 @@
 //! W1: a synchronous chain with demand without bound.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use futures::stream;
 
 use super::{
     even, fifty_maps, fifty_receivers, maps, peer, receivers, step, ten_maps, ten_receivers,
 };
-use crate::model::{Filter, Handle, Map, Receiver, Sum, UNBOUNDED, drive};
-use crate::peers::{iterate, subscribe, wait};
-use crate::{Kind, Measure, Promise, Workload, items, observe};
+use crate::model::{Filter, Handle, Map, OwnSum, Receiver, Sum, UNBOUNDED, drive};
+use crate::peers::{
+    iterate, subscribe, subscribe_by, subscribe_keeping, wait, wait_by, wait_by_fold,
+};
+use crate::{Kind, Measure, Promise, Workload, add_up, add_up_in_a_register, items, observe};
 
 pub(super) fn workloads() -> Vec<Workload> {
-    vec![three(), ten(), fifty(), boxed_three(), boxed_ten(), boxed_fifty()]
+    vec![three(), in_a_register(), ten(), fifty(), boxed_three(), boxed_ten(), boxed_fifty()]
 }
 
 fn three() -> Workload {
@@ -30,12 +35,11 @@ fn three() -> Workload {
                 iterate((0..items()).map(|item| item + 1).filter(even).map(|item| item * 3))
             }),
             peer(Kind::Model, "model", || {
-                let handle = Handle::default();
-                let down = Map(
-                    |item| item + 1,
-                    Filter(even, Map(|item| item * 3, Sum::<UNBOUNDED>::new(&handle))),
-                );
-                drive(&handle, 0..items(), down)
+                let (total, handle) = (Cell::new(0), Handle::default());
+                let sum = Sum::new(&total, &handle, UNBOUNDED);
+                let mut down = Map(|item| item + 1, Filter(even, Map(|item| item * 3, sum)));
+                drive(items(), &handle, &mut down);
+                total.get()
             }),
             peer(Kind::Ours, "millstream", || {
                 use millstream::prelude::*;
@@ -43,6 +47,29 @@ fn three() -> Workload {
                     millstream::from_iter(0..items())
                         .map(|item| item + 1)
                         .filter(even)
+                        .map(|item| item * 3),
+                )
+            }),
+            peer(Kind::Other, "millstream, handle kept", || {
+                use millstream::prelude::*;
+                subscribe_keeping::<UNBOUNDED>(
+                    millstream::from_iter(0..items())
+                        .map(|item| item + 1)
+                        .filter(even)
+                        .map(|item| item * 3),
+                )
+            }),
+            peer(Kind::Other, "millstream, fold", || {
+                use millstream::prelude::*;
+                let chain = millstream::from_iter(0..items()).map(|item| item + 1).filter(even);
+                chain.map(|item| item * 3).fold(0, add_up).block().expect("it cannot fail")
+            }),
+            peer(Kind::Library, "futures, fold", || {
+                use futures::StreamExt;
+                wait_by_fold(
+                    stream::iter(0..items())
+                        .map(|item| item + 1)
+                        .filter(|item| std::future::ready(even(item)))
                         .map(|item| item * 3),
                 )
             }),
@@ -77,6 +104,44 @@ fn three() -> Workload {
     }
 }
 
+/// As W1/3, with a sink that takes items in a register and leaves memory alone: what a peer keeps
+/// in memory, and why, shows less.
+fn in_a_register() -> Workload {
+    Workload {
+        name: "W1/register",
+        task: "map, filter, map; the sink takes its items in a register",
+        measure: Measure::Alone,
+        size: items,
+        promise: Promise { allocations: Some(1), ..Promise::NONE },
+        peers: vec![
+            peer(Kind::Limit, "iterator", || {
+                let items = (0..items()).map(|item| item + 1).filter(even).map(|item| item * 3);
+                let mut total = 0;
+                for item in items {
+                    total = add_up_in_a_register(total, item);
+                }
+                total
+            }),
+            peer(Kind::Ours, "millstream", || {
+                use millstream::prelude::*;
+                let chain = millstream::from_iter(0..items()).map(|item| item + 1).filter(even);
+                subscribe_by(chain.map(|item| item * 3), add_up_in_a_register)
+            }),
+            peer(Kind::Library, "futures", || {
+                use futures::StreamExt;
+                let chain = stream::iter(0..items()).map(|item| item + 1);
+                let chain = chain.filter(|item| std::future::ready(even(item)));
+                wait_by(chain.map(|item| item * 3), add_up_in_a_register)
+            }),
+            peer(Kind::Library, "rxrust", || {
+                use rxrust::prelude::*;
+                let chain = Local::from_iter(0..items()).map(|item| item + 1).filter(even);
+                observe!(chain.map(|item| item * 3), add_up_in_a_register)
+            }),
+        ],
+    }
+}
+
 fn ten() -> Workload {
     Workload {
         name: "W1/10",
@@ -92,13 +157,18 @@ fn ten() -> Workload {
         peers: vec![
             peer(Kind::Limit, "iterator", || iterate(ten_maps!(0..items()))),
             peer(Kind::Model, "model", || {
-                let handle = Handle::default();
-                let down = ten_receivers!(Sum::<UNBOUNDED>::new(&handle));
-                drive(&handle, 0..items(), down)
+                let (total, handle) = (Cell::new(0), Handle::default());
+                let sum = Sum::new(&total, &handle, UNBOUNDED);
+                drive(items(), &handle, &mut ten_receivers!(sum));
+                total.get()
             }),
             peer(Kind::Ours, "millstream", || {
                 use millstream::prelude::*;
                 subscribe::<UNBOUNDED>(ten_maps!(millstream::from_iter(0..items())))
+            }),
+            peer(Kind::Library, "futures, fold", || {
+                use futures::StreamExt;
+                wait_by_fold(ten_maps!(stream::iter(0..items())))
             }),
             peer(Kind::Library, "futures", || {
                 use futures::StreamExt;
@@ -131,13 +201,18 @@ fn fifty() -> Workload {
         peers: vec![
             peer(Kind::Limit, "iterator", || iterate(fifty_maps!(0..items()))),
             peer(Kind::Model, "model", || {
-                let handle = Handle::default();
-                let down = fifty_receivers!(Sum::<UNBOUNDED>::new(&handle));
-                drive(&handle, 0..items(), down)
+                let (total, handle) = (Cell::new(0), Handle::default());
+                let sum = Sum::new(&total, &handle, UNBOUNDED);
+                drive(items(), &handle, &mut fifty_receivers!(sum));
+                total.get()
             }),
             peer(Kind::Ours, "millstream", || {
                 use millstream::prelude::*;
                 subscribe::<UNBOUNDED>(fifty_maps!(millstream::from_iter(0..items())))
+            }),
+            peer(Kind::Library, "futures, fold", || {
+                use futures::StreamExt;
+                wait_by_fold(fifty_maps!(stream::iter(0..items())))
             }),
             peer(Kind::Library, "futures", || {
                 use futures::StreamExt;
@@ -168,18 +243,25 @@ fn boxed_three() -> Workload {
                 iterate(chain)
             }),
             peer(Kind::Model, "model, boxed", || {
-                let handle = Handle::default();
-                let down: Down = Box::new(Sum::<UNBOUNDED>::new(&handle));
+                let (total, handle) = (Rc::new(Cell::new(0)), Handle::default());
+                let down: Down = Box::new(OwnSum::new(&total, &handle));
                 let down: Down = Box::new(Map(|item| item * 3, down));
                 let down: Down = Box::new(Filter(even, down));
-                let down: Down = Box::new(Map(|item| item + 1, down));
-                drive(&handle, 0..items(), down)
+                let mut down: Down = Box::new(Map(|item| item + 1, down));
+                drive(items(), &handle, &mut down);
+                total.get()
             }),
             peer(Kind::Ours, "millstream, boxed", || {
                 use millstream::prelude::*;
                 let chain = millstream::from_iter(0..items()).boxed();
                 let chain = chain.map(|item| item + 1).boxed().filter(even).boxed();
                 subscribe::<UNBOUNDED>(chain.map(|item| item * 3).boxed())
+            }),
+            peer(Kind::Library, "futures, boxed, fold", || {
+                use futures::StreamExt;
+                let chain = stream::iter(0..items()).boxed().map(|item| item + 1).boxed();
+                let chain = chain.filter(|item| std::future::ready(even(item))).boxed();
+                wait_by_fold(chain.map(|item| item * 3).boxed())
             }),
             peer(Kind::Library, "futures, boxed", || {
                 use futures::StreamExt;
@@ -202,7 +284,8 @@ fn boxed_ten() -> Workload {
             peer(Kind::Limit, "iterator, boxed", || boxed_iterator(10)),
             peer(Kind::Model, "model, boxed", || boxed_model(10)),
             peer(Kind::Ours, "millstream, boxed", || boxed_millstream(10)),
-            peer(Kind::Library, "futures, boxed", || boxed_futures(10)),
+            peer(Kind::Library, "futures, boxed, fold", || wait_by_fold(boxed_futures(10))),
+            peer(Kind::Library, "futures, boxed", || wait(boxed_futures(10))),
         ],
     }
 }
@@ -218,7 +301,8 @@ fn boxed_fifty() -> Workload {
             peer(Kind::Limit, "iterator, boxed", || boxed_iterator(50)),
             peer(Kind::Model, "model, boxed", || boxed_model(50)),
             peer(Kind::Ours, "millstream, boxed", || boxed_millstream(50)),
-            peer(Kind::Library, "futures, boxed", || boxed_futures(50)),
+            peer(Kind::Library, "futures, boxed, fold", || wait_by_fold(boxed_futures(50))),
+            peer(Kind::Library, "futures, boxed", || wait(boxed_futures(50))),
         ],
     }
 }
@@ -232,12 +316,13 @@ fn boxed_iterator(depth: usize) -> u64 {
 }
 
 fn boxed_model(depth: usize) -> u64 {
-    let handle = Handle::default();
-    let mut down: Down = Box::new(Sum::<UNBOUNDED>::new(&handle));
+    let (total, handle) = (Rc::new(Cell::new(0)), Handle::default());
+    let mut down: Down = Box::new(OwnSum::new(&total, &handle));
     for _ in 0..depth {
         down = Box::new(Map(step, down));
     }
-    drive(&handle, 0..items(), down)
+    drive(items(), &handle, &mut down);
+    total.get()
 }
 
 fn boxed_millstream(depth: usize) -> u64 {
@@ -249,11 +334,11 @@ fn boxed_millstream(depth: usize) -> u64 {
     subscribe::<UNBOUNDED>(chain)
 }
 
-fn boxed_futures(depth: usize) -> u64 {
+fn boxed_futures(depth: usize) -> stream::BoxStream<'static, u64> {
     use futures::StreamExt;
     let mut chain = stream::iter(0..items()).boxed();
     for _ in 0..depth {
         chain = chain.map(step).boxed();
     }
-    wait(chain)
+    chain
 }

@@ -5,34 +5,33 @@ use std::hint::black_box;
 use futures::stream;
 
 use super::peer;
-use crate::model::UNBOUNDED;
-use crate::peers::{iterate, subscribe, wait};
+use crate::peers::{subscribe_by, wait_by};
 use crate::{Kind, Measure, Promise, Workload, items, observe};
 
 const SIZE: usize = 100;
 
+/// The first and the last of a chunk.
+fn add(total: u64, chunk: &[u64]) -> u64 {
+    let chunk = black_box(chunk);
+    total.wrapping_add(chunk[0].wrapping_add(chunk[chunk.len() - 1]))
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "whoever has the chunk drops it")]
-fn digest(chunk: Vec<u64>) -> u64 {
-    let chunk = black_box(&*chunk);
-    chunk[0].wrapping_add(chunk[chunk.len() - 1])
+fn add_and_drop(total: u64, chunk: Vec<u64>) -> u64 {
+    add(total, &chunk)
 }
 
 /// The least: a loop that fills one `Vec` after another.
-struct Chunked<I>(I);
-
-impl<I: Iterator<Item = u64>> Iterator for Chunked<I> {
-    type Item = Vec<u64>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Vec<u64>> {
-        let mut chunk = Vec::with_capacity(SIZE);
-        while chunk.len() < SIZE
-            && let Some(item) = self.0.next()
-        {
-            chunk.push(item);
+fn loop_of_chunks() -> u64 {
+    let (mut chunk, mut total) = (Vec::with_capacity(SIZE), 0);
+    for item in 0..items() {
+        chunk.push(item);
+        if chunk.len() == SIZE {
+            let full = std::mem::replace(&mut chunk, Vec::with_capacity(SIZE));
+            total = add(total, &full);
         }
-        if chunk.is_empty() { None } else { Some(chunk) }
     }
+    total
 }
 
 pub(super) fn workloads() -> Vec<Workload> {
@@ -43,22 +42,22 @@ pub(super) fn workloads() -> Vec<Workload> {
         size: items,
         promise: Promise { of_limit: Some(1.2), of_best: Some(1.0), ..Promise::default() },
         peers: vec![
-            peer(Kind::Limit, "a Vec each", || iterate(Chunked(0..items()).map(digest))),
+            peer(Kind::Limit, "a Vec each", loop_of_chunks),
             peer(Kind::Ours, "millstream", || {
                 use millstream::prelude::*;
-                subscribe::<UNBOUNDED>(millstream::from_iter(0..items()).chunks(SIZE).map(digest))
+                subscribe_by(millstream::from_iter(0..items()).chunks(SIZE), add_and_drop)
             }),
             peer(Kind::Library, "futures", || {
                 use futures::StreamExt;
-                wait(stream::iter(0..items()).chunks(SIZE).map(digest))
+                wait_by(stream::iter(0..items()).chunks(SIZE), add_and_drop)
             }),
             peer(Kind::Library, "futures, ready", || {
                 use futures::StreamExt;
-                wait(stream::iter(0..items()).ready_chunks(SIZE).map(digest))
+                wait_by(stream::iter(0..items()).ready_chunks(SIZE), add_and_drop)
             }),
             peer(Kind::Library, "rxrust", || {
                 use rxrust::prelude::*;
-                observe!(Local::from_iter(0..items()).buffer_count(SIZE).map(digest))
+                observe!(Local::from_iter(0..items()).buffer_count(SIZE), add_and_drop)
             }),
         ],
     }]

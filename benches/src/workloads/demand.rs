@@ -2,12 +2,15 @@
 //!
 //! To pull is to ask for one item, so iterators and streams are the same for each batch.
 
+use std::cell::Cell;
+use std::hint::black_box;
+
 use futures::stream;
 
 use super::{even, peer};
 use crate::model::{Filter, Handle, Map, Sum, drive};
-use crate::peers::{iterate, subscribe, wait};
-use crate::{Kind, Measure, Peer, Promise, Workload, items};
+use crate::peers::{iterate, subscribe, subscribe_keeping, wait};
+use crate::{Kind, Measure, Peer, Promise, Workload, add_up, items};
 
 pub(super) fn workloads() -> Vec<Workload> {
     vec![
@@ -45,17 +48,39 @@ fn peers<const BATCH: u64>() -> Vec<Peer> {
         peer(Kind::Limit, "iterator", || {
             iterate((0..items()).map(|item| item + 1).filter(even).map(|item| item * 3))
         }),
+        peer(Kind::Other, "iterator, sink counts", || {
+            let items = (0..items()).map(|item| item + 1).filter(even).map(|item| item * 3);
+            let (mut total, mut got, mut batches) = (0, 0, 0_u64);
+            for item in items {
+                total = add_up(total, item);
+                got += 1;
+                if got == BATCH {
+                    got = 0;
+                    batches += 1;
+                }
+            }
+            black_box(batches);
+            total
+        }),
         peer(Kind::Model, "model", || {
-            let handle = Handle::default();
-            let down = Map(
-                |item| item + 1,
-                Filter(even, Map(|item| item * 3, Sum::<BATCH>::new(&handle))),
-            );
-            drive(&handle, 0..items(), down)
+            let (total, handle) = (Cell::new(0), Handle::default());
+            let sum = Sum::new(&total, &handle, BATCH);
+            let mut down = Map(|item| item + 1, Filter(even, Map(|item| item * 3, sum)));
+            drive(items(), &handle, &mut down);
+            total.get()
         }),
         peer(Kind::Ours, "millstream", || {
             use millstream::prelude::*;
             subscribe::<BATCH>(
+                millstream::from_iter(0..items())
+                    .map(|item| item + 1)
+                    .filter(even)
+                    .map(|item| item * 3),
+            )
+        }),
+        peer(Kind::Other, "millstream, handle kept", || {
+            use millstream::prelude::*;
+            subscribe_keeping::<BATCH>(
                 millstream::from_iter(0..items())
                     .map(|item| item + 1)
                     .filter(even)

@@ -1,5 +1,6 @@
 //! W9: assemble ten stages, subscribe, send one item, end.
 
+use std::cell::Cell;
 use std::hint::black_box;
 
 use futures::stream;
@@ -19,9 +20,10 @@ pub(super) fn workloads() -> Vec<Workload> {
         peers: vec![
             peer(Kind::Limit, "iterator", || iterate(ten_maps!(0..black_box(1)))),
             peer(Kind::Model, "model", || {
-                let handle = Handle::default();
-                let down = ten_receivers!(Sum::<UNBOUNDED>::new(&handle));
-                drive(&handle, 0..black_box(1), down)
+                let (total, handle) = (Cell::new(0), Handle::default());
+                let sum = Sum::new(&total, &handle, UNBOUNDED);
+                drive(black_box(1), &handle, &mut ten_receivers!(sum));
+                total.get()
             }),
             peer(Kind::Ours, "millstream", || {
                 use millstream::prelude::*;
