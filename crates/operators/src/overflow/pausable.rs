@@ -49,11 +49,11 @@ use millstream_core::{Publisher, Subscriber};
 ///         shuts.pause();
 ///     }
 /// });
-/// let subscription = items.subscribe_with(|_| ()).unbounded();
+/// let handle = items.subscribe_with(drop, |never| match never {}, || ()).unbounded();
 /// assert_eq!(*seen.lock().unwrap(), [1, 2, 3]);
 /// valve.resume();
 /// assert_eq!(*seen.lock().unwrap(), [1, 2, 3, 4, 5]);
-/// # drop(subscription);
+/// # drop(handle);
 /// ```
 #[derive(Clone)]
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
