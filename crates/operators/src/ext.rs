@@ -1118,6 +1118,53 @@ pub trait PublisherExt: Publisher {
         ItemStage::new(self, Sliding::new(size, step))
     }
 
+    /// A publisher for each `size` items. See [`Windows`].
+    #[doc(alias = "splitAfter")]
+    #[track_caller]
+    fn window(self, size: usize) -> Windows<Self>
+    where
+        Self::Error: Clone,
+    {
+        Windows::new(self, size)
+    }
+
+    /// A publisher for each stretch of up to `max` items that ends with one that passes a test.
+    /// See [`WindowUntil`].
+    #[doc(alias = "windowUntil", alias = "splitAfter")]
+    #[track_caller]
+    fn window_until<F>(self, max: usize, f: F) -> WindowUntil<Self, F>
+    where
+        F: FnMut(&Self::Item) -> bool + Send + 'static,
+        Self::Error: Clone,
+    {
+        WindowUntil::new(self, max, f)
+    }
+
+    /// A publisher for each stretch of up to `max` items that pass a test; the others separate
+    /// them, and are discarded. See [`WindowWhile`].
+    #[doc(alias = "windowWhile", alias = "splitWhen")]
+    #[track_caller]
+    fn window_while<F>(self, max: usize, f: F) -> WindowWhile<Self, F>
+    where
+        F: FnMut(&Self::Item) -> bool + Send + 'static,
+        Self::Error: Clone,
+    {
+        WindowWhile::new(self, max, f)
+    }
+
+    /// A publisher for each stretch of up to `max` neighbours that have the same key. See
+    /// [`WindowByKey`].
+    #[doc(alias = "windowUntilChanged", alias = "splitWhen")]
+    #[track_caller]
+    fn window_by_key<K, F>(self, max: usize, f: F) -> WindowByKey<Self, K, F>
+    where
+        K: PartialEq + Send + 'static,
+        F: FnMut(&Self::Item) -> K + Send + 'static,
+        Self::Error: Clone,
+    {
+        WindowByKey::new(self, max, f)
+    }
+
     // ---- fault ----------------------------------------------------------------------------
 
     /// The error through a function. See [`MapErr`].

@@ -367,6 +367,24 @@ mod in_stages_with_queues {
             let other = inner(s.ledger(), &s.ledger().token(5)).boxed();
             s.boxed().merge_sorted(other, 2, |_, _| ouch())
         };
+        above_window: Complete, |s| bad(s).window(2).concat_map(|window| window);
+        below_window: Complete, |s| {
+            let mut n = 0;
+            let windows = s.window(1).map(move |window| {
+                n += 1;
+                if n == 2 { ouch() } else { window }
+            });
+            windows.concat_map(|window| window)
+        };
+        in_a_window: Complete, |s| {
+            s.window(3).concat_map(|window| window.map(|n| if n.value() == 2 { ouch() } else { n }))
+        };
+        window_until: Complete, |s| {
+            s.window_until(9, |n| n.value() == 2 && ouch()).concat_map(|window| window)
+        };
+        window_by_key: Complete, |s| {
+            s.window_by_key(9, |n| if n.value() == 2 { ouch() }).concat_map(|window| window)
+        };
         above_ready_chunks: Complete, |s| bad(s).ready_chunks(5);
         below_ready_chunks: Complete, |s| {
             s.ready_chunks(1).map(|chunk| if chunk[0].value() == 2 { ouch() } else { chunk })
@@ -628,6 +646,8 @@ mod in_items {
         three_held("chunks_skip", |three| three.chunks_skip(5, 6));
         three_held("chunk_until", |three| three.chunk_until(5, |_| false));
         three_held("chunks_weighted", |three| three.chunks_weighted(5, |_| 1));
+        three_held("window", |three| three.window(5).zip(millstream::pending::<()>(), 3));
+        three_held("window_of_one", |three| three.window(1).zip(millstream::pending::<()>(), 3));
         three_held("chunk_when", |three| three.chunk_when(millstream::pending::<()>(), 5));
         three_held("ready_chunks", |three| {
             three.ready_chunks(5).zip(millstream::pending::<()>(), 3)

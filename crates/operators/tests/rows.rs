@@ -704,6 +704,21 @@ rows! {
         |options| options.bursts();
 }
 
+// windows, all of them joined again
+rows! {
+    window: |source| source.window(2).concat_map(|window| window), |items| items, |options| options.may_fail();
+    window_of_one: |source| source.window(1).concat_map(|window| window), |items| items,
+        |options| options.may_fail();
+    window_side_by_side: |source| source.window(2).flat_map_unordered(1, 2, |window| window), |items| items,
+        |options| options.may_fail();
+    window_until: |source| source.window_until(9, |n| n.value() % 2 == 0).concat_map(|window| window),
+        |items| items, |options| options.may_fail();
+    window_while: |source| source.window_while(9, |n| n.value() % 2 == 0).concat_map(|window| window),
+        |items| items.into_iter().filter(|n| n % 2 == 0), |options| options.may_fail();
+    window_by_key: |source| source.window_by_key(9, |n| n.value() / 2).concat_map(|window| window),
+        |items| items, |options| options.may_fail();
+}
+
 // fault
 rows! {
     map_err: |source| source.map_err(|error| error.to_string()), |items| items;

@@ -256,6 +256,16 @@ rules_for! {
     chunk_while: rules::processor(|source| source.chunk_while(9, |n| n % 2 == 1)).gives(|n| n.div_ceil(2));
     chunk_by_key: rules::processor(|source| source.chunk_by_key(9, |n| n / 2)).gives(|n| n / 2 + n.min(1));
     chunks_weighted: rules::processor(|source| source.chunks_weighted(2, |n| 1 + 2 * (n % 2)));
+    window: rules::processor(|source| source.window(2).concat_map(|window| window));
+    window_until: rules::processor(|source| {
+        source.window_until(2, |n| n % 2 == 0).flat_map_unordered(1, 2, |window| window)
+    });
+    window_while: rules::processor(|source| {
+        source.window_while(2, |n| n % 2 == 1).concat_map(|window| window)
+    }).gives(|n| n.div_ceil(2));
+    window_by_key: rules::processor(|source| {
+        source.window_by_key(2, |n| n / 2).concat_map(|window| window)
+    });
     chunk_when: rules::processor(|source| source.chunk_when(never(), 1));
     ready_chunks: rules::processor(|source| source.ready_chunks(1));
     sliding: rules::processor(|source| source.sliding(3, 1));

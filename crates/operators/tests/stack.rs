@@ -142,6 +142,11 @@ a_million_deep! {
     chunk_while_of_none: 0, million().chunk_while(9, |_| false);
     chunk_by_key: MILLION / 10, million().chunk_by_key(100, |n| n / 10);
     chunks_weighted: MILLION, million().chunks_weighted(2, |n| 1 + 2 * (n % 2));
+    window: MILLION, million().window(10).concat_map(|window| window);
+    window_of_one: MILLION / 10,
+        million().boxed().take(MILLION / 10).window(1).flat_map_unordered(1, 1, |window| window);
+    windows_that_are_dropped: MILLION / 10, million().window(10).map(drop);
+    window_while_of_none: 0, million().window_while(9, |_| false).concat_map(|window| window);
     chunk_when: MILLION / 10, million().chunk_when(millstream::pending::<()>(), 10);
     ready_chunks: MILLION / 10, million().ready_chunks(10);
     chunks_skip: MILLION / 10, million().chunks_skip(2, 10);

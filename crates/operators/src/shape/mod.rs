@@ -14,6 +14,7 @@
 //! | `kept` | what takes all, and keeps one item until its time: `debounce`, `sample` | a `Keep` |
 //! | `hub` and `share` in `millstream-blocks` | several downstreams that each get all: `broadcast`, `share` | a `Plan` |
 //! | `gathering` | items in groups that something else completes: `chunk_when`, `ready_chunks` | an `Outside` |
+//! | `windowing` | a publisher for each stretch of items: `window`, `window_until` | a [`Cut`](chunked::Cut) |
 //! | `polled` | a source that is polled: `from_future`, `from_stream` | a `Polled` |
 //! | `divided` | one upstream, and several readers of whom each item goes to one: `partition`, `balance` | a `Choose` |
 //! | `trunk`, and `branch` in `millstream-blocks` | one upstream, and branches that come and go: `group_by`, `divided` | a `Divide` |
@@ -52,3 +53,4 @@ pub(crate) mod timed;
 pub(crate) mod timed_chunks;
 pub(crate) mod trunk;
 pub(crate) mod turns;
+pub(crate) mod windowing;

@@ -31,6 +31,7 @@ mod switch_map;
 mod take_until;
 mod throttle;
 mod timeout;
+mod window;
 mod zip;
 
 use oracle::Signal::{self, Complete, Item};

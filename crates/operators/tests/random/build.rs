@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::task::{Context, Poll};
 
+use millstream::chunk::Window;
 use millstream::effect::AtCheckpoint;
 use millstream::executor::Executor;
 use millstream::limit::LimitError;
@@ -561,6 +562,13 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         Op::SubscribeOn => p.subscribe_on(world.runs).boxed_clone(),
         Op::AsyncBoundary(size) => p.async_boundary(world.runs, size).boxed_clone(),
         Op::Prefetch(size) => p.prefetch(size).boxed_clone(),
+        Op::WindowFlat(size) => {
+            p.window(size).concat_map(hook.by(|window: Window<_, _>| window)).boxed_clone()
+        }
+        Op::WindowUntilFlat(max, n) => p
+            .window_until(max, hook.of(move |item| !passes(item, n)))
+            .concat_map(|window| window)
+            .boxed_clone(),
         Op::ReadyFlat(size) => {
             p.ready_chunks(size).concat_map_iter(hook.by(|chunk: Vec<Token>| chunk)).boxed_clone()
         }

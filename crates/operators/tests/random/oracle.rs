@@ -154,6 +154,8 @@ impl Outcome {
             | Op::BatchFlat(_)
             | Op::ConflateFlat
             | Op::CapDemand(_)
+            | Op::WindowFlat(_)
+            | Op::WindowUntilFlat(..)
             | Op::LimitRate(..)
             | Op::Race(..)
             | Op::MapAsync(_) => self,

@@ -170,6 +170,8 @@ fn certainty(spec: &Spec) -> Certainty {
             | Op::ConcatMapIter(_)
             | Op::ChunksFlat(_)
             | Op::ReadyFlat(_)
+            | Op::WindowFlat(_)
+            | Op::WindowUntilFlat(..)
             | Op::SlidingFlat(..)
             | Op::CutSum(Cutting::Weighted, ..)
             | Op::BatchFlat(_)
@@ -247,6 +249,7 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::BatchFlat(_)
         | Op::ConflateFlat
         | Op::CapDemand(_)
+        | Op::WindowFlat(_)
         | Op::LimitRate(..)
         | Op::Merge(..)
         | Op::TakeUntil(_)
@@ -296,6 +299,8 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             Op::MapAsync(limit) | Op::MapAsyncUnordered(limit) => limit + 1,
             Op::TakeUntil(_) => 1,
             Op::UniqueWithin(n) => 2 * n,
+            // Upstream's queue, and two windows of which one is read.
+            Op::WindowFlat(n) | Op::WindowUntilFlat(n, _) => 3 * n + 2,
             // The queue and the chunk together, and what is sent.
             Op::ReadyFlat(n) => 2 * n + 1,
             Op::CutSum(_, n, _) => 2 * n,

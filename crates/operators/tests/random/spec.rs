@@ -158,6 +158,10 @@ pub(crate) enum Op {
     BatchFlat(usize),
     ConflateFlat,
     CapDemand(u64),
+    /// Windows of so many, one after another.
+    WindowFlat(usize),
+    /// Windows cut by a modulus, of at most so many.
+    WindowUntilFlat(usize, i64),
     /// With a further publisher of so many items, on queues of this size.
     Merge(usize, usize),
     Zip(usize, usize),
@@ -320,6 +324,8 @@ impl Op {
                 | Op::BatchFlat(_)
                 | Op::ConflateFlat
                 | Op::CapDemand(_)
+                | Op::WindowFlat(_)
+                | Op::WindowUntilFlat(..)
                 | Op::Merge(..)
                 | Op::Zip(..)
                 | Op::Race(..)
@@ -562,6 +568,8 @@ fn boundary() -> BoxedStrategy<Op> {
         2 => capacity().prop_map(Op::AsyncBoundary),
         1 => capacity().prop_map(Op::Prefetch),
         1 => capacity().prop_map(Op::ReadyFlat),
+        1 => capacity().prop_map(Op::WindowFlat),
+        1 => (capacity(), modulus()).prop_map(|(max, n)| Op::WindowUntilFlat(max, n)),
     ];
     let together = prop_oneof![
         2 => (few(), capacity()).prop_map(|(n, size)| Op::Merge(n, size)),

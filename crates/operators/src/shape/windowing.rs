@@ -1,0 +1,321 @@
+//! Windows that are cut by a rule: `window`, `window_until`.
+//!
+//! One upstream, and a publisher for each stretch of its items: a [trunk](crate::shape::trunk) with
+//! two branches at a time, the downstream that is sent windows and the window that is open. A
+//! [`Cut`] says where an item belongs, and an [`Outside`] may complete the open window as well: a
+//! timer need only ring the bell of the trunk.
+//!
+//! ```text
+//!  upstream ─▶ trunk ─▶ Cut ─▶ the open window ─▶ its reader
+//!                │      ▲      those that are complete end behind what they hold
+//!                │   Outside
+//!                └─▶ windows ─▶ downstream
+//! ```
+//!
+//! A window has room for all its items, so it is completed whether or not somebody reads it, as soon
+//! as downstream wants the next.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, branch, trunk};
+use millstream_blocks::gauge::Site;
+use millstream_core::{Context, Publisher, Subscriber};
+
+use crate::shape::chunked::{Cut, Place};
+use crate::shape::gathering::{Occasion, Outside, Word};
+use crate::shape::hunger::Hunger;
+use crate::shape::trunk::{Divide, Seer, Trunk, connect};
+
+/// The number of the branch to which windows are sent, and of that of the open window.
+const OUT: usize = 0;
+const OPEN: usize = 1;
+
+/// Items of a stream, one after another: a publisher for one subscriber. See
+/// [`Windows`](crate::chunk::Windows).
+#[must_use = "a window that nobody reads holds its items; one that is dropped does not"]
+pub struct Window<T: Send + 'static, E: Send + 'static>(Branch<T, E>);
+
+impl<T: Send + 'static, E: Send + 'static> Publisher for Window<T, E> {
+    type Item = T;
+    type Error = E;
+
+    fn subscribe<S: Subscriber<T, E>>(self, subscriber: S) {
+        self.0.subscribe(subscriber);
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> fmt::Debug for Window<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Window")
+    }
+}
+
+/// Nothing completes a window but its items.
+pub(crate) struct Nothing<E>(pub(crate) std::marker::PhantomData<fn() -> E>);
+
+impl<E: 'static> Outside for Nothing<E> {
+    type Error = E;
+
+    fn look(&mut self, _: Occasion) -> Word<E> {
+        Word::Open
+    }
+}
+
+/// Sends windows of at most `max` items of `upstream` to `subscriber`. `outside` is given the desk
+/// of the trunk, whose bell it rings.
+pub(crate) fn windows<P, C, X, S>(
+    upstream: P,
+    max: NonZeroUsize,
+    cut: C,
+    outside: impl FnOnce(&Desk) -> X,
+    site: Site,
+    subscriber: S,
+) where
+    P: Publisher<Error: Clone>,
+    C: Cut<P::Item>,
+    X: Outside<Error = P::Error>,
+    S: Subscriber<Window<P::Item, P::Error>, P::Error>,
+{
+    let context = subscriber.context();
+    trunk(OPEN + 1, |desk| {
+        let seen = Seen::Together(None);
+        let (out, windows) = branch(desk, OUT, NonZeroUsize::MIN, &context, seen);
+        windows.subscribe(subscriber);
+        let bell = desk.bell().clone();
+        let connect = move |seen: Seer<'_>| connect(upstream, max, bell, seen, site);
+        let windowing = Windowing {
+            cut,
+            max: max.get(),
+            outside: outside(desk),
+            open: None,
+            out: Some(out),
+            held: None,
+            desk: desk.clone(),
+            context,
+        };
+        Trunk::new(desk, windowing, connect)
+    });
+}
+
+struct Windowing<T: Send + 'static, E: Send + 'static, C, X> {
+    cut: C,
+    max: usize,
+    outside: X,
+    open: Option<Open<T, E>>,
+    /// Downstream, until it is over.
+    out: Option<Feeder<Window<T, E>, E>>,
+    /// An item that begins a window which nobody asked for yet, and whether it completes it.
+    held: Option<(T, Ends)>,
+    desk: Arc<Desk>,
+    context: Context,
+}
+
+/// The window that is open.
+struct Open<T: Send + 'static, E: Send + 'static> {
+    /// Until its reader has gone; then its items are counted and discarded.
+    feeder: Option<Feeder<T, E>>,
+    count: usize,
+}
+
+/// Whether an item completes its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    Here,
+    Later,
+}
+
+impl<T, E, C, X> Windowing<T, E, C, X>
+where
+    T: Send + 'static,
+    E: Clone + Send + 'static,
+    C: Cut<T>,
+    X: Outside<Error = E>,
+{
+    /// The item is for the open window, or for a new one.
+    #[inline]
+    fn put(&mut self, item: T, ends: Ends, hunger: &mut Hunger) {
+        let Some(open) = &mut self.open else { return self.begin(item, ends, hunger) };
+        open.count += 1;
+        let full = open.count == self.max;
+        let sent = match &mut open.feeder {
+            Some(feeder) => hunger.send(OPEN, feeder, item),
+            None => Sent::Gone(item),
+        };
+        // There is room for all of a window.
+        if let Sent::Full(item) | Sent::Gone(item) = sent {
+            self.reader_is_gone(hunger);
+            self.context.discards().discard(item);
+        }
+        if full || ends == Ends::Here {
+            self.complete(hunger);
+        }
+    }
+
+    /// The item begins a window: the first of them that is asked for.
+    #[cold]
+    fn begin(&mut self, item: T, ends: Ends, hunger: &mut Hunger) {
+        let Some(out) = &mut self.out else { return self.context.discards().discard(item) };
+        if !out.is_hungry() {
+            self.held = Some((item, ends));
+            return;
+        }
+        let room = NonZeroUsize::new(self.max).unwrap_or(NonZeroUsize::MIN);
+        // Windows have no line on the board: there is no number that bounds what all of them hold.
+        let seen = Seen::Together(None);
+        let (mut feeder, items) = branch(&self.desk, OPEN, room, &self.context, seen);
+        if let Sent::Full(item) | Sent::Gone(item) = feeder.send(item) {
+            // Nobody has it yet, and it has room for one.
+            self.context.discards().discard(item);
+        }
+        self.open = Some(Open { feeder: Some(feeder), count: 1 });
+        self.outside.begun();
+        match hunger.send(OUT, out, Window(items)) {
+            Sent::Taken => {}
+            // It was hungry, so there is room for one; if not, it has gone.
+            Sent::Full(window) | Sent::Gone(window) => {
+                drop(window);
+                self.downstream_is_gone(hunger);
+            }
+        }
+        if self.max == 1 || ends == Ends::Here {
+            self.complete(hunger);
+        }
+    }
+
+    /// The open window, if there is one, ends behind what it holds.
+    fn complete(&mut self, hunger: &mut Hunger) {
+        let Some(open) = self.open.take() else { return };
+        self.outside.completed();
+        if let Some(feeder) = open.feeder {
+            hunger.forget(&feeder);
+            feeder.end(Ok(()));
+        }
+    }
+
+    fn reader_is_gone(&mut self, hunger: &mut Hunger) {
+        if let Some(open) = &mut self.open
+            && let Some(feeder) = open.feeder.take()
+        {
+            hunger.forget(&feeder);
+        }
+    }
+
+    fn downstream_is_gone(&mut self, hunger: &mut Hunger) {
+        if let Some(out) = self.out.take() {
+            hunger.forget(&out);
+        }
+        if let Some((item, _)) = self.held.take() {
+            self.context.discards().discard(item);
+        }
+    }
+}
+
+impl<T, E, C, X> Divide for Windowing<T, E, C, X>
+where
+    T: Send + 'static,
+    E: Clone + Send + 'static,
+    C: Cut<T>,
+    X: Outside<Error = E>,
+{
+    type Item = T;
+    type Error = E;
+
+    fn attend(&mut self, n: usize, hunger: &mut Hunger) {
+        if n == OUT {
+            if let Some(out) = &mut self.out
+                && hunger.attend(OUT, out)
+            {
+                self.downstream_is_gone(hunger);
+            }
+        } else if let Some(open) = &mut self.open
+            && let Some(feeder) = &mut open.feeder
+            // Windows that are complete have news as well, which is nothing to this one.
+            && hunger.attend(OPEN, feeder)
+        {
+            self.reader_is_gone(hunger);
+        }
+    }
+
+    fn retry(&mut self, hunger: &mut Hunger) {
+        match self.outside.look(Occasion::Idle) {
+            Word::Open => {}
+            Word::Complete => self.complete(hunger),
+            Word::Failed(error) => {
+                return self.finish(Err(error), hunger);
+            }
+        }
+        if let Some((item, ends)) = self.held.take() {
+            self.begin(item, ends, hunger);
+        }
+    }
+
+    /// Nothing is subscribed for a downstream that has already gone.
+    fn connects(&mut self) -> Option<Context> {
+        self.out.is_some().then(|| self.context.clone())
+    }
+
+    #[inline]
+    fn route(&mut self, item: T, hunger: &mut Hunger) {
+        match self.cut.place(&item, self.open.is_some()) {
+            Place::Within => self.put(item, Ends::Later, hunger),
+            Place::Last => self.put(item, Ends::Here, hunger),
+            Place::First => {
+                self.complete(hunger);
+                self.begin(item, Ends::Later, hunger);
+            }
+            Place::Alone => {
+                self.complete(hunger);
+                self.begin(item, Ends::Here, hunger);
+            }
+            Place::Between => {
+                self.complete(hunger);
+                self.context.discards().discard(item);
+            }
+        }
+    }
+
+    #[inline]
+    fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    fn finish(&mut self, end: Result<(), E>, hunger: &mut Hunger) {
+        if let Some(open) = self.open.take()
+            && let Some(feeder) = open.feeder
+        {
+            self.outside.completed();
+            hunger.forget(&feeder);
+            feeder.end(end.clone());
+        }
+        if let Some(out) = self.out.take() {
+            hunger.forget(&out);
+            out.end(end);
+        }
+    }
+
+    fn rest(&mut self, n: usize, hunger: &mut Hunger) {
+        if n == OUT {
+            if let Some(out) = &mut self.out {
+                hunger.rest(out);
+            }
+        } else if let Some(open) = &mut self.open
+            && let Some(feeder) = &mut open.feeder
+        {
+            hunger.rest(feeder);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.out.is_none() && self.open.as_ref().is_none_or(|open| open.feeder.is_none())
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static, C, X> Drop for Windowing<T, E, C, X> {
+    fn drop(&mut self) {
+        if let Some((item, _)) = self.held.take() {
+            self.context.discards().discard(item);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Models of `window`: items race requests and cancellations of the open window and of downstream.
+
+use std::sync::{Arc, Mutex};
+
+use millstream_core::{More, Publisher};
+use millstream_operators::PublisherExt;
+use millstream_operators::chunk::Window;
+use millstream_sync::{model, thread};
+
+use crate::oracle::Signal::{Complete, Item};
+use crate::oracle::{Error, Hand, Oracle, Signal, Source, Token};
+
+/// A source by hand, and who is sent the windows, each as its number.
+struct Windowed {
+    source: Oracle,
+    hand: Hand,
+    out: Oracle,
+    windows: Arc<Mutex<Vec<Oracle>>>,
+}
+
+/// Windows of two items, each read by an oracle of its own, which asks for nothing.
+fn windowed() -> Windowed {
+    let (source, hand, out) = (Oracle::new(), Hand::default(), Oracle::new());
+    let windows: Arc<Mutex<Vec<Oracle>>> = Arc::default();
+    let (read, alive) = (windows.clone(), source.alive());
+    Source::Hand(source.alive(), hand.clone())
+        .window(2)
+        .map(move |window: Window<Token, Error>| {
+            let oracle = Oracle::new();
+            let mut read = read.lock().unwrap();
+            read.push(oracle.clone());
+            let n = read.len() as u32 - 1;
+            drop(read);
+            window.subscribe(oracle.probe(|_| More::NONE));
+            Token(n, alive.clone())
+        })
+        .subscribe(out.probe(|_| More::NONE));
+    Windowed { source, hand, out, windows }
+}
+
+impl Windowed {
+    fn token(&self, n: u32) -> Token {
+        Token(n, self.source.alive())
+    }
+
+    fn window(&self, n: usize) -> Oracle {
+        self.windows.lock().unwrap()[n].clone()
+    }
+
+    /// Sends these, and then perhaps completion, on another thread.
+    fn send(&self, numbers: std::ops::Range<u32>, completes: bool) -> thread::JoinHandle<()> {
+        let hand = self.hand.clone();
+        let items: Vec<_> = numbers.map(|n| self.token(n)).collect();
+        thread::spawn(move || {
+            items.into_iter().for_each(|item| hand.send(item));
+            if completes {
+                hand.complete();
+            }
+        })
+    }
+
+    /// The logs of downstream and of each window, where all is over.
+    fn finish(self) -> (Vec<Signal>, Vec<Vec<Signal>>) {
+        let windows = std::mem::take(&mut *self.windows.lock().unwrap());
+        let out = self.out.finish();
+        let windows = windows.into_iter().map(|window| window.finish()).collect();
+        assert_eq!(self.source.count(), 0, "the source or an item is still alive");
+        (out, windows)
+    }
+}
+
+#[test]
+fn items_race_a_request_of_their_window() {
+    model("window: items_race_a_request_of_their_window", || {
+        let windowed = windowed();
+        windowed.out.request(1);
+        windowed.hand.send(windowed.token(0));
+        let producer = windowed.send(1..2, true);
+        windowed.window(0).request(9);
+        producer.join().unwrap();
+        let (out, windows) = windowed.finish();
+        assert_eq!(out, [Item(0), Complete]);
+        assert_eq!(windows, [[Item(0), Item(1), Complete]]);
+    });
+}
+
+/// Downstream goes while the window that is open is asked for items, and these come.
+#[test]
+fn the_open_window_outlives_downstream() {
+    model("window: the_open_window_outlives_downstream", || {
+        let windowed = windowed();
+        windowed.out.request(9);
+        windowed.hand.send(windowed.token(0));
+        let producer = windowed.send(1..2, false);
+        let (out, window) = (windowed.out.clone(), windowed.window(0));
+        let canceller = thread::spawn(move || out.cancel());
+        window.request(9);
+        producer.join().unwrap();
+        canceller.join().unwrap();
+        // It is complete, and so upstream was let go of.
+        assert_eq!(window.log().as_deref(), Some(&[Item(0), Item(1), Complete][..]));
+        assert_eq!(windowed.source.count(), 0, "the source is still alive");
+        let (out, windows) = windowed.finish();
+        assert_eq!(out, [Item(0)]);
+        assert_eq!(windows.len(), 1);
+    });
+}
+
+/// The last two who want anything go at a time: then upstream is let go of.
+#[test]
+fn downstream_and_the_open_window_are_cancelled_at_a_time() {
+    model("window: downstream_and_the_open_window_are_cancelled_at_a_time", || {
+        let windowed = windowed();
+        windowed.out.request(9);
+        windowed.hand.send(windowed.token(0));
+        let out = windowed.out.clone();
+        let canceller = thread::spawn(move || out.cancel());
+        windowed.window(0).cancel();
+        canceller.join().unwrap();
+        assert_eq!(windowed.source.count(), 0, "the source is still alive");
+        let (out, windows) = windowed.finish();
+        assert_eq!(out, [Item(0)]);
+        assert_eq!(windows, [[]]);
+    });
+}
+
+/// An item comes for the window that is just being cancelled: it is counted, and the next window
+/// begins behind it.
+#[test]
+fn a_window_that_is_cancelled_is_counted_on() {
+    model("window: a_window_that_is_cancelled_is_counted_on", || {
+        let windowed = windowed();
+        windowed.out.request(9);
+        windowed.hand.send(windowed.token(0));
+        windowed.window(0).request(9);
+        let producer = windowed.send(1..3, true);
+        windowed.window(0).cancel();
+        producer.join().unwrap();
+        windowed.window(1).request(9);
+        let (out, windows) = windowed.finish();
+        assert_eq!(out, [Item(0), Item(1), Complete]);
+        assert!(
+            [&[Item(0)][..], &[Item(0), Item(1)], &[Item(0), Item(1), Complete]]
+                .contains(&&windows[0][..]),
+            "{windows:?}"
+        );
+        assert_eq!(windows[1], [Item(2), Complete]);
+    });
+}
+
+/// Downstream asks for the next window while the items of the open one come, which nobody reads.
+#[test]
+fn a_request_for_a_window_races_the_items_before_it() {
+    model("window: a_request_for_a_window_races_the_items_before_it", || {
+        let windowed = windowed();
+        windowed.out.request(1);
+        windowed.hand.send(windowed.token(0));
+        let producer = windowed.send(1..3, true);
+        windowed.out.request(1);
+        producer.join().unwrap();
+        windowed.window(0).request(9);
+        windowed.window(1).request(9);
+        let (out, windows) = windowed.finish();
+        assert_eq!(out, [Item(0), Item(1), Complete]);
+        assert_eq!(windows, [vec![Item(0), Item(1), Complete], vec![Item(2), Complete]]);
+    });
+}
