@@ -52,12 +52,14 @@ impl Readers {
     }
 }
 
+type Kept = Arc<Mutex<Vec<Window<Item, Error>>>>;
+
 /// Keeps the windows unread.
-fn kept<P>(windows: P) -> (BoxPublisher<u32, Error>, Arc<Mutex<Vec<Window<Item, Error>>>>)
+fn kept<P>(windows: P) -> (BoxPublisher<u32, Error>, Kept)
 where
     P: Publisher<Item = Window<Item, Error>, Error = Error>,
 {
-    let kept: Arc<Mutex<Vec<_>>> = Arc::default();
+    let kept = Kept::default();
     let keep = kept.clone();
     let windows = windows.map(move |window| {
         keep.lock().unwrap().push(window);
