@@ -275,7 +275,7 @@ pub enum Order {
 /// Why no more items may be issued.
 #[derive(Debug, Clone)]
 pub enum Stop {
-    /// An item was refused, and what is behind it can not be committed.
+    /// An item was refused, and what is behind it cannot be committed.
     Refused {
         /// Which item, from 0.
         position: u64,

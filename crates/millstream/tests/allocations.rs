@@ -178,6 +178,50 @@ fn for_few_and_many(mut run: impl FnMut(u64) -> u64) -> [usize; 2] {
     })
 }
 
+#[test]
+fn an_envelope_allocates_nothing() {
+    let done = |_| Ok::<_, Infallible>(());
+    let [few, many] = for_few_and_many(|n| {
+        let (mut got, (tells, told)) = (0, std::sync::mpsc::channel());
+        let each = move |_| {
+            got += 1;
+            if got == n {
+                tells.send(got).unwrap();
+            }
+        };
+        chain(n)
+            .acked(4, |_| ())
+            .commit_in_order(0, done)
+            .filter(|_| true)
+            .for_each(each)
+            .block()
+            .unwrap();
+        told.recv().unwrap()
+    });
+    assert_eq!(few, many, "acknowledged at once");
+    // Behind an item that stays open, and as several.
+    let [few, many] = for_few_and_many(|n| {
+        let acked = chain(n).acked(4, |_| ()).commit_in_order(usize::MAX, done);
+        let children = acked.concat_map_iter(|n| [n, n]).into_unguarded();
+        let mut open = None;
+        let mut got = 0;
+        let (tells, told) = std::sync::mpsc::channel();
+        let each = move |envelope: millstream::ack::Acked<u64>| {
+            got += 1;
+            if got == 2 * n {
+                tells.send(got / 2).unwrap();
+            }
+            match open {
+                None => open = Some(envelope),
+                Some(_) => envelope.map(drop).ack(),
+            }
+        };
+        children.for_each(each).block().unwrap();
+        told.recv().unwrap()
+    });
+    assert_eq!(few, many, "acknowledged behind a hole");
+}
+
 mod edges {
     use millstream::edge::{AsyncSource, AsyncTarget};
     use millstream::executor::CurrentThread;

@@ -56,7 +56,7 @@ fn committing(log: &Log<u32>) -> impl FnMut(u32) -> Result<(), String> + Send + 
     }
 }
 
-/// Numbers that can not fail, behind a queue: as a source that pushes.
+/// Numbers that cannot fail, behind a queue: as a source that pushes.
 fn numbers(n: u32) -> impl Publisher<Item = u32, Error = Infallible> {
     millstream::from_iter(0..n)
 }

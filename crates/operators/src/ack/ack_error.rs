@@ -12,7 +12,7 @@ use millstream_blocks::receipt::{Nack, Stop};
 pub enum AckError<E> {
     /// The stream itself: its source, or a function that can fail.
     Stream(E),
-    /// An item was not acknowledged, and what follows it can not be committed without it.
+    /// An item was not acknowledged, and what follows it cannot be committed without it.
     Nacked {
         /// Which item of the source, from 0.
         position: u64,

@@ -86,7 +86,7 @@ use crate::transform::FromUpstream;
 /// acked.collect::<Vec<_>>();
 /// ```
 ///
-/// And it can not be subscribed to, which would be all of that at once:
+/// And it cannot be subscribed to, which would be all of that at once:
 ///
 /// ```compile_fail,E0277
 /// # use millstream::prelude::*;

@@ -153,23 +153,14 @@ where
                     end,
                 );
                 let outer = granted_feed(upstream, window, bell.clone(), context, site);
-                let mut issuing = Issuing {
-                    outer,
-                    issuer: opened,
-                    tag,
-                    left: 0,
-                    low: window.get() as u64 / 4,
-                    discards: context.discards().clone(),
-                };
                 // The window is what the feed asks for by itself.
-                issuing.left = window.get() as u64;
-                if let Some(issuer) = &mut issuing.issuer {
+                let left = window.get() as u64;
+                if let Some(issuer) = &mut opened {
                     let granted = issuer.look();
-                    debug_assert!(
-                        matches!(granted, Ok(n) if n == issuing.left) || granted.is_err()
-                    );
+                    debug_assert!(granted.is_err() || granted.is_ok_and(|n| n == left));
                 }
-                issuing
+                let (issuer, discards) = (opened, context.discards().clone());
+                Issuing { outer, issuer, tag, left, low: left / 4, discards }
             },
             subscriber,
         );
