@@ -11,6 +11,7 @@ mod oracle;
 #[path = "../../../blocks/tests/runner/mod.rs"]
 mod runner;
 
+mod acked;
 mod channel;
 mod chunks_timeout;
 mod clock;

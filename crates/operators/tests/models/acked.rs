@@ -1,0 +1,192 @@
+//! Models of `acked`: items are acknowledged on threads of their own, while somebody asks, cancels
+//! or sends.
+//!
+//! What is open and what was committed are behind locks of `std`, which loom does not see: they hide
+//! no edge that the books lack.
+
+use std::sync::{Arc, Mutex};
+
+use millstream_core::{More, Publisher};
+use millstream_operators::PublisherExt;
+use millstream_operators::ack::{Ack, AckError};
+use millstream_sync::{model, thread};
+
+use crate::oracle::Signal::{Error, Item};
+use crate::oracle::{Error as Broken, Oracle, Source, Token, begins};
+use crate::{all, late};
+
+/// What is open, and what was committed.
+#[derive(Clone, Default)]
+struct Desks(Arc<Mutex<Records>>);
+
+#[derive(Default)]
+struct Records {
+    open: Vec<Ack>,
+    /// How many there were at most.
+    most: usize,
+    came: usize,
+    committed: Vec<u32>,
+}
+
+impl Desks {
+    fn put(&self, ack: Ack) {
+        let mut records = self.0.lock().unwrap();
+        records.open.push(ack);
+        records.came += 1;
+        records.most = records.most.max(records.open.len());
+    }
+
+    /// The first of those that are open.
+    fn first(&self) -> Option<Ack> {
+        let mut records = self.0.lock().unwrap();
+        (!records.open.is_empty()).then(|| records.open.remove(0))
+    }
+
+    fn acknowledge(&self) -> bool {
+        let first = self.first();
+        let any = first.is_some();
+        first.into_iter().for_each(Ack::ack);
+        any
+    }
+
+    fn commits(&self) -> impl FnMut(u32) -> Result<(), String> + Send + use<> {
+        let desks = self.clone();
+        move |n| {
+            desks.0.lock().unwrap().committed.push(n);
+            Ok(())
+        }
+    }
+
+    fn came(&self) -> usize {
+        self.0.lock().unwrap().came
+    }
+
+    /// How many were open at most, and what was committed, which must be in order.
+    fn finish(&self) -> (usize, Vec<u32>) {
+        let records = self.0.lock().unwrap();
+        assert!(records.committed.is_sorted(), "{:?}", records.committed);
+        (records.most, records.committed.clone())
+    }
+}
+
+fn text(error: AckError<Broken>) -> Broken {
+    match error {
+        AckError::Stream(error) => error,
+        AckError::Nacked { .. } => "refused",
+        _ => "not committed",
+    }
+}
+
+/// Subscribes to items of `source`, at most `window` of which are open.
+fn open(source: Source, window: usize, deferred: usize, oracle: &Oracle, demand: More) -> Desks {
+    let desks = Desks::default();
+    let puts = desks.clone();
+    let acked = source.acked(window, |item: &Token| item.0);
+    let envelopes = acked.commit_in_order(deferred, desks.commits()).into_unguarded();
+    let items = envelopes.map(move |envelope| {
+        let (item, ack) = envelope.split();
+        puts.put(ack);
+        item
+    });
+    items.map_err(text).subscribe(oracle.probe(move |_| demand));
+    desks
+}
+
+#[test]
+fn an_ack_races_a_request() {
+    model("acked: an_ack_races_a_request", || {
+        let oracle = Oracle::new();
+        let source = Source::Items(oracle.items(0..3));
+        let desks = open(source, 1, 0, &oracle, More::NONE);
+        oracle.request(1);
+        let acks = desks.clone();
+        let other = thread::spawn(move || assert!(acks.acknowledge()));
+        oracle.request(2);
+        other.join().unwrap();
+        assert_eq!(desks.came(), 2, "there is room for one, and it was asked for");
+        while desks.acknowledge() {}
+        assert_eq!(desks.finish(), (1, vec![0, 1, 2]));
+        assert_eq!(oracle.finish(), all(0..3));
+    });
+}
+
+#[test]
+fn an_ack_races_a_cancellation() {
+    model("acked: an_ack_races_a_cancellation", || {
+        let oracle = Oracle::new();
+        let source = Source::Items(oracle.items(0..3));
+        let desks = open(source, 1, 0, &oracle, More::ONE);
+        oracle.request(1);
+        let acks = desks.clone();
+        let other = thread::spawn(move || assert!(acks.acknowledge()));
+        oracle.cancel();
+        other.join().unwrap();
+        // One more may have been sent before.
+        drop(desks.first());
+        let (most, committed) = desks.finish();
+        assert_eq!((most, committed), (1, vec![0]), "what was acknowledged is committed");
+        assert!(begins(&all(0..2), &oracle.finish()));
+    });
+}
+
+#[test]
+fn acks_race_each_other_and_a_request() {
+    model("acked: acks_race_each_other_and_a_request", || {
+        let oracle = Oracle::new();
+        let source = Source::Items(oracle.items(0..4));
+        let desks = open(source, 2, 0, &oracle, More::NONE);
+        oracle.request(2);
+        let (first, second) = (desks.first().unwrap(), desks.first().unwrap());
+        let one = thread::spawn(move || first.ack());
+        let two = thread::spawn(move || second.ack());
+        oracle.request(2);
+        one.join().unwrap();
+        two.join().unwrap();
+        assert_eq!(desks.came(), 4);
+        while desks.acknowledge() {}
+        let (most, committed) = desks.finish();
+        assert!(most <= 2 && committed.last() == Some(&3), "{most}, {committed:?}");
+        assert_eq!(oracle.finish(), all(0..4));
+    });
+}
+
+#[test]
+fn acks_race_a_producer() {
+    model("acked: acks_race_a_producer", || {
+        let oracle = Oracle::new();
+        let (source, start) = late(&oracle, 0..2);
+        let desks = open(source, 1, 1, &oracle, More::ONE);
+        oracle.request(1);
+        let producer = thread::spawn(move || start.go());
+        let acks = desks.clone();
+        let other = thread::spawn(move || acks.acknowledge());
+        producer.join().unwrap();
+        other.join().unwrap();
+        while desks.acknowledge() {}
+        let (most, committed) = desks.finish();
+        assert!(most <= 1 && committed.last() == Some(&1), "{most}, {committed:?}");
+        assert_eq!(oracle.finish(), all(0..2));
+    });
+}
+
+#[test]
+fn a_refusal_races_an_ack_and_a_request() {
+    model("acked: a_refusal_races_an_ack_and_a_request", || {
+        let oracle = Oracle::new();
+        let source = Source::Items(oracle.items(0..9));
+        let desks = open(source, 2, 1, &oracle, More::NONE);
+        oracle.request(2);
+        let (first, second) = (desks.first().unwrap(), desks.first().unwrap());
+        let one = thread::spawn(move || first.nack("poison"));
+        let two = thread::spawn(move || second.ack());
+        oracle.request(1);
+        one.join().unwrap();
+        two.join().unwrap();
+        drop(desks.first());
+        assert_eq!(desks.finish().1, [], "nothing from the hole on");
+        let log = oracle.finish();
+        let told = vec![Item(0), Item(1), Error("refused")];
+        let told_late = vec![Item(0), Item(1), Item(2), Error("refused")];
+        assert!(log == told || log == told_late, "{log:?}");
+    });
+}
