@@ -22,7 +22,7 @@ fn one_a_second() -> Rate {
 fn the_timer_races_the_items() {
     model("throttle: the_timer_races_the_items", || {
         let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..2);
+        let (source, start) = late(&oracle, 0..3);
         let time = desk.clone().with_clock(clock.clone());
         source.throttle(time, 1, one_a_second()).subscribe(oracle.probe(|_| More::NONE));
         oracle.request(9);
@@ -33,7 +33,7 @@ fn the_timer_races_the_items() {
         producer.join().unwrap();
         executor.join().unwrap();
         assert_eq!(clock.timers(), 0);
-        assert_eq!(oracle.finish(), all(0..2));
+        assert_eq!(oracle.finish(), all(0..3));
     });
 }
 

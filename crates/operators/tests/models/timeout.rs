@@ -101,6 +101,28 @@ fn the_timer_races_a_cancellation() {
     });
 }
 
+/// Nothing else would ever end it.
+#[test]
+fn the_end_of_the_clock_races_the_request() {
+    model("timeout: the_end_of_the_clock_races_the_request", || {
+        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+        let time = desk.clone().with_clock(clock.clone());
+        let stream = silent(&oracle).timeout(time, 1, SECOND).map_err(told);
+        stream.subscribe(oracle.probe(|_| More::NONE));
+        let task = desk.task();
+        let executor = thread::spawn(move || run(Some(task)));
+        let requester = {
+            let oracle = oracle.clone();
+            thread::spawn(move || oracle.request(1))
+        };
+        clock.shut_down();
+        requester.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(clock.timers(), 0);
+        assert_eq!(oracle.finish(), [Signal::Fault(Fault::ClockGone.to_string())]);
+    });
+}
+
 #[test]
 fn the_end_of_the_clock_races_the_timer_and_an_item() {
     model("timeout: the_end_of_the_clock_races_the_timer_and_an_item", || {
