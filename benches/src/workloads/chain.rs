@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use futures::future::ready;
 use futures::stream;
 
 use super::{
@@ -69,7 +70,7 @@ fn three() -> Workload {
                 wait_by_fold(
                     stream::iter(0..items())
                         .map(|item| item + 1)
-                        .filter(|item| std::future::ready(even(item)))
+                        .filter(|item| ready(even(item)))
                         .map(|item| item * 3),
                 )
             }),
@@ -78,7 +79,7 @@ fn three() -> Workload {
                 wait(
                     stream::iter(0..items())
                         .map(|item| item + 1)
-                        .filter(|item| std::future::ready(even(item)))
+                        .filter(|item| ready(even(item)))
                         .map(|item| item * 3),
                 )
             }),
@@ -130,7 +131,7 @@ fn in_a_register() -> Workload {
             peer(Kind::Library, "futures", || {
                 use futures::StreamExt;
                 let chain = stream::iter(0..items()).map(|item| item + 1);
-                let chain = chain.filter(|item| std::future::ready(even(item)));
+                let chain = chain.filter(|item| ready(even(item)));
                 wait_by(chain.map(|item| item * 3), add_up_in_a_register)
             }),
             peer(Kind::Library, "rxrust", || {
@@ -260,13 +261,13 @@ fn boxed_three() -> Workload {
             peer(Kind::Library, "futures, boxed, fold", || {
                 use futures::StreamExt;
                 let chain = stream::iter(0..items()).boxed().map(|item| item + 1).boxed();
-                let chain = chain.filter(|item| std::future::ready(even(item))).boxed();
+                let chain = chain.filter(|item| ready(even(item))).boxed();
                 wait_by_fold(chain.map(|item| item * 3).boxed())
             }),
             peer(Kind::Library, "futures, boxed", || {
                 use futures::StreamExt;
                 let chain = stream::iter(0..items()).boxed().map(|item| item + 1).boxed();
-                let chain = chain.filter(|item| std::future::ready(even(item))).boxed();
+                let chain = chain.filter(|item| ready(even(item))).boxed();
                 wait(chain.map(|item| item * 3).boxed())
             }),
         ],

@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::hint::black_box;
 
+use futures::future::ready;
 use futures::stream;
 
 use super::{even, peer};
@@ -92,7 +93,7 @@ fn peers<const BATCH: u64>() -> Vec<Peer> {
             wait(
                 stream::iter(0..items())
                     .map(|item| item + 1)
-                    .filter(|item| std::future::ready(even(item)))
+                    .filter(|item| ready(even(item)))
                     .map(|item| item * 3),
             )
         }),
