@@ -684,7 +684,9 @@ fn asking_who_starves_races_the_last_item() {
         let sees = starved.clone();
         let item = Token(0, source.alive());
         let mut readers = Vec::new();
-        // A trunk that is given one item, and then asks whenever there is news.
+        let (asks, mut bell) = (Arc::new(std::sync::Mutex::new(false)), None);
+        let asked = asks.clone();
+        // A trunk that is given one item, and asks from when it is told to.
         trunk(1, |desk| {
             let (feeder, reader) = branch(
                 desk,
@@ -694,14 +696,17 @@ fn asking_who_starves_races_the_last_item() {
                 Seen::Together(None),
             );
             readers.push(reader);
-            Asking { feeder: Some(feeder), item: Some(item), sees, desk: desk.clone() }
+            bell = Some(desk.bell().clone());
+            Asking { feeder: Some(feeder), item: Some(item), sees, asked, desk: desk.clone() }
         });
         let oracle = host(readers.remove(0));
-        let asking = thread::spawn({
-            let oracle = oracle.clone();
-            move || oracle.request(2)
+        // Asked once, from elsewhere, and looked for again only if there is news.
+        let bell = bell.take().expect("the trunk was made");
+        let asking = thread::spawn(move || {
+            *asks.lock().unwrap() = true;
+            bell.ring();
         });
-        oracle.request(1);
+        oracle.request(2);
         asking.join().unwrap();
         assert!(*starved.lock().unwrap(), "it was seen, or told");
         oracle.cancel();
@@ -710,11 +715,12 @@ fn asking_who_starves_races_the_last_item() {
     });
 }
 
-/// Gives one item, and asks whether its branch starves whenever there is news.
+/// Gives one item, and asks whether its branch starves, once it is told to, whenever there is news.
 struct Asking {
     feeder: Option<Feeder<Token, Error>>,
     item: Option<Token>,
     sees: Arc<std::sync::Mutex<bool>>,
+    asked: Arc<std::sync::Mutex<bool>>,
     desk: Arc<Desk>,
 }
 
@@ -724,7 +730,7 @@ impl Pull for Asking {
 
     fn pull(&mut self) -> Pulled<Infallible, Infallible> {
         let mut gone = false;
-        let Asking { feeder, item, sees, desk } = self;
+        let Asking { feeder, item, sees, asked, desk } = self;
         let Some(feeder) = feeder else { return Pulled::Complete };
         desk.take(|_| gone = feeder.attend());
         if gone {
@@ -736,7 +742,7 @@ impl Pull for Asking {
         {
             assert!(feeder.push(item).is_ok(), "there is room");
         }
-        if item.is_none() && feeder.starves() {
+        if *asked.lock().unwrap() && feeder.starves() {
             *sees.lock().unwrap() = true;
         }
         Pulled::Pending
