@@ -25,9 +25,11 @@
 //!   *t*. A stream that asks for nothing saves up to the burst.
 //! * **While an item waits, tokens accrue in full.** A timer is late, and a task waits for its
 //!   turn. How late an item went is what its stream may be behind the clock: the next
-//!   is charged as if it had come in time. That is used up by what goes, and by as long a pause.
+//!   is charged as if it had come in time. That is forgotten after as long a pause, or after eight
+//!   times as long in which the stream runs, so that it can catch up.
 //!   For the same reason what costs more than the burst does not wait for ever.
-//! * **The clock is read once for many items.** A meter draws up to an eighth of the burst ahead.
+//! * **The clock is read once for many items.** A meter draws up to an eighth of the burst ahead,
+//!   and of what it is behind.
 //!   What it drew it may have spent at any time since; so where it cannot know it takes all to be
 //!   spent just now, and never exceeds the burst. At rest it puts back what it did not spend.
 //! * **A reservation that is given up** goes back where nobody has reserved after it: whoever has
@@ -148,23 +150,34 @@ fn common_divisor(a: u64, b: u64) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Behind {
     parts: u128,
-    /// Since when it rests.
-    rested: Option<u64>,
+    /// When that was so.
+    at: u64,
+    rests: bool,
 }
+
+/// While a stream runs, what it is behind is forgotten in so many times as long.
+const MEMORY: u128 = 8;
 
 impl Behind {
     /// How much of it is left now.
     fn left(&mut self, rate: &Rate, now: u64) -> u128 {
-        if let Some(since) = self.rested.take() {
-            // Nothing waited in this time: it is no excuse for what comes now.
-            self.parts = self.parts.saturating_sub(rate.time(now.saturating_sub(since)));
-        }
+        let passed = rate.time(now.saturating_sub(self.at));
+        // While it rests nothing waits, and that is no excuse for what comes then.
+        let gone = if self.rests { passed } else { passed / MEMORY };
+        self.parts = self.parts.saturating_sub(gone);
+        self.at = now;
+        self.rests = false;
         self.parts
+    }
+
+    fn rest(&mut self, rate: &Rate, now: u64) {
+        self.left(rate, now);
+        self.rests = true;
     }
 
     #[inline]
     fn runs(&self) -> bool {
-        self.parts > 0 && self.rested.is_none()
+        self.parts > 0 && !self.rests
     }
 }
 
@@ -191,12 +204,16 @@ impl Level {
     }
 
     /// Takes `cost` tokens: the moment from which on they are there.
-    fn reserve(&mut self, cost: u64, now: u64, behind: &mut Behind) -> u64 {
+    fn reserve(&mut self, cost: u64) -> u64 {
         let rate = &self.rate;
         self.full_at = self.full_at.saturating_add(rate.accrue(cost));
-        // What it has caught up with it is behind no longer.
-        behind.parts = behind.parts.min(rate.time(now).saturating_sub(self.full_at));
         rate.nanos(self.due())
+    }
+
+    /// How late what was reserved last is now.
+    fn late(&self, now: u64) -> Behind {
+        let parts = self.rate.time(now).saturating_sub(self.due());
+        Behind { parts, at: now, rests: false }
     }
 
     /// From when on what was reserved last is there, in parts.
@@ -255,16 +272,23 @@ impl Meter {
     }
 
     fn settle(&mut self, now: u64) {
-        let spent = self.drawn - self.at_hand;
+        // Those that were late were due before, whenever they were spent.
+        let spent = (self.drawn - self.at_hand).min(self.ahead());
         self.level.put_back(self.at_hand);
         (self.at_hand, self.drawn) = (0, 0);
         self.level.settle(now, &mut self.behind, spent);
     }
 
-    /// An eighth of the burst at most: so much less of it is there where a consumer is slow and
-    /// does not rest.
+    /// How many tokens are drawn ahead at most: so much less of the burst is there where a consumer
+    /// is slow and does not rest.
+    fn ahead(&self) -> u64 {
+        self.level.rate.burst / 8
+    }
+
+    /// As many are drawn besides of those that its stream is behind.
     fn draw(&mut self, now: u64) {
-        let most = self.level.rate.burst / 8;
+        let behind = self.behind.parts / u128::from(self.level.rate.per) / 8;
+        let most = self.ahead().saturating_add(u64::try_from(behind).unwrap_or(u64::MAX));
         if most > 0 {
             self.drawn = self.level.draw(most, now);
             self.at_hand = self.drawn;
@@ -284,7 +308,7 @@ impl Tokens for Meter {
 
     fn reserve(&mut self, cost: u64, now: u64) -> u64 {
         self.settle(now);
-        let due = self.level.reserve(cost, now, &mut self.behind);
+        let due = self.level.reserve(cost);
         if due <= now {
             self.draw(now);
         }
@@ -292,8 +316,7 @@ impl Tokens for Meter {
     }
 
     fn gone(&mut self, now: u64) {
-        let late = self.level.rate.time(now).saturating_sub(self.level.due());
-        self.behind = Behind { parts: late, rested: None };
+        self.behind = self.level.late(now);
         self.draw(now);
     }
 
@@ -304,7 +327,7 @@ impl Tokens for Meter {
 
     fn rest(&mut self, now: u64) {
         self.settle(now);
-        self.behind.rested = Some(now);
+        self.behind.rest(&self.level.rate, now);
     }
 }
 
@@ -378,7 +401,7 @@ impl Tokens for Share {
     fn reserve(&mut self, cost: u64, now: u64) -> u64 {
         let mut level = lock(&self.bucket.level);
         level.settle(now, &mut self.behind, 0);
-        let due = level.reserve(cost, now, &mut self.behind);
+        let due = level.reserve(cost);
         if due > now {
             self.reserved = Some(Reserved { cost, level: level.clone() });
         }
@@ -387,8 +410,7 @@ impl Tokens for Share {
 
     fn gone(&mut self, now: u64) {
         let Some(Reserved { level, .. }) = self.reserved.take() else { return };
-        let late = level.rate.time(now).saturating_sub(level.due());
-        self.behind = Behind { parts: late, rested: None };
+        self.behind = level.late(now);
     }
 
     #[inline]
@@ -397,8 +419,7 @@ impl Tokens for Share {
     }
 
     fn rest(&mut self, now: u64) {
-        self.behind.left(&self.bucket.rate, now);
-        self.behind.rested = Some(now);
+        self.behind.rest(&self.bucket.rate, now);
     }
 }
 
