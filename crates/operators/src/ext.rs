@@ -833,6 +833,16 @@ pub trait PublisherExt: Publisher {
         Sample::new(self, time, prefetch, period)
     }
 
+    /// The newest item, whenever another publisher sends one. See [`SampleOn`].
+    #[doc(alias = "sample")]
+    #[track_caller]
+    fn sample_on<Q>(self, signal: Q, prefetch: usize) -> SampleOn<Self, Q>
+    where
+        Q: Publisher<Error = Self::Error>,
+    {
+        SampleOn::new(self, signal, prefetch)
+    }
+
     /// Each item some time after it was there, one after another. See [`DelayEach`].
     #[doc(alias = "delayElements", alias = "spaced")]
     #[track_caller]

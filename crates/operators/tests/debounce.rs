@@ -246,6 +246,73 @@ fn debounce_sets_one_timer_for_many_items() {
     time.run_until_idle();
 }
 
+// ---- sample_on ----------------------------------------------------------------------------
+
+#[test]
+fn sample_on_gives_the_newest_at_each_signal() {
+    let (sender, items) = millstream::channel::<u32>(4);
+    let (ask, signal) = millstream::channel::<()>(4);
+    let probe = probe(items.sample_on(signal, 2), Behaviour::new().initially(2));
+    ask.try_send(()).unwrap();
+    assert_eq!(probe.delivered(), 0, "there was nothing");
+    (1..4).for_each(|n| sender.try_send(n).unwrap());
+    assert_eq!(probe.delivered(), 0);
+    ask.try_send(()).unwrap();
+    ask.try_send(()).unwrap();
+    probe.assert_items(&[3]);
+    sender.try_send(4).unwrap();
+    ask.try_send(()).unwrap();
+    probe.assert_items(&[3, 4]);
+    // Nobody asks: the newest at the time of the request.
+    sender.try_send(5).unwrap();
+    ask.try_send(()).unwrap();
+    sender.try_send(6).unwrap();
+    probe.request(1);
+    probe.assert_items(&[3, 4, 6]);
+    sender.try_send(7).unwrap();
+    sender.complete();
+    probe.assert_no_end();
+    probe.request(1);
+    probe.assert_items(&[3, 4, 6, 7]);
+    probe.assert_completed();
+    assert!(ask.is_closed());
+}
+
+#[test]
+fn sample_on_ends_with_its_signal() {
+    let (sender, items) = millstream::try_channel::<u32, &str>(4);
+    let (ask, signal) = millstream::try_channel::<(), &str>(4);
+    let first = probe(items.sample_on(signal, 2), Behaviour::new().initially(2));
+    sender.try_send(1).unwrap();
+    ask.complete();
+    first.assert_items(&[1]);
+    first.assert_completed();
+    assert!(sender.is_closed());
+
+    let (sender, items) = millstream::try_channel::<u32, &str>(4);
+    let (ask, signal) = millstream::try_channel::<(), &str>(4);
+    let second = probe(items.sample_on(signal, 2), Behaviour::new().initially(2));
+    sender.try_send(1).unwrap();
+    ask.fail("no").unwrap();
+    second.assert_failed(&"no");
+    second.assert_items(&[]);
+    assert!(sender.is_closed());
+}
+
+#[test]
+fn sample_on_takes_all_although_nobody_asks() {
+    let (sender, items) = millstream::channel::<u32>(1000);
+    let (ask, signal) = millstream::channel::<()>(1000);
+    (0..1000).for_each(|n| {
+        sender.try_send(n).unwrap();
+        ask.try_send(()).unwrap();
+    });
+    let probe = probe(items.sample_on(signal, 1000), Behaviour::new());
+    assert_eq!((sender.len(), ask.len()), (0, 0));
+    probe.request(1);
+    probe.assert_items(&[999]);
+}
+
 // ---- what is refused ----------------------------------------------------------------------
 
 #[test]

@@ -525,6 +525,9 @@ rows! {
     sample: |source| source.take(1).sample(in_haste(), 2, Duration::from_secs(1)), |items| items.into_iter().take(1);
     sample_whose_time_does_not_come: |source| source.take(1).sample(timeless(), 2, Duration::from_secs(1)),
         |items| items.into_iter().take(1);
+    sample_on: |source| {
+        source.take(1).sample_on(never::<()>(), 2)
+    }, |items| items.into_iter().take(1);
     throttle_first: |source| source.filter(|_| false).throttle_first(timeless(), 2, Duration::from_secs(1)),
         |_items| [];
     throttle_latest: |source| {

@@ -158,6 +158,9 @@ rules_for! {
         .gives(|n| n.min(1));
     sample: rules::processor(|source| source.take(1).sample(timeless(), 2, Duration::from_secs(1)))
         .gives(|n| n.min(1));
+    sample_on: rules::processor(|source| {
+        source.take(1).sample_on(millstream::pending::<()>().map_err(|never| match never {}), 2)
+    }).gives(|n| n.min(1));
     throttle_first: rules::processor(|source| {
         source.filter(|_| false).throttle_first(timeless(), 2, Duration::from_secs(1))
     }).gives(|_| 0);
