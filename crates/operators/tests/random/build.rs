@@ -6,12 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::task::{Context, Poll};
 
+#[cfg(feature = "futures")]
+use futures::StreamExt;
+#[cfg(feature = "futures")]
+use futures::future::{Either, select};
 use millstream::chunk::Window;
 use millstream::effect::AtCheckpoint;
 use millstream::executor::Executor;
+use millstream::fan_out::Stalled;
 use millstream::limit::LimitError;
 use millstream::overflow::{Backpressure, Overflow};
 use millstream::prelude::*;
+#[cfg(feature = "futures")]
+use millstream::{Failure, Fault};
 use millstream_core::{Pull, Pulled, SharedPublisher};
 use millstream_testkit::sweep::{Ending, Source as Scripted, TestError};
 use millstream_testkit::{Ledger, Token};
@@ -632,6 +639,111 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         Op::MapAsyncUnordered(limit) => {
             p.map_async_unordered(world.runs.clone(), limit, hook.by(later(world))).boxed_clone()
         }
+        Op::BroadcastMerge(_)
+        | Op::BroadcastZip(_)
+        | Op::PartitionMerge(..)
+        | Op::BalanceMerge(_)
+        | Op::GroupBy(..)
+        | Op::Share(_)
+        | Op::ThroughStream(_)
+        | Op::ThroughChannel(_) => Divided(p.boxed_clone(), op, hook).boxed_clone(),
+    }
+}
+
+/// Operators that divide one subscription among several readers, or carry it over: assembled anew
+/// for each.
+#[derive(Clone)]
+struct Divided(Stream, Op, Hook);
+
+impl Publisher for Divided {
+    type Item = Token;
+    type Error = TestError;
+
+    fn subscribe<S: millstream_core::Subscriber<Token, TestError>>(self, subscriber: S) {
+        let Divided(p, op, hook) = self;
+        let world = hook.world.clone();
+        match op {
+            Op::BroadcastMerge(size) => {
+                let both = p.map(Arc::new).broadcast::<2>(size);
+                let both = both.map(|half| half.map(move_out(&world)));
+                millstream::merge_all(both, size).subscribe(subscriber);
+            }
+            Op::BroadcastZip(size) => {
+                let [a, b] = p.map(Arc::new).broadcast::<2>(size);
+                let sum = hook.by(move |(a, b): (Arc<Token>, Arc<Token>)| {
+                    world.ledger.token(a.value().wrapping_add(b.value()))
+                });
+                a.zip(b, size).map(sum).subscribe(subscriber);
+            }
+            Op::PartitionMerge(n, size) => {
+                let by = hook.of(move |item| usize::from(passes(item, n)));
+                millstream::merge_all(p.partition::<2, _>(size, by), size).subscribe(subscriber);
+            }
+            Op::BalanceMerge(size) => {
+                millstream::merge_all(p.balance::<2>(), size).subscribe(subscriber);
+            }
+            Op::GroupBy(n, size) => {
+                let groups = n.unsigned_abs() as usize;
+                p.group_by(groups, size, Stalled::Fail, hook.of(move |item| item.rem_euclid(n)))
+                    .flat_map_unordered(groups, size, |group| group)
+                    .subscribe(subscriber);
+            }
+            Op::Share(size) => {
+                let shared = p.map(Arc::new).publish(size).ref_count(1);
+                shared.map(move_out(&world)).subscribe(subscriber);
+            }
+            #[cfg(feature = "futures")]
+            Op::ThroughStream(size) => {
+                millstream::from_try_stream(world.runs, p.into_stream(size))
+                    .map_err(or_panic)
+                    .subscribe(subscriber);
+            }
+            #[cfg(feature = "futures")]
+            Op::ThroughChannel(size) => {
+                let (sender, receiver) = millstream::try_channel(size);
+                let mut stream = p.into_stream(size);
+                let guard = world.guard.clone();
+                let pumped = world.runs.spawn(Box::pin(async move {
+                    let _guard = guard;
+                    while let Some(next) = {
+                        let gone = std::pin::pin!(sender.closed());
+                        match select(gone, stream.next()).await {
+                            Either::Left(_) => return,
+                            Either::Right((next, _)) => next,
+                        }
+                    } {
+                        match next {
+                            Ok(item) => {
+                                if sender.send(item).await.is_err() {
+                                    return;
+                                }
+                            }
+                            Err(failure) => return drop(sender.fail(failure)),
+                        }
+                    }
+                    sender.complete();
+                }));
+                pumped.expect("the executors of the cases take all tasks");
+                receiver.map_err(or_panic).subscribe(subscriber);
+            }
+            _ => unreachable!("another operator"),
+        }
+    }
+}
+
+/// An item that several had, as one of its own.
+fn move_out(world: &World) -> impl FnMut(Arc<Token>) -> Token + Clone + Send + 'static {
+    let ledger = world.ledger.clone();
+    move |item| ledger.token(item.value())
+}
+
+/// Errors are errors, and a panic goes on.
+#[cfg(feature = "futures")]
+fn or_panic(failure: Failure<TestError>) -> TestError {
+    match failure {
+        Failure::Error(error) => error,
+        Failure::Fault(Fault::Panicked(panic)) => panic.resume(),
+        Failure::Fault(fault) => panic!("{fault}"),
     }
 }
 

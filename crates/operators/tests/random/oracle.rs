@@ -22,11 +22,20 @@ pub(crate) struct Slack {
     pub(crate) partial: bool,
     /// It may complete where an error is expected.
     pub(crate) cut: bool,
+    /// Those with the same remainder of this number are in order all the same.
+    pub(crate) keyed: Option<i64>,
 }
 
 impl Slack {
     /// Whether items may be found as these are expected, where more could come.
     pub(crate) fn allows(self, items: &[i64], expected: &[i64]) -> bool {
+        if let Some(n) = self.keyed {
+            let of = |items: &[i64], key| -> Vec<i64> {
+                items.iter().copied().filter(|item| item.rem_euclid(n) == key).collect()
+            };
+            let same_key = Slack { unordered: false, keyed: None, ..self };
+            return (0..n).all(|key| same_key.allows(&of(items, key), &of(expected, key)));
+        }
         if self.unordered {
             let mut left = expected.to_vec();
             return items.iter().all(|item| match left.iter().position(|other| other == item) {
@@ -123,7 +132,10 @@ impl Outcome {
         self.items.iter().position(f)
     }
 
-    pub(crate) fn through(self, op: Op) -> Outcome {
+    pub(crate) fn through(mut self, op: Op) -> Outcome {
+        if !passes_on(op) {
+            self.slack.keyed = None;
+        }
         match op {
             Op::Map(n) => {
                 self.change(|items| items.into_iter().map(|item| item.wrapping_add(n)).collect())
@@ -158,7 +170,36 @@ impl Outcome {
             | Op::WindowUntilFlat(..)
             | Op::LimitRate(..)
             | Op::Race(..)
+            | Op::Share(_)
+            | Op::ThroughStream(_)
+            | Op::ThroughChannel(_)
             | Op::MapAsync(_) => self,
+            Op::BroadcastZip(_) => {
+                self.change(|items| items.into_iter().map(|item| item.wrapping_add(item)).collect())
+            }
+            // An error of one half comes while the other still sends.
+            Op::BroadcastMerge(_) => {
+                let fails = self.error.is_some();
+                self.change(|items| items.repeat(2)).with(|slack| {
+                    slack.unordered = true;
+                    slack.partial |= fails;
+                })
+            }
+            Op::PartitionMerge(..) | Op::BalanceMerge(_) => {
+                let fails = self.error.is_some();
+                self.with(|slack| {
+                    slack.unordered = true;
+                    slack.partial |= fails;
+                })
+            }
+            Op::GroupBy(n, _) => {
+                let fails = self.error.is_some();
+                self.with(|slack| {
+                    slack.keyed = (!slack.unordered).then_some(n);
+                    slack.unordered = true;
+                    slack.partial |= fails;
+                })
+            }
             Op::Overflows(..) | Op::Latest => self.with(|slack| slack.partial = true),
             Op::MapAsyncUnordered(_) => self.with(|slack| slack.unordered = true),
             // An error comes while the other still sends.
@@ -383,6 +424,30 @@ impl Outcome {
             }
         }
     }
+}
+
+/// Whether the same items come out of it, in the same order.
+fn passes_on(op: Op) -> bool {
+    matches!(
+        op,
+        Op::MapInto
+            | Op::Materialize
+            | Op::Inspect
+            | Op::Finally
+            | Op::OnDiscard
+            | Op::Named
+            | Op::Boxed
+            | Op::BoxedClone
+            | Op::PublishOn(_)
+            | Op::SubscribeOn
+            | Op::AsyncBoundary(_)
+            | Op::Prefetch(_)
+            | Op::LimitRate(..)
+            | Op::MapAsync(_)
+            | Op::Share(_)
+            | Op::ThroughStream(_)
+            | Op::ThroughChannel(_)
+    )
 }
 
 /// What may come of an operator: as a rule one outcome.

@@ -192,6 +192,10 @@ fn certainty(spec: &Spec) -> Certainty {
             | Op::SwitchMap(..)
             | Op::Overflows(..)
             | Op::Latest
+            | Op::BroadcastMerge(_)
+            | Op::PartitionMerge(..)
+            | Op::BalanceMerge(_)
+            | Op::GroupBy(..)
             | Op::TakeUntil(_) => exact = false,
             Op::Race(..) | Op::Zip(..) => same = false,
             _ => {}
@@ -257,7 +261,15 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::FlatMapOrdered(..)
         | Op::SwitchMap(..)
         | Op::MapAsync(_)
-        | Op::MapAsyncUnordered(_) => true,
+        | Op::MapAsyncUnordered(_)
+        | Op::BroadcastMerge(_)
+        | Op::BroadcastZip(_)
+        | Op::PartitionMerge(..)
+        | Op::BalanceMerge(_)
+        | Op::GroupBy(..)
+        | Op::Share(_)
+        | Op::ThroughStream(_)
+        | Op::ThroughChannel(_) => true,
         Op::Chain(_)
         | Op::ChainPushed(_)
         | Op::StartWith(_)
@@ -298,6 +310,15 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             Op::SwitchMap(_, _, n) => n + 2 * (n + 3),
             Op::MapAsync(limit) | Op::MapAsyncUnordered(limit) => limit + 1,
             Op::TakeUntil(_) => 1,
+            // A queue for each half, one for what each sends, and what was made of it.
+            Op::BroadcastMerge(n) | Op::BroadcastZip(n) => 4 * n + 8,
+            // Upstream's queue, and one that has no place.
+            Op::PartitionMerge(_, n) => 5 * n + 6,
+            Op::BalanceMerge(n) => 2 * n + 11,
+            // Upstream's queue, one for each group, and one for what each sends.
+            Op::GroupBy(keys, n) => n + keys as usize * (n + 3) + 2,
+            Op::Share(n) | Op::ThroughStream(n) => n + 2,
+            Op::ThroughChannel(n) => 2 * n + 4,
             Op::UniqueWithin(n) => 2 * n,
             // Upstream's queue, and two windows of which one is read.
             Op::WindowFlat(n) | Op::WindowUntilFlat(n, _) => 3 * n + 2,

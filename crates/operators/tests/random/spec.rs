@@ -177,6 +177,22 @@ pub(crate) enum Op {
     /// Futures that are ready at once, after they woke themselves, or when a task wakes them.
     MapAsync(usize),
     MapAsyncUnordered(usize),
+    /// To two, on queues of this size, and together again: each item twice.
+    BroadcastMerge(usize),
+    /// The same, the two of an item added.
+    BroadcastZip(usize),
+    /// To two, by whether this number divides an item, and together again.
+    PartitionMerge(i64, usize),
+    /// To two, whoever wants it, and together again.
+    BalanceMerge(usize),
+    /// In groups by the remainder of this number, and flat again.
+    GroupBy(i64, usize),
+    /// By a hub for one.
+    Share(usize),
+    /// A `Stream`, and back.
+    ThroughStream(usize),
+    /// Over a channel, which a task fills.
+    ThroughChannel(usize),
     /// Not of the library: an operator with a fault, to test this test.
     Faulty(Flaw),
 }
@@ -304,6 +320,11 @@ impl Op {
                 | Op::Merge(..)
                 | Op::Race(..)
                 | Op::TakeUntil(_)
+                | Op::BroadcastMerge(_)
+                | Op::BalanceMerge(_)
+                | Op::Share(_)
+                | Op::ThroughStream(_)
+                | Op::ThroughChannel(_)
                 | Op::Faulty(_)
         )
     }
@@ -335,6 +356,14 @@ impl Op {
                 | Op::SwitchMap(..)
                 | Op::MapAsync(_)
                 | Op::MapAsyncUnordered(_)
+                | Op::BroadcastMerge(_)
+                | Op::BroadcastZip(_)
+                | Op::PartitionMerge(..)
+                | Op::BalanceMerge(_)
+                | Op::GroupBy(..)
+                | Op::Share(_)
+                | Op::ThroughStream(_)
+                | Op::ThroughChannel(_)
         )
     }
 
@@ -598,7 +627,24 @@ fn boundary() -> BoxedStrategy<Op> {
         2 => Just(Op::ConflateFlat),
         1 => (1_u64..4).prop_map(Op::CapDemand),
     ];
-    prop_oneof![4 => across, 3 => together, 3 => flat, 2 => flights, 2 => hurried].boxed()
+    let divided = prop_oneof![
+        1 => capacity().prop_map(Op::BroadcastMerge),
+        1 => capacity().prop_map(Op::BroadcastZip),
+        1 => (modulus(), capacity()).prop_map(|(n, size)| Op::PartitionMerge(n, size)),
+        1 => capacity().prop_map(Op::BalanceMerge),
+        3 => (modulus(), capacity()).prop_map(|(n, size)| Op::GroupBy(n, size)),
+        1 => capacity().prop_map(Op::Share),
+    ];
+    let all = prop_oneof![
+        4 => across, 3 => together, 3 => flat, 2 => flights, 2 => hurried, 4 => divided,
+    ];
+    #[cfg(feature = "futures")]
+    let all = prop_oneof![
+        9 => all,
+        1 => capacity().prop_map(Op::ThroughStream),
+        1 => capacity().prop_map(Op::ThroughChannel),
+    ];
+    all.boxed()
 }
 
 /// The usual numbers, and those at which counting goes wrong.
