@@ -172,6 +172,280 @@ pub trait PublisherExt: Publisher {
         ItemStage::new(self, MapInto::new())
     }
 
+    // ---- flatten --------------------------------------------------------------------------
+
+    /// Each item becomes a publisher, one after another. See [`ConcatMap`].
+    #[doc(alias = "concatMap", alias = "flatMapConcat", alias = "flat_map", alias = "flatten")]
+    fn concat_map<Q, F>(self, f: F) -> ConcatMap<Self, F>
+    where
+        Q: Publisher<Error = Self::Error>,
+        F: FnMut(Self::Item) -> Q + Send + 'static,
+    {
+        ConcatMap::new(self, f)
+    }
+
+    /// Each item becomes the items of an iterator. See [`ConcatMapIter`].
+    #[doc(alias = "concatMapIterable", alias = "flatMapIterable", alias = "mapConcat")]
+    fn concat_map_iter<I, F>(self, f: F) -> ConcatMapIter<Self, F>
+    where
+        I: IntoIterator<IntoIter: Send + 'static, Item: Send + 'static>,
+        F: FnMut(Self::Item) -> I + Send + 'static,
+    {
+        ConcatMapIter::new(self, f)
+    }
+
+    /// Each item a publisher, up to `limit` of them at a time, in any order. See
+    /// [`FlatMapUnordered`].
+    #[doc(alias = "flatMap", alias = "flatMapMerge", alias = "merge")]
+    #[track_caller]
+    fn flat_map_unordered<Q, F>(
+        self,
+        limit: usize,
+        prefetch: usize,
+        f: F,
+    ) -> FlatMapUnordered<Self, F>
+    where
+        Q: Publisher<Error = Self::Error>,
+        F: FnMut(Self::Item) -> Q + Send + 'static,
+    {
+        FlatMapUnordered::new(self, limit, prefetch, f)
+    }
+
+    /// Each item a publisher, up to `limit` of them at work, in order. See [`FlatMapOrdered`].
+    #[doc(alias = "flatMapSequential", alias = "concatMapEager", alias = "mergeSequential")]
+    #[track_caller]
+    fn flat_map_ordered<Q, F>(self, limit: usize, prefetch: usize, f: F) -> FlatMapOrdered<Self, F>
+    where
+        Q: Publisher<Error = Self::Error>,
+        F: FnMut(Self::Item) -> Q + Send + 'static,
+    {
+        FlatMapOrdered::new(self, limit, prefetch, f)
+    }
+
+    /// Each item a publisher, the newest only. See [`SwitchMap`].
+    #[doc(alias = "switchMap", alias = "flatMapLatest")]
+    #[track_caller]
+    fn switch_map<Q, F>(self, prefetch: usize, f: F) -> SwitchMap<Self, F>
+    where
+        Q: Publisher<Error = Self::Error>,
+        F: FnMut(Self::Item) -> Q + Send + 'static,
+    {
+        SwitchMap::new(self, prefetch, f)
+    }
+
+    /// Each item through a future, one at a time. See [`MapAsync`].
+    #[doc(alias = "concatMap", alias = "mapAsync")]
+    fn then<X, Fut, F>(self, executor: X, f: F) -> MapAsync<Self, X, F>
+    where
+        X: Executor,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        MapAsync::new(self, executor, 1, f)
+    }
+
+    /// Each item through a future, `limit` at a time, in order. See [`MapAsync`].
+    #[doc(alias = "mapAsync", alias = "buffered", alias = "flatMapSequential", alias = "then")]
+    #[track_caller]
+    fn map_async<X, Fut, F>(self, executor: X, limit: usize, f: F) -> MapAsync<Self, X, F>
+    where
+        X: Executor,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        MapAsync::new(self, executor, limit, f)
+    }
+
+    /// Each item through a future, `limit` at a time, as they finish. See [`MapAsyncUnordered`].
+    #[doc(alias = "mapAsyncUnordered", alias = "buffer_unordered", alias = "flatMapSingle")]
+    #[track_caller]
+    fn map_async_unordered<X, Fut, F>(
+        self,
+        executor: X,
+        limit: usize,
+        f: F,
+    ) -> MapAsyncUnordered<Self, X, F>
+    where
+        X: Executor,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        MapAsyncUnordered::new(self, executor, limit, f)
+    }
+
+    /// Each item through a future that can fail, `limit` at a time, in order. See [`TryMapAsync`].
+    #[doc(alias = "mapAsync", alias = "try_buffered")]
+    #[track_caller]
+    fn try_map_async<X, Fut, U, G, F, How>(
+        self,
+        executor: X,
+        limit: usize,
+        f: F,
+    ) -> TryMapAsync<Self, X, F, How>
+    where
+        X: Executor,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<U, G>> + Send + 'static,
+        U: Send + 'static,
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+        How: 'static,
+    {
+        TryMapAsync::new(self, executor, limit, f)
+    }
+
+    /// Each item through a future that can fail, `limit` at a time, as they finish. See [`TryMapAsyncUnordered`].
+    #[doc(alias = "mapAsyncUnordered", alias = "try_buffer_unordered")]
+    #[track_caller]
+    fn try_map_async_unordered<X, Fut, U, G, F, How>(
+        self,
+        executor: X,
+        limit: usize,
+        f: F,
+    ) -> TryMapAsyncUnordered<Self, X, F, How>
+    where
+        X: Executor,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<U, G>> + Send + 'static,
+        U: Send + 'static,
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+        How: 'static,
+    {
+        TryMapAsyncUnordered::new(self, executor, limit, f)
+    }
+
+    /// Each item through a future, `limit` items at a time but one of each key, in order. See
+    /// [`MapAsyncPartitioned`].
+    #[doc(alias = "mapAsyncPartitioned", alias = "groupBy")]
+    #[track_caller]
+    fn map_async_partitioned<X, K, KF, Fut, F>(
+        self,
+        executor: X,
+        limit: usize,
+        key: KF,
+        f: F,
+    ) -> MapAsyncPartitioned<Self, X, KF, F>
+    where
+        X: Executor,
+        K: Hash + Eq + Send + 'static,
+        KF: FnMut(&Self::Item) -> K + Send + 'static,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        MapAsyncPartitioned::new(self, executor, limit, key, f)
+    }
+
+    /// Each item through a future, `limit` items at a time but one of each key, as they finish. See
+    /// [`MapAsyncPartitionedUnordered`].
+    #[doc(alias = "mapAsyncPartitionedUnordered", alias = "groupBy")]
+    #[track_caller]
+    fn map_async_partitioned_unordered<X, K, KF, Fut, F>(
+        self,
+        executor: X,
+        limit: usize,
+        key: KF,
+        f: F,
+    ) -> MapAsyncPartitionedUnordered<Self, X, KF, F>
+    where
+        X: Executor,
+        K: Hash + Eq + Send + 'static,
+        KF: FnMut(&Self::Item) -> K + Send + 'static,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        MapAsyncPartitionedUnordered::new(self, executor, limit, key, f)
+    }
+
+    /// Each item through a future that can fail, `limit` items at a time but one of each key, in order. See
+    /// [`TryMapAsyncPartitioned`].
+    #[doc(alias = "mapAsyncPartitioned", alias = "groupBy")]
+    #[track_caller]
+    fn try_map_async_partitioned<X, K, KF, Fut, U, G, F, How>(
+        self,
+        executor: X,
+        limit: usize,
+        key: KF,
+        f: F,
+    ) -> TryMapAsyncPartitioned<Self, X, KF, F, How>
+    where
+        X: Executor,
+        K: Hash + Eq + Send + 'static,
+        KF: FnMut(&Self::Item) -> K + Send + 'static,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<U, G>> + Send + 'static,
+        U: Send + 'static,
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+        How: 'static,
+    {
+        TryMapAsyncPartitioned::new(self, executor, limit, key, f)
+    }
+
+    /// Each item through a future that can fail, `limit` items at a time but one of each key, as they finish. See
+    /// [`TryMapAsyncPartitionedUnordered`].
+    #[doc(alias = "mapAsyncPartitionedUnordered", alias = "groupBy")]
+    #[track_caller]
+    fn try_map_async_partitioned_unordered<X, K, KF, Fut, U, G, F, How>(
+        self,
+        executor: X,
+        limit: usize,
+        key: KF,
+        f: F,
+    ) -> TryMapAsyncPartitionedUnordered<Self, X, KF, F, How>
+    where
+        X: Executor,
+        K: Hash + Eq + Send + 'static,
+        KF: FnMut(&Self::Item) -> K + Send + 'static,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<U, G>> + Send + 'static,
+        U: Send + 'static,
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+        How: 'static,
+    {
+        TryMapAsyncPartitionedUnordered::new(self, executor, limit, key, f)
+    }
+
+    /// Each item through an asynchronous function, as many at a time as a controller allows, in
+    /// order. See [`AdaptiveConcurrency`].
+    #[doc(alias = "mapAsync", alias = "Bulkhead", alias = "ConcurrencyLimiter")]
+    #[track_caller]
+    fn adaptive_concurrency<X, C, Fut, F>(
+        self,
+        time: X,
+        controller: C,
+        f: F,
+    ) -> AdaptiveConcurrency<Self, X, C, F>
+    where
+        X: Executor + Clock,
+        C: Controller,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output: Send + 'static> + Send + 'static,
+    {
+        AdaptiveConcurrency::new(self, time, controller, f)
+    }
+
+    /// Each item through an asynchronous function, as many at a time as a controller allows, as they
+    /// finish. See [`AdaptiveConcurrencyUnordered`].
+    #[doc(alias = "mapAsyncUnordered", alias = "ConcurrencyLimiter")]
+    #[track_caller]
+    fn adaptive_concurrency_unordered<X, C, Fut, F>(
+        self,
+        time: X,
+        controller: C,
+        f: F,
+    ) -> AdaptiveConcurrencyUnordered<Self, X, C, F>
+    where
+        X: Executor + Clock,
+        C: Controller,
+        F: FnMut(Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output: Send + 'static> + Send + 'static,
+    {
+        AdaptiveConcurrencyUnordered::new(self, time, controller, f)
+    }
+
     // ---- filter ---------------------------------------------------------------------------
 
     /// Only the items that pass a test. See [`Filter`].
@@ -282,6 +556,7 @@ pub trait PublisherExt: Publisher {
     // ---- limit ----------------------------------------------------------------------------
 
     /// The first `n` items. See [`Take`].
+    #[doc(alias = "limitRequest")]
     fn take(self, n: u64) -> ItemStage<Self, Take> {
         ItemStage::new(self, Take::new(n))
     }
@@ -437,562 +712,6 @@ pub trait PublisherExt: Publisher {
         Q: Publisher<Error = Self::Error, Item: Clone>,
     {
         WithLatestFrom::new(self, other, prefetch)
-    }
-
-    // ---- flatten --------------------------------------------------------------------------
-
-    /// Each item becomes a publisher, one after another. See [`ConcatMap`].
-    #[doc(alias = "concatMap", alias = "flatMapConcat", alias = "flat_map", alias = "flatten")]
-    fn concat_map<Q, F>(self, f: F) -> ConcatMap<Self, F>
-    where
-        Q: Publisher<Error = Self::Error>,
-        F: FnMut(Self::Item) -> Q + Send + 'static,
-    {
-        ConcatMap::new(self, f)
-    }
-
-    /// Each item becomes the items of an iterator. See [`ConcatMapIter`].
-    #[doc(alias = "concatMapIterable", alias = "flatMapIterable", alias = "mapConcat")]
-    fn concat_map_iter<I, F>(self, f: F) -> ConcatMapIter<Self, F>
-    where
-        I: IntoIterator<IntoIter: Send + 'static, Item: Send + 'static>,
-        F: FnMut(Self::Item) -> I + Send + 'static,
-    {
-        ConcatMapIter::new(self, f)
-    }
-
-    /// Each item a publisher, up to `limit` of them at a time, in any order. See
-    /// [`FlatMapUnordered`].
-    #[doc(alias = "flatMap", alias = "flatMapMerge", alias = "merge")]
-    #[track_caller]
-    fn flat_map_unordered<Q, F>(
-        self,
-        limit: usize,
-        prefetch: usize,
-        f: F,
-    ) -> FlatMapUnordered<Self, F>
-    where
-        Q: Publisher<Error = Self::Error>,
-        F: FnMut(Self::Item) -> Q + Send + 'static,
-    {
-        FlatMapUnordered::new(self, limit, prefetch, f)
-    }
-
-    /// Each item through a future, `limit` at a time, in order. See [`MapAsync`].
-    #[doc(alias = "mapAsync", alias = "buffered", alias = "flatMapSequential", alias = "then")]
-    #[track_caller]
-    fn map_async<X, Fut, F>(self, executor: X, limit: usize, f: F) -> MapAsync<Self, X, F>
-    where
-        X: Executor,
-        F: FnMut(Self::Item) -> Fut + Send + 'static,
-        Fut: Future + Send + 'static,
-        Fut::Output: Send + 'static,
-    {
-        MapAsync::new(self, executor, limit, f)
-    }
-
-    /// Each item through a future, `limit` at a time, as they finish. See [`MapAsyncUnordered`].
-    #[doc(alias = "mapAsyncUnordered", alias = "buffer_unordered", alias = "flatMapSingle")]
-    #[track_caller]
-    fn map_async_unordered<X, Fut, F>(
-        self,
-        executor: X,
-        limit: usize,
-        f: F,
-    ) -> MapAsyncUnordered<Self, X, F>
-    where
-        X: Executor,
-        F: FnMut(Self::Item) -> Fut + Send + 'static,
-        Fut: Future + Send + 'static,
-        Fut::Output: Send + 'static,
-    {
-        MapAsyncUnordered::new(self, executor, limit, f)
-    }
-
-    /// Each item through a future that can fail, `limit` at a time, in order. See [`TryMapAsync`].
-    #[doc(alias = "mapAsync", alias = "try_buffered")]
-    #[track_caller]
-    fn try_map_async<X, Fut, U, G, F, How>(
-        self,
-        executor: X,
-        limit: usize,
-        f: F,
-    ) -> TryMapAsync<Self, X, F, How>
-    where
-        X: Executor,
-        F: FnMut(Self::Item) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<U, G>> + Send + 'static,
-        U: Send + 'static,
-        G: FromUpstream<Self::Error, How> + Send + 'static,
-        How: 'static,
-    {
-        TryMapAsync::new(self, executor, limit, f)
-    }
-
-    /// Each item through a future that can fail, `limit` at a time, as they finish. See [`TryMapAsyncUnordered`].
-    #[doc(alias = "mapAsyncUnordered", alias = "try_buffer_unordered")]
-    #[track_caller]
-    fn try_map_async_unordered<X, Fut, U, G, F, How>(
-        self,
-        executor: X,
-        limit: usize,
-        f: F,
-    ) -> TryMapAsyncUnordered<Self, X, F, How>
-    where
-        X: Executor,
-        F: FnMut(Self::Item) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<U, G>> + Send + 'static,
-        U: Send + 'static,
-        G: FromUpstream<Self::Error, How> + Send + 'static,
-        How: 'static,
-    {
-        TryMapAsyncUnordered::new(self, executor, limit, f)
-    }
-
-    /// Each item through an asynchronous function, as many at a time as a controller allows, in
-    /// order. See [`AdaptiveConcurrency`].
-    #[doc(alias = "mapAsync", alias = "Bulkhead", alias = "ConcurrencyLimiter")]
-    #[track_caller]
-    fn adaptive_concurrency<X, C, Fut, F>(
-        self,
-        time: X,
-        controller: C,
-        f: F,
-    ) -> AdaptiveConcurrency<Self, X, C, F>
-    where
-        X: Executor + Clock,
-        C: Controller,
-        F: FnMut(Self::Item) -> Fut + Send + 'static,
-        Fut: Future<Output: Send + 'static> + Send + 'static,
-    {
-        AdaptiveConcurrency::new(self, time, controller, f)
-    }
-
-    /// Each item through an asynchronous function, as many at a time as a controller allows, as they
-    /// finish. See [`AdaptiveConcurrencyUnordered`].
-    #[doc(alias = "mapAsyncUnordered", alias = "ConcurrencyLimiter")]
-    #[track_caller]
-    fn adaptive_concurrency_unordered<X, C, Fut, F>(
-        self,
-        time: X,
-        controller: C,
-        f: F,
-    ) -> AdaptiveConcurrencyUnordered<Self, X, C, F>
-    where
-        X: Executor + Clock,
-        C: Controller,
-        F: FnMut(Self::Item) -> Fut + Send + 'static,
-        Fut: Future<Output: Send + 'static> + Send + 'static,
-    {
-        AdaptiveConcurrencyUnordered::new(self, time, controller, f)
-    }
-
-    /// Each item through a future, `limit` items at a time but one of each key, in order. See
-    /// [`MapAsyncPartitioned`].
-    #[doc(alias = "mapAsyncPartitioned", alias = "groupBy")]
-    #[track_caller]
-    fn map_async_partitioned<X, K, KF, Fut, F>(
-        self,
-        executor: X,
-        limit: usize,
-        key: KF,
-        f: F,
-    ) -> MapAsyncPartitioned<Self, X, KF, F>
-    where
-        X: Executor,
-        K: Hash + Eq + Send + 'static,
-        KF: FnMut(&Self::Item) -> K + Send + 'static,
-        F: FnMut(Self::Item) -> Fut + Send + 'static,
-        Fut: Future + Send + 'static,
-        Fut::Output: Send + 'static,
-    {
-        MapAsyncPartitioned::new(self, executor, limit, key, f)
-    }
-
-    /// Each item through a future, `limit` items at a time but one of each key, as they finish. See
-    /// [`MapAsyncPartitionedUnordered`].
-    #[doc(alias = "mapAsyncPartitionedUnordered", alias = "groupBy")]
-    #[track_caller]
-    fn map_async_partitioned_unordered<X, K, KF, Fut, F>(
-        self,
-        executor: X,
-        limit: usize,
-        key: KF,
-        f: F,
-    ) -> MapAsyncPartitionedUnordered<Self, X, KF, F>
-    where
-        X: Executor,
-        K: Hash + Eq + Send + 'static,
-        KF: FnMut(&Self::Item) -> K + Send + 'static,
-        F: FnMut(Self::Item) -> Fut + Send + 'static,
-        Fut: Future + Send + 'static,
-        Fut::Output: Send + 'static,
-    {
-        MapAsyncPartitionedUnordered::new(self, executor, limit, key, f)
-    }
-
-    /// Each item through a future that can fail, `limit` items at a time but one of each key, in order. See
-    /// [`TryMapAsyncPartitioned`].
-    #[doc(alias = "mapAsyncPartitioned", alias = "groupBy")]
-    #[track_caller]
-    fn try_map_async_partitioned<X, K, KF, Fut, U, G, F, How>(
-        self,
-        executor: X,
-        limit: usize,
-        key: KF,
-        f: F,
-    ) -> TryMapAsyncPartitioned<Self, X, KF, F, How>
-    where
-        X: Executor,
-        K: Hash + Eq + Send + 'static,
-        KF: FnMut(&Self::Item) -> K + Send + 'static,
-        F: FnMut(Self::Item) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<U, G>> + Send + 'static,
-        U: Send + 'static,
-        G: FromUpstream<Self::Error, How> + Send + 'static,
-        How: 'static,
-    {
-        TryMapAsyncPartitioned::new(self, executor, limit, key, f)
-    }
-
-    /// Each item through a future that can fail, `limit` items at a time but one of each key, as they finish. See
-    /// [`TryMapAsyncPartitionedUnordered`].
-    #[doc(alias = "mapAsyncPartitionedUnordered", alias = "groupBy")]
-    #[track_caller]
-    fn try_map_async_partitioned_unordered<X, K, KF, Fut, U, G, F, How>(
-        self,
-        executor: X,
-        limit: usize,
-        key: KF,
-        f: F,
-    ) -> TryMapAsyncPartitionedUnordered<Self, X, KF, F, How>
-    where
-        X: Executor,
-        K: Hash + Eq + Send + 'static,
-        KF: FnMut(&Self::Item) -> K + Send + 'static,
-        F: FnMut(Self::Item) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<U, G>> + Send + 'static,
-        U: Send + 'static,
-        G: FromUpstream<Self::Error, How> + Send + 'static,
-        How: 'static,
-    {
-        TryMapAsyncPartitionedUnordered::new(self, executor, limit, key, f)
-    }
-
-    /// Each item a publisher, up to `limit` of them at work, in order. See [`FlatMapOrdered`].
-    #[doc(alias = "flatMapSequential", alias = "concatMapEager", alias = "mergeSequential")]
-    #[track_caller]
-    fn flat_map_ordered<Q, F>(self, limit: usize, prefetch: usize, f: F) -> FlatMapOrdered<Self, F>
-    where
-        Q: Publisher<Error = Self::Error>,
-        F: FnMut(Self::Item) -> Q + Send + 'static,
-    {
-        FlatMapOrdered::new(self, limit, prefetch, f)
-    }
-
-    /// Each item a publisher, the newest only. See [`SwitchMap`].
-    #[doc(alias = "switchMap", alias = "flatMapLatest")]
-    #[track_caller]
-    fn switch_map<Q, F>(self, prefetch: usize, f: F) -> SwitchMap<Self, F>
-    where
-        Q: Publisher<Error = Self::Error>,
-        F: FnMut(Self::Item) -> Q + Send + 'static,
-    {
-        SwitchMap::new(self, prefetch, f)
-    }
-
-    /// Each item through a future, one at a time. See [`MapAsync`].
-    #[doc(alias = "concatMap", alias = "mapAsync")]
-    fn then<X, Fut, F>(self, executor: X, f: F) -> MapAsync<Self, X, F>
-    where
-        X: Executor,
-        F: FnMut(Self::Item) -> Fut + Send + 'static,
-        Fut: Future + Send + 'static,
-        Fut::Output: Send + 'static,
-    {
-        MapAsync::new(self, executor, 1, f)
-    }
-
-    // ---- timing ---------------------------------------------------------------------------
-
-    /// Items no faster than a rate, and none is lost. See [`Throttle`].
-    #[doc(alias = "delayElements", alias = "shape", alias = "pace")]
-    #[track_caller]
-    fn throttle<X>(self, time: X, prefetch: usize, rate: Rate) -> Throttle<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        Throttle::new(self, time, prefetch, rate)
-    }
-
-    /// Items no faster than a rate, where a function says what each costs. See
-    /// [`ThrottleWeighted`].
-    #[doc(alias = "throttle")]
-    #[track_caller]
-    fn throttle_weighted<X, F>(
-        self,
-        time: X,
-        prefetch: usize,
-        rate: Rate,
-        cost: F,
-    ) -> ThrottleWeighted<Self, X, F>
-    where
-        X: Executor + Clock,
-        F: FnMut(&Self::Item) -> u64 + Send + 'static,
-    {
-        ThrottleWeighted::new(self, time, prefetch, rate, cost)
-    }
-
-    /// An error where items come faster than a rate. See [`ThrottleEnforcing`].
-    #[doc(alias = "throttle")]
-    #[track_caller]
-    fn throttle_enforcing<X>(
-        self,
-        time: X,
-        prefetch: usize,
-        rate: Rate,
-    ) -> ThrottleEnforcing<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        ThrottleEnforcing::new(self, time, prefetch, rate)
-    }
-
-    /// As [`throttle`](PublisherExt::throttle), with tokens of a bucket that is shared. See
-    /// [`RateLimit`].
-    #[doc(alias = "throttle", alias = "RateLimiter")]
-    #[track_caller]
-    fn rate_limit<X>(self, time: X, prefetch: usize, bucket: &TokenBucket) -> RateLimit<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        RateLimit::new(self, time, prefetch, bucket)
-    }
-
-    /// As [`rate_limit`](PublisherExt::rate_limit), where a function says what an item costs. See
-    /// [`RateLimitWeighted`].
-    #[track_caller]
-    fn rate_limit_weighted<X, F>(
-        self,
-        time: X,
-        prefetch: usize,
-        bucket: &TokenBucket,
-        cost: F,
-    ) -> RateLimitWeighted<Self, X, F>
-    where
-        X: Executor + Clock,
-        F: FnMut(&Self::Item) -> u64 + Send + 'static,
-    {
-        RateLimitWeighted::new(self, time, prefetch, bucket, cost)
-    }
-
-    /// An item once no other has come for some time. See [`Debounce`].
-    #[doc(alias = "sampleTimeout", alias = "throttleWithTimeout")]
-    #[track_caller]
-    fn debounce<X>(self, time: X, prefetch: usize, quiet: Duration) -> Debounce<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        Debounce::new(self, time, prefetch, quiet)
-    }
-
-    /// An item, and none of those that come in some time after it. See [`ThrottleFirst`].
-    #[doc(alias = "sampleFirst")]
-    #[track_caller]
-    fn throttle_first<X>(self, time: X, prefetch: usize, gap: Duration) -> ThrottleFirst<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        ThrottleFirst::new(self, time, prefetch, gap)
-    }
-
-    /// An item, and then the newest of those that came in some time after it. See
-    /// [`ThrottleLatest`].
-    #[doc(alias = "throttleLast")]
-    #[track_caller]
-    fn throttle_latest<X>(
-        self,
-        time: X,
-        prefetch: usize,
-        gap: Duration,
-        trailing: Trailing,
-    ) -> ThrottleLatest<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        ThrottleLatest::new(self, time, prefetch, gap, trailing)
-    }
-
-    /// The newest item, at each tick of a clock. See [`Sample`].
-    #[doc(alias = "throttleLast", alias = "audit")]
-    #[track_caller]
-    fn sample<X>(self, time: X, prefetch: usize, period: Duration) -> Sample<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        Sample::new(self, time, prefetch, period)
-    }
-
-    /// The newest item, whenever another publisher sends one. See [`SampleOn`].
-    #[doc(alias = "sample")]
-    #[track_caller]
-    fn sample_on<Q>(self, signal: Q, prefetch: usize) -> SampleOn<Self, Q>
-    where
-        Q: Publisher<Error = Self::Error>,
-    {
-        SampleOn::new(self, signal, prefetch)
-    }
-
-    /// Each item some time after it was there, one after another. See [`DelayEach`].
-    #[doc(alias = "delayElements", alias = "spaced")]
-    #[track_caller]
-    fn delay_each<X>(self, time: X, prefetch: usize, gap: Duration) -> DelayEach<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        DelayEach::new(self, time, prefetch, gap)
-    }
-
-    /// All items some time later, no more than `capacity` of them on their way. See [`Delay`].
-    #[doc(alias = "delaySequence")]
-    #[track_caller]
-    fn delay<X>(self, time: X, capacity: usize, by: Duration) -> Delay<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        Delay::new(self, time, capacity, by)
-    }
-
-    /// Upstream is subscribed to some time later. See [`DelaySubscription`].
-    #[doc(alias = "initialDelay")]
-    #[track_caller]
-    fn delay_subscription<X>(
-        self,
-        time: X,
-        prefetch: usize,
-        by: Duration,
-    ) -> DelaySubscription<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        DelaySubscription::new(self, time, prefetch, by)
-    }
-
-    /// Upstream is subscribed to when another publisher says so. See [`DelaySubscriptionUntil`].
-    #[doc(alias = "delaySubscription")]
-    #[track_caller]
-    fn delay_subscription_until<Q>(
-        self,
-        signal: Q,
-        prefetch: usize,
-    ) -> DelaySubscriptionUntil<Self, Q>
-    where
-        Q: Publisher<Error = Self::Error>,
-    {
-        DelaySubscriptionUntil::new(self, signal, prefetch)
-    }
-
-    /// An error where an item that is owed does not come in time. See [`Timeout`].
-    #[track_caller]
-    fn timeout<X>(self, time: X, prefetch: usize, within: Duration) -> Timeout<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        Timeout::new(self, time, prefetch, within)
-    }
-
-    /// An error where the first item that is owed does not come in time. See [`TimeoutFirst`].
-    #[doc(alias = "initialTimeout")]
-    #[track_caller]
-    fn timeout_first<X>(self, time: X, prefetch: usize, within: Duration) -> TimeoutFirst<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        TimeoutFirst::new(self, time, prefetch, within)
-    }
-
-    /// An error where no item passes for some time, whoever is slow. See [`IdleTimeout`].
-    #[doc(alias = "idleTimeout")]
-    #[track_caller]
-    fn idle_timeout<X>(self, time: X, prefetch: usize, within: Duration) -> IdleTimeout<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        IdleTimeout::new(self, time, prefetch, within)
-    }
-
-    /// An error where the stream is not over in time. See [`CompletionTimeout`].
-    #[doc(alias = "completionTimeout")]
-    #[track_caller]
-    fn completion_timeout<X>(
-        self,
-        time: X,
-        prefetch: usize,
-        within: Duration,
-    ) -> CompletionTimeout<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        CompletionTimeout::new(self, time, prefetch, within)
-    }
-
-    /// An error where downstream asks for no item for some time. See [`BackpressureTimeout`].
-    #[doc(alias = "backpressureTimeout")]
-    #[track_caller]
-    fn backpressure_timeout<X>(
-        self,
-        time: X,
-        prefetch: usize,
-        within: Duration,
-    ) -> BackpressureTimeout<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        BackpressureTimeout::new(self, time, prefetch, within)
-    }
-
-    /// Another publisher where an item that is owed does not come in time. See [`TimeoutOr`].
-    #[doc(alias = "timeout")]
-    #[track_caller]
-    fn timeout_or<X, Q>(
-        self,
-        time: X,
-        prefetch: usize,
-        within: Duration,
-        other: Q,
-    ) -> TimeoutOr<Self, X, Q>
-    where
-        X: Executor + Clock,
-        Q: Publisher<Item = Self::Item, Error = Self::Error>,
-    {
-        TimeoutOr::new(self, time, prefetch, within, other)
-    }
-
-    /// The items of some time, then the end. See [`TakeWithin`].
-    #[doc(alias = "takeWithin", alias = "take")]
-    #[track_caller]
-    fn take_within<X>(self, time: X, prefetch: usize, within: Duration) -> TakeWithin<Self, X>
-    where
-        X: Executor + Clock,
-    {
-        TakeWithin::new(self, time, prefetch, within)
-    }
-
-    /// An item of one's own where upstream has none for some time. See [`KeepAlive`].
-    #[doc(alias = "keepAlive", alias = "heartbeat")]
-    #[track_caller]
-    fn keep_alive<X, F>(
-        self,
-        time: X,
-        prefetch: usize,
-        after: Duration,
-        f: F,
-    ) -> KeepAlive<Self, X, F>
-    where
-        X: Executor + Clock,
-        F: FnMut() -> Self::Item + Send + 'static,
-    {
-        KeepAlive::new(self, time, prefetch, after, f)
     }
 
     // ---- chunk ----------------------------------------------------------------------------
@@ -1175,6 +894,289 @@ pub trait PublisherExt: Publisher {
         WindowByKey::new(self, max, f)
     }
 
+    // ---- timing ---------------------------------------------------------------------------
+
+    /// An error where an item that is owed does not come in time. See [`Timeout`].
+    #[track_caller]
+    fn timeout<X>(self, time: X, prefetch: usize, within: Duration) -> Timeout<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        Timeout::new(self, time, prefetch, within)
+    }
+
+    /// An error where the first item that is owed does not come in time. See [`TimeoutFirst`].
+    #[doc(alias = "initialTimeout")]
+    #[track_caller]
+    fn timeout_first<X>(self, time: X, prefetch: usize, within: Duration) -> TimeoutFirst<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        TimeoutFirst::new(self, time, prefetch, within)
+    }
+
+    /// Another publisher where an item that is owed does not come in time. See [`TimeoutOr`].
+    #[doc(alias = "timeout")]
+    #[track_caller]
+    fn timeout_or<X, Q>(
+        self,
+        time: X,
+        prefetch: usize,
+        within: Duration,
+        other: Q,
+    ) -> TimeoutOr<Self, X, Q>
+    where
+        X: Executor + Clock,
+        Q: Publisher<Item = Self::Item, Error = Self::Error>,
+    {
+        TimeoutOr::new(self, time, prefetch, within, other)
+    }
+
+    /// An error where no item passes for some time, whoever is slow. See [`IdleTimeout`].
+    #[doc(alias = "idleTimeout")]
+    #[track_caller]
+    fn idle_timeout<X>(self, time: X, prefetch: usize, within: Duration) -> IdleTimeout<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        IdleTimeout::new(self, time, prefetch, within)
+    }
+
+    /// An error where downstream asks for no item for some time. See [`BackpressureTimeout`].
+    #[doc(alias = "backpressureTimeout")]
+    #[track_caller]
+    fn backpressure_timeout<X>(
+        self,
+        time: X,
+        prefetch: usize,
+        within: Duration,
+    ) -> BackpressureTimeout<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        BackpressureTimeout::new(self, time, prefetch, within)
+    }
+
+    /// An error where the stream is not over in time. See [`CompletionTimeout`].
+    #[doc(alias = "completionTimeout")]
+    #[track_caller]
+    fn completion_timeout<X>(
+        self,
+        time: X,
+        prefetch: usize,
+        within: Duration,
+    ) -> CompletionTimeout<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        CompletionTimeout::new(self, time, prefetch, within)
+    }
+
+    /// The items of some time, then the end. See [`TakeWithin`].
+    #[doc(alias = "takeWithin", alias = "take")]
+    #[track_caller]
+    fn take_within<X>(self, time: X, prefetch: usize, within: Duration) -> TakeWithin<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        TakeWithin::new(self, time, prefetch, within)
+    }
+
+    /// An item of one's own where upstream has none for some time. See [`KeepAlive`].
+    #[doc(alias = "keepAlive", alias = "heartbeat")]
+    #[track_caller]
+    fn keep_alive<X, F>(
+        self,
+        time: X,
+        prefetch: usize,
+        after: Duration,
+        f: F,
+    ) -> KeepAlive<Self, X, F>
+    where
+        X: Executor + Clock,
+        F: FnMut() -> Self::Item + Send + 'static,
+    {
+        KeepAlive::new(self, time, prefetch, after, f)
+    }
+
+    /// An item once no other has come for some time. See [`Debounce`].
+    #[doc(alias = "sampleTimeout", alias = "throttleWithTimeout")]
+    #[track_caller]
+    fn debounce<X>(self, time: X, prefetch: usize, quiet: Duration) -> Debounce<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        Debounce::new(self, time, prefetch, quiet)
+    }
+
+    /// The newest item, at each tick of a clock. See [`Sample`].
+    #[doc(alias = "throttleLast", alias = "audit")]
+    #[track_caller]
+    fn sample<X>(self, time: X, prefetch: usize, period: Duration) -> Sample<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        Sample::new(self, time, prefetch, period)
+    }
+
+    /// The newest item, whenever another publisher sends one. See [`SampleOn`].
+    #[doc(alias = "sample")]
+    #[track_caller]
+    fn sample_on<Q>(self, signal: Q, prefetch: usize) -> SampleOn<Self, Q>
+    where
+        Q: Publisher<Error = Self::Error>,
+    {
+        SampleOn::new(self, signal, prefetch)
+    }
+
+    /// An item, and none of those that come in some time after it. See [`ThrottleFirst`].
+    #[doc(alias = "throttleFirst", alias = "sampleFirst")]
+    #[track_caller]
+    fn throttle_first<X>(self, time: X, prefetch: usize, gap: Duration) -> ThrottleFirst<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        ThrottleFirst::new(self, time, prefetch, gap)
+    }
+
+    /// An item, and then the newest of those that came in some time after it. See
+    /// [`ThrottleLatest`].
+    #[doc(alias = "throttleLatest")]
+    #[track_caller]
+    fn throttle_latest<X>(
+        self,
+        time: X,
+        prefetch: usize,
+        gap: Duration,
+        trailing: Trailing,
+    ) -> ThrottleLatest<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        ThrottleLatest::new(self, time, prefetch, gap, trailing)
+    }
+
+    /// All items some time later, no more than `capacity` of them on their way. See [`Delay`].
+    #[doc(alias = "delaySequence")]
+    #[track_caller]
+    fn delay<X>(self, time: X, capacity: usize, by: Duration) -> Delay<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        Delay::new(self, time, capacity, by)
+    }
+
+    /// Each item some time after it was there, one after another. See [`DelayEach`].
+    #[doc(alias = "delayElements", alias = "spaced")]
+    #[track_caller]
+    fn delay_each<X>(self, time: X, prefetch: usize, gap: Duration) -> DelayEach<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        DelayEach::new(self, time, prefetch, gap)
+    }
+
+    /// Upstream is subscribed to some time later. See [`DelaySubscription`].
+    #[doc(alias = "delaySubscription", alias = "initialDelay")]
+    #[track_caller]
+    fn delay_subscription<X>(
+        self,
+        time: X,
+        prefetch: usize,
+        by: Duration,
+    ) -> DelaySubscription<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        DelaySubscription::new(self, time, prefetch, by)
+    }
+
+    /// Upstream is subscribed to when another publisher says so. See [`DelaySubscriptionUntil`].
+    #[doc(alias = "delaySubscription")]
+    #[track_caller]
+    fn delay_subscription_until<Q>(
+        self,
+        signal: Q,
+        prefetch: usize,
+    ) -> DelaySubscriptionUntil<Self, Q>
+    where
+        Q: Publisher<Error = Self::Error>,
+    {
+        DelaySubscriptionUntil::new(self, signal, prefetch)
+    }
+
+    /// Items no faster than a rate, and none is lost. See [`Throttle`].
+    #[doc(alias = "delayElements", alias = "shape", alias = "pace")]
+    #[track_caller]
+    fn throttle<X>(self, time: X, prefetch: usize, rate: Rate) -> Throttle<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        Throttle::new(self, time, prefetch, rate)
+    }
+
+    /// Items no faster than a rate, where a function says what each costs. See
+    /// [`ThrottleWeighted`].
+    #[doc(alias = "throttle")]
+    #[track_caller]
+    fn throttle_weighted<X, F>(
+        self,
+        time: X,
+        prefetch: usize,
+        rate: Rate,
+        cost: F,
+    ) -> ThrottleWeighted<Self, X, F>
+    where
+        X: Executor + Clock,
+        F: FnMut(&Self::Item) -> u64 + Send + 'static,
+    {
+        ThrottleWeighted::new(self, time, prefetch, rate, cost)
+    }
+
+    /// An error where items come faster than a rate. See [`ThrottleEnforcing`].
+    #[doc(alias = "throttle")]
+    #[track_caller]
+    fn throttle_enforcing<X>(
+        self,
+        time: X,
+        prefetch: usize,
+        rate: Rate,
+    ) -> ThrottleEnforcing<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        ThrottleEnforcing::new(self, time, prefetch, rate)
+    }
+
+    /// As [`throttle`](PublisherExt::throttle), with tokens of a bucket that is shared. See
+    /// [`RateLimit`].
+    #[doc(alias = "throttle", alias = "RateLimiter")]
+    #[track_caller]
+    fn rate_limit<X>(self, time: X, prefetch: usize, bucket: &TokenBucket) -> RateLimit<Self, X>
+    where
+        X: Executor + Clock,
+    {
+        RateLimit::new(self, time, prefetch, bucket)
+    }
+
+    /// As [`rate_limit`](PublisherExt::rate_limit), where a function says what an item costs. See
+    /// [`RateLimitWeighted`].
+    #[doc(alias = "throttle", alias = "RateLimiter")]
+    #[track_caller]
+    fn rate_limit_weighted<X, F>(
+        self,
+        time: X,
+        prefetch: usize,
+        bucket: &TokenBucket,
+        cost: F,
+    ) -> RateLimitWeighted<Self, X, F>
+    where
+        X: Executor + Clock,
+        F: FnMut(&Self::Item) -> u64 + Send + 'static,
+    {
+        RateLimitWeighted::new(self, time, prefetch, bucket, cost)
+    }
+
     // ---- fault ----------------------------------------------------------------------------
 
     /// The error through a function. See [`MapErr`].
@@ -1222,7 +1224,7 @@ pub trait PublisherExt: Publisher {
     }
 
     /// After an error, from the beginning, later each time. See [`RetryBackoff`].
-    #[doc(alias = "retryWhen", alias = "backoff")]
+    #[doc(alias = "retryWhen", alias = "backoff", alias = "onFailuresWithBackoff")]
     fn retry_backoff<X, F>(self, time: X, backoff: Backoff, worth: F) -> RetryBackoff<Self, X, F>
     where
         Self: Clone,
@@ -1531,6 +1533,8 @@ pub trait PublisherExt: Publisher {
     /// One stream for many who come and go: a builder that says how. See [`Publish`].
     #[doc(
         alias = "multicast",
+        alias = "refCount",
+        alias = "autoConnect",
         alias = "connectable",
         alias = "BroadcastHub",
         alias = "latest",
@@ -1551,34 +1555,6 @@ pub trait PublisherExt: Publisher {
         Self::Error: Clone + Sync,
     {
         Publish::new("replay", self, capacity).replay(items).auto_connect(1)
-    }
-
-    // ---- lifecycle ------------------------------------------------------------------------
-
-    /// A switch of its own, which ends the stream from outside. See [`KillSwitch`].
-    #[doc(alias = "KillSwitches.single", alias = "abortable", alias = "takeUntilOther")]
-    fn kill_switch(self) -> (StoppedBy<Self, Self::Error>, KillSwitch<Self::Error>) {
-        let switch = KillSwitch::new();
-        (StoppedBy::new(self, switch.clone()), switch)
-    }
-
-    /// Items until a switch is thrown, which other streams may share. See [`StoppedBy`].
-    #[doc(alias = "KillSwitches.shared", alias = "viaMat", alias = "takeUntil")]
-    fn stopped_by(self, switch: &KillSwitch<Self::Error>) -> StoppedBy<Self, Self::Error> {
-        StoppedBy::new(self, switch.clone())
-    }
-
-    /// Where a drain stops the stream, and counts what comes in. See [`ReceivedBy`].
-    #[doc(alias = "DrainingControl")]
-    fn received_by(self, drain: &DrainHandle) -> ReceivedBy<Self> {
-        ReceivedBy::new(self, drain.clone())
-    }
-
-    /// Where a drain counts what comes out, and breaks off what does not in time. See
-    /// [`DeliveredBy`].
-    #[doc(alias = "DrainingControl")]
-    fn delivered_by(self, drain: &DrainHandle) -> DeliveredBy<Self> {
-        DeliveredBy::new(self, drain.clone())
     }
 
     // ---- effect ---------------------------------------------------------------------------
@@ -1708,6 +1684,34 @@ pub trait PublisherExt: Publisher {
         Self::Error: std::fmt::Debug,
     {
         Stage::new(self, Log::new(name.into()))
+    }
+
+    // ---- lifecycle ------------------------------------------------------------------------
+
+    /// A switch of its own, which ends the stream from outside. See [`KillSwitch`].
+    #[doc(alias = "KillSwitches.single", alias = "abortable", alias = "takeUntilOther")]
+    fn kill_switch(self) -> (StoppedBy<Self, Self::Error>, KillSwitch<Self::Error>) {
+        let switch = KillSwitch::new();
+        (StoppedBy::new(self, switch.clone()), switch)
+    }
+
+    /// Items until a switch is thrown, which other streams may share. See [`StoppedBy`].
+    #[doc(alias = "KillSwitches.shared", alias = "viaMat", alias = "takeUntil")]
+    fn stopped_by(self, switch: &KillSwitch<Self::Error>) -> StoppedBy<Self, Self::Error> {
+        StoppedBy::new(self, switch.clone())
+    }
+
+    /// Where a drain stops the stream, and counts what comes in. See [`ReceivedBy`].
+    #[doc(alias = "DrainingControl")]
+    fn received_by(self, drain: &DrainHandle) -> ReceivedBy<Self> {
+        ReceivedBy::new(self, drain.clone())
+    }
+
+    /// Where a drain counts what comes out, and breaks off what does not in time. See
+    /// [`DeliveredBy`].
+    #[doc(alias = "DrainingControl")]
+    fn delivered_by(self, drain: &DrainHandle) -> DeliveredBy<Self> {
+        DeliveredBy::new(self, drain.clone())
     }
 
     // ---- end ------------------------------------------------------------------------------
