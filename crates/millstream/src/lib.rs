@@ -23,6 +23,9 @@
 //! | know what an operator asks, holds and tells | the type that its method names: [`chunk::Chunks`], [`flatten::ConcatMap`] … |
 //! | end it | an end of [`PublisherExt`], awaited or [blocked on](shape::end::Run::block) |
 //! | take items at your own pace | [`Subscriber`] and [`ActiveSubscriber`], or [`PublisherExt::cursor`] |
+//! | say what goes where upstream is too fast | [`PublisherExt::buffered_queue`] and [`overflow::Overflow`] |
+//! | keep to a rate | [`PublisherExt::throttle`]; many streams together, [`PublisherExt::rate_limit`] |
+//! | give up after a time, or try again later | [`PublisherExt::timeout`], [`PublisherExt::retry_backoff`] |
 //! | stop a pipeline from outside | [`PublisherExt::kill_switch`]; without loss, [`lifecycle::DrainHandle`] |
 //! | let the load decide how much at a time | [`PublisherExt::adaptive_concurrency`] and [`control`] |
 //! | look at a pipeline while it runs | [`PublisherExt::observed`] and [`Board`] |
@@ -40,14 +43,15 @@
 //! and is served there.
 //!
 //! # Features
-//! `pool` and `clock` are on by default.
+//! `clock` and `pool` are on by default.
+//!
 //! * `clock`: `time::SystemClock`, timers for programs without a runtime.
 //! * `pool`: `executor::Pool`, worker threads for programs without a runtime.
 //! * `futures`: bridges to `Stream`, `Sink` and the readers and writers of the `futures` crates, of
 //!   which it needs the small ones with the traits alone.
 //! * `tracing`: the operator `log`, and `trace_undelivered`.
-//! * `tokio`: `executor::Tokio` and `TokioBlocking`; a blocking end also refuses to run inside a tokio runtime; readers and writers of
-//!   tokio.
+//! * `tokio`: `executor::Tokio`, which is a clock as well, and `TokioBlocking`; a blocking end also
+//!   refuses to run inside a tokio runtime; readers and writers of tokio.
 //! * `tokio-sync`: also its channels.
 
 #![forbid(unsafe_code)]
