@@ -857,6 +857,18 @@ pub trait PublisherExt: Publisher {
         Windows::new(self, size)
     }
 
+    /// A publisher for each `size` items, or for fewer when the first came some time ago. See
+    /// [`WindowTimeout`].
+    #[doc(alias = "windowTimeout", alias = "groupedWithin")]
+    #[track_caller]
+    fn window_timeout<X>(self, time: X, size: usize, within: Duration) -> WindowTimeout<Self, X>
+    where
+        Self::Error: Clone,
+        X: Executor + Clock,
+    {
+        WindowTimeout::new(self, time, size, within)
+    }
+
     /// A publisher for each stretch of up to `max` items that ends with one that passes a test.
     /// See [`WindowUntil`].
     #[doc(alias = "windowUntil", alias = "splitAfter")]

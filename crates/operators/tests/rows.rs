@@ -714,6 +714,8 @@ rows! {
         |options| options.may_fail();
     window_side_by_side: |source| source.window(2).flat_map_unordered(1, 2, |window| window), |items| items,
         |options| options.may_fail();
+    window_timeout: |source| source.window_timeout(timeless(), 2, Duration::from_secs(1)).concat_map(|window| window),
+        |items| items, |options| options.may_fail();
     window_until: |source| source.window_until(9, |n| n.value() % 2 == 0).concat_map(|window| window),
         |items| items, |options| options.may_fail();
     window_while: |source| source.window_while(9, |n| n.value() % 2 == 0).concat_map(|window| window),

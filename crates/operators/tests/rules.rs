@@ -260,6 +260,9 @@ rules_for! {
     chunk_by_key: rules::processor(|source| source.chunk_by_key(9, |n| n / 2)).gives(|n| n / 2 + n.min(1));
     chunks_weighted: rules::processor(|source| source.chunks_weighted(2, |n| 1 + 2 * (n % 2)));
     window: rules::processor(|source| source.window(2).concat_map(|window| window));
+    window_timeout: rules::processor(|source| {
+        source.window_timeout(timeless(), 2, Duration::from_secs(1)).concat_map(|window| window)
+    });
     window_until: rules::processor(|source| {
         source.window_until(2, |n| n % 2 == 0).flat_map_unordered(1, 2, |window| window)
     });

@@ -313,3 +313,66 @@ fn keep_alive_gives_nothing_that_nobody_asked_for() {
     probe.assert_completed();
     assert_eq!(time.clock().timers(), 0);
 }
+
+// ---- window_timeout -----------------------------------------------------------------------
+
+#[test]
+fn window_timeout_completes_the_open_window_when_its_time_has_come() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u32>(9);
+    let chunks =
+        items.window_timeout(time.clone(), 3, seconds(5)).concat_map(|window| window.chunks(9));
+    let probe = probe(chunks, Behaviour::new().initially(u64::MAX));
+    for n in 0..4 {
+        sender.try_send(n).unwrap();
+    }
+    time.advance(Duration::from_millis(4_999));
+    probe.assert_items(&[vec![0, 1, 2]]);
+    time.advance(Duration::from_millis(1));
+    probe.assert_items(&[vec![0, 1, 2], vec![3]]);
+    assert_eq!(time.clock().timers(), 0, "no window is open");
+    // The next is opened by an item, and its time is its own.
+    time.advance(seconds(100));
+    sender.try_send(4).unwrap();
+    time.advance(seconds(4));
+    sender.try_send(5).unwrap();
+    time.advance(seconds(1));
+    probe.assert_items(&[vec![0, 1, 2], vec![3], vec![4, 5]]);
+    sender.complete();
+    time.run_until_idle();
+    probe.assert_completed();
+    assert_eq!(time.clock().timers(), 0);
+    assert_eq!(time.executor().tasks(), 0);
+}
+
+#[test]
+fn window_timeout_ends_all_when_its_clock_goes() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u32>(9);
+    let all = items.window_timeout(time.clone(), 3, seconds(5)).concat_map(|window| window);
+    let probe = probe(all, Behaviour::new().initially(u64::MAX));
+    sender.try_send(1).unwrap();
+    time.run_until_idle();
+    time.clock().shut_down();
+    time.run_until_rest();
+    probe.assert_items(&[1]);
+    probe.assert_faulted(&Faulted::from(&Fault::ClockGone));
+    assert!(sender.is_closed());
+}
+
+#[test]
+fn a_window_whose_time_comes_unread_keeps_its_items() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u32>(9);
+    let windows = items.window_timeout(time.clone(), 3, seconds(5));
+    let probe = probe(windows.concat_map(|window| window), Behaviour::new());
+    probe.request(1);
+    for n in 0..2 {
+        sender.try_send(n).unwrap();
+    }
+    time.advance(seconds(50));
+    probe.assert_items(&[0]);
+    probe.request(1);
+    time.run_until_idle();
+    probe.assert_items(&[0, 1]);
+}

@@ -13,6 +13,7 @@ mod ready_chunks;
 mod sliding;
 mod window;
 mod window_by_key;
+mod window_timeout;
 mod window_until;
 mod window_while;
 pub use chunk_by_key::ChunkByKey;
@@ -28,6 +29,7 @@ pub use ready_chunks::ReadyChunks;
 pub use sliding::Sliding;
 pub use window::Windows;
 pub use window_by_key::WindowByKey;
+pub use window_timeout::WindowTimeout;
 pub use window_until::WindowUntil;
 pub use window_while::WindowWhile;
 

@@ -8,9 +8,12 @@
 //! timer runs nothing by itself, and races with nothing.
 
 use std::fmt;
+use std::sync::Arc;
+use std::task::{Wake, Waker};
 
 use millstream_blocks::bell::Bell;
 use millstream_core::Fault;
+use millstream_executors::Executor;
 use millstream_executors::time::{Clock, Moment, Timer};
 
 /// What wakes a stage at the times that it says. There is one for a stage.
@@ -26,6 +29,17 @@ impl Alarm {
     pub(crate) fn new(clock: &impl Clock, bell: &Bell) -> Alarm {
         let timer = clock.timer(bell.clone().into_waker());
         Alarm { timer, at: Moment::NEVER, bell: bell.clone() }
+    }
+
+    /// Of a stage whose host runs on the thread that rings: a task of `time` rings, one each time
+    /// that the alarm does, so that nothing runs on the driver of the clock.
+    pub(crate) fn on<X: Executor + Clock>(time: Arc<X>, bell: &Bell) -> Alarm {
+        let hop = Hop { executor: time.clone(), bell: bell.clone() };
+        Alarm {
+            timer: time.timer(Waker::from(Arc::new(hop))),
+            at: Moment::NEVER,
+            bell: bell.clone(),
+        }
     }
 
     /// The time now.
@@ -84,6 +98,25 @@ impl Alarm {
         self.at = at;
         if self.timer.set(at).is_err() {
             self.bell.fail(Fault::ClockGone);
+        }
+    }
+}
+
+/// Rings by a task.
+struct Hop<X> {
+    executor: Arc<X>,
+    bell: Bell,
+}
+
+impl<X: Executor> Wake for Hop<X> {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let bell = self.bell.clone();
+        if let Err(refused) = self.executor.spawn(Box::pin(async move { bell.ring() })) {
+            self.bell.fail(Fault::Refused(refused));
         }
     }
 }

@@ -12,7 +12,12 @@ pub(crate) struct Desk(Arc<Mutex<VecDeque<Task>>>);
 impl Desk {
     /// The task that was spawned first and not taken.
     pub(crate) fn task(&self) -> Task {
-        self.0.lock().unwrap().pop_front().expect("a task was spawned")
+        self.next().expect("a task was spawned")
+    }
+
+    /// The task that was spawned first and not taken, if there is one.
+    pub(crate) fn next(&self) -> Option<Task> {
+        self.0.lock().unwrap().pop_front()
     }
 }
 

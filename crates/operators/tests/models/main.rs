@@ -33,6 +33,7 @@ mod take_until;
 mod throttle;
 mod timeout;
 mod window;
+mod window_timeout;
 mod zip;
 
 use oracle::Signal::{self, Complete, Item};
