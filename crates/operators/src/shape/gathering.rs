@@ -13,6 +13,11 @@
 //! Items are taken in while no complete chunk waits, whether or not one was asked for, so that
 //! what comes from outside finds the items that came before it. All three places have room for as
 //! many items together as one chunk.
+//!
+//! Chunks that a time completes are [another shape](super::timed_chunks). What comes from outside
+//! here cuts between the items that came before it and those after, whether or not a chunk is asked
+//! for; so it is looked at after each item of an upstream that is held in place. A time that has
+//! come cuts at the next request alone: there a chunk is filled in one loop of the source.
 
 use std::num::NonZeroUsize;
 

@@ -3,6 +3,13 @@
 //! What cuts the chunks is a [`Cut`]; here is the time, which is counted from the first item of a
 //! chunk. A chunk goes down when it is complete or its time has come, and was asked for: one whose
 //! time has come while nobody asked goes on to be filled, and goes at the next request.
+//!
+//! This is not [`gathering`](super::gathering), whose chunks end where something outside says, for
+//! three reasons. A chunk that is due and not asked for takes more items; there it is cut. The
+//! prefetch is an argument beside the size of a chunk, since it says how far upstream runs ahead in
+//! that time; there one number is both. And a synchronous upstream fills a chunk in a loop of its own
+//! (`pull_while`), in which the time is a comparison; a look outside after each item would break that
+//! loop up.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
