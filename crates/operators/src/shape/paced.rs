@@ -4,13 +4,16 @@
 //! the tokens come from, what an item costs, and what is done with one that comes too early. It
 //! holds one item: while that waits, and where upstream showed it when it was asked for its end.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use millstream_blocks::bucket::Tokens;
-use millstream_core::{Discards, Pull, Pulled};
-use millstream_executors::time::Moment;
+use millstream_blocks::gauge::Site;
+use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
+use millstream_executors::Executor;
+use millstream_executors::time::{Clock, Moment};
 
-use crate::shape::joined::Feed;
+use crate::shape::joined::{Feed, feed, on};
 use crate::shape::timed::Alarm;
 
 /// What an item costs.
@@ -68,8 +71,39 @@ impl<E: Send + 'static> Early<E> for Waits {
     }
 }
 
-/// See the [module](self).
-pub(crate) struct Paced<Q: Pull, K, C, H> {
+/// What a paced stage is made of.
+pub(crate) struct Pace<K, C, H> {
+    pub(crate) tokens: K,
+    pub(crate) cost: C,
+    pub(crate) early: H,
+    pub(crate) prefetch: NonZeroUsize,
+    pub(crate) site: Site,
+}
+
+impl<K: Tokens, C, H> Pace<K, C, H> {
+    /// Runs the stage on a task of `time`.
+    pub(crate) fn run<P, X, S>(self, upstream: P, time: &X, subscriber: S)
+    where
+        P: Publisher,
+        X: Executor + Clock,
+        C: Cost<P::Item>,
+        H: Early<P::Error>,
+        S: Subscriber<P::Item, H::Error>,
+    {
+        let Pace { tokens, cost, early, prefetch, site } = self;
+        on(
+            time,
+            |bell, context| {
+                let feed = feed(upstream, prefetch, bell.clone(), context, site);
+                let alarm = Alarm::new(time, bell);
+                Paced::new(feed, tokens, cost, early, alarm, context.discards())
+            },
+            subscriber,
+        );
+    }
+}
+
+struct Paced<Q: Pull, K, C, H> {
     feed: Feed<Q>,
     tokens: K,
     cost: C,
@@ -86,7 +120,7 @@ struct Held<T> {
 }
 
 impl<Q: Pull, K: Tokens, C: Cost<Q::Item>, H: Early<Q::Error>> Paced<Q, K, C, H> {
-    pub(crate) fn new(
+    fn new(
         feed: Feed<Q>,
         tokens: K,
         cost: C,

@@ -8,9 +8,8 @@ use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 use millstream_executors::time::Clock;
 
-use crate::shape::joined::{capacity, feed, on};
-use crate::shape::paced::{One, Paced, Waits};
-use crate::shape::timed::Alarm;
+use crate::shape::joined::capacity;
+use crate::shape::paced::{One, Pace, Waits};
 
 /// As [`throttle`](crate::PublisherExt::throttle), with tokens of a bucket that other streams take
 /// from as well: [`PublisherExt::rate_limit`](crate::PublisherExt::rate_limit).
@@ -95,14 +94,7 @@ impl<P: Publisher, X: Executor + Clock> Publisher for RateLimit<P, X> {
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
         let RateLimit { upstream, time, prefetch, bucket, site } = self;
-        on(
-            &time,
-            |bell, context| {
-                let feed = feed(upstream, prefetch, bell.clone(), context, site);
-                let alarm = Alarm::new(&time, bell);
-                Paced::new(feed, Share::new(&bucket), One, Waits, alarm, context.discards())
-            },
-            subscriber,
-        );
+        let tokens = Share::new(&bucket);
+        Pace { tokens, cost: One, early: Waits, prefetch, site }.run(upstream, &time, subscriber);
     }
 }

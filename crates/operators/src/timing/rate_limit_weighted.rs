@@ -9,9 +9,8 @@ use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 use millstream_executors::time::Clock;
 
-use crate::shape::joined::{capacity, feed, on};
-use crate::shape::paced::{By, Paced, Waits};
-use crate::shape::timed::Alarm;
+use crate::shape::joined::capacity;
+use crate::shape::paced::{By, Pace, Waits};
 
 /// As [`rate_limit`](crate::PublisherExt::rate_limit), where a function says how many tokens an
 /// item costs: [`PublisherExt::rate_limit_weighted`](crate::PublisherExt::rate_limit_weighted).
@@ -101,14 +100,8 @@ where
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
         let RateLimitWeighted { upstream, time, prefetch, bucket, cost, site } = self;
-        on(
-            &time,
-            |bell, context| {
-                let feed = feed(upstream, prefetch, bell.clone(), context, site);
-                let alarm = Alarm::new(&time, bell);
-                Paced::new(feed, Share::new(&bucket), By(cost), Waits, alarm, context.discards())
-            },
-            subscriber,
-        );
+        let tokens = Share::new(&bucket);
+        Pace { tokens, cost: By(cost), early: Waits, prefetch, site }
+            .run(upstream, &time, subscriber);
     }
 }

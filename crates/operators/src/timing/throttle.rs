@@ -8,9 +8,8 @@ use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 use millstream_executors::time::Clock;
 
-use crate::shape::joined::{capacity, feed, on};
-use crate::shape::paced::{One, Paced, Waits};
-use crate::shape::timed::Alarm;
+use crate::shape::joined::capacity;
+use crate::shape::paced::{One, Pace, Waits};
 
 /// Items no faster than a rate, and none is lost:
 /// [`PublisherExt::throttle`](crate::PublisherExt::throttle).
@@ -89,14 +88,7 @@ impl<P: Publisher, X: Executor + Clock> Publisher for Throttle<P, X> {
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
         let Throttle { upstream, time, prefetch, rate, site } = self;
-        on(
-            &time,
-            |bell, context| {
-                let feed = feed(upstream, prefetch, bell.clone(), context, site);
-                let alarm = Alarm::new(&time, bell);
-                Paced::new(feed, Meter::new(rate), One, Waits, alarm, context.discards())
-            },
-            subscriber,
-        );
+        let tokens = Meter::new(rate);
+        Pace { tokens, cost: One, early: Waits, prefetch, site }.run(upstream, &time, subscriber);
     }
 }

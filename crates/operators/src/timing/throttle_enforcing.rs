@@ -11,9 +11,8 @@ use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 use millstream_executors::time::Clock;
 
-use crate::shape::joined::{capacity, feed, on};
-use crate::shape::paced::{Early, One, Paced};
-use crate::shape::timed::Alarm;
+use crate::shape::joined::capacity;
+use crate::shape::paced::{Early, One, Pace};
 
 /// An error where items come faster than a rate:
 /// [`PublisherExt::throttle_enforcing`](crate::PublisherExt::throttle_enforcing).
@@ -137,14 +136,7 @@ impl<P: Publisher, X: Executor + Clock> Publisher for ThrottleEnforcing<P, X> {
 
     fn subscribe<S: Subscriber<P::Item, ThrottleError<P::Error>>>(self, subscriber: S) {
         let ThrottleEnforcing { upstream, time, prefetch, rate, site } = self;
-        on(
-            &time,
-            |bell, context| {
-                let feed = feed(upstream, prefetch, bell.clone(), context, site);
-                let alarm = Alarm::new(&time, bell);
-                Paced::new(feed, Meter::new(rate), One, Fails, alarm, context.discards())
-            },
-            subscriber,
-        );
+        let tokens = Meter::new(rate);
+        Pace { tokens, cost: One, early: Fails, prefetch, site }.run(upstream, &time, subscriber);
     }
 }

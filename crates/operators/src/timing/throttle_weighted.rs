@@ -8,9 +8,8 @@ use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 use millstream_executors::time::Clock;
 
-use crate::shape::joined::{capacity, feed, on};
-use crate::shape::paced::{By, Paced, Waits};
-use crate::shape::timed::Alarm;
+use crate::shape::joined::capacity;
+use crate::shape::paced::{By, Pace, Waits};
 
 /// As [`throttle`](crate::PublisherExt::throttle), where a function says how many tokens an item
 /// costs: [`PublisherExt::throttle_weighted`](crate::PublisherExt::throttle_weighted).
@@ -97,14 +96,8 @@ where
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
         let ThrottleWeighted { upstream, time, prefetch, rate, cost, site } = self;
-        on(
-            &time,
-            |bell, context| {
-                let feed = feed(upstream, prefetch, bell.clone(), context, site);
-                let alarm = Alarm::new(&time, bell);
-                Paced::new(feed, Meter::new(rate), By(cost), Waits, alarm, context.discards())
-            },
-            subscriber,
-        );
+        let tokens = Meter::new(rate);
+        Pace { tokens, cost: By(cost), early: Waits, prefetch, site }
+            .run(upstream, &time, subscriber);
     }
 }
