@@ -10,10 +10,14 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use millstream::executor::Seeded;
 use millstream::prelude::*;
+use millstream::timing::{Rate, TimeoutError};
 use millstream::{BoxPublisher, Demand, End, Failure, Fault, More, Subscription};
+use millstream_testkit::{self as testkit, Behaviour, VirtualTime};
+use proptest::prelude::*;
 use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 
 use Ending::{Complete, Fail, Never};
@@ -577,4 +581,368 @@ fn row_57_zip_is_complete_once_and_not_before_its_last_row() {
     second.end(End::Completed);
     assert_eq!(probe.take(), []);
     assert_eq!(mint.live(), 0);
+}
+
+// ---- time, which is virtual ----------------------------------------------------------------
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn row_06_what_a_time_out_leaves_is_discarded_once_and_what_comes_after_it_too() {
+    let mint = Mint::new();
+    let time = VirtualTime::new(6);
+    let (hand, source) = Hand::new();
+    let discarded: Arc<Mutex<Vec<u32>>> = Arc::default();
+    let told = discarded.clone();
+    let timed = source
+        .idle_timeout(time.clone(), 4, SECOND)
+        .on_discard(move |item: Item| told.lock().unwrap().push(item.0));
+    let handle = testkit::probe(timed, Behaviour::new());
+    time.run_until_idle();
+    hand.send(mint.item(1));
+    hand.send(mint.item(2));
+    // The timer fires, and before the task runs there is one more.
+    time.run_until_idle();
+    time.clock().advance(SECOND);
+    hand.send(mint.item(3));
+    time.run_until_idle();
+    handle.assert_failed(&TimeoutError::Elapsed { after: SECOND });
+    assert!(handle.items().is_empty());
+    assert_eq!(*discarded.lock().unwrap(), [1, 2, 3]);
+    assert!(hand.is_cancelled());
+    hand.send(mint.item(4));
+    assert_eq!(mint.live(), 0);
+    assert_eq!(time.clock().timers(), 0);
+}
+
+#[test]
+fn row_07_chunks_that_are_flattened_are_discarded_wherever_they_are_at_a_cancellation() {
+    const ITEMS: u32 = 11;
+    let mut most = 0;
+    for wanted in 0..=u64::from(ITEMS) {
+        for seed in 0..20 {
+            let mint = Mint::new();
+            let time = VirtualTime::new(seed);
+            let (hand, source) = Hand::new();
+            let discarded: Arc<Mutex<Vec<u32>>> = Arc::default();
+            let told = discarded.clone();
+            // Items are in the queue, in an open chunk, and in one that is taken apart.
+            let items = source
+                .chunks_timeout(time.clone(), 3, 4, SECOND)
+                .concat_map_iter(|chunk| chunk)
+                .on_discard(move |item: Item| told.lock().unwrap().push(item.0));
+            let (probe, handle) = testkit::Probe::recording(
+                Behaviour::new().initially(wanted),
+                |item: Item| item.0,
+                |error: &'static str| error,
+            );
+            items.subscribe(probe);
+            time.run_until_idle();
+            let (mut asked, mut sent) = (0, 0);
+            loop {
+                asked += hand.asked().iter().sum::<u64>();
+                if u64::from(sent) == asked || sent == ITEMS {
+                    break;
+                }
+                hand.send(mint.item(sent));
+                sent += 1;
+                // Some chunks are complete by time.
+                time.advance(if sent % 5 == 2 { SECOND } else { Duration::ZERO });
+            }
+            handle.cancel();
+            time.run_until_idle();
+            let came = handle.items();
+            assert!(came.len() as u64 <= wanted && came.iter().copied().eq(0..came.len() as u32));
+            // Those of the chunk that is taken apart go with its iterator, and all others are told.
+            let mut told = discarded.lock().unwrap().clone();
+            told.sort_unstable();
+            let first = told.first().copied().unwrap_or(sent);
+            assert!(told.iter().copied().eq(first..sent), "{wanted} wanted, seed {seed}: {told:?}");
+            let apart = first as usize - came.len();
+            assert!(apart < 4, "{wanted} wanted, seed {seed}: {came:?}, {told:?}");
+            most = most.max(apart);
+            assert!(hand.is_cancelled());
+            assert_eq!((mint.live(), time.clock().timers()), (0, 0));
+        }
+    }
+    assert!(most > 0, "a chunk is cancelled while it is taken apart");
+}
+
+/// How long the chunk of three items is that is complete by time.
+fn chunk_of_three<P: Publisher<Item = Vec<Item>, Error = &'static str>>(
+    chunks: impl FnOnce(Boxed, VirtualTime) -> P,
+) -> usize {
+    let (mint, time) = (Mint::new(), VirtualTime::new(25));
+    let (hand, source) = Hand::new();
+    let chunks = chunks(source, time.clone()).map(|chunk: Vec<Item>| chunk.len());
+    let handle = testkit::probe(chunks, Behaviour::new().initially(1));
+    time.run_until_idle();
+    assert_eq!(hand.asked(), [2], "its queue");
+    for n in 0..3 {
+        hand.send(mint.item(n));
+        time.run_until_idle();
+    }
+    time.advance(SECOND);
+    let lengths = handle.items();
+    assert_eq!(lengths.len(), 1);
+    handle.cancel();
+    time.run_until_idle();
+    assert_eq!(mint.live(), 0);
+    lengths[0]
+}
+
+#[test]
+fn row_25_chunks_of_any_size_ask_for_what_their_queue_takes() {
+    for size in [usize::MAX, usize::MAX - 1, usize::MAX / 2 + 1, usize::MAX / 4 + 1, 1 << 31] {
+        let by_count = chunk_of_three(|source, time| source.chunks_timeout(time, 2, size, SECOND));
+        let by_cost = chunk_of_three(|source, time| {
+            source.chunks_weighted_timeout(time, 2, size as u64, SECOND, |_| 1)
+        });
+        assert_eq!((by_count, by_cost), (3, 3), "{size} at a time");
+    }
+    // A cost beyond which nothing can be counted.
+    let heavy = chunk_of_three(|source, time| {
+        source.chunks_weighted_timeout(time, 2, u64::MAX, SECOND, |_| u64::MAX / 4)
+    });
+    assert_eq!(heavy, 3);
+}
+
+/// What is sent by somebody who keeps to what was asked for, wanted, and waited for.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Send(u64),
+    Want(u64),
+    Wait(u64),
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        (1_u64..5).prop_map(Act::Send),
+        (1_u64..3).prop_map(Act::Want),
+        (1_u64..4).prop_map(Act::Wait),
+    ];
+    prop::collection::vec(act, 0..60)
+}
+
+/// No request is of nothing, nothing comes that was not asked for, and no more is asked for than
+/// what came down and `most` items.
+fn demand_is_kept<P: Publisher<Item = usize, Error = &'static str>>(
+    acts: &[Act],
+    seed: u64,
+    most: u64,
+    operator: impl FnOnce(Boxed, VirtualTime) -> P,
+) -> Result<(), TestCaseError> {
+    let (mint, time) = (Mint::new(), VirtualTime::new(seed));
+    let (hand, source) = Hand::new();
+    let handle = testkit::probe(operator(source, time.clone()), Behaviour::new());
+    time.run_until_idle();
+    let (mut asked, mut sent, mut wanted) = (0, 0, 0);
+    for act in acts {
+        let grants = hand.asked();
+        prop_assert!(!grants.contains(&0), "a request of nothing");
+        asked += grants.iter().sum::<u64>();
+        match *act {
+            Act::Send(n) => {
+                for _ in 0..n.min(asked - sent) {
+                    hand.send(mint.item(0));
+                    sent += 1;
+                }
+                time.run_until_idle();
+            }
+            Act::Want(n) => {
+                wanted += n;
+                handle.request(n);
+                time.run_until_idle();
+            }
+            Act::Wait(seconds) => {
+                time.advance(SECOND * u32::try_from(seconds).expect("a few"));
+            }
+        }
+        asked += hand.asked().iter().sum::<u64>();
+        prop_assert!(handle.delivered() <= wanted, "not asked for");
+        let came: usize = handle.items().iter().sum();
+        prop_assert!(asked <= came as u64 + most, "{asked} asked for, and {came} came");
+        prop_assert!(handle.violations().is_empty());
+    }
+    handle.cancel();
+    time.run_until_idle();
+    prop_assert_eq!((mint.live(), time.clock().timers()), (0, 0));
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn row_26_27_29_no_time_sends_or_asks_for_what_nobody_wants(
+        acts in acts(), seed: u64, prefetch in 1_usize..4, size in 1_usize..5,
+    ) {
+        let queue = prefetch as u64;
+        demand_is_kept(&acts, seed, queue + size as u64, |source, time| {
+            source.chunks_timeout(time, prefetch, size, SECOND * 2).map(|chunk| chunk.len())
+        })?;
+        demand_is_kept(&acts, seed, queue + size as u64 + 1, |source, time| {
+            let chunks =
+                source.chunks_weighted_timeout(time, prefetch, size as u64, SECOND * 2, |_| 1);
+            chunks.map(|chunk| chunk.len())
+        })?;
+        demand_is_kept(&acts, seed, queue + 1, |source, time| {
+            source.throttle(time, prefetch, Rate::per_second(1)).map(|_| 1)
+        })?;
+        demand_is_kept(&acts, seed, queue + 1, |source, time| {
+            source.delay_each(time, prefetch, SECOND).map(|_| 1)
+        })?;
+        demand_is_kept(&acts, seed, queue, |source, time| {
+            source.delay(time, prefetch, SECOND).map(|_| 1)
+        })?;
+    }
+}
+
+fn no_error(never: std::convert::Infallible) -> &'static str {
+    match never {}
+}
+
+#[test]
+fn row_69_a_signal_of_many_items_begins_one_attempt_and_never_two_at_a_time() {
+    const ROUNDS: usize = 5;
+    for seed in 0..200_usize {
+        let executor = Seeded::new(seed as u64);
+        let begun = Arc::new(AtomicUsize::new(0));
+        let running = Arc::new(AtomicUsize::new(0));
+        // Every other attempt fails.
+        let upstream = {
+            let (begun, executor) = (begun.clone(), executor.clone());
+            millstream::defer(move || {
+                let fails = begun.fetch_add(1, Ordering::SeqCst) % 2 == 1;
+                assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0, "two at a time");
+                let values = (0..if fails { 3 } else { 2 }).collect::<Vec<u32>>();
+                millstream::from_iter(values)
+                    .map_err(no_error)
+                    .try_map(|n| if n == 2 { Err("x") } else { Ok(n) })
+                    .publish_on(executor, 1)
+                    .inspect_end(move |_| {
+                        running.fetch_sub(1, Ordering::SeqCst);
+                    })
+            })
+        };
+        // Each signal has three items, and sends them on a task of its own.
+        let signal = {
+            let executor = executor.clone();
+            move || {
+                let items = millstream::range(0..3_u32).map_err(no_error);
+                items.publish_on(executor.clone(), 2)
+            }
+        };
+        let (mut left, again) = (ROUNDS, signal.clone());
+        let attempts = upstream.retry_when(move |_: &&str| Some(signal())).repeat_when(move || {
+            left = left.checked_sub(1)?;
+            Some(again())
+        });
+        let handle = testkit::probe(attempts, Behaviour::new());
+        for step in 0..1_000 {
+            handle.request(1);
+            let _ = (0..(seed + step) % 4).all(|_| executor.step());
+        }
+        executor.run_until_idle();
+        handle.assert_completed();
+        assert_eq!(handle.items(), [0, 1].repeat(1 + 2 * ROUNDS));
+        assert_eq!(begun.load(Ordering::SeqCst), 1 + 2 * ROUNDS);
+        assert_eq!(executor.tasks(), 0);
+    }
+}
+
+/// How the stream of [`leaves_no_timer`] ends.
+#[derive(Debug, Clone, Copy)]
+enum Over {
+    Completes,
+    Fails,
+    Cancelled,
+    /// Time passes until nothing is set any more, and then it is cancelled.
+    Late,
+}
+
+fn leaves_no_timer<P: Publisher>(name: &str, operator: impl Fn(Boxed, VirtualTime) -> P) {
+    let mut set = 0;
+    for over in [Over::Completes, Over::Fails, Over::Cancelled, Over::Late] {
+        for items in 0..3 {
+            for wanted in 0..3 {
+                let (mint, time) = (Mint::new(), VirtualTime::new(86));
+                let (hand, source) = Hand::new();
+                let stream = operator(source, time.clone()).map(drop).map_err(drop);
+                let handle = testkit::probe(stream, Behaviour::new().initially(wanted));
+                time.run_until_idle();
+                (0..items).for_each(|n| hand.send(mint.item(n)));
+                time.run_until_idle();
+                set = set.max(time.clock().timers());
+                if hand.asked().is_empty() {
+                    // It is subscribed to later.
+                    time.advance(SECOND);
+                }
+                match over {
+                    Over::Completes => hand.end(End::Completed),
+                    Over::Fails => hand.end(End::Failed("x")),
+                    Over::Cancelled => handle.cancel(),
+                    Over::Late => {
+                        time.advance(SECOND * 100);
+                        handle.cancel();
+                    }
+                }
+                time.run_until_idle();
+                // What is held is asked for, or waits for its time.
+                handle.request(9);
+                time.advance(SECOND * 100);
+                let seen = (time.clock().timers(), time.executor().tasks(), mint.live());
+                assert_eq!(seen, (0, 0, 0), "{name}, {over:?}, {items} items, {wanted} wanted");
+            }
+        }
+    }
+    assert!(set > 0, "{name} sets no timer");
+    assert!(set < 3, "{name} sets {set} timers");
+}
+
+#[test]
+fn row_86_no_timer_outlives_its_stream() {
+    macro_rules! operators {
+        ($($name:ident($($rest:expr),*),)*) => {
+            $(leaves_no_timer(stringify!($name), |source, time| source.$name(time, $($rest),*));)*
+        };
+    }
+    operators! {
+        timeout(2, SECOND),
+        timeout_first(2, SECOND),
+        idle_timeout(2, SECOND),
+        completion_timeout(2, SECOND),
+        backpressure_timeout(2, SECOND),
+        take_within(2, SECOND),
+        debounce(2, SECOND),
+        sample(2, SECOND),
+        throttle(2, Rate::per_second(1)),
+        delay(2, SECOND),
+        delay_each(2, SECOND),
+        delay_subscription(2, SECOND),
+        chunks_timeout(2, 2, SECOND),
+        chunks_weighted_timeout(2, 2, SECOND, |_| 1),
+    }
+}
+
+#[test]
+fn row_86_a_hundred_thousand_waits_set_one_timer_at_a_time() {
+    let time = VirtualTime::new(86);
+    let (sender, items) = millstream::channel::<u32>(1);
+    let handle = testkit::Probe::recording(
+        Behaviour::new().initially(u64::MAX),
+        |_: u32| (),
+        |error: TimeoutError<std::convert::Infallible>| error,
+    );
+    let (probe, handle) = handle;
+    items.timeout(time.clone(), 1, SECOND).subscribe(probe);
+    time.run_until_idle();
+    for n in 0..100_000 {
+        assert_eq!(time.clock().timers(), 1);
+        sender.try_send(n).expect("it is empty");
+        time.run_until_idle();
+    }
+    assert_eq!(handle.delivered(), 100_000);
+    drop(sender);
+    time.run_until_idle();
+    assert!(handle.is_ended());
+    assert_eq!((time.clock().timers(), time.executor().tasks()), (0, 0));
 }
