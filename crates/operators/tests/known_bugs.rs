@@ -772,7 +772,7 @@ fn demand_is_kept<P: Publisher<Item = usize, Error = &'static str>>(
 
 proptest! {
     #[test]
-    fn row_26_27_29_no_time_sends_or_asks_for_what_nobody_wants(
+    fn row_26_to_29_no_time_sends_or_asks_for_what_nobody_wants(
         acts in acts(), seed: u64, prefetch in 1_usize..4, size in 1_usize..5,
     ) {
         let queue = prefetch as u64;
@@ -792,6 +792,10 @@ proptest! {
         })?;
         demand_is_kept(&acts, seed, queue, |source, time| {
             source.delay(time, prefetch, SECOND).map(|_| 1)
+        })?;
+        // Its own queue and the open window have the same size.
+        demand_is_kept(&acts, seed, 2 * size as u64, |source, time| {
+            source.window_timeout(time, size, SECOND * 2).concat_map(|window| window).map(|_| 1)
         })?;
     }
 }
@@ -920,6 +924,7 @@ fn row_86_no_timer_outlives_its_stream() {
         delay_subscription(2, SECOND),
         chunks_timeout(2, 2, SECOND),
         chunks_weighted_timeout(2, 2, SECOND, |_| 1),
+        window_timeout(2, SECOND),
     }
 }
 

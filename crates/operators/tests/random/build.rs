@@ -5,34 +5,45 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 #[cfg(feature = "futures")]
 use futures::StreamExt;
 #[cfg(feature = "futures")]
 use futures::future::{Either, select};
 use millstream::chunk::Window;
+use millstream::control::Aimd;
 use millstream::effect::AtCheckpoint;
 use millstream::executor::Executor;
 use millstream::fan_out::Stalled;
+use millstream::fault::Backoff;
+use millstream::lifecycle::KillSwitch;
 use millstream::limit::LimitError;
 use millstream::overflow::{Backpressure, Overflow};
 use millstream::prelude::*;
+use millstream::timing::{Rate, TimeoutError, TokenBucket};
 #[cfg(feature = "futures")]
 use millstream::{Failure, Fault};
 use millstream_core::{Pull, Pulled, SharedPublisher};
 use millstream_testkit::sweep::{Ending, Source as Scripted, TestError};
-use millstream_testkit::{Ledger, Token};
+use millstream_testkit::{Ledger, Token, VirtualClock};
 
 use crate::edge::{Bounds, Edge};
 use crate::faulty::Faulty;
-use crate::oracle::{self, EXCEEDED, FAILED, further, inner, inner_length, passes, weight};
-use crate::spec::{Cutting, Drops, Inner, Op, Source, Spec};
+use crate::oracle::{self, CHUNK, EXCEEDED, FAILED, further, inner, inner_length, passes, weight};
+use crate::spec::{Cutting, Drops, Inner, Op, Source, Spec, Wait};
 use crate::workers::Runs;
 
 pub(crate) type Stream = SharedPublisher<Token, TestError>;
 
 /// What a panic on purpose says.
 pub(crate) const PANIC: &str = "a panic of the specification";
+
+/// The most futures at a time where a controller decides.
+pub(crate) const ADAPTIVE: usize = 4;
+
+/// A time that comes at once, or never.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What the parts of a pipeline share.
 #[derive(Clone)]
@@ -329,6 +340,13 @@ fn limited(error: LimitError<TestError>) -> TestError {
     }
 }
 
+fn in_time(error: TimeoutError<TestError>) -> TestError {
+    match error {
+        TimeoutError::Upstream(error) => error,
+        late => unreachable!("{late}: its time does not come"),
+    }
+}
+
 fn push(mut group: Vec<Token>, item: Token) -> Vec<Token> {
     group.push(item);
     group
@@ -532,6 +550,17 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
             })
             .boxed_clone()
         }
+        Op::RepeatWhen(k) => {
+            let mut left = k;
+            p.repeat_when(move || {
+                hook.call();
+                let again = left > 0;
+                left = left.saturating_sub(1);
+                again.then(|| millstream::just(()).map_err(never))
+            })
+            .boxed_clone()
+        }
+        Op::RetryBackoff(_) | Op::Timed(..) => timed(p.boxed_clone(), op, hook),
         Op::Inspect => p.inspect(hook.of(|_| ())).boxed_clone(),
         Op::InspectFirst => p.inspect_first(hook.of(|_| ())).boxed_clone(),
         Op::InspectErr => p.inspect_err(move |_| hook.call()).boxed_clone(),
@@ -744,6 +773,67 @@ fn or_panic(failure: Failure<TestError>) -> TestError {
         Failure::Error(error) => error,
         Failure::Fault(Fault::Panicked(panic)) => panic.resume(),
         Failure::Fault(fault) => panic!("{fault}"),
+    }
+}
+
+/// One stage that waits for a time.
+fn timed(p: Stream, op: Op, hook: Hook) -> Stream {
+    let world = hook.world.clone();
+    let never = world.runs.clone().with_clock(VirtualClock::new());
+    let at_once = world.runs.clone().with_clock(VirtualClock::hasty());
+    let rate = Rate::per_second(10);
+    let (wait, size) = match op {
+        Op::Timed(wait, size) => (wait, size),
+        Op::RetryBackoff(k) => {
+            let backoff = Backoff::new(SECOND).attempts(k);
+            let worth = move |_: &TestError| {
+                hook.call();
+                true
+            };
+            return p.retry_backoff(at_once, backoff, worth).boxed_clone();
+        }
+        other => unreachable!("{other:?} waits for no time"),
+    };
+    match wait {
+        Wait::Timeout => p.timeout(never, size, SECOND).map_err(in_time).boxed_clone(),
+        Wait::TimeoutFirst => p.timeout_first(never, size, SECOND).map_err(in_time).boxed_clone(),
+        Wait::IdleTimeout => p.idle_timeout(never, size, SECOND).map_err(in_time).boxed_clone(),
+        Wait::CompletionTimeout => {
+            p.completion_timeout(never, size, SECOND).map_err(in_time).boxed_clone()
+        }
+        Wait::BackpressureTimeout => {
+            p.backpressure_timeout(never, size, SECOND).map_err(in_time).boxed_clone()
+        }
+        Wait::TakeWithin => p.take_within(never, size, SECOND).boxed_clone(),
+        Wait::KeepAlive => {
+            let beat = move || -> Token { unreachable!("its time does not come") };
+            p.keep_alive(never, size, SECOND, beat).boxed_clone()
+        }
+        Wait::ChunksFlat => p
+            .chunks_timeout(never, size, CHUNK, SECOND)
+            .concat_map_iter(hook.by(|group: Vec<Token>| group))
+            .boxed_clone(),
+        Wait::WeightedFlat(max) => p
+            .chunks_weighted_timeout(never, size, max, SECOND, hook.of(weight))
+            .concat_map_iter(|group: Vec<Token>| group)
+            .boxed_clone(),
+        Wait::WindowFlat => p
+            .window_timeout(never, CHUNK, SECOND)
+            .concat_map(hook.by(|window: Window<_, _>| window))
+            .boxed_clone(),
+        Wait::StoppedBy => p.stopped_by(&KillSwitch::new()).boxed_clone(),
+        Wait::Throttle => p.throttle(at_once, size, rate).boxed_clone(),
+        Wait::ThrottleWeighted => {
+            p.throttle_weighted(at_once, size, rate.burst(3), hook.of(weight)).boxed_clone()
+        }
+        Wait::RateLimit => p.rate_limit(at_once, size, &TokenBucket::new(rate)).boxed_clone(),
+        Wait::Delay => p.delay(at_once, size, SECOND).boxed_clone(),
+        Wait::DelayEach => p.delay_each(at_once, size, SECOND).boxed_clone(),
+        Wait::DelaySubscription => p.delay_subscription(at_once, size, SECOND).boxed_clone(),
+        Wait::Adaptive => {
+            let limits = Aimd::new(1.0..=ADAPTIVE as f64).start(size as f64);
+            p.adaptive_concurrency(at_once, limits, hook.by(later(world))).boxed_clone()
+        }
     }
 }
 

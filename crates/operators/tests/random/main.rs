@@ -15,8 +15,10 @@
 //!
 //! Pipelines with boundaries run three times over: on one thread, where the order in which tasks
 //! run is part of the case; on threads (`cases.rs`); and under `--cfg millstream_shuttle` in many
-//! schedules each, on threads that a seed switches (`chance.rs`). There is no clock in it: the
+//! schedules each, on threads that a seed switches (`chance.rs`). No real time passes in it: the
 //! executors know when nothing is left to do, and what has not come by then does not come (I6).
+//! Operators that wait for a time have a clock that stands still, or one that goes on at once to
+//! whatever they wait for.
 //! Where several publishers send at a time the items may come in another order; where one of them
 //! may be let go, some may be missing: the oracle says which.
 //!

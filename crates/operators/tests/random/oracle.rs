@@ -2,7 +2,7 @@
 
 use millstream_testkit::sweep::TestError;
 
-use crate::spec::{Cutting, Op, Spec};
+use crate::spec::{Cutting, Op, Spec, Wait};
 
 /// All items, and the error if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,8 @@ impl Slack {
 
 /// The error of a stage that fails by itself.
 pub(crate) const FAILED: TestError = TestError(100);
+/// The size of the chunks that are also complete by time.
+pub(crate) const CHUNK: usize = 3;
 /// What `limit` makes of too many items.
 pub(crate) const EXCEEDED: TestError = TestError(200);
 
@@ -380,6 +382,11 @@ impl Outcome {
                 items.truncate(if complete { items.len() } else { whole });
                 items
             }),
+            Op::Timed(Wait::ChunksFlat, _) => self.through(Op::ChunksFlat(CHUNK)),
+            Op::Timed(Wait::WeightedFlat(max), _) => self.change_whole(|items, complete| {
+                chunks(&items, Cutting::Weighted, max as usize, 0, complete).concat()
+            }),
+            Op::Timed(..) => self,
             Op::ChunksSum(n) => self.through(Op::SlidingSum(n, n)),
             Op::CutSum(Cutting::Skip, max, n) => {
                 self.through(Op::SlidingSum(max, max + n as usize))
@@ -414,11 +421,11 @@ impl Outcome {
                 },
                 None => self,
             },
-            Op::Retry(k) => {
+            Op::Retry(k) | Op::RetryBackoff(k) => {
                 let times = if self.error.is_some() { k as usize + 1 } else { 1 };
                 Outcome { items: self.items.repeat(times), ..self }
             }
-            Op::Repeat(k) | Op::RepeatWhile(k) => {
+            Op::Repeat(k) | Op::RepeatWhile(k) | Op::RepeatWhen(k) => {
                 let times = if self.error.is_some() { 1 } else { k as usize + 1 };
                 Outcome { items: self.items.repeat(times), ..self }
             }

@@ -11,9 +11,9 @@ use millstream_core::{Demand, More};
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{Answer, Behaviour, Event, Faulted, Probe, ProbeHandle, Token};
 
-use crate::build::{PANIC, Way, World, pipeline};
-use crate::oracle::{Outcome, Slack, stages};
-use crate::spec::{Ask, Cancel, Cutting, Op, Source, Spec};
+use crate::build::{ADAPTIVE, PANIC, Way, World, pipeline};
+use crate::oracle::{CHUNK, Outcome, Slack, stages};
+use crate::spec::{Ask, Cancel, Cutting, Op, Source, Spec, Wait};
 use crate::workers::{Runs, Workers};
 
 /// Sources of so many items run on a small stack.
@@ -157,7 +157,7 @@ fn certainty(spec: &Spec) -> Certainty {
     // Whether the items, and their order, are known; and whether they are the same each time.
     let (mut exact, mut same) = (true, true);
     for op in &spec.operators {
-        let again = matches!(op, Op::Retry(_) | Op::Repeat(_) | Op::RepeatWhile(_));
+        let again = op.begins_anew();
         if !exact && !whatever_the_order(*op, fails) || !same && again {
             return Certainty::Nothing;
         }
@@ -181,7 +181,14 @@ fn certainty(spec: &Spec) -> Certainty {
             {
                 certainty = Certainty::Beginning;
             }
-            Op::Retry(_) | Op::OnErrorReturn(_) | Op::OnErrorComplete(_) | Op::OnErrorResume(_)
+            Op::Timed(wait, _) if wait.groups() && fails && certainty == Certainty::Whole => {
+                certainty = Certainty::Beginning;
+            }
+            Op::Retry(_)
+            | Op::RetryBackoff(_)
+            | Op::OnErrorReturn(_)
+            | Op::OnErrorComplete(_)
+            | Op::OnErrorResume(_)
                 if certainty == Certainty::Beginning =>
             {
                 certainty = Certainty::Nothing;
@@ -270,11 +277,13 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::Share(_)
         | Op::ThroughStream(_)
         | Op::ThroughChannel(_) => true,
+        Op::Timed(wait, _) => !wait.groups() || !fails,
         Op::Chain(_)
         | Op::ChainPushed(_)
         | Op::StartWith(_)
         | Op::Repeat(_)
-        | Op::RepeatWhile(_) => !fails,
+        | Op::RepeatWhile(_)
+        | Op::RepeatWhen(_) => !fails,
         _ => false,
     }
 }
@@ -309,6 +318,16 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             // Upstream's queue, and those of the old and the new inner publisher.
             Op::SwitchMap(_, _, n) => n + 2 * (n + 3),
             Op::MapAsync(limit) | Op::MapAsyncUnordered(limit) => limit + 1,
+            // The queue, an item that waits for its time, and one on its way out.
+            Op::Timed(wait, n) => {
+                n + match wait {
+                    Wait::ChunksFlat => 2 * CHUNK + 1,
+                    Wait::WeightedFlat(max) => 2 * max as usize + 1,
+                    Wait::WindowFlat => 3 * CHUNK + 2,
+                    Wait::Adaptive => ADAPTIVE + 1,
+                    _ => 2,
+                }
+            }
             Op::TakeUntil(_) => 1,
             // A queue for each half, one for what each sends, and what was made of it.
             Op::BroadcastMerge(n) | Op::BroadcastZip(n) => 4 * n + 8,
@@ -345,7 +364,7 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             _ => 0,
         };
         // One clone runs while another is kept to begin anew.
-        if matches!(op, Op::Retry(_) | Op::Repeat(_) | Op::RepeatWhile(_)) {
+        if op.begins_anew() {
             copies += 1;
         }
         all += copies * (holds as u64 + 1);

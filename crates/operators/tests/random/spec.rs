@@ -190,11 +190,58 @@ pub(crate) enum Op {
     /// By a hub for one.
     Share(usize),
     /// A `Stream`, and back.
+    #[cfg_attr(not(feature = "futures"), allow(dead_code, reason = "with streams only"))]
     ThroughStream(usize),
     /// Over a channel, which a task fills.
+    #[cfg_attr(not(feature = "futures"), allow(dead_code, reason = "with streams only"))]
     ThroughChannel(usize),
+    /// Something that waits for a time which comes at once, or never: on a queue of this size.
+    Timed(Wait, usize),
+    RetryBackoff(u64),
+    RepeatWhen(u64),
     /// Not of the library: an operator with a fault, to test this test.
     Faulty(Flaw),
+}
+
+/// What waits for a time, and changes nothing where it comes at once or never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    // For one that never comes.
+    Timeout,
+    TimeoutFirst,
+    IdleTimeout,
+    CompletionTimeout,
+    BackpressureTimeout,
+    TakeWithin,
+    KeepAlive,
+    /// Chunks of up to three, and each item alone again.
+    ChunksFlat,
+    /// The same where the weights of a chunk are no more than this.
+    WeightedFlat(u64),
+    /// Windows of up to three, one after another.
+    WindowFlat,
+    /// A switch that nobody throws.
+    StoppedBy,
+    // For one that comes at once.
+    Throttle,
+    ThrottleWeighted,
+    RateLimit,
+    Delay,
+    DelayEach,
+    DelaySubscription,
+    /// The clock is read: up to four futures at a time.
+    Adaptive,
+}
+
+impl Wait {
+    /// Whether it holds items in groups, which an error may overtake.
+    pub(crate) fn groups(self) -> bool {
+        matches!(self, Wait::ChunksFlat | Wait::WeightedFlat(_) | Wait::WindowFlat)
+    }
+
+    fn calls(self) -> bool {
+        self.groups() || matches!(self, Wait::ThrottleWeighted | Wait::Adaptive)
+    }
 }
 
 /// Where chunks are cut.
@@ -276,6 +323,9 @@ pub(crate) enum Cancel {
 impl Op {
     /// Whether it calls a function for its items, which may panic.
     fn calls(self) -> bool {
+        if let Op::Timed(wait, _) = self {
+            return wait.calls();
+        }
         !matches!(
             self,
             Op::MapInto
@@ -364,6 +414,20 @@ impl Op {
                 | Op::Share(_)
                 | Op::ThroughStream(_)
                 | Op::ThroughChannel(_)
+                | Op::Timed(..)
+                | Op::RetryBackoff(_)
+        )
+    }
+
+    /// Whether it subscribes to what is above it again.
+    pub(crate) fn begins_anew(self) -> bool {
+        matches!(
+            self,
+            Op::Retry(_)
+                | Op::RetryBackoff(_)
+                | Op::Repeat(_)
+                | Op::RepeatWhile(_)
+                | Op::RepeatWhen(_)
         )
     }
 
@@ -441,6 +505,7 @@ impl fmt::Debug for Spec {
             .map(|op| {
                 let text = format!("Op::{op:?}").replace("Faulty(", "Faulty(Flaw::");
                 let text = text.replace("CutSum(", "CutSum(Cutting::");
+                let text = text.replace("Timed(", "Timed(Wait::");
                 let text = ["Newest", "Oldest", "All"].iter().fold(text, |text, drops| {
                     text.replace(&format!(", {drops})"), &format!(", Drops::{drops})"))
                 });
@@ -557,6 +622,7 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         (0_u64..3).prop_map(Op::Retry),
         (0_u64..3).prop_map(Op::Repeat),
         (0_u64..3).prop_map(Op::RepeatWhile),
+        (0_u64..3).prop_map(Op::RepeatWhen),
     ];
     let effect = prop_oneof![
         Just(Op::Inspect),
@@ -617,6 +683,30 @@ fn boundary() -> BoxedStrategy<Op> {
         2 => limit().prop_map(Op::MapAsync),
         1 => limit().prop_map(Op::MapAsyncUnordered),
     ];
+    let waits = prop_oneof![
+        Just(Wait::Timeout),
+        Just(Wait::TimeoutFirst),
+        Just(Wait::IdleTimeout),
+        Just(Wait::CompletionTimeout),
+        Just(Wait::BackpressureTimeout),
+        Just(Wait::TakeWithin),
+        Just(Wait::KeepAlive),
+        Just(Wait::ChunksFlat),
+        (1_u64..12).prop_map(Wait::WeightedFlat),
+        Just(Wait::WindowFlat),
+        Just(Wait::StoppedBy),
+        Just(Wait::Throttle),
+        Just(Wait::ThrottleWeighted),
+        Just(Wait::RateLimit),
+        Just(Wait::Delay),
+        Just(Wait::DelayEach),
+        Just(Wait::DelaySubscription),
+        Just(Wait::Adaptive),
+    ];
+    let timed = prop_oneof![
+        8 => (waits, 1_usize..4).prop_map(|(wait, size)| Op::Timed(wait, size)),
+        1 => (0_u64..3).prop_map(Op::RetryBackoff),
+    ];
     let drops = prop_oneof![Just(Drops::Newest), Just(Drops::Oldest), Just(Drops::All)];
     let hurried = prop_oneof![
         2 => capacity().prop_map(Op::BufferedQueue),
@@ -637,6 +727,7 @@ fn boundary() -> BoxedStrategy<Op> {
     ];
     let all = prop_oneof![
         4 => across, 3 => together, 3 => flat, 2 => flights, 2 => hurried, 4 => divided,
+        4 => timed,
     ];
     #[cfg(feature = "futures")]
     let all = prop_oneof![
