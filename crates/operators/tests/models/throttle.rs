@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millstream_core::{More, Publisher};
+use millstream_core::{More, Publisher, Pull, Pulled};
 use millstream_executors::Executor;
 use millstream_operators::PublisherExt;
 use millstream_operators::timing::Rate;
@@ -11,7 +11,7 @@ use millstream_sync::{model, thread};
 use crate::clock::ManualClock;
 use crate::desk::Desk;
 use crate::oracle::{Oracle, begins};
-use crate::runner::run;
+use crate::runner::{Runner, run};
 use crate::{all, late};
 
 fn one_a_second() -> Rate {
@@ -54,6 +54,33 @@ fn the_timer_races_the_request_for_the_item_that_waits() {
         };
         clock.pass();
         requester.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(clock.timers(), 0);
+        assert_eq!(oracle.finish(), all(0..2));
+    });
+}
+
+/// It is polled once too often while an item waits that was taken to find the end.
+#[test]
+fn a_poll_for_nothing_races_the_request() {
+    model("throttle: a_poll_for_nothing_races_the_request", || {
+        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+        let mut items = oracle.items(0..2);
+        let source = millstream_operators::source::from_iter(std::iter::from_fn(move || {
+            if let Pulled::Item(item) = items.pull() { Some(item) } else { None }
+        }));
+        let time = desk.clone().with_clock(clock.clone());
+        let source = source.map_err(|never| match never {});
+        source.throttle(time, 2, one_a_second()).subscribe(oracle.probe(|_| More::NONE));
+        clock.pass();
+        oracle.request(1);
+        let mut task = Runner::new(desk.task());
+        let executor = thread::spawn(move || {
+            if !task.poll() && !task.poll() {
+                task.run();
+            }
+        });
+        oracle.request(1);
         executor.join().unwrap();
         assert_eq!(clock.timers(), 0);
         assert_eq!(oracle.finish(), all(0..2));
