@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use millstream::chunk::ChunksTimeout;
 use millstream::executor::Seeded;
 use millstream::prelude::*;
 use millstream::timing::{Rate, TimeoutError};
@@ -615,57 +616,64 @@ fn row_06_what_a_time_out_leaves_is_discarded_once_and_what_comes_after_it_too()
     assert_eq!(time.clock().timers(), 0);
 }
 
-#[test]
-fn row_07_chunks_that_are_flattened_are_discarded_wherever_they_are_at_a_cancellation() {
-    const ITEMS: u32 = 11;
-    let mut most = 0;
-    for wanted in 0..=u64::from(ITEMS) {
-        for seed in 0..20 {
-            let mint = Mint::new();
-            let time = VirtualTime::new(seed);
-            let (hand, source) = Hand::new();
-            let discarded: Arc<Mutex<Vec<u32>>> = Arc::default();
-            let told = discarded.clone();
-            // Items are in the queue, in an open chunk, and in one that is taken apart.
-            let items = source
-                .chunks_timeout(time.clone(), 3, 4, SECOND)
-                .concat_map_iter(|chunk| chunk)
-                .on_discard(move |item: Item| told.lock().unwrap().push(item.0));
-            let (probe, handle) = testkit::Probe::recording(
-                Behaviour::new().initially(wanted),
-                |item: Item| item.0,
-                |error: &'static str| error,
-            );
-            items.subscribe(probe);
-            time.run_until_idle();
-            let (mut asked, mut sent) = (0, 0);
-            loop {
-                asked += hand.asked().iter().sum::<u64>();
-                if u64::from(sent) == asked || sent == ITEMS {
-                    break;
-                }
-                hand.send(mint.item(sent));
-                sent += 1;
-                // Some chunks are complete by time.
-                time.advance(if sent % 5 == 2 { SECOND } else { Duration::ZERO });
-            }
-            handle.cancel();
-            time.run_until_idle();
-            let came = handle.items();
-            assert!(came.len() as u64 <= wanted && came.iter().copied().eq(0..came.len() as u32));
-            // Those of the chunk that is taken apart go with its iterator, and all others are told.
-            let mut told = discarded.lock().unwrap().clone();
-            told.sort_unstable();
-            let first = told.first().copied().unwrap_or(sent);
-            assert!(told.iter().copied().eq(first..sent), "{wanted} wanted, seed {seed}: {told:?}");
-            let apart = first as usize - came.len();
-            assert!(apart < 4, "{wanted} wanted, seed {seed}: {came:?}, {told:?}");
-            most = most.max(apart);
-            assert!(hand.is_cancelled());
-            assert_eq!((mint.live(), time.clock().timers()), (0, 0));
+/// Chunks of four that are cancelled where so many signals are wanted and at most so many items
+/// were sent: the items that came, those that were discarded, and how many were sent.
+fn cancelled<P: Publisher<Error = &'static str>>(
+    (wanted, most, seed): (u64, u32, u64),
+    items: fn(P::Item) -> Vec<u32>,
+    stage: impl FnOnce(ChunksTimeout<Boxed, VirtualTime>) -> P,
+) -> (Vec<u32>, Vec<u32>, u32) {
+    let (mint, time) = (Mint::new(), VirtualTime::new(seed));
+    let (hand, source) = Hand::new();
+    let discarded: Arc<Mutex<Vec<u32>>> = Arc::default();
+    let told = discarded.clone();
+    let stream = stage(source.chunks_timeout(time.clone(), 3, 4, SECOND))
+        .on_discard(move |item: Item| told.lock().unwrap().push(item.0));
+    let (probe, handle) =
+        testkit::Probe::recording(Behaviour::new().initially(wanted), items, |error| error);
+    stream.subscribe(probe);
+    time.run_until_idle();
+    let (mut asked, mut sent) = (0, 0);
+    loop {
+        asked += hand.asked().iter().sum::<u64>();
+        if u64::from(sent) == asked || sent == most {
+            break;
         }
+        hand.send(mint.item(sent));
+        sent += 1;
+        // Some chunks are complete by time.
+        time.advance(if sent % 5 == 2 { SECOND } else { Duration::ZERO });
     }
-    assert!(most > 0, "a chunk is cancelled while it is taken apart");
+    handle.cancel();
+    time.run_until_idle();
+    assert!(handle.delivered() <= wanted && hand.is_cancelled());
+    assert_eq!((mint.live(), time.clock().timers()), (0, 0));
+    let mut told = discarded.lock().unwrap().clone();
+    told.sort_unstable();
+    (handle.items().concat(), told, sent)
+}
+
+#[test]
+fn row_07_chunks_are_discarded_wherever_they_are_at_a_cancellation() {
+    let (mut open, mut apart) = (0, 0);
+    let cases = (0..12).flat_map(|wanted| (0..20).map(move |most| (wanted, most)));
+    for case in cases.map(|(wanted, most)| (wanted, most, u64::from(most) * wanted)) {
+        let chunk = |chunk: Vec<Item>| chunk.iter().map(|item| item.0).collect();
+        let (mut all, mut told, sent) = cancelled(case, chunk, |chunks| chunks);
+        open += told.len();
+        all.append(&mut told);
+        assert_eq!(all, (0..sent).collect::<Vec<_>>(), "{case:?}");
+        // Those of a chunk that is taken apart go with its iterator, and all others are told.
+        let item = |item: Item| vec![item.0];
+        let (came, told, sent) =
+            cancelled(case, item, |chunks| chunks.concat_map_iter(|chunk| chunk));
+        let first = told.first().copied().unwrap_or(sent) as usize;
+        assert_eq!(came, (0..sent).take(came.len()).collect::<Vec<_>>(), "{case:?}");
+        assert_eq!(told, (0..sent).skip(first).collect::<Vec<_>>(), "{case:?}");
+        assert!(first - came.len() < 4, "{case:?}: {came:?} came, {told:?} were told");
+        apart += first - came.len();
+    }
+    assert!(open > 0 && apart > 0, "chunks are cancelled while open, and while taken apart");
 }
 
 /// How long the chunk of three items is that is complete by time.
