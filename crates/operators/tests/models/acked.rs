@@ -52,7 +52,7 @@ impl Desks {
 
     /// What becomes of what is open, and of what comes from now on: a commit makes room on the thread
     /// of its executor, and an item may come there behind the last look of anybody else.
-    fn from_now_on(&self, settle: fn(Ack)) {
+    fn settle_from_now_on(&self, settle: fn(Ack)) {
         let mut records = self.0.lock().unwrap();
         records.at_once = Some(settle);
         let open = std::mem::take(&mut records.open);
@@ -269,7 +269,7 @@ fn an_ack_races_the_task_of_the_commits() {
         let (desks, task) = on_a_task(source, 1, 0, &oracle, [gate(true), gate(true)]);
         oracle.request(2);
         let first = desks.first().unwrap();
-        desks.from_now_on(Ack::ack);
+        desks.settle_from_now_on(Ack::ack);
         let executor = thread::spawn(move || run(Some(task)));
         first.ack();
         executor.join().unwrap();
@@ -290,7 +290,7 @@ fn a_cancellation_races_an_ack_and_the_task_of_the_commits() {
         let executor = thread::spawn(move || run(Some(task)));
         let other = thread::spawn(move || first.ack());
         oracle.cancel();
-        desks.from_now_on(drop);
+        desks.settle_from_now_on(drop);
         other.join().unwrap();
         executor.join().unwrap();
         assert_eq!(desks.finish().1, [0], "what was acknowledged is committed, and the task ends");
@@ -312,7 +312,7 @@ fn a_commit_that_becomes_ready_races_a_cancellation() {
         let executor = thread::spawn(move || run(Some(task)));
         let other = thread::spawn(move || wait.open());
         oracle.cancel();
-        desks.from_now_on(drop);
+        desks.settle_from_now_on(drop);
         other.join().unwrap();
         executor.join().unwrap();
         assert_eq!(desks.finish().1, [0]);
