@@ -40,6 +40,24 @@ fn the_end_of_the_wait_races_a_request() {
     });
 }
 
+/// An end needs no demand, nor does the wait before it.
+#[test]
+fn the_wait_ends_though_nobody_asks() {
+    model("retry_backoff: the_wait_ends_though_nobody_asks", || {
+        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+        let time = desk.clone().with_clock(clock.clone());
+        let tried =
+            millstream_operators::source::fail("late").retry_backoff(time, once(), |_| true);
+        tried.subscribe(oracle.probe(|_| More::NONE));
+        let pause = desk.task();
+        let executor = thread::spawn(move || run(Some(pause)));
+        clock.pass();
+        executor.join().unwrap();
+        assert_eq!(clock.timers(), 0);
+        assert_eq!(oracle.finish(), [Error("late")]);
+    });
+}
+
 #[test]
 fn the_end_of_the_wait_races_a_cancellation() {
     model("retry_backoff: the_end_of_the_wait_races_a_cancellation", || {
