@@ -238,9 +238,10 @@ impl Bench {
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["test", "--profile", "loom", "-p", &package, "--no-run"])
             .args(["--test", test])
-            // Only what is built anew for each fault: the models are short, loom is not.
-            .args(["--config", "profile.loom.package.millstream-blocks.opt-level=0"])
-            .args(["--config", "profile.loom.package.millstream-operators.opt-level=0"])
+            // Only what is built anew for each fault: the models are short, loom is not. Without any
+            // optimization the frames of some operators do not fit on loom's stacks.
+            .args(["--config", "profile.loom.package.millstream-blocks.opt-level=1"])
+            .args(["--config", "profile.loom.package.millstream-operators.opt-level=1"])
             .current_dir(&self.tree)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("RUSTFLAGS", "--cfg millstream_loom")
