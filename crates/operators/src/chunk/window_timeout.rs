@@ -123,8 +123,8 @@ impl<E: 'static> Outside for Within<E> {
     type Error = E;
 
     fn begun(&mut self) {
+        // The timer is set by the look that follows, before the trunk rests.
         self.until = self.alarm.now() + self.within;
-        self.alarm.rest_until(self.until);
     }
 
     fn completed(&mut self) {

@@ -9,11 +9,19 @@ use millstream_sync::{model, thread};
 
 use crate::clock::ManualClock;
 use crate::desk::Desk;
-use crate::oracle::{Hand, Oracle, Source, begins};
+use crate::oracle::Signal::Item;
+use crate::oracle::{Hand, Oracle, Source, Token, begins};
 use crate::runner::run;
 use crate::{all, late};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// A window is opened and read inside of a signal: more than the stack of a model's thread holds
+/// where nothing is optimised.
+fn on_a_larger_stack(body: impl FnOnce() + Send + 'static) {
+    let larger = thread::Builder::new().stack_size(1 << 18);
+    larger.spawn(body).unwrap().join().unwrap();
+}
 
 /// Runs what the timers have left, until there is none.
 fn run_all(desk: &Desk) {
@@ -22,74 +30,86 @@ fn run_all(desk: &Desk) {
     }
 }
 
-/// Nothing but the timer completes the window, and only then the stream below is over.
+/// Nothing but the timer completes the window.
 #[test]
 fn the_timer_of_a_window_races_its_reader() {
     model("window_timeout: the_timer_of_a_window_races_its_reader", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..1);
-        let silent = Source::Hand(oracle.alive(), Hand::default());
-        let time = desk.clone().with_clock(clock.clone());
-        let windows = source.chain(silent).window_timeout(time, 2, SECOND).take(1);
-        windows.concat_map(|window| window).subscribe(oracle.probe(|_| More::NONE));
-        oracle.request(1);
-        start.go();
-        let passes = {
-            let (clock, desk) = (clock.clone(), desk.clone());
-            thread::spawn(move || {
-                clock.pass();
-                run_all(&desk);
-            })
-        };
-        oracle.request(1);
-        passes.join().unwrap();
-        run_all(&desk);
-        assert_eq!(clock.timers(), 0);
-        assert_eq!(oracle.finish(), all(0..1));
+        on_a_larger_stack(|| {
+            let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+            let (hand, reader) = (Hand::default(), Oracle::new());
+            let source = Source::Hand(oracle.alive(), hand.clone());
+            let time = desk.clone().with_clock(clock.clone());
+            let (reads, alive) = (reader.clone(), oracle.alive());
+            let windows = source.window_timeout(time, 2, SECOND).map(move |window| {
+                window.subscribe(reads.probe(|_| More::NONE));
+                Token(0, alive.clone())
+            });
+            windows.subscribe(oracle.probe(|_| More::NONE));
+            oracle.request(1);
+            hand.send(Token(0, oracle.alive()));
+            let passes = {
+                let (clock, desk) = (clock.clone(), desk.clone());
+                thread::spawn(move || {
+                    clock.pass();
+                    run_all(&desk);
+                })
+            };
+            reader.request(1);
+            passes.join().unwrap();
+            run_all(&desk);
+            assert_eq!(clock.timers(), 0);
+            assert_eq!(reader.finish(), all(0..1));
+            oracle.cancel();
+            assert_eq!(oracle.finish(), [Item(0)]);
+        });
     });
 }
 
 #[test]
 fn the_timer_races_the_items() {
     model("window_timeout: the_timer_races_the_items", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..2);
-        let time = desk.clone().with_clock(clock.clone());
-        let windows = source.window_timeout(time, 2, SECOND);
-        windows.concat_map(|window| window).subscribe(oracle.probe(|_| More::NONE));
-        oracle.request(9);
-        let producer = thread::spawn(move || start.go());
-        clock.pass();
-        run_all(&desk);
-        producer.join().unwrap();
-        run_all(&desk);
-        assert_eq!(clock.timers(), 0);
-        assert_eq!(oracle.finish(), all(0..2));
+        on_a_larger_stack(|| {
+            let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+            let (source, start) = late(&oracle, 0..2);
+            let time = desk.clone().with_clock(clock.clone());
+            let windows = source.window_timeout(time, 2, SECOND);
+            windows.concat_map(|window| window).subscribe(oracle.probe(|_| More::NONE));
+            oracle.request(9);
+            let producer = thread::spawn(move || start.go());
+            clock.pass();
+            run_all(&desk);
+            producer.join().unwrap();
+            run_all(&desk);
+            assert_eq!(clock.timers(), 0);
+            assert_eq!(oracle.finish(), all(0..2));
+        });
     });
 }
 
 #[test]
 fn the_timer_races_a_cancellation() {
     model("window_timeout: the_timer_races_a_cancellation", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..1);
-        let silent = Source::Hand(oracle.alive(), Hand::default());
-        let time = desk.clone().with_clock(clock.clone());
-        let windows = source.chain(silent).window_timeout(time, 2, SECOND);
-        windows.concat_map(|window| window).subscribe(oracle.probe(|_| More::NONE));
-        oracle.request(9);
-        start.go();
-        let passes = {
-            let (clock, desk) = (clock.clone(), desk.clone());
-            thread::spawn(move || {
-                clock.pass();
-                run_all(&desk);
-            })
-        };
-        oracle.cancel();
-        passes.join().unwrap();
-        run_all(&desk);
-        assert_eq!(clock.timers(), 0);
-        assert!(begins(&all(0..1), &oracle.finish()));
+        on_a_larger_stack(|| {
+            let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+            let hand = Hand::default();
+            let source = Source::Hand(oracle.alive(), hand.clone());
+            let time = desk.clone().with_clock(clock.clone());
+            let windows = source.window_timeout(time, 2, SECOND);
+            windows.concat_map(|window| window).subscribe(oracle.probe(|_| More::NONE));
+            oracle.request(9);
+            hand.send(Token(0, oracle.alive()));
+            let passes = {
+                let (clock, desk) = (clock.clone(), desk.clone());
+                thread::spawn(move || {
+                    clock.pass();
+                    run_all(&desk);
+                })
+            };
+            oracle.cancel();
+            passes.join().unwrap();
+            run_all(&desk);
+            assert_eq!(clock.timers(), 0);
+            assert!(begins(&all(0..1), &oracle.finish()));
+        });
     });
 }
