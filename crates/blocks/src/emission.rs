@@ -12,7 +12,7 @@
 //!   while it runs, so that looking at an atomic does not force it into memory. Where nobody is
 //!   left who could interrupt, it says so to the compiler, and there is nothing to look at.
 //! * Where the one who runs it lets others run after some items, a loop counts them in a register:
-//!   see [`Pace`].
+//!   see `Pace`.
 //! * Without bound there is no counting of credit.
 //! * When the credit is used up the source is asked whether it is over, because an end needs no
 //!   demand (rules 2.9, 2.10).
