@@ -1,5 +1,6 @@
 //! What time costs: the rate that `throttle` holds, what it costs where it does not bind, a chain
-//! with a time-out over one without, and timers that are set and cleared.
+//! with a time-out over one without, chunks that have a time over those that have none, and timers
+//! that are set and cleared.
 //!
 //! Each figure is the median of its rounds; what is compared runs by turns. At the end comes what
 //! is promised. These are figures of real time: they mean something on a machine that is quiet.
@@ -40,6 +41,18 @@ fn per_item<P: Publisher<Item = u64, Error: std::fmt::Debug>>(items: P) -> f64 {
     let sum = items.fold(0, |sum: u64, item| sum.wrapping_add(black_box(item))).block();
     let taken = begun.elapsed();
     black_box(sum.expect("it does not fail"));
+    taken.as_nanos() as f64 / ITEMS as f64
+}
+
+/// Nanoseconds for each item of the chunks.
+fn per_chunked_item<P>(chunks: P) -> f64
+where
+    P: Publisher<Item = Vec<u64>, Error = std::convert::Infallible>,
+{
+    let begun = Instant::now();
+    let count = chunks.fold(0, |count: usize, chunk| count + black_box(chunk).len()).block();
+    let taken = begun.elapsed();
+    assert_eq!(count.expect("it does not fail") as u64, ITEMS);
     taken.as_nanos() as f64 / ITEMS as f64
 }
 
@@ -121,6 +134,20 @@ fn main() {
     );
     println!("a chain with timeout: {with:.2} ns, {without:.2} without");
     promise("a chain with timeout: times the chain without", ratio, 0.0..=1.5);
+
+    let [with, without, _, ratio] = against(
+        || per_chunked_item(pulled().chunks_timeout(time.clone(), 256, 100, SECOND)),
+        || per_chunked_item(pulled().chunks(100).publish_on(time.clone(), 256)),
+    );
+    println!("chunks_timeout of 100, pulled: {with:.2} ns, {without:.2} by chunks");
+    promise("chunks_timeout of 100, pulled: times chunks", ratio, 0.0..=2.0);
+    let [with, without, _, ratio] = against(
+        || per_chunked_item(queued().chunks_timeout(time.clone(), 256, 100, SECOND)),
+        // As many crossings for each item: the stage that waits has a queue before it.
+        || per_chunked_item(queued().publish_on(time.clone(), 256).chunks(100)),
+    );
+    println!("chunks_timeout of 100, queued: {with:.2} ns, {without:.2} by chunks");
+    promise("chunks_timeout of 100, queued: times chunks", ratio, 0.0..=2.0);
 
     let each = median((0..ROUNDS).map(|_| timers(&time)).collect());
     promise("timers made, set and dropped in a second", each, 100_000.0..=f64::MAX);
