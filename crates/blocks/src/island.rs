@@ -44,7 +44,7 @@ use millstream_sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::bell::{Bell, Host};
 use crate::emission::Emission;
 use crate::gauge::Panel;
-use crate::mail::Mail;
+use crate::mail::{Mail, leave_fault};
 use crate::running::{Running, undelivered};
 use crate::turn::{Holder, Turn};
 
@@ -413,9 +413,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> 
         if self.turn.is_closed() {
             return;
         }
-        // Dropped outside of the lock: what a panic carries is foreign.
-        let before = lock(&self.mail).fault.replace(fault);
-        drop(before);
+        leave_fault(&self.mail, fault);
         self.knock_in_haste(self.turn.signal());
     }
 }

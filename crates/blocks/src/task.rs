@@ -47,7 +47,7 @@ use crate::bell::{Bell, Host};
 use crate::emission::{Emission, Pace};
 use crate::entrust::Errand;
 use crate::gauge::Panel;
-use crate::mail::Mail;
+use crate::mail::{Mail, leave_fault};
 use crate::running::{Running, undelivered};
 use crate::waker::WakerSlot;
 use crate::word::{DemandWord, Knock};
@@ -150,9 +150,7 @@ impl Upstream for Post {
         if self.word.is_closed() {
             return;
         }
-        // Dropped outside of the lock: what a panic carries is foreign.
-        let before = lock(&self.mail).fault.replace(fault);
-        drop(before);
+        leave_fault(&self.mail, fault);
         self.knock(self.word.signal());
     }
 }

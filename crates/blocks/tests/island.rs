@@ -152,6 +152,25 @@ fn fault_races_emission() {
     });
 }
 
+/// The source goes because of what broke the stream, and before that is told.
+#[test]
+fn the_first_of_two_faults_stands() {
+    model("island: the_first_of_two_faults_stands", || {
+        let oracle = Oracle::new();
+        let inside = oracle.clone();
+        let probe = oracle.probe(move |_| {
+            inside.fail();
+            inside.lose_the_source();
+            More::NONE
+        });
+        emit(oracle.items(0..2), probe);
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.finish(), [Item(0), broken()]);
+    });
+}
+
 #[test]
 fn fault_races_cancel() {
     model("island: fault_races_cancel", || {

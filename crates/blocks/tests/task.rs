@@ -210,6 +210,20 @@ fn a_fault_races_the_executor() {
     });
 }
 
+#[test]
+fn the_first_of_two_faults_stands() {
+    model("task: the_first_of_two_faults_stands", || {
+        let oracle = Oracle::new();
+        let source = Source::Items(oracle.items(0..2));
+        let task = boundary(1, source, oracle.probe(|_| More::NONE));
+        let executor = thread::spawn(move || run(task));
+        oracle.fail();
+        oracle.lose_the_source();
+        executor.join().unwrap();
+        assert_eq!(oracle.finish(), [broken()]);
+    });
+}
+
 /// Downstream lets go: what it asked for comes, and then the task is ready.
 #[test]
 fn detach_races_the_executor() {

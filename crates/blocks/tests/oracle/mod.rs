@@ -129,6 +129,11 @@ impl Oracle {
         self.upstream().fail(invalid());
     }
 
+    /// Breaks the stream off as one whose source has gone.
+    pub fn lose_the_source(&self) {
+        self.upstream().fail(Fault::SourceDropped);
+    }
+
     /// What the owner of the subscription can do: 0 is the fault of [`broken`].
     pub fn request_raw(&self, n: i64) {
         self.asks(u64::try_from(n).map_or(More::NONE, More::of));
