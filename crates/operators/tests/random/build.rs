@@ -11,17 +11,18 @@ use std::time::Duration;
 use futures::StreamExt;
 #[cfg(feature = "futures")]
 use futures::future::{Either, select};
+use millstream::ack::{AckError, Acked, AckedPublisher, Settled};
 use millstream::chunk::Window;
 use millstream::control::Aimd;
 use millstream::effect::AtCheckpoint;
 use millstream::executor::Executor;
 use millstream::fan_out::Stalled;
-use millstream::fault::Backoff;
+use millstream::fault::{Backoff, FailedAttempt};
 use millstream::lifecycle::KillSwitch;
 use millstream::limit::LimitError;
-use millstream::overflow::{Backpressure, Overflow};
+use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
-use millstream::timing::{Rate, TimeoutError, TokenBucket};
+use millstream::timing::{Rate, ThrottleError, TimeoutError, TokenBucket, Trailing};
 #[cfg(feature = "futures")]
 use millstream::{Failure, Fault};
 use millstream_core::{Pull, Pulled, SharedPublisher};
@@ -31,7 +32,7 @@ use millstream_testkit::{Ledger, Token, VirtualClock};
 use crate::edge::{Bounds, Edge};
 use crate::faulty::Faulty;
 use crate::oracle::{self, CHUNK, EXCEEDED, FAILED, further, inner, inner_length, passes, weight};
-use crate::spec::{Cutting, Drops, Inner, Op, Source, Spec, Wait};
+use crate::spec::{Acking, Comes, Cutting, Drops, Inner, Keep, Op, Source, Spec, Wait};
 use crate::workers::Runs;
 
 pub(crate) type Stream = SharedPublisher<Token, TestError>;
@@ -560,7 +561,24 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
             })
             .boxed_clone()
         }
-        Op::RetryBackoff(_) | Op::Timed(..) => timed(p.boxed_clone(), op, hook),
+        Op::RetryWhen(k) => {
+            let mut left = k;
+            p.retry_when(move |_| {
+                hook.call();
+                let again = left > 0;
+                left = left.saturating_sub(1);
+                again.then(|| millstream::just(()).map_err(never))
+            })
+            .boxed_clone()
+        }
+        Op::RetryBackoff(_) | Op::RetryAfter(_) | Op::Timed(..) | Op::Kept(..) => {
+            timed(p.boxed_clone(), op, hook)
+        }
+        Op::SampleOn(n, size) => p.sample_on(signals(&world, n), size).boxed_clone(),
+        Op::DelaySubscriptionUntil(n, size) => {
+            let signal = signals(&world, n).ignore_items();
+            p.delay_subscription_until(signal, size).boxed_clone()
+        }
         Op::Inspect => p.inspect(hook.of(|_| ())).boxed_clone(),
         Op::InspectFirst => p.inspect_first(hook.of(|_| ())).boxed_clone(),
         Op::InspectErr => p.inspect_err(move |_| hook.call()).boxed_clone(),
@@ -605,6 +623,14 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
             .window_until(max, hook.of(move |item| !passes(item, n)))
             .concat_map(|window| window)
             .boxed_clone(),
+        Op::WindowWhileFlat(max, n) => p
+            .window_while(max, hook.of(move |item| passes(item, n)))
+            .concat_map(|window| window)
+            .boxed_clone(),
+        Op::WindowByKeyFlat(max, n) => p
+            .window_by_key(max, move |item| item.value().div_euclid(n))
+            .concat_map(|window| window)
+            .boxed_clone(),
         Op::ReadyFlat(size) => {
             p.ready_chunks(size).concat_map_iter(hook.by(|chunk: Vec<Token>| chunk)).boxed_clone()
         }
@@ -618,6 +644,9 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
             p.buffered_queue(n, overflow).boxed_clone()
         }
         Op::Latest => p.latest().boxed_clone(),
+        Op::DropUnwanted => p.drop_unwanted(drop).boxed_clone(),
+        Op::Pausable(n) => p.pausable(&Valve::new(), n).boxed_clone(),
+        Op::ExpandLast => p.expand_last(hook.of(|_| None)).boxed_clone(),
         Op::Detach => p.detach().boxed_clone(),
         Op::BatchFlat(n) => {
             let groups = p.batch(n, |item| vec![item], push);
@@ -645,14 +674,7 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
             let other = others(n).subscribe_on(world.runs.clone()).boxed_clone();
             Raced(p.boxed_clone(), other, size).boxed_clone()
         }
-        Op::TakeUntil(n) => {
-            let signal = millstream::range(0..n as i64).map_err(never).map_async(
-                world.runs.clone(),
-                1,
-                move |n| Later::new(&world, 1 + n.unsigned_abs() % 2, ()),
-            );
-            p.take_until(signal.ignore_items()).boxed_clone()
-        }
+        Op::TakeUntil(n) => p.take_until(signals(&world, n).ignore_items()).boxed_clone(),
         Op::FlatMapUnordered(kind, n, limit, size) => p
             .flat_map_unordered(limit, size, hook.by(move |item| inner_of(&world, kind, &item, n)))
             .boxed_clone(),
@@ -674,9 +696,22 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         | Op::BalanceMerge(_)
         | Op::GroupBy(..)
         | Op::Share(_)
+        | Op::Acked(..)
         | Op::ThroughStream(_)
         | Op::ThroughChannel(_) => Divided(p.boxed_clone(), op, hook).boxed_clone(),
     }
+}
+
+/// So many, each when a task has gone on.
+fn signals(
+    world: &World,
+    n: usize,
+) -> impl Publisher<Item = (), Error = TestError> + Clone + use<> {
+    let world = world.clone();
+    let never = |never: std::convert::Infallible| -> TestError { match never {} };
+    millstream::range(0..n as i64)
+        .map_err(never)
+        .map_async(world.runs.clone(), 1, move |n| Later::new(&world, 1 + n.unsigned_abs() % 2, ()))
 }
 
 /// Operators that divide one subscription among several readers, or carry it over: assembled anew
@@ -721,6 +756,30 @@ impl Publisher for Divided {
                 let shared = p.map(Arc::new).publish(size).ref_count(1);
                 shared.map(move_out(&world)).subscribe(subscriber);
             }
+            Op::Acked(acking, window) => {
+                let runs = world.runs.clone();
+                let acked = p.acked(window, hook.of(|item| item));
+                let done = |_| Ok::<_, TestError>(());
+                match acking {
+                    Acking::InOrder => {
+                        settled(acked.commit_in_order(1, done)).subscribe(subscriber);
+                    }
+                    Acking::InOrderAsync => {
+                        let commit = move |_| Later::new(&world, 1, Ok::<_, TestError>(()));
+                        settled(acked.commit_in_order_async(1, runs, commit)).subscribe(subscriber);
+                    }
+                    Acking::Each => {
+                        let settle = |_, _| Ok::<_, TestError>(());
+                        settled(acked.settle_each(settle)).subscribe(subscriber);
+                    }
+                    Acking::Batches => {
+                        let settle = move |_: Vec<Settled<i64>>| {
+                            Later::new(&world, 1, Ok::<_, TestError>(()))
+                        };
+                        settled(acked.settle_batches(runs, settle)).subscribe(subscriber);
+                    }
+                }
+            }
             #[cfg(feature = "futures")]
             Op::ThroughStream(size) => {
                 millstream::from_try_stream(world.runs, p.into_stream(size))
@@ -760,6 +819,18 @@ impl Publisher for Divided {
     }
 }
 
+/// Each item acknowledged as it comes out.
+fn settled<P>(acked: AckedPublisher<P>) -> impl Publisher<Item = Token, Error = TestError> + use<P>
+where
+    P: Publisher<Item = Acked<Token>, Error = AckError<TestError>>,
+{
+    let errors = |error| match error {
+        AckError::Stream(error) => error,
+        other => unreachable!("{other:?}: nothing is refused"),
+    };
+    acked.into_unguarded().map(Acked::ack).map_err(errors)
+}
+
 /// An item that several had, as one of its own.
 fn move_out(world: &World) -> impl FnMut(Arc<Token>) -> Token + Clone + Send + 'static {
     let ledger = world.ledger.clone();
@@ -792,6 +863,24 @@ fn timed(p: Stream, op: Op, hook: Hook) -> Stream {
             };
             return p.retry_backoff(at_once, backoff, worth).boxed_clone();
         }
+        Op::RetryAfter(k) => {
+            let wait = move |failed: FailedAttempt<'_, TestError>| {
+                hook.call();
+                (failed.attempt <= k).then_some(SECOND)
+            };
+            return p.retry_after(at_once, wait).boxed_clone();
+        }
+        Op::Kept(keep, comes, size) => {
+            let time = if comes == Comes::Never { never } else { at_once };
+            return match keep {
+                Keep::Debounce => p.debounce(time, size, SECOND).boxed_clone(),
+                Keep::Sample => p.sample(time, size, SECOND).boxed_clone(),
+                Keep::ThrottleFirst => p.throttle_first(time, size, SECOND).boxed_clone(),
+                Keep::ThrottleLatest => {
+                    p.throttle_latest(time, size, SECOND, Trailing::Send).boxed_clone()
+                }
+            };
+        }
         other => unreachable!("{other:?} waits for no time"),
     };
     match wait {
@@ -804,6 +893,17 @@ fn timed(p: Stream, op: Op, hook: Hook) -> Stream {
         Wait::BackpressureTimeout => {
             p.backpressure_timeout(never, size, SECOND).map_err(in_time).boxed_clone()
         }
+        Wait::TimeoutOr => {
+            let other = millstream::fail(EXCEEDED);
+            p.timeout_or(never, size, SECOND, other).boxed_clone()
+        }
+        Wait::ThrottleEnforcing => p
+            .throttle_enforcing(never, size, rate.burst(1 << 40))
+            .map_err(|error| match error {
+                ThrottleError::Upstream(error) => error,
+                early => unreachable!("{early}: there is no end of tokens"),
+            })
+            .boxed_clone(),
         Wait::TakeWithin => p.take_within(never, size, SECOND).boxed_clone(),
         Wait::KeepAlive => {
             let beat = move || -> Token { unreachable!("its time does not come") };
@@ -827,6 +927,10 @@ fn timed(p: Stream, op: Op, hook: Hook) -> Stream {
             p.throttle_weighted(at_once, size, rate.burst(3), hook.of(weight)).boxed_clone()
         }
         Wait::RateLimit => p.rate_limit(at_once, size, &TokenBucket::new(rate)).boxed_clone(),
+        Wait::RateLimitWeighted => {
+            let bucket = TokenBucket::new(rate.burst(3));
+            p.rate_limit_weighted(at_once, size, &bucket, hook.of(weight)).boxed_clone()
+        }
         Wait::Delay => p.delay(at_once, size, SECOND).boxed_clone(),
         Wait::DelayEach => p.delay_each(at_once, size, SECOND).boxed_clone(),
         Wait::DelaySubscription => p.delay_subscription(at_once, size, SECOND).boxed_clone(),

@@ -2,7 +2,7 @@
 
 use millstream_testkit::sweep::TestError;
 
-use crate::spec::{Cutting, Op, Spec, Wait};
+use crate::spec::{Comes, Cutting, Keep, Op, Spec, Wait};
 
 /// All items, and the error if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,8 +168,13 @@ impl Outcome {
             | Op::BatchFlat(_)
             | Op::ConflateFlat
             | Op::CapDemand(_)
+            | Op::Pausable(_)
+            | Op::ExpandLast
+            | Op::Acked(..)
+            | Op::DelaySubscriptionUntil(..)
             | Op::WindowFlat(_)
             | Op::WindowUntilFlat(..)
+            | Op::WindowByKeyFlat(..)
             | Op::LimitRate(..)
             | Op::Race(..)
             | Op::Share(_)
@@ -202,7 +207,13 @@ impl Outcome {
                     slack.partial |= fails;
                 })
             }
-            Op::Overflows(..) | Op::Latest => self.with(|slack| slack.partial = true),
+            // The last one goes when upstream is complete.
+            Op::Kept(Keep::Debounce | Keep::Sample, Comes::Never, _) => {
+                self.through(Op::TakeLast(1))
+            }
+            Op::Overflows(..) | Op::Latest | Op::DropUnwanted | Op::Kept(..) => {
+                self.with(|slack| slack.partial = true)
+            }
             Op::MapAsyncUnordered(_) => self.with(|slack| slack.unordered = true),
             // An error comes while the other still sends.
             Op::Merge(n, _) => {
@@ -220,7 +231,7 @@ impl Outcome {
                 let zipped = self.change(pairs);
                 if short { Outcome { error: None, ..zipped } } else { zipped }
             }
-            Op::TakeUntil(_) => self.with(|slack| {
+            Op::TakeUntil(_) | Op::SampleOn(..) => self.with(|slack| {
                 slack.partial = true;
                 slack.cut = true;
             }),
@@ -228,7 +239,9 @@ impl Outcome {
                 Some(at) => self.fail_at(at, FAILED),
                 None => self,
             },
-            Op::Filter(n) | Op::FilterMap(n) => self.keep(|item| passes(item, n)),
+            Op::Filter(n) | Op::FilterMap(n) | Op::WindowWhileFlat(_, n) => {
+                self.keep(|item| passes(item, n))
+            }
             Op::Faulty(_) => self.keep(|item| passes(item, 3)),
             Op::Scan(most) => {
                 let mut sum = 0_i64;
@@ -421,7 +434,7 @@ impl Outcome {
                 },
                 None => self,
             },
-            Op::Retry(k) | Op::RetryBackoff(k) => {
+            Op::Retry(k) | Op::RetryBackoff(k) | Op::RetryAfter(k) | Op::RetryWhen(k) => {
                 let times = if self.error.is_some() { k as usize + 1 } else { 1 };
                 Outcome { items: self.items.repeat(times), ..self }
             }

@@ -13,7 +13,7 @@ use millstream_testkit::{Answer, Behaviour, Event, Faulted, Probe, ProbeHandle, 
 
 use crate::build::{ADAPTIVE, PANIC, Way, World, pipeline};
 use crate::oracle::{CHUNK, Outcome, Slack, stages};
-use crate::spec::{Ask, Cancel, Cutting, Op, Source, Spec, Wait};
+use crate::spec::{Ask, Cancel, Comes, Cutting, Keep, Op, Source, Spec, Wait};
 use crate::workers::{Runs, Workers};
 
 /// Sources of so many items run on a small stack.
@@ -172,6 +172,8 @@ fn certainty(spec: &Spec) -> Certainty {
             | Op::ReadyFlat(_)
             | Op::WindowFlat(_)
             | Op::WindowUntilFlat(..)
+            | Op::WindowWhileFlat(..)
+            | Op::WindowByKeyFlat(..)
             | Op::SlidingFlat(..)
             | Op::CutSum(Cutting::Weighted, ..)
             | Op::BatchFlat(_)
@@ -186,6 +188,8 @@ fn certainty(spec: &Spec) -> Certainty {
             }
             Op::Retry(_)
             | Op::RetryBackoff(_)
+            | Op::RetryAfter(_)
+            | Op::RetryWhen(_)
             | Op::OnErrorReturn(_)
             | Op::OnErrorComplete(_)
             | Op::OnErrorResume(_)
@@ -199,6 +203,10 @@ fn certainty(spec: &Spec) -> Certainty {
             | Op::SwitchMap(..)
             | Op::Overflows(..)
             | Op::Latest
+            | Op::DropUnwanted
+            | Op::SampleOn(..)
+            | Op::Kept(Keep::ThrottleFirst | Keep::ThrottleLatest, ..)
+            | Op::Kept(_, Comes::AtOnce, _)
             | Op::BroadcastMerge(_)
             | Op::PartitionMerge(..)
             | Op::BalanceMerge(_)
@@ -260,6 +268,12 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::BatchFlat(_)
         | Op::ConflateFlat
         | Op::CapDemand(_)
+        | Op::DropUnwanted
+        | Op::Pausable(_)
+        | Op::ExpandLast
+        | Op::Acked(..)
+        | Op::SampleOn(..)
+        | Op::DelaySubscriptionUntil(..)
         | Op::WindowFlat(_)
         | Op::LimitRate(..)
         | Op::Merge(..)
@@ -278,6 +292,9 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::ThroughStream(_)
         | Op::ThroughChannel(_) => true,
         Op::Timed(wait, _) => !wait.groups() || !fails,
+        Op::Kept(keep, comes, _) => {
+            comes == Comes::AtOnce || matches!(keep, Keep::ThrottleFirst | Keep::ThrottleLatest)
+        }
         Op::Chain(_)
         | Op::ChainPushed(_)
         | Op::StartWith(_)
@@ -304,7 +321,10 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             Op::PublishOn(n) | Op::AsyncBoundary(n) | Op::Prefetch(n) => n + 1,
             // Another one is on its way in while one is on its way out.
             Op::BufferedQueue(n) | Op::Overflows(n, _) => n + 2,
-            Op::Latest | Op::Detach => 3,
+            Op::Latest | Op::Detach | Op::ExpandLast | Op::DropUnwanted => 3,
+            Op::Pausable(n) => n + 1,
+            Op::Kept(_, _, n) | Op::SampleOn(_, n) | Op::DelaySubscriptionUntil(_, n) => n + 2,
+            Op::Acked(_, window) => 2 * window + 1,
             // The batch, the item that waits and the one behind it; and the batch that is taken
             // apart.
             Op::BatchFlat(n) => 2 * n + 3,
@@ -340,7 +360,10 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             Op::ThroughChannel(n) => 2 * n + 4,
             Op::UniqueWithin(n) => 2 * n,
             // Upstream's queue, and two windows of which one is read.
-            Op::WindowFlat(n) | Op::WindowUntilFlat(n, _) => 3 * n + 2,
+            Op::WindowFlat(n)
+            | Op::WindowUntilFlat(n, _)
+            | Op::WindowWhileFlat(n, _)
+            | Op::WindowByKeyFlat(n, _) => 3 * n + 2,
             // The queue and the chunk together, and what is sent.
             Op::ReadyFlat(n) => 2 * n + 1,
             Op::CutSum(_, n, _) => 2 * n,

@@ -197,8 +197,26 @@ pub(crate) enum Op {
     ThroughChannel(usize),
     /// Something that waits for a time which comes at once, or never: on a queue of this size.
     Timed(Wait, usize),
+    /// What takes all and keeps one, for whom time comes or not: on a queue of this size.
+    Kept(Keep, Comes, usize),
+    /// The newest, whenever a task has gone on; so many times.
+    SampleOn(usize, usize),
+    /// Once a task has gone on so many times.
+    DelaySubscriptionUntil(usize, usize),
     RetryBackoff(u64),
+    RetryAfter(u64),
+    RetryWhen(u64),
     RepeatWhen(u64),
+    /// In envelopes, so many at a time, each acknowledged as it comes out.
+    Acked(Acking, usize),
+    DropUnwanted,
+    /// Asks for so many at a time.
+    Pausable(usize),
+    ExpandLast,
+    /// Stretches of at most so many that pass by a modulus, one after another.
+    WindowWhileFlat(usize, i64),
+    /// Neighbours of the same key, at most so many, one after another.
+    WindowByKeyFlat(usize, i64),
     /// Not of the library: an operator with a fault, to test this test.
     Faulty(Flaw),
 }
@@ -212,8 +230,11 @@ pub(crate) enum Wait {
     IdleTimeout,
     CompletionTimeout,
     BackpressureTimeout,
+    TimeoutOr,
     TakeWithin,
     KeepAlive,
+    /// As many as it likes at once.
+    ThrottleEnforcing,
     /// Chunks of up to three, and each item alone again.
     ChunksFlat,
     /// The same where the weights of a chunk are no more than this.
@@ -226,6 +247,7 @@ pub(crate) enum Wait {
     Throttle,
     ThrottleWeighted,
     RateLimit,
+    RateLimitWeighted,
     Delay,
     DelayEach,
     DelaySubscription,
@@ -240,8 +262,36 @@ impl Wait {
     }
 
     fn calls(self) -> bool {
-        self.groups() || matches!(self, Wait::ThrottleWeighted | Wait::Adaptive)
+        self.groups()
+            || matches!(self, Wait::ThrottleWeighted | Wait::RateLimitWeighted | Wait::Adaptive)
     }
+}
+
+/// Which item is kept, and when it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Debounce,
+    Sample,
+    ThrottleFirst,
+    ThrottleLatest,
+}
+
+/// Whether the time comes that is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comes {
+    AtOnce,
+    Never,
+}
+
+/// To whom it is told what was acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acking {
+    InOrder,
+    /// On tasks.
+    InOrderAsync,
+    Each,
+    /// On tasks.
+    Batches,
 }
 
 /// Where chunks are cut.
@@ -370,6 +420,12 @@ impl Op {
                 | Op::Merge(..)
                 | Op::Race(..)
                 | Op::TakeUntil(_)
+                | Op::Kept(..)
+                | Op::SampleOn(..)
+                | Op::DelaySubscriptionUntil(..)
+                | Op::DropUnwanted
+                | Op::Pausable(_)
+                | Op::WindowByKeyFlat(..)
                 | Op::BroadcastMerge(_)
                 | Op::BalanceMerge(_)
                 | Op::Share(_)
@@ -415,7 +471,17 @@ impl Op {
                 | Op::ThroughStream(_)
                 | Op::ThroughChannel(_)
                 | Op::Timed(..)
+                | Op::Kept(..)
+                | Op::SampleOn(..)
+                | Op::DelaySubscriptionUntil(..)
                 | Op::RetryBackoff(_)
+                | Op::RetryAfter(_)
+                | Op::Acked(..)
+                | Op::DropUnwanted
+                | Op::Pausable(_)
+                | Op::ExpandLast
+                | Op::WindowWhileFlat(..)
+                | Op::WindowByKeyFlat(..)
         )
     }
 
@@ -425,6 +491,8 @@ impl Op {
             self,
             Op::Retry(_)
                 | Op::RetryBackoff(_)
+                | Op::RetryAfter(_)
+                | Op::RetryWhen(_)
                 | Op::Repeat(_)
                 | Op::RepeatWhile(_)
                 | Op::RepeatWhen(_)
@@ -448,6 +516,7 @@ impl Op {
                 | Op::Zip(..)
                 | Op::Race(..)
                 | Op::TakeUntil(_)
+                | Op::SampleOn(..)
         )
     }
 }
@@ -506,6 +575,9 @@ impl fmt::Debug for Spec {
                 let text = format!("Op::{op:?}").replace("Faulty(", "Faulty(Flaw::");
                 let text = text.replace("CutSum(", "CutSum(Cutting::");
                 let text = text.replace("Timed(", "Timed(Wait::");
+                let text = text.replace("Kept(", "Kept(Keep::").replace("Acked(", "Acked(Acking::");
+                let text = text.replace(" AtOnce,", " Comes::AtOnce,");
+                let text = text.replace(" Never,", " Comes::Never,");
                 let text = ["Newest", "Oldest", "All"].iter().fold(text, |text, drops| {
                     text.replace(&format!(", {drops})"), &format!(", Drops::{drops})"))
                 });
@@ -623,6 +695,7 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         (0_u64..3).prop_map(Op::Repeat),
         (0_u64..3).prop_map(Op::RepeatWhile),
         (0_u64..3).prop_map(Op::RepeatWhen),
+        (0_u64..3).prop_map(Op::RetryWhen),
     ];
     let effect = prop_oneof![
         Just(Op::Inspect),
@@ -665,6 +738,8 @@ fn boundary() -> BoxedStrategy<Op> {
         1 => capacity().prop_map(Op::ReadyFlat),
         1 => capacity().prop_map(Op::WindowFlat),
         1 => (capacity(), modulus()).prop_map(|(max, n)| Op::WindowUntilFlat(max, n)),
+        1 => (capacity(), modulus()).prop_map(|(max, n)| Op::WindowWhileFlat(max, n)),
+        1 => (capacity(), modulus()).prop_map(|(max, n)| Op::WindowByKeyFlat(max, n)),
     ];
     let together = prop_oneof![
         2 => (few(), capacity()).prop_map(|(n, size)| Op::Merge(n, size)),
@@ -689,6 +764,9 @@ fn boundary() -> BoxedStrategy<Op> {
         Just(Wait::IdleTimeout),
         Just(Wait::CompletionTimeout),
         Just(Wait::BackpressureTimeout),
+        Just(Wait::TimeoutOr),
+        Just(Wait::ThrottleEnforcing),
+        Just(Wait::RateLimitWeighted),
         Just(Wait::TakeWithin),
         Just(Wait::KeepAlive),
         Just(Wait::ChunksFlat),
@@ -703,10 +781,28 @@ fn boundary() -> BoxedStrategy<Op> {
         Just(Wait::DelaySubscription),
         Just(Wait::Adaptive),
     ];
+    let keep = prop_oneof![
+        Just(Keep::Debounce),
+        Just(Keep::Sample),
+        Just(Keep::ThrottleFirst),
+        Just(Keep::ThrottleLatest),
+    ];
+    let comes = prop_oneof![Just(Comes::AtOnce), Just(Comes::Never)];
     let timed = prop_oneof![
         8 => (waits, 1_usize..4).prop_map(|(wait, size)| Op::Timed(wait, size)),
+        4 => (keep, comes, 1_usize..4).prop_map(|(keep, comes, size)| Op::Kept(keep, comes, size)),
+        1 => (few(), 1_usize..4).prop_map(|(n, size)| Op::SampleOn(n, size)),
+        1 => (few(), 1_usize..4).prop_map(|(n, size)| Op::DelaySubscriptionUntil(n, size)),
         1 => (0_u64..3).prop_map(Op::RetryBackoff),
+        1 => (0_u64..3).prop_map(Op::RetryAfter),
     ];
+    let acking = prop_oneof![
+        Just(Acking::InOrder),
+        Just(Acking::InOrderAsync),
+        Just(Acking::Each),
+        Just(Acking::Batches),
+    ];
+    let acked = (acking, 1_usize..5).prop_map(|(acking, window)| Op::Acked(acking, window));
     let drops = prop_oneof![Just(Drops::Newest), Just(Drops::Oldest), Just(Drops::All)];
     let hurried = prop_oneof![
         2 => capacity().prop_map(Op::BufferedQueue),
@@ -716,6 +812,9 @@ fn boundary() -> BoxedStrategy<Op> {
         2 => limit().prop_map(Op::BatchFlat),
         2 => Just(Op::ConflateFlat),
         1 => (1_u64..4).prop_map(Op::CapDemand),
+        1 => Just(Op::DropUnwanted),
+        1 => limit().prop_map(Op::Pausable),
+        1 => Just(Op::ExpandLast),
     ];
     let divided = prop_oneof![
         1 => capacity().prop_map(Op::BroadcastMerge),
@@ -727,7 +826,7 @@ fn boundary() -> BoxedStrategy<Op> {
     ];
     let all = prop_oneof![
         4 => across, 3 => together, 3 => flat, 2 => flights, 2 => hurried, 4 => divided,
-        4 => timed,
+        5 => timed, 1 => acked,
     ];
     #[cfg(feature = "futures")]
     let all = prop_oneof![
