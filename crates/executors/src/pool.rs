@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 
-use async_task::{Runnable, ScheduleInfo, WithInfo};
-use millstream_blocks::alarm::Alarm;
+use async_task::{Builder, Runnable, ScheduleInfo, WithInfo};
 use millstream_blocks::crew::{Crew, Taker};
 
 use crate::contained::Contained;
@@ -58,13 +57,19 @@ pub struct Pool {
     workers: Vec<JoinHandle<()>>,
 }
 
+/// A task that is ready to be polled, and the pool that polls it.
+type Ready = Runnable<Arc<Shared>>;
+
 struct Shared {
     name: String,
-    crew: Crew<Runnable>,
+    crew: Crew<Ready>,
     jobs: Mutex<Jobs>,
     /// Workers that nobody waited for.
     joined: Joined,
 }
+
+/// What keeps a task while nobody holds a waker of it.
+type Held = async_task::Task<(), Arc<Shared>>;
 
 /// All tasks that are not over, so that they can be dropped wherever they are.
 #[derive(Default)]
@@ -72,7 +77,7 @@ struct Jobs {
     next: u64,
     /// The handle is kept because a task that nobody holds a waker of would be forgotten instead
     /// of dropped.
-    all: BTreeMap<u64, (Arc<Job>, async_task::Task<()>)>,
+    all: BTreeMap<u64, (Arc<Job>, Held)>,
 }
 
 /// A task, except while it is polled.
@@ -91,14 +96,6 @@ impl Shared {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A task is ready to be polled.
-    fn schedule(&self, runnable: Runnable, info: ScheduleInfo) {
-        // A task that was woken while it ran is put back by its worker, which looks for the next.
-        let taker = if info.woken_while_running { Taker::Giver } else { Taker::Idle };
-        // One that comes back belongs to a job that whoever closed the pool empties.
-        drop(self.crew.give(runnable, taker));
-    }
-
     /// Ends all: nothing is taken or polled any more, and tasks that are not polled now are
     /// dropped. Those that are, are dropped after their poll.
     fn close(&self) {
@@ -111,6 +108,19 @@ impl Shared {
             drop(handle);
         }
     }
+}
+
+/// A task is ready to be polled.
+///
+/// What it needs comes with the task. A closure that held it would be a part of the task, so that
+/// whoever wakes a task would keep it until the closure has returned, by counting up and down in the
+/// line that the worker needs by then.
+fn schedule(ready: Ready, info: ScheduleInfo) {
+    let shared = ready.metadata().clone();
+    // A task that was woken while it ran is put back by its worker, which looks for the next.
+    let taker = if info.woken_while_running { Taker::Giver } else { Taker::Idle };
+    // One that comes back belongs to a job that whoever closed the pool empties.
+    drop(shared.crew.give(ready, taker));
 }
 
 /// What `async-task` polls: the task in its place.
@@ -177,7 +187,7 @@ impl Pool {
         };
         let shared = Arc::new(Shared {
             name: format!("the pool `{name}`"),
-            crew: Crew::new(),
+            crew: Crew::new(threads.get()),
             jobs: Mutex::default(),
             joined: Joined::default(),
         });
@@ -214,9 +224,9 @@ impl Pool {
 
 fn work(shared: &Shared, looks: u32) {
     let _here = executor_thread::enter();
-    let alarm = Arc::new(Alarm::new());
-    while let Some(runnable) = shared.crew.take(&alarm, looks) {
-        runnable.run();
+    let mut seat = shared.crew.sit();
+    while let Some(ready) = seat.take(looks) {
+        ready.run();
     }
 }
 
@@ -255,17 +265,15 @@ impl Executor for PoolHandle {
             jobs.next += 1;
             jobs.next
         };
-        let scheduler = shared.clone();
-        let (runnable, handle) = async_task::spawn(
-            InPlace { job: job.clone(), number, shared: shared.clone() },
-            WithInfo(move |runnable, info| scheduler.schedule(runnable, info)),
-        );
+        let in_place = InPlace { job: job.clone(), number, shared: shared.clone() };
+        let (ready, handle) =
+            Builder::new().metadata(shared.clone()).spawn(|_| in_place, WithInfo(schedule));
         {
             let mut jobs = shared.jobs();
             if !shared.crew.is_closed() {
                 jobs.all.insert(number, (job, handle));
                 drop(jobs);
-                runnable.schedule();
+                ready.schedule();
                 return Ok(());
             }
         }
