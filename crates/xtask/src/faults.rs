@@ -255,13 +255,23 @@ impl Bench {
     fn build(&self, fault: &Fault) -> Result<PathBuf, String> {
         let test = fault.test();
         let package = format!("millstream-{}", fault.layer.name());
+        // Only what is built anew for each fault: the models are short, loom is not. Without any
+        // optimization the frames of some operators do not fit on loom's stacks.
+        let level = match fault.layer {
+            Layer::Blocks => 0,
+            Layer::Operators => 1,
+        };
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["test", "--profile", "loom", "-p", &package, "--no-run"])
             .args(["--test", test])
-            // Only what is built anew for each fault: the models are short, loom is not. Without any
-            // optimization the frames of some operators do not fit on loom's stacks.
-            .args(["--config", "profile.loom.package.millstream-blocks.opt-level=1"])
-            .args(["--config", "profile.loom.package.millstream-operators.opt-level=1"])
+            .args([
+                "--config",
+                &format!("profile.loom.package.millstream-blocks.opt-level={level}"),
+            ])
+            .args([
+                "--config",
+                &format!("profile.loom.package.millstream-operators.opt-level={level}"),
+            ])
             .current_dir(&self.tree)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("RUSTFLAGS", "--cfg millstream_loom")
