@@ -2,35 +2,43 @@
 //!
 //! A schedule is a list of [events](Event), each at a millisecond. A [`Model`] is a plain function
 //! of what has come and what was asked for until now; it is run once at each millisecond and after
-//! each event, as the operator is. What was sent, when, what was discarded and how it ended have to
-//! be the same at every event; no item may come without demand, and in the end no item and no timer
-//! may be left.
+//! each event, as the operator is. What was sent, when, what was discarded, what was noted on the
+//! way and how it ended have to be the same at every event, and an upstream is let go when the model
+//! does; no item may come without demand, and in the end no item and no timer may be left.
+//!
+//! Most operators have one upstream and one downstream: [`same`]. Others have [more](same_of), or
+//! none. A failure prints the smallest schedule that fails.
 
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millstream::prelude::*;
 use millstream::source::Channel;
-use millstream_testkit::{Behaviour, Event as Told, Ledger, Token, VirtualTime, probe};
+use millstream::{Sender, Subscriber};
+use millstream_testkit::{
+    Behaviour, Event as Told, Ledger, ProbeHandle, Token, VirtualTime, probe,
+};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
+/// Upstreams and downstreams have numbers, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// So many items come at once.
-    Send(u8),
-    /// Downstream asks for so many.
-    Request(u8),
+    /// From this upstream so many items come at once.
+    Send(usize, u8),
+    /// This downstream asks for so many.
+    Request(usize, u8),
     /// So many milliseconds pass.
     Pass(u8),
     /// So many milliseconds pass in which no task runs: timers are that late.
     Stall(u8),
-    Complete,
-    Fail,
-    Cancel,
+    Complete(usize),
+    Fail(usize),
+    Cancel(usize),
 }
 
 /// Whether tasks may be late.
@@ -40,17 +48,31 @@ pub(crate) enum Stalls {
     Never,
 }
 
-fn event(stalls: Stalls) -> impl Strategy<Value = Event> {
-    let late = if stalls == Stalls::Happen { 2 } else { 0 };
-    prop_oneof![
-        8 => (1..4_u8).prop_map(Event::Send),
-        6 => (1..4_u8).prop_map(Event::Request),
-        8 => (1..12_u8).prop_map(Event::Pass),
-        late => (1..12_u8).prop_map(Event::Stall),
-        1 => Just(Event::Complete),
-        1 => Just(Event::Fail),
-        1 => Just(Event::Cancel),
-    ]
+/// What an operator has around it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ports {
+    pub(crate) upstreams: usize,
+    pub(crate) downstreams: usize,
+    pub(crate) stalls: Stalls,
+}
+
+impl Ports {
+    fn event(self) -> impl Strategy<Value = Event> {
+        let late = if self.stalls == Stalls::Happen { 2 } else { 0 };
+        let ups = self.upstreams as u32;
+        let up = 0..self.upstreams.max(1);
+        let down = 0..self.downstreams;
+        let few = 1..4_u8;
+        prop_oneof![
+            8 * ups.min(1) => (up.clone(), few.clone()).prop_map(|(n, items)| Event::Send(n, items)),
+            6 => (down.clone(), few).prop_map(|(n, items)| Event::Request(n, items)),
+            8 => (1..12_u8).prop_map(Event::Pass),
+            late => (1..12_u8).prop_map(Event::Stall),
+            ups => up.clone().prop_map(Event::Complete),
+            ups => up.prop_map(Event::Fail),
+            1 => down.prop_map(Event::Cancel),
+        ]
+    }
 }
 
 /// What comes from upstream.
@@ -71,7 +93,7 @@ pub(crate) enum End {
     Own,
 }
 
-/// What a model sees and does.
+/// What a model sees and does: of the upstream with a number, and of the downstream with the same.
 #[derive(Debug, Default)]
 pub(crate) struct World {
     /// In milliseconds.
@@ -79,6 +101,12 @@ pub(crate) struct World {
     /// What came and was not taken.
     pub(crate) inbox: VecDeque<Signal>,
     pub(crate) demand: u64,
+    /// Downstream has cancelled.
+    pub(crate) cancelled: bool,
+    /// Upstream was let go, although others go on.
+    pub(crate) released: bool,
+    /// Upstream is not subscribed to yet: what it holds is nobody's.
+    pub(crate) untouched: bool,
     seen: Seen,
 }
 
@@ -93,12 +121,26 @@ impl World {
         self.seen.discarded.push(item);
     }
 
+    /// All that came and was not taken is discarded.
+    pub(crate) fn discard_all(&mut self) {
+        for signal in std::mem::take(&mut self.inbox) {
+            if let Signal::Item(item) = signal {
+                self.discard(item);
+            }
+        }
+    }
+
     pub(crate) fn end(&mut self, end: End) {
         self.seen.end = Some((self.now, end));
     }
 
+    /// See [`Hands::note`]; only of the first.
+    pub(crate) fn note(&mut self, note: impl Into<String>) {
+        self.seen.notes.push((self.now, note.into()));
+    }
+
     pub(crate) fn is_over(&self) -> bool {
-        self.seen.end.is_some()
+        self.cancelled || self.seen.end.is_some()
     }
 }
 
@@ -107,12 +149,113 @@ impl World {
 struct Seen {
     sent: Vec<(u64, i64)>,
     discarded: Vec<i64>,
+    notes: Vec<(u64, String)>,
     end: Option<(u64, End)>,
 }
 
 pub(crate) type Upstream = Channel<Token, ()>;
 
-/// `model` is called whenever something may be done, and does all that can be.
+/// Called whenever something may be done, and does all that can be.
+pub(crate) type Model = Box<dyn FnMut(&mut [World])>;
+
+/// What an operator is made of.
+pub(crate) struct Rig {
+    pub(crate) time: VirtualTime,
+    pub(crate) hands: Hands,
+    upstreams: Vec<Option<Upstream>>,
+}
+
+impl Rig {
+    /// The upstream with that number.
+    pub(crate) fn upstream(&mut self, n: usize) -> Upstream {
+        self.upstreams[n].take().expect("each is taken once")
+    }
+
+    /// The upstream with that number, whose items are of no use but that they come.
+    pub(crate) fn signal(&mut self, n: usize) -> impl Publisher<Item = (), Error = ()> + use<> {
+        let hands = self.hands.clone();
+        self.upstream(n).map(move |token| hands.put_aside(token))
+    }
+
+    /// All upstreams as one, where each subscription is one of them, in order. Notes each.
+    pub(crate) fn attempts(&mut self) -> Attempts {
+        let all = self.upstreams.iter_mut().filter_map(Option::take).collect();
+        Attempts { left: Arc::new(Mutex::new(all)), hands: self.hands.clone() }
+    }
+}
+
+/// What the functions of an operator do for the test.
+#[derive(Clone, Default)]
+pub(crate) struct Hands {
+    ledger: Ledger,
+    notes: Arc<Mutex<Vec<String>>>,
+    made: Arc<AtomicU64>,
+    aside: Arc<AtomicU64>,
+    at_end: Arc<Mutex<Vec<Box<dyn FnOnce() + Send>>>>,
+}
+
+impl Hands {
+    /// An item that came from no upstream.
+    pub(crate) fn token(&self, value: i64) -> Token {
+        self.made.fetch_add(1, SeqCst);
+        self.ledger.token(value)
+    }
+
+    /// Takes an item that goes no further, and is none of those that are discarded.
+    pub(crate) fn put_aside(&self, token: Token) {
+        drop(token);
+        self.aside.fetch_add(1, SeqCst);
+    }
+
+    /// Something that has to be as in the model, and at the same time.
+    pub(crate) fn note(&self, note: impl Into<String>) {
+        self.notes.lock().unwrap().push(note.into());
+    }
+
+    /// To be done after all downstreams were cancelled.
+    pub(crate) fn at_end(&self, f: impl FnOnce() + Send + 'static) {
+        self.at_end.lock().unwrap().push(Box::new(f));
+    }
+}
+
+/// See [`Rig::attempts`].
+#[derive(Clone)]
+pub(crate) struct Attempts {
+    left: Arc<Mutex<VecDeque<Upstream>>>,
+    hands: Hands,
+}
+
+impl Attempts {
+    pub(crate) fn next(&self) -> Upstream {
+        self.hands.note("subscribed");
+        self.left.lock().unwrap().pop_front().expect("no more attempts than upstreams")
+    }
+}
+
+impl Publisher for Attempts {
+    type Item = Token;
+    type Error = ();
+
+    fn subscribe<S: Subscriber<Token, ()>>(self, subscriber: S) {
+        self.next().subscribe(subscriber);
+    }
+}
+
+/// A schedule that failed.
+#[derive(Clone)]
+struct Case {
+    events: Vec<Event>,
+    /// Decides in which order tasks run.
+    seed: u64,
+}
+
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}, tasks ordered by {}", self.events, self.seed)
+    }
+}
+
+/// One upstream, one downstream.
 pub(crate) fn same<P>(
     stalls: Stalls,
     operator: impl Fn(Upstream, VirtualTime) -> P,
@@ -121,127 +264,261 @@ pub(crate) fn same<P>(
 ) where
     P: Publisher<Item = Token, Error: Clone + PartialEq + std::fmt::Debug + Sync>,
 {
+    same_of(
+        Ports { upstreams: 1, downstreams: 1, stalls },
+        |rig| vec![operator(rig.upstream(0), rig.time.clone())],
+        || {
+            let mut model = model();
+            Box::new(move |worlds| model(&mut worlds[0]))
+        },
+        own,
+    );
+}
+
+/// `operator` gives a publisher for each downstream.
+pub(crate) fn same_of<P>(
+    ports: Ports,
+    operator: impl Fn(&mut Rig) -> Vec<P>,
+    model: impl Fn() -> Model,
+    own: impl Fn(&P::Error) -> bool,
+) where
+    P: Publisher<Item = Token, Error: Clone + PartialEq + std::fmt::Debug + Sync>,
+{
     let config = Config { failure_persistence: None, ..Config::default() };
-    let events = proptest::collection::vec(event(stalls), 0..60);
-    let done = TestRunner::new(config).run(&(events, any::<u64>()), |(events, seed)| {
-        run(&events, seed, &operator, &mut *model(), &own);
-        Ok(())
-    });
+    let cases = (proptest::collection::vec(ports.event(), 0..60), any::<u64>())
+        .prop_map(|(events, seed)| Case { events, seed });
+    let done = TestRunner::new(config)
+        .run(&cases, |case| Run::new(ports, case.seed, &operator, &own).run(&case, &mut *model()));
     if let Err(error) = done {
         panic!("{error}");
     }
 }
 
-fn run<P>(
-    events: &[Event],
-    seed: u64,
-    operator: impl Fn(Upstream, VirtualTime) -> P,
-    model: &mut dyn FnMut(&mut World),
-    own: impl Fn(&P::Error) -> bool,
-) where
-    P: Publisher<Item = Token, Error: Clone + PartialEq + std::fmt::Debug + Sync>,
-{
-    let (time, ledger) = (VirtualTime::new(seed), Ledger::new());
-    let (sender, items) = millstream::try_channel::<Token, ()>(1000);
-    let mut sender = Some(sender);
-    let discarded = Arc::new(Mutex::new(Vec::new()));
-    let hook = discarded.clone();
-    let publisher = operator(items, time.clone())
-        .on_discard(move |item: Token| hook.lock().unwrap().push(item.value()));
-    let probe = probe(publisher, Behaviour::new());
-    let (mut world, mut seen, mut came) = (World::default(), Seen::default(), 0);
-    let (mut cancelled, mut heard) = (false, 0);
+struct Run<'a, E> {
+    ports: Ports,
+    time: VirtualTime,
+    hands: Hands,
+    senders: Vec<Option<Sender<Token, ()>>>,
+    probes: Vec<ProbeHandle<Token, E>>,
+    discarded: Vec<Arc<Mutex<Vec<i64>>>>,
+    own: &'a dyn Fn(&E) -> bool,
+    worlds: Vec<World>,
+    seen: Vec<Seen>,
+    /// Of each log.
+    heard: Vec<usize>,
+    /// Items that upstreams took.
+    came: i64,
+}
 
-    let mut compare =
-        |world: &mut World, model: &mut dyn FnMut(&mut World), what: &dyn Fn() -> String| {
-            time.run_until_idle();
-            if !world.is_over() {
-                model(world);
+impl<'a, E: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static> Run<'a, E> {
+    fn new<P: Publisher<Item = Token, Error = E>>(
+        ports: Ports,
+        seed: u64,
+        operator: impl Fn(&mut Rig) -> Vec<P>,
+        own: &'a dyn Fn(&E) -> bool,
+    ) -> Run<'a, E> {
+        let (time, hands) = (VirtualTime::new(seed), Hands::default());
+        let channels = (0..ports.upstreams).map(|_| millstream::try_channel::<Token, ()>(1000));
+        let (senders, upstreams): (Vec<_>, Vec<_>) =
+            channels.map(|(sender, items)| (Some(sender), Some(items))).unzip();
+        let mut rig = Rig { time: time.clone(), hands: hands.clone(), upstreams };
+        let publishers = operator(&mut rig);
+        assert_eq!(publishers.len(), ports.downstreams);
+        let discarded: Vec<_> = publishers.iter().map(|_| Arc::new(Mutex::default())).collect();
+        let probes = publishers.into_iter().zip(&discarded).map(|(publisher, discarded)| {
+            let hook: Arc<Mutex<Vec<i64>>> = discarded.clone();
+            let hook = move |item: Token| hook.lock().unwrap().push(item.value());
+            probe(publisher.on_discard(hook), Behaviour::new())
+        });
+        let probes: Vec<_> = probes.collect();
+        let n = ports.upstreams.max(ports.downstreams);
+        Run {
+            ports,
+            time,
+            hands,
+            senders,
+            discarded,
+            own,
+            worlds: (0..n).map(|_| World::default()).collect(),
+            seen: vec![Seen::default(); probes.len()],
+            heard: vec![0; probes.len()],
+            probes,
+            came: 0,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.worlds[..self.ports.downstreams].iter().all(World::is_over)
+    }
+
+    /// Whether an upstream is let go: those that have a downstream of their own with that.
+    fn is_released(&self, n: usize) -> bool {
+        let own = self.ports.upstreams == self.ports.downstreams;
+        self.worlds[n].released || own && self.worlds[n].is_over() || self.is_over()
+    }
+
+    fn run(mut self, case: &Case, model: &mut dyn FnMut(&mut [World])) -> Result<(), TestCaseError> {
+        self.compare(model, &|| "the subscription".into())?;
+        for (n, event) in case.events.iter().enumerate() {
+            let what = || format!("event {n}, {event:?}, of {:?}", case.events);
+            match *event {
+                Event::Send(up, items) => (0..items).for_each(|_| self.send(up)),
+                Event::Request(down, n) => {
+                    if !self.worlds[down].cancelled {
+                        self.probes[down].request(n.into());
+                        self.worlds[down].demand += u64::from(n);
+                    }
+                }
+                Event::Pass(n) => {
+                    self.compare(model, &what)?;
+                    for _ in 0..n {
+                        self.time.advance(Duration::from_millis(1));
+                        self.worlds.iter_mut().for_each(|world| world.now += 1);
+                        self.compare(model, &what)?;
+                    }
+                }
+                Event::Stall(n) => {
+                    self.time.clock().advance(Duration::from_millis(n.into()));
+                    self.worlds.iter_mut().for_each(|world| world.now += u64::from(n));
+                    // The next event comes before the tasks run.
+                    continue;
+                }
+                Event::Complete(up) => {
+                    if let Some(sender) = self.senders[up].take() {
+                        sender.complete();
+                        self.worlds[up].inbox.push_back(Signal::Complete);
+                    }
+                }
+                Event::Fail(up) => {
+                    if let Some(sender) = self.senders[up].take() {
+                        let _gone = sender.fail(());
+                        self.worlds[up].inbox.push_back(Signal::Fail);
+                    }
+                }
+                Event::Cancel(down) => {
+                    if self.worlds[down].is_over() {
+                        continue;
+                    }
+                    self.cancel(down)?;
+                    if self.is_over() {
+                        break;
+                    }
+                }
             }
+            self.compare(model, &what)?;
+        }
+        for down in 0..self.ports.downstreams {
+            if !self.worlds[down].is_over() {
+                self.cancel(down)?;
+            }
+        }
+        self.finish()
+    }
+
+    fn send(&mut self, up: usize) {
+        let Some(sender) = &self.senders[up] else { return };
+        if sender.try_send(self.hands.ledger.token(self.came + 1)).is_ok() {
+            self.came += 1;
+            self.worlds[up].inbox.push_back(Signal::Item(self.came));
+        }
+    }
+
+    fn cancel(&mut self, down: usize) -> Result<(), TestCaseError> {
+        self.worlds[down].cancelled = true;
+        self.probes[down].cancel();
+        self.time.run_until_idle();
+        prop_assert!(!self.probes[down].is_ended(), "an end after a cancellation");
+        Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        model: &mut dyn FnMut(&mut [World]),
+        what: &dyn Fn() -> String,
+    ) -> Result<(), TestCaseError> {
+        self.time.run_until_idle();
+        if !self.is_over() {
+            model(&mut self.worlds);
+        }
+        let now = self.worlds[0].now;
+        let notes = std::mem::take(&mut *self.hands.notes.lock().unwrap());
+        self.seen[0].notes.extend(notes.into_iter().map(|note| (now, note)));
+        for (n, probe) in self.probes.iter().enumerate() {
+            let seen = &mut self.seen[n];
             let log = probe.log();
-            for told in log.iter().skip(heard) {
+            for told in log.iter().skip(self.heard[n]) {
                 match told {
-                    Told::Next(item) => seen.sent.push((world.now, item.value())),
-                    Told::Completed => seen.end = Some((world.now, End::Complete)),
+                    Told::Next(item) => seen.sent.push((now, item.value())),
+                    Told::Completed => seen.end = Some((now, End::Complete)),
                     Told::Failed(error) => {
-                        let end = if own(error) { End::Own } else { End::Fail };
-                        seen.end = Some((world.now, end));
+                        let end = if (self.own)(error) { End::Own } else { End::Fail };
+                        seen.end = Some((now, end));
+                    }
+                    Told::Faulted(fault) => {
+                        return Err(TestCaseError::fail(format!("{fault:?} after {}", what())));
                     }
                     _ => {}
                 }
             }
-            heard = log.len();
-            seen.discarded.clone_from(&discarded.lock().unwrap());
-            assert_eq!(seen, world.seen, "after {}, operator left, model right", what());
-            assert_eq!(probe.violations(), [], "after {}", what());
-        };
-
-    compare(&mut world, model, &|| "the subscription".into());
-    for (n, event) in events.iter().enumerate() {
-        let what = || format!("event {n}, {event:?}, of {events:?}");
-        match *event {
-            Event::Send(n) => {
-                for _ in 0..n {
-                    let Some(sender) = &sender else { break };
-                    if sender.try_send(ledger.token(came + 1)).is_ok() {
-                        came += 1;
-                        world.inbox.push_back(Signal::Item(came));
-                    }
-                }
+            self.heard[n] = log.len();
+            // What is discarded at a cancellation no model says, but nothing may be missing.
+            if !self.worlds[n].cancelled {
+                seen.discarded.clone_from(&self.discarded[n].lock().unwrap());
             }
-            Event::Request(n) => {
-                probe.request(n.into());
-                world.demand += u64::from(n);
-            }
-            Event::Pass(n) => {
-                compare(&mut world, model, &what);
-                for _ in 0..n {
-                    time.advance(Duration::from_millis(1));
-                    world.now += 1;
-                    compare(&mut world, model, &what);
-                }
-            }
-            Event::Stall(n) => {
-                time.clock().advance(Duration::from_millis(n.into()));
-                world.now += u64::from(n);
-                // The next event comes before the tasks run.
-                continue;
-            }
-            Event::Complete => {
-                if let Some(sender) = sender.take() {
-                    sender.complete();
-                    world.inbox.push_back(Signal::Complete);
-                }
-            }
-            Event::Fail => {
-                if let Some(sender) = sender.take() {
-                    let _gone = sender.fail(());
-                    world.inbox.push_back(Signal::Fail);
-                }
-            }
-            Event::Cancel => {
-                cancelled = true;
-                break;
+            prop_assert_eq!(
+                &*seen,
+                &self.worlds[n].seen,
+                "downstream {} after {}: operator left, model right",
+                n,
+                what()
+            );
+            prop_assert_eq!(probe.violations(), [], "after {}", what());
+        }
+        for (n, sender) in self.senders.iter().enumerate() {
+            if let Some(sender) = sender {
+                let released = self.is_released(n);
+                prop_assert_eq!(
+                    sender.is_closed(),
+                    released,
+                    "whether upstream {} is let go, after {}: operator left, model right",
+                    n,
+                    what()
+                );
             }
         }
-        compare(&mut world, model, &what);
+        Ok(())
     }
-    if cancelled || !probe.is_ended() {
-        probe.cancel();
+
+    /// Nothing is left.
+    fn finish(self) -> Result<(), TestCaseError> {
+        for f in std::mem::take(&mut *self.hands.at_end.lock().unwrap()) {
+            f();
+        }
+        self.time.run_until_idle();
+        prop_assert_eq!(self.time.clock().timers(), 0, "a timer is left");
+        prop_assert_eq!(self.time.executor().tasks(), 0, "a task is left");
+        for sender in self.senders.iter().flatten() {
+            prop_assert!(sender.is_closed(), "an upstream is kept");
+        }
+        let all: usize = self
+            .probes
+            .iter()
+            .zip(&self.discarded)
+            .map(|(probe, discarded)| probe.items().len() + discarded.lock().unwrap().len())
+            .sum();
+        let untouched = self.worlds.iter().filter(|world| world.untouched);
+        let untouched = untouched
+            .flat_map(|world| &world.inbox)
+            .filter(|signal| matches!(signal, Signal::Item(_)))
+            .count();
+        let out = all as u64 + self.hands.aside.load(SeqCst) + untouched as u64;
+        let into = self.came as u64 + self.hands.made.load(SeqCst);
+        prop_assert_eq!(out, into, "items that came out, and those that went in");
+        let Run { hands, senders, probes, time, .. } = self;
+        drop((senders, probes));
         time.run_until_idle();
-        assert!(!probe.is_ended() || seen.end.is_some(), "an end after a cancellation: {events:?}");
+        drop(time);
+        hands.ledger.assert_settled();
+        Ok(())
     }
-    let received = world.seen.sent.len() + world.seen.discarded.len();
-    drop(sender);
-    assert_eq!(time.clock().timers(), 0, "a timer is left of {events:?}");
-    let sent = probe.items().len();
-    drop(probe);
-    let all = sent + discarded.lock().unwrap().len();
-    assert_eq!(
-        all as i64, came,
-        "of those that came, {received} were seen by the model: {events:?}"
-    );
-    time.run_until_idle();
-    drop(time);
-    ledger.assert_settled();
 }
