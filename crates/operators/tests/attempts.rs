@@ -1,5 +1,7 @@
 //! What is tried again later: `retry_backoff` and its kin, in virtual time.
 
+mod schedule;
+
 use std::time::Duration;
 
 use millstream::fault::Backoff;
@@ -8,6 +10,12 @@ use millstream::source::Restart;
 use millstream::time::{Clock, Moment};
 use millstream_testkit::{Behaviour, Ledger, VirtualTime, probe};
 use proptest::prelude::*;
+
+use schedule::{End, Model, Ports, Stalls, World, pass, same_of};
+
+fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -173,6 +181,22 @@ fn restart_begins_anew_after_one_that_ran_for_long() {
     time.run_until_rest();
 }
 
+/// Made 40 s late, one that fails at once has not run for 40 s.
+#[test]
+fn restart_takes_a_wait_that_ends_late_for_no_run() {
+    let time = VirtualTime::new(1);
+    let restart = Restart::new(steady().attempts(2)).reset_after(seconds(30));
+    let all = millstream::restart_with_backoff(time.clone(), restart, || failing(0));
+    let probe = probe(all, Behaviour::new().initially(1));
+    for _ in 0..2 {
+        time.run_until_idle();
+        probe.assert_no_end();
+        time.clock().advance(seconds(40));
+    }
+    time.run_until_idle();
+    probe.assert_failed(&"x");
+}
+
 #[test]
 fn restart_lets_stand_what_it_is_told_to() {
     let time = VirtualTime::new(1);
@@ -200,6 +224,8 @@ fn waits_that_become_shorter_are_refused() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Each wait is between the part that is not at random and the whole, and none overflows.
     #[test]
     fn waits_keep_their_bounds(
@@ -222,109 +248,172 @@ proptest! {
         }
         prop_assert_eq!(waits.next(), None);
     }
+}
 
-    /// Against the model below, whatever is asked for and when.
-    #[test]
-    fn restart_with_backoff_is_its_model(
-        runs in proptest::collection::vec(0..4_u32, 1..6),
-        asks in proptest::collection::vec((0..5_u64, 0..3_000_u64), 0..12),
-        attempts in 0..6_u32,
-        reset: bool,
-    ) {
-        let time = VirtualTime::new(1);
-        let mut backoff = steady().attempts(u64::from(attempts));
-        if reset {
-            backoff = backoff.reset_after_item();
-        }
-        let mut script = runs.clone().into_iter();
-        let make = move || failing(script.next().unwrap_or(0));
-        let restart = Restart::new(backoff).only_on_failures();
-        let probe = probe(
-            millstream::restart_with_backoff(time.clone(), restart, make),
-            Behaviour::new(),
-        );
-        let mut model = Model::new(runs, attempts, reset);
-        for (n, millis) in asks {
-            if n > 0 && !probe.is_ended() {
-                probe.request(n);
+// ---- against models -----------------------------------------------------------------------
+
+const UPSTREAMS: usize = 6;
+
+/// How an attempt ended.
+struct Ended {
+    how: End,
+    /// From 1.
+    attempt: u64,
+    sent_an_item: bool,
+    /// When its upstream was subscribed to.
+    begun: u64,
+}
+
+/// One upstream after another; `wait` says how long after the end of one the next is subscribed to,
+/// if it is.
+fn one_after_another(mut wait: impl FnMut(&mut World, &Ended) -> Option<u64> + 'static) -> Model {
+    let (mut n, mut until, mut begun, mut sent_an_item) = (0, Some(0), 0, false);
+    let mut go_on = move |worlds: &mut [World]| -> usize {
+        loop {
+            if let Some(at) = until {
+                if worlds[0].now < at {
+                    return n;
+                }
+                worlds[0].note("subscribed");
+                (until, begun, sent_an_item) = (None, worlds[0].now, false);
             }
-            model.wanted += n;
-            time.run_until_idle();
-            model.until(time.now().as_nanos() / 1_000_000);
-            prop_assert_eq!(probe.items(), model.sent.clone());
-            time.advance(Duration::from_millis(millis));
-            model.until(time.now().as_nanos() / 1_000_000);
-            prop_assert_eq!(probe.items(), model.sent.clone());
-            prop_assert_eq!(probe.is_ended(), model.ended);
-            prop_assert_eq!(time.clock().timers(), usize::from(model.waits_until.is_some()));
+            if n == worlds.len() {
+                return n;
+            }
+            let inbox = std::mem::take(&mut worlds[n].inbox);
+            let other = std::mem::replace(&mut worlds[0].inbox, inbox);
+            let end = pass(&mut worlds[0], |_| sent_an_item = true);
+            worlds[n].inbox = std::mem::replace(&mut worlds[0].inbox, other);
+            let Some(how) = end else { return n + 1 };
+            worlds[n].inbox.clear();
+            n += 1;
+            let ended = Ended { how, attempt: n as u64, sent_an_item, begun };
+            match wait(&mut worlds[0], &ended) {
+                Some(wait) => until = Some(worlds[0].now + wait),
+                None => {
+                    worlds[0].end(how);
+                    return n;
+                }
+            }
         }
-        probe.assert_no_violation();
+    };
+    Box::new(move |worlds| {
+        let touched = go_on(worlds);
+        worlds.iter_mut().skip(touched).for_each(|world| world.untouched = true);
+        worlds.iter_mut().take(touched).for_each(|world| world.untouched = false);
+    })
+}
+
+fn ports() -> Ports {
+    Ports { upstreams: UPSTREAMS, downstreams: 1, stalls: Stalls::Happen }
+}
+
+#[test]
+fn retry_after_is_as_its_model() {
+    let waits = [3, 0, 7, 1];
+    same_of(
+        ports(),
+        |rig| {
+            let hands = rig.hands.clone();
+            vec![rig.attempts().retry_after(rig.time.clone(), move |failed| {
+                let elapsed = failed.elapsed.as_millis();
+                hands.note(format!("{}, {}, {elapsed}", failed.attempt, failed.sent_an_item));
+                waits.get(failed.attempt as usize - 1).map(|wait| millis(*wait))
+            })]
+        },
+        || {
+            one_after_another(move |world, ended| {
+                if ended.how == End::Complete {
+                    return None;
+                }
+                world.note(format!("{}, {}, {}", ended.attempt, ended.sent_an_item, world.now));
+                waits.get(ended.attempt as usize - 1).copied()
+            })
+        },
+        |()| false,
+    );
+}
+
+/// The waits of 2, 4, 7, 7 and so on milliseconds, so many of them; after `reset` from the first.
+fn waits(most: u32) -> impl FnMut(bool) -> Option<u64> {
+    let mut k = 0;
+    move |reset| {
+        if reset {
+            k = 0;
+        }
+        k += 1;
+        (k <= most).then(|| (2 << (k - 1)).min(7))
     }
 }
 
-/// Sources that send so many items each and fail, one after another.
-struct Model {
-    runs: std::vec::IntoIter<u32>,
-    attempts: u32,
-    reset: bool,
-    wanted: u64,
-    sent: Vec<u32>,
-    /// What the current one has sent, of how many.
-    run: (u32, u32),
-    /// Waits since the count began.
-    waits: u32,
-    waits_until: Option<u64>,
-    ended: bool,
+fn to_seven(most: u32) -> Backoff {
+    Backoff::new(millis(2)).max(millis(7)).jitter(0.0).attempts(most.into())
 }
 
-impl Model {
-    fn new(runs: Vec<u32>, attempts: u32, reset: bool) -> Model {
-        let mut runs = runs.into_iter();
-        let run = (0, runs.next().unwrap_or(0));
-        let mut model = Model {
-            runs,
-            attempts,
-            reset,
-            wanted: 0,
-            sent: Vec::new(),
-            run,
-            waits: 0,
-            waits_until: None,
-            ended: false,
-        };
-        model.run_on(0);
-        model
+#[test]
+fn retry_backoff_is_as_its_model() {
+    for (most, resets, worth) in
+        [(4, false, 9), (1, true, 9), (2, true, 3), (4, false, 2), (0, false, 9)]
+    {
+        let backoff = if resets { to_seven(most).reset_after_item() } else { to_seven(most) };
+        same_of(
+            ports(),
+            |rig| {
+                let mut failures = 0;
+                vec![rig.attempts().retry_backoff(rig.time.clone(), backoff, move |()| {
+                    failures += 1;
+                    failures < worth
+                })]
+            },
+            || {
+                let mut waits = waits(most);
+                one_after_another(move |_, ended| {
+                    let again = ended.how == End::Fail && ended.attempt < worth;
+                    again.then(|| waits(resets && ended.sent_an_item)).flatten()
+                })
+            },
+            |()| false,
+        );
     }
+}
 
-    /// Time goes on to `millis`.
-    fn until(&mut self, millis: u64) {
-        self.run_on(self.waits_until.unwrap_or(millis).min(millis));
-        while let Some(at) = self.waits_until.filter(|at| *at <= millis) {
-            self.waits_until = None;
-            self.run = (0, self.runs.next().unwrap_or(0));
-            self.run_on(at);
+#[test]
+fn restart_with_backoff_is_as_its_model() {
+    for (most, on_failures, after_item, after) in [
+        (4, false, false, None),
+        (2, true, false, None),
+        (1, false, true, None),
+        (2, false, false, Some(5)),
+        (1, true, true, Some(9)),
+        (0, false, false, None),
+    ] {
+        let backoff = if after_item { to_seven(most).reset_after_item() } else { to_seven(most) };
+        let mut restart = Restart::new(backoff);
+        if on_failures {
+            restart = restart.only_on_failures();
         }
-    }
-
-    fn run_on(&mut self, now: u64) {
-        if self.ended || self.waits_until.is_some() {
-            return;
+        if let Some(run) = after {
+            restart = restart.reset_after(millis(run));
         }
-        while self.run.0 < self.run.1 && (self.sent.len() as u64) < self.wanted {
-            self.sent.push(self.run.0);
-            self.run.0 += 1;
-        }
-        if self.run.0 < self.run.1 {
-            return;
-        }
-        if self.reset && self.run.1 > 0 {
-            self.waits = 0;
-        }
-        if self.waits == self.attempts {
-            self.ended = true;
-            return;
-        }
-        self.waits_until = Some(now + (1000 << self.waits));
-        self.waits += 1;
+        same_of(
+            ports(),
+            |rig| {
+                let attempts = rig.attempts();
+                let make = move || attempts.next();
+                vec![millstream::restart_with_backoff(rig.time.clone(), restart, make)]
+            },
+            || {
+                let mut waits = waits(most);
+                one_after_another(move |world, ended| {
+                    if on_failures && ended.how == End::Complete {
+                        return None;
+                    }
+                    let ran = world.now - ended.begun;
+                    let item = after_item && ended.sent_an_item;
+                    waits(item || after.is_some_and(|after| ran >= after))
+                })
+            },
+            |()| false,
+        );
     }
 }

@@ -15,6 +15,9 @@ pub(crate) trait Again<P: Publisher>: Send + 'static {
     /// complete.
     type Between: Publisher<Item = P::Item>;
 
+    /// An attempt begins.
+    fn begins(&mut self) {}
+
     /// An attempt has ended. What comes before the next; none where its end stands.
     fn again(&mut self, end: &SourceEnd<P::Error>, sent_an_item: bool) -> Option<Self::Between>;
 
@@ -55,7 +58,9 @@ where
 
     fn start(&mut self) -> Then<Self::Source, P::Error> {
         self.between = false;
-        Then::Subscribe(Either::First((self.attempt)()))
+        let attempt = (self.attempt)();
+        self.again.begins();
+        Then::Subscribe(Either::First(attempt))
     }
 
     fn after(

@@ -145,13 +145,7 @@ where
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
         let RestartWithBackoff { time, restart, make } = self;
-        let again = Later {
-            begun: time.now(),
-            waits: restart.backoff.waits(),
-            waited: Duration::ZERO,
-            time,
-            restart,
-        };
+        let again = Later { begun: Moment::START, waits: restart.backoff.waits(), time, restart };
         attempts(make, again, subscriber);
     }
 }
@@ -160,10 +154,9 @@ struct Later<X, E> {
     time: X,
     restart: Restart<E>,
     waits: Waits,
-    /// When the last one ended; at first, when it was subscribed to.
+    /// When the one that runs was made, where it is of interest. Not when it was due: a wait that
+    /// ends late is no part of the run.
     begun: Moment,
-    /// How long was waited since.
-    waited: Duration,
 }
 
 impl<X, P> Again<P> for Later<X, P::Error>
@@ -173,6 +166,12 @@ where
 {
     type Between = Pause<X, P::Item>;
 
+    fn begins(&mut self) {
+        if self.restart.reset_after.is_some() {
+            self.begun = self.time.now();
+        }
+    }
+
     fn again(&mut self, end: &SourceEnd<P::Error>, sent_an_item: bool) -> Option<Self::Between> {
         let stands = match end {
             SourceEnd::Completed => self.restart.only_on_failures,
@@ -181,15 +180,11 @@ where
         if stands {
             return None;
         }
-        let now = self.time.now();
-        let ran = now.since(self.begun + self.waited);
-        if self.restart.reset_after.is_some_and(|run| ran >= run) {
+        if self.restart.reset_after.is_some_and(|run| self.time.now().since(self.begun) >= run) {
             self.waits.reset();
         }
         self.waits.attempt_ended(sent_an_item);
-        self.waited = self.waits.next()?;
-        self.begun = now;
-        Some(Pause::new(self.time.clone(), self.waited))
+        Some(Pause::new(self.time.clone(), self.waits.next()?))
     }
 
     fn broken(&mut self, error: Infallible) -> Result<(), P::Error> {
