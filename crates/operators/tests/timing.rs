@@ -1,13 +1,22 @@
 //! Operators that wait for a time, in virtual time.
 
+mod schedule;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
+use millstream::chunk::Window;
 use millstream::prelude::*;
 use millstream::time::{Clock, Moment};
 use millstream::timing::TimeoutError;
 use millstream::{Fault, MissedTicks};
-use millstream_testkit::{Behaviour, Faulted, VirtualTime, probe};
+use millstream_testkit::{Behaviour, Faulted, Token, VirtualTime, probe};
+
+use schedule::{End, Hands, Model, Ports, Signal, Stalls, World, pass, same, same_of};
+
+fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -15,6 +24,347 @@ fn seconds(n: u64) -> Duration {
 
 fn at(n: u64) -> Moment {
     Moment::START + seconds(n)
+}
+
+// ---- against models -----------------------------------------------------------------------
+
+fn late<E>(error: &TimeoutError<E>) -> bool {
+    !matches!(error, TimeoutError::Upstream(_))
+}
+
+/// Whether an item is asked for and none is there.
+fn is_owed(world: &World) -> bool {
+    world.demand > 0 && world.inbox.is_empty()
+}
+
+#[test]
+fn timeout_is_as_its_model() {
+    for (d, prefetch) in [(1, 1), (5, 2), (9, 100)] {
+        let model = move || -> Box<dyn FnMut(&mut World)> {
+            let mut since = None;
+            Box::new(move |world| {
+                if let Some(end) = pass(world, |_| since = None) {
+                    return world.end(end);
+                }
+                since = since.or(Some(world.now)).filter(|_| is_owed(world));
+                if since.is_some_and(|since| world.now >= since + d) {
+                    world.end(End::Own);
+                }
+            })
+        };
+        same(Stalls::Happen, |items, time| items.timeout(time, prefetch, millis(d)), model, late);
+    }
+}
+
+#[test]
+fn timeout_first_is_as_its_model() {
+    for (d, prefetch) in [(1, 1), (5, 2), (9, 100)] {
+        let model = move || -> Box<dyn FnMut(&mut World)> {
+            let (mut since, mut begun) = (None, false);
+            Box::new(move |world| {
+                if let Some(end) = pass(world, |_| begun = true) {
+                    return world.end(end);
+                }
+                since = since.or(Some(world.now)).filter(|_| is_owed(world));
+                if !begun && since.is_some_and(|since| world.now >= since + d) {
+                    world.end(End::Own);
+                }
+            })
+        };
+        same(
+            Stalls::Happen,
+            |items, time| items.timeout_first(time, prefetch, millis(d)),
+            model,
+            late,
+        );
+    }
+}
+
+#[test]
+fn timeout_or_is_as_its_model() {
+    for (d, prefetch) in [(1, 1), (5, 2), (9, 100)] {
+        let model = move || -> Model {
+            let (mut since, mut other) = (None, false);
+            Box::new(move |worlds| {
+                let [up, instead] = worlds else { unreachable!() };
+                if !other {
+                    instead.untouched = true;
+                    if let Some(end) = pass(up, |_| since = None) {
+                        return up.end(end);
+                    }
+                    since = since.or(Some(up.now)).filter(|_| is_owed(up));
+                    other = since.is_some_and(|since| up.now >= since + d);
+                }
+                if other {
+                    (up.released, instead.untouched) = (true, false);
+                    up.inbox = std::mem::take(&mut instead.inbox);
+                    if let Some(end) = pass(up, |_| ()) {
+                        up.end(end);
+                    }
+                    instead.inbox = std::mem::take(&mut up.inbox);
+                }
+            })
+        };
+        same_of(
+            Ports { upstreams: 2, downstreams: 1, stalls: Stalls::Happen },
+            |rig| {
+                let (up, other) = (rig.upstream(0), rig.upstream(1));
+                vec![up.timeout_or(rig.time.clone(), prefetch, millis(d), other)]
+            },
+            model,
+            |()| false,
+        );
+    }
+}
+
+#[test]
+fn idle_timeout_is_as_its_model() {
+    for (d, prefetch) in [(1, 1), (5, 2), (9, 100)] {
+        let model = move || -> Box<dyn FnMut(&mut World)> {
+            let mut since = 0;
+            Box::new(move |world| {
+                if let Some(end) = pass(world, |world| since = world.now) {
+                    return world.end(end);
+                }
+                if world.now >= since + d {
+                    world.discard_all();
+                    world.end(End::Own);
+                }
+            })
+        };
+        same(
+            Stalls::Happen,
+            |items, time| items.idle_timeout(time, prefetch, millis(d)),
+            model,
+            late,
+        );
+    }
+}
+
+#[test]
+fn backpressure_timeout_is_as_its_model() {
+    for (d, prefetch) in [(1, 1), (5, 2), (9, 100)] {
+        let model = move || -> Box<dyn FnMut(&mut World)> {
+            let mut since = None;
+            Box::new(move |world| {
+                if world.demand > 0 {
+                    since = None;
+                }
+                if let Some(end) = pass(world, |world| {
+                    since = Some(world.now).filter(|_| world.demand == 0);
+                }) {
+                    return world.end(end);
+                }
+                if since.is_some_and(|since| world.now >= since + d) {
+                    world.discard_all();
+                    world.end(End::Own);
+                }
+            })
+        };
+        same(
+            Stalls::Happen,
+            |items, time| items.backpressure_timeout(time, prefetch, millis(d)),
+            model,
+            late,
+        );
+    }
+}
+
+/// Ends some time after the subscription, whatever there is.
+fn until(d: u64, end: End) -> Box<dyn FnMut(&mut World)> {
+    Box::new(move |world| {
+        if world.now >= d {
+            world.discard_all();
+            return world.end(end);
+        }
+        if let Some(end) = pass(world, |_| ()) {
+            world.end(end);
+        }
+    })
+}
+
+#[test]
+fn completion_timeout_is_as_its_model() {
+    for (d, prefetch) in [(1, 1), (25, 2), (60, 100)] {
+        same(
+            Stalls::Happen,
+            |items, time| items.completion_timeout(time, prefetch, millis(d)),
+            || until(d, End::Own),
+            late,
+        );
+    }
+}
+
+#[test]
+fn take_within_is_as_its_model() {
+    for (d, prefetch) in [(1, 1), (25, 2), (60, 100)] {
+        same(
+            Stalls::Happen,
+            |items, time| items.take_within(time, prefetch, millis(d)),
+            || until(d, End::Complete),
+            |()| false,
+        );
+    }
+}
+
+#[test]
+fn keep_alive_is_as_its_model() {
+    for (d, prefetch) in [(1, 1), (5, 2), (9, 100)] {
+        let model = move || -> Model {
+            let mut since = None;
+            Box::new(move |worlds| {
+                let world = &mut worlds[0];
+                if let Some(end) = pass(world, |_| since = None) {
+                    return world.end(end);
+                }
+                since = since.or(Some(world.now)).filter(|_| is_owed(world));
+                if since.is_some_and(|since| world.now >= since + d) {
+                    world.send(-1);
+                    since = Some(world.now).filter(|_| is_owed(world));
+                }
+            })
+        };
+        same_of(
+            Ports { upstreams: 1, downstreams: 1, stalls: Stalls::Happen },
+            |rig| {
+                let (items, hands) = (rig.upstream(0), rig.hands.clone());
+                vec![
+                    items
+                        .keep_alive(rig.time.clone(), prefetch, millis(d), move || hands.token(-1)),
+                ]
+            },
+            model,
+            |()| false,
+        );
+    }
+}
+
+#[test]
+fn interval_is_as_its_models() {
+    for period in [1, 4, 9] {
+        for missed in [MissedTicks::Skip, MissedTicks::Burst, MissedTicks::Delay] {
+            let model = move || -> Model {
+                // The number of the next tick, when it comes, and whether somebody waits for it.
+                let (mut number, mut due, mut waits) = (0, period, false);
+                Box::new(move |worlds| {
+                    let world = &mut worlds[0];
+                    while world.demand > 0 {
+                        let is_missed = !waits && due <= world.now;
+                        if is_missed && missed == MissedTicks::Skip {
+                            while due <= world.now {
+                                (number, due) = (number + 1, due + period);
+                            }
+                        }
+                        waits = true;
+                        if due > world.now {
+                            return;
+                        }
+                        world.send(number);
+                        let base =
+                            if is_missed && missed == MissedTicks::Delay { world.now } else { due };
+                        (number, due) = (number + 1, base + period);
+                        waits = false;
+                    }
+                })
+            };
+            same_of(
+                Ports { upstreams: 0, downstreams: 1, stalls: Stalls::Happen },
+                |rig| {
+                    let ticks = millstream::interval(rig.time.clone(), millis(period), missed);
+                    let hands = rig.hands.clone();
+                    vec![ticks.map(move |n| hands.token(n as i64))]
+                },
+                model,
+                |_| false,
+            );
+        }
+    }
+}
+
+/// Reads a window, up to so many of its items, and notes all that comes.
+fn read(window: Window<Token, ()>, number: i64, most: u64, hands: &Hands) {
+    let (items, dropped, end) = (hands.clone(), hands.clone(), hands.clone());
+    let noted = window
+        .map(move |token| {
+            items.note(format!("{number}: {}", token.value()));
+            items.put_aside(token);
+        })
+        .on_discard(move |token: Token| dropped.put_aside(token))
+        .inspect_end(move |told| end.note(format!("{number}: {told:?}")));
+    let reader = probe(noted, Behaviour::new().initially(most));
+    hands.at_end(move || reader.cancel());
+}
+
+#[test]
+fn window_timeout_is_as_its_model() {
+    for (size, d, most) in [(1, 3, u64::MAX), (3, 5, u64::MAX), (4, 9, 1), (5, 2, 2)] {
+        let model = move || -> Model {
+            // The open window, its items, and when it was opened.
+            let (mut opened, mut open) = (0, None::<(u64, u64)>);
+            let close = move |world: &mut World, number: i64, items: u64, how: &str| {
+                if items <= most {
+                    world.note(format!("{number}: {how}"));
+                }
+            };
+            Box::new(move |worlds| {
+                let world = &mut worlds[0];
+                loop {
+                    if let Some((items, at)) = open
+                        && (items == size || world.now >= at + d)
+                    {
+                        close(world, opened, items, "Ok(())");
+                        open = None;
+                    }
+                    match world.inbox.front() {
+                        Some(Signal::Item(item)) => {
+                            let item = *item;
+                            let wanted = open.is_some_and(|(items, _)| items < most);
+                            if !wanted && world.demand == 0 {
+                                return;
+                            }
+                            world.inbox.pop_front();
+                            if open.is_none() {
+                                opened += 1;
+                                world.send(opened);
+                                open = Some((0, world.now));
+                            }
+                            let (items, _) = open.as_mut().expect("it is open");
+                            *items += 1;
+                            if *items <= most {
+                                world.note(format!("{opened}: {item}"));
+                            }
+                        }
+                        Some(end) => {
+                            let (how, end) = match end {
+                                Signal::Fail => ("Err(())", End::Fail),
+                                _ => ("Ok(())", End::Complete),
+                            };
+                            if let Some((items, _)) = open.take() {
+                                close(world, opened, items, how);
+                            }
+                            return world.end(end);
+                        }
+                        None => return,
+                    }
+                }
+            })
+        };
+        same_of(
+            Ports { upstreams: 1, downstreams: 1, stalls: Stalls::Happen },
+            |rig| {
+                let (items, hands) = (rig.upstream(0), rig.hands.clone());
+                let windows = items.window_timeout(rig.time.clone(), size as usize, millis(d));
+                let mut opened = 0;
+                vec![windows.map(move |window| {
+                    opened += 1;
+                    read(window, opened, most, &hands);
+                    hands.token(opened)
+                })]
+            },
+            model,
+            |()| false,
+        );
+    }
 }
 
 // ---- timeout ------------------------------------------------------------------------------

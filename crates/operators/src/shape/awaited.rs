@@ -169,6 +169,9 @@ impl<Q: Pull> Pull for Awaited<Q> {
     }
 
     fn look_ahead(&mut self, started: bool) -> Told<Q> {
+        if self.counts == Counts::Whole && self.alarm.has_come(self.until) {
+            return self.elapsed();
+        }
         // Not given to the host, which would not look again, and so not see the time.
         if self.ahead.is_none() {
             match self.feed.look_ahead(started) {

@@ -37,7 +37,8 @@ pub enum MissedTicks {
 ///
 /// # Demand
 /// An item is sent at a tick that was asked for. What becomes of a tick that was not,
-/// [`MissedTicks`] says; none is kept, they are numbers.
+/// [`MissedTicks`] says; none is kept, they are numbers. A tick is asked for once the one before was
+/// sent: where the executor is so late that several have come by then, the others are missed.
 /// # Completion
 /// Never, but after 2<sup>64</sup> ticks.
 /// # Errors

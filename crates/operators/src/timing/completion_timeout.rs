@@ -22,7 +22,7 @@ use crate::timing::TimeoutError;
 /// ```
 ///
 /// Time is counted from the subscription. It is looked at before each item, so a stream that always
-/// has one ends in time as well.
+/// has one ends in time as well, and before each end: what is over when the time has passed is late.
 ///
 /// # Demand
 /// `prefetch` when it is subscribed to, and three quarters of it each time that as many items were

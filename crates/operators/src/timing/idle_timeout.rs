@@ -24,7 +24,8 @@ use crate::timing::TimeoutError;
 /// ```
 ///
 /// Time is counted from the subscription and from each item that passes, whether or not downstream
-/// asks for more: for streams that must not stand still, such as those that hold a connection. To
+/// asks for more: for streams that must not stand still, such as those that hold a connection. What
+/// is there and asked for when the time is up is in time. To
 /// watch the producer alone, see [`timeout`](crate::PublisherExt::timeout); the consumer alone,
 /// [`backpressure_timeout`](crate::PublisherExt::backpressure_timeout).
 ///
