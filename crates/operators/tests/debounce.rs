@@ -11,7 +11,7 @@ use millstream::prelude::*;
 use millstream::timing::Trailing;
 use millstream_testkit::{Behaviour, VirtualTime, probe};
 
-use schedule::{End, Signal, Stalls, World, same};
+use schedule::{End, Model, Ports, Signal, Stalls, World, same, same_of};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -127,6 +127,60 @@ fn throttle_first_is_as_its_model() {
         same(
             Stalls::Happen,
             |items, time| items.throttle_first(time, prefetch, millis(gap)),
+            model,
+            |()| false,
+        );
+    }
+}
+
+#[test]
+fn sample_on_is_as_its_model() {
+    for prefetch in [1, 2, 100] {
+        let model = || -> Model {
+            let (mut slot, mut due, mut complete) = (None::<i64>, false, false);
+            Box::new(move |worlds| {
+                let [up, signal] = worlds else { unreachable!() };
+                // What comes at a time comes from one of them, so the order does not matter.
+                while let Some(told) = up.inbox.pop_front() {
+                    match told {
+                        Signal::Item(item) => {
+                            slot.replace(item).into_iter().for_each(|older| up.discard(older));
+                        }
+                        Signal::Complete => complete = true,
+                        Signal::Fail => {
+                            slot.take().into_iter().for_each(|item| up.discard(item));
+                            return up.end(End::Fail);
+                        }
+                    }
+                }
+                while let Some(told) = signal.inbox.pop_front() {
+                    match told {
+                        Signal::Item(_) => due |= slot.is_some(),
+                        Signal::Complete => complete = true,
+                        Signal::Fail => {
+                            slot.take().into_iter().for_each(|item| up.discard(item));
+                            return up.end(End::Fail);
+                        }
+                    }
+                }
+                if up.demand > 0
+                    && (due || complete)
+                    && let Some(item) = slot.take()
+                {
+                    due = false;
+                    up.send(item);
+                }
+                if complete && slot.is_none() {
+                    up.end(End::Complete);
+                }
+            })
+        };
+        same_of(
+            Ports { upstreams: 2, downstreams: 1, stalls: Stalls::Never },
+            |rig| {
+                let signal = rig.signal(1);
+                vec![rig.upstream(0).sample_on(signal, prefetch)]
+            },
             model,
             |()| false,
         );

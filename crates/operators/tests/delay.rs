@@ -9,7 +9,7 @@ use millstream::prelude::*;
 use millstream::time::{Clock, Moment};
 use millstream_testkit::{Behaviour, VirtualTime, probe};
 
-use schedule::{End, Signal, Stalls, World, same};
+use schedule::{End, Model, Ports, Signal, Stalls, World, pass, same, same_of};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -89,6 +89,103 @@ fn delay_each_is_as_its_model() {
             |items, time| items.delay_each(time, prefetch, millis(gap)),
             model,
             |()| false,
+        );
+    }
+}
+
+#[test]
+fn delay_subscription_is_as_its_model() {
+    for (by, prefetch) in [(1, 1), (5, 2), (30, 100)] {
+        let model = move || -> Box<dyn FnMut(&mut World)> {
+            let mut begun = false;
+            Box::new(move |world| {
+                if world.now >= by && !begun {
+                    begun = true;
+                    world.note("subscribed");
+                }
+                world.untouched = !begun;
+                if begun && let Some(end) = pass(world, |_| ()) {
+                    world.end(end);
+                }
+            })
+        };
+        same_of(
+            Ports { upstreams: 1, downstreams: 1, stalls: Stalls::Happen },
+            |rig| vec![rig.attempts().delay_subscription(rig.time.clone(), prefetch, millis(by))],
+            || {
+                let mut model = model();
+                Box::new(move |worlds| model(&mut worlds[0]))
+            },
+            |()| false,
+        );
+    }
+}
+
+#[test]
+fn delay_subscription_until_is_as_its_model() {
+    for prefetch in [1, 2, 100] {
+        let model = || -> Model {
+            let mut begun = false;
+            Box::new(move |worlds| {
+                let [up, signal] = worlds else { unreachable!() };
+                if !begun {
+                    match signal.inbox.front() {
+                        Some(Signal::Fail) => return up.end(End::Fail),
+                        Some(_) => {
+                            // The first is of use; what came with it is discarded with the signal.
+                            begun = true;
+                            signal.released = true;
+                            up.note("subscribed");
+                            if let Some(Signal::Item(_)) = signal.inbox.pop_front() {
+                                for later in std::mem::take(&mut signal.inbox) {
+                                    if let Signal::Item(item) = later {
+                                        up.discard(item);
+                                    }
+                                }
+                            }
+                        }
+                        None => {}
+                    }
+                }
+                up.untouched = !begun;
+                if begun && let Some(end) = pass(up, |_| ()) {
+                    up.end(end);
+                }
+            })
+        };
+        same_of(
+            Ports { upstreams: 2, downstreams: 1, stalls: Stalls::Never },
+            |rig| {
+                let signal = rig.signal(1);
+                vec![rig.attempts().delay_subscription_until(signal, prefetch)]
+            },
+            model,
+            |()| false,
+        );
+    }
+}
+
+#[test]
+fn after_is_as_its_model() {
+    for wait in [0, 1, 30] {
+        let model = move || -> Model {
+            Box::new(move |worlds| {
+                let world = &mut worlds[0];
+                if world.now >= wait && world.demand > 0 {
+                    world.send(0);
+                    world.end(End::Complete);
+                }
+            })
+        };
+        same_of(
+            Ports { upstreams: 0, downstreams: 1, stalls: Stalls::Happen },
+            |rig| {
+                let hands = rig.hands.clone();
+                let tick = millstream::after(rig.time.clone(), millis(wait));
+                vec![tick.map(move |()| hands.token(0))]
+            },
+            model,
+            |_| false,
         );
     }
 }

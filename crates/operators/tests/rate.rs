@@ -11,7 +11,7 @@ use millstream::time::{Clock, Moment};
 use millstream::timing::{Rate, ThrottleError, TokenBucket};
 use millstream_testkit::{Behaviour, Faulted, ProbeHandle, VirtualTime, probe};
 
-use schedule::{End, Signal, Stalls, World, same};
+use schedule::{End, Model, Ports, Signal, Stalls, World, same, same_of};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -130,6 +130,71 @@ fn rate_limit_is_as_the_model_of_throttle() {
             Stalls::Never,
             |items, time| items.rate_limit(time, 2, &TokenBucket::new(rate(speed, burst))),
             || bucket(speed, burst, Early::Waits, |_| 1),
+            |()| false,
+        );
+    }
+}
+
+/// Several streams at one bucket: at no moment is more than one of them due, so that what they
+/// reserve has one order.
+#[test]
+fn rate_limit_of_several_streams_is_as_its_model() {
+    for (streams, gap, burst, prefetch) in [(2, 1, 1, 1), (2, 3, 2, 2), (3, 5, 4, 100)] {
+        let model = move || -> Model {
+            // What is there, and is not there yet, where it is below zero; in milliseconds of it.
+            let (mut level, mut before) = ((burst * gap) as i64, 0);
+            // The item that waits, until when, and which reservation it was.
+            let mut waits: Vec<Option<(i64, u64, u64)>> = vec![None; streams];
+            let mut last = 0;
+            Box::new(move |worlds| {
+                let now = worlds[0].now;
+                level = (level + (now - before) as i64).min((burst * gap) as i64);
+                before = now;
+                // What was reserved by one that has gone is given back, if it was the last.
+                for (world, waits) in worlds.iter().zip(&mut waits) {
+                    if world.cancelled
+                        && let Some((.., number)) = waits.take()
+                        && number == last
+                    {
+                        level += gap as i64;
+                    }
+                }
+                for (world, waits) in worlds.iter_mut().zip(&mut waits) {
+                    if world.is_over() {
+                        continue;
+                    }
+                    loop {
+                        if let Some((item, due, _)) = *waits {
+                            if now < due {
+                                break;
+                            }
+                            *waits = None;
+                            world.send(item);
+                        }
+                        match world.inbox.front() {
+                            Some(Signal::Item(item)) if world.demand > 0 => {
+                                level -= gap as i64;
+                                last += 1;
+                                *waits = Some((*item, now + (-level).max(0) as u64, last));
+                                world.inbox.pop_front();
+                            }
+                            Some(Signal::Complete) => break world.end(End::Complete),
+                            Some(Signal::Fail) => break world.end(End::Fail),
+                            _ => break,
+                        }
+                    }
+                }
+            })
+        };
+        same_of(
+            Ports { upstreams: streams, downstreams: streams, stalls: Stalls::Never },
+            |rig| {
+                let bucket = TokenBucket::new(rate((1, gap), burst));
+                let limited = (0..streams)
+                    .map(|n| rig.upstream(n).rate_limit(rig.time.clone(), prefetch, &bucket));
+                limited.collect()
+            },
+            model,
             |()| false,
         );
     }
