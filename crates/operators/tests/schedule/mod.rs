@@ -207,6 +207,8 @@ impl Rig {
     }
 }
 
+type AtEnd = Box<dyn FnOnce() + Send>;
+
 /// What the functions of an operator do for the test.
 #[derive(Clone, Default)]
 pub(crate) struct Hands {
@@ -214,7 +216,7 @@ pub(crate) struct Hands {
     notes: Arc<Mutex<Vec<String>>>,
     made: Arc<AtomicU64>,
     aside: Arc<AtomicU64>,
-    at_end: Arc<Mutex<Vec<Box<dyn FnOnce() + Send>>>>,
+    at_end: Arc<Mutex<Vec<AtEnd>>>,
 }
 
 impl Hands {
