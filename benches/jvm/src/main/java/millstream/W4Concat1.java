@@ -1,0 +1,86 @@
+package millstream;
+
+import io.reactivex.rxjava3.core.Flowable;
+import java.util.function.Function;
+import java.util.stream.IntStream;
+import org.apache.pekko.NotUsed;
+import org.apache.pekko.stream.javadsl.Source;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.OperationsPerInvocation;
+import org.openjdk.jmh.annotations.Param;
+import reactor.core.publisher.Flux;
+
+/** concat_map into inner streams of one. */
+@OperationsPerInvocation(Workload.ITEMS)
+public class W4Concat1 extends Workload {
+    @Param("W4/concat-1")
+    public String workload;
+
+    private static final long EXPECTED = 4_999_950_000L;
+
+    /** How many items an inner stream has, which no compiler knows. */
+    int size = 1;
+
+    private long reactor(Function<Integer, Flux<Integer>> inner) {
+        Sum sum = new Sum();
+        Flux.range(0, items / size).concatMap(inner).subscribe(sum);
+        return expect(EXPECTED, sum.get());
+    }
+
+    private long rxjava(io.reactivex.rxjava3.functions.Function<Integer, Flowable<Integer>> inner) {
+        Sum sum = new Sum();
+        Flowable.range(0, items / size).concatMap(inner).subscribe(sum);
+        return expect(EXPECTED, sum.get());
+    }
+
+    private long pekko(
+            org.apache.pekko.japi.function.Function<Integer, Source<Integer, NotUsed>> inner) {
+        Source<Integer, NotUsed> outer = Source.range(0, items / size - 1);
+        return expect(EXPECTED, On.Pekko.sum(outer.flatMapConcat(inner)));
+    }
+
+    /** A range of one is a {@code just}, which is not subscribed to. */
+    @Benchmark
+    public long reactor() {
+        return reactor(index -> Flux.range(index * size, size));
+    }
+
+    /** The inner stream is subscribed to, and pushes. */
+    @Benchmark
+    public long reactorHidden() {
+        return reactor(index -> Flux.range(index * size, size).hide());
+    }
+
+    /** As {@link #reactor}. */
+    @Benchmark
+    public long rxjava() {
+        return rxjava(index -> Flowable.range(index * size, size));
+    }
+
+    /** As {@link #reactorHidden}. */
+    @Benchmark
+    public long rxjavaHidden() {
+        return rxjava(index -> Flowable.range(index * size, size).hide());
+    }
+
+    @Benchmark
+    public long pekko() {
+        return pekko(index -> Source.single(index));
+    }
+
+    /** A source that is not known to have one item only. */
+    @Benchmark
+    public long pekkoHidden() {
+        return pekko(index -> Source.range(index * size, (index + 1) * size - 1));
+    }
+
+    @Benchmark
+    public long jdk() {
+        Sum sum = new Sum();
+        IntStream.range(0, items / size)
+                .boxed()
+                .flatMap(index -> IntStream.range(index * size, (index + 1) * size).boxed())
+                .forEach(sum::onNext);
+        return expect(EXPECTED, sum.total);
+    }
+}
