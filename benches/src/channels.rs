@@ -116,32 +116,70 @@ pub fn through<T: Tx, R: Rx>(
     total
 }
 
+/// The end of a channel that a task puts items in by.
+pub trait TaskTx: Send + 'static {
+    /// Puts an item in, and waits for room.
+    fn push(&mut self, item: u64) -> impl Future<Output = ()> + Send;
+}
+
+/// The end of a channel that a task takes items out by.
+pub trait TaskRx: Send + 'static {
+    /// Takes an item out, and waits for one; `None` when the other end has gone.
+    fn pull(&mut self) -> impl Future<Output = Option<u64>> + Send;
+}
+
+impl TaskTx for tokio::sync::mpsc::Sender<u64> {
+    async fn push(&mut self, item: u64) {
+        self.send(item).await.expect("the other end is there");
+    }
+}
+
+impl TaskRx for tokio::sync::mpsc::Receiver<u64> {
+    async fn pull(&mut self) -> Option<u64> {
+        self.recv().await
+    }
+}
+
+impl TaskTx for futures::channel::mpsc::Sender<u64> {
+    async fn push(&mut self, item: u64) {
+        let room = std::future::poll_fn(|context| self.poll_ready(context)).await;
+        room.and_then(|()| self.start_send(item)).expect("the other end is there");
+    }
+}
+
+impl TaskRx for futures::channel::mpsc::Receiver<u64> {
+    async fn pull(&mut self) -> Option<u64> {
+        futures::StreamExt::next(self).await
+    }
+}
+
 /// As [`through`], with a task of a tokio runtime for each thread.
-pub fn through_tokio(
+pub fn through_tasks<T: TaskTx, R: TaskRx>(
     runtime: &tokio::runtime::Runtime,
     hops: usize,
     n: u64,
+    make: impl Fn() -> (T, R),
     work: fn(u64) -> u64,
 ) -> u64 {
     runtime.block_on(async move {
-        let (tx, mut rx) = tokio::sync::mpsc::channel::<u64>(BUFFER);
+        let (mut tx, mut rx) = make();
         tokio::spawn(async move {
             for item in 0..black_box(n) {
-                tx.send(item + 1).await.expect("the other end is there");
+                tx.push(item + 1).await;
             }
         });
         for _ in 1..hops {
-            let (tx, next) = tokio::sync::mpsc::channel::<u64>(BUFFER);
+            let (mut tx, next) = make();
             let mut from = std::mem::replace(&mut rx, next);
             tokio::spawn(async move {
-                while let Some(item) = from.recv().await {
-                    tx.send(item).await.expect("the other end is there");
+                while let Some(item) = from.pull().await {
+                    tx.push(item).await;
                 }
             });
         }
         let sum = tokio::spawn(async move {
             let mut total = 0;
-            while let Some(item) = rx.recv().await {
+            while let Some(item) = rx.pull().await {
                 total = add_up(total, work(item));
             }
             total

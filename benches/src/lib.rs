@@ -21,7 +21,9 @@ pub mod allocations;
 pub mod channels;
 pub mod executors;
 pub mod model;
+pub mod noise;
 pub mod peers;
+pub mod records;
 pub mod workloads;
 
 use std::hint::black_box;
@@ -62,8 +64,14 @@ pub struct Promise {
     pub of_model: Option<f64>,
     /// Times the best [`Kind::Library`].
     pub of_best: Option<f64>,
+    /// Times the best library of the JVM.
+    pub of_jvm: Option<f64>,
+    /// Nanoseconds per item.
+    pub nanoseconds: Option<f64>,
     /// Allocations per run.
     pub allocations: Option<u64>,
+    /// Allocations per run on top of those of the [`Kind::Limit`].
+    pub allocations_above: Option<u64>,
     /// On top of the [`Kind::Limit`], in kilobytes.
     pub above_limit: Option<f64>,
 }
@@ -74,7 +82,10 @@ impl Promise {
         of_limit: None,
         of_model: None,
         of_best: None,
+        of_jvm: None,
+        nanoseconds: None,
         allocations: None,
+        allocations_above: None,
         above_limit: None,
     };
 }

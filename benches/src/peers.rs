@@ -89,7 +89,7 @@ where
 
     #[inline]
     fn on_complete(self) {
-        RESULT.set(self.total);
+        RESULT.set(RESULT.get().wrapping_add(self.total));
     }
 
     fn on_error(self, error: Infallible) {
@@ -113,6 +113,23 @@ pub fn subscribe<const BATCH: u64>(
     publisher: impl Publisher<Item = u64, Error = Infallible>,
 ) -> u64 {
     sum::<_, LetsGo, BATCH>(publisher, add_up)
+}
+
+/// Subscribes to each of `publishers`, for all of its items.
+#[inline]
+pub fn subscribe_each(
+    publishers: impl IntoIterator<Item: Publisher<Item = u64, Error = Infallible>>,
+) -> u64 {
+    RESULT.set(0);
+    for publisher in publishers {
+        publisher.subscribe(Sum::<_, LetsGo, UNBOUNDED> {
+            add: add_up,
+            total: 0,
+            got: 0,
+            handle: LetsGo,
+        });
+    }
+    RESULT.get()
 }
 
 /// As [`subscribe`], with the handle kept: somebody could cancel.

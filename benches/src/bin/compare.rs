@@ -1,26 +1,42 @@
-//! All peers of a workload by turns: time, ratios, allocations, and whether the promises hold.
+//! All peers of a workload by turns: time, ratios, allocations, and how quiet the machine was.
 //!
-//! `compare [--rounds N] [W1 W2/128 ...]`
+//! `compare [--rounds N] [--short] [--data FILE] [W1 W2/128 ...]`
 //!
 //! A noisy moment hits all peers of a round alike, so a ratio is taken within each round, and
-//! what is printed is the median of these; in brackets the ratio of the best figures. Allocations
-//! are counted in a run of their own. At the end comes a table of what is promised.
+//! what is printed is the median of these, with the quartiles. Allocations are counted in a run of
+//! their own. `cargo xtask compare` runs this, keeps its file, and says which promises hold.
 
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use millstream_benches::allocations::{Counting, count};
+use millstream_benches::noise::{Spread, calibration};
+use millstream_benches::records::{Records, figure, kind, promise, quartiles, unit};
 use millstream_benches::{Kind, Measure, Peer, Workload, set_items, workloads};
+use serde_json::json;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
 /// Short enough that most samples fall between two switches of a busy machine.
 const SAMPLE: Duration = Duration::from_millis(2);
-/// How long a workload may take, where its rounds are long; it has at least [`FEWEST`].
-const PATIENCE: Duration = Duration::from_secs(12);
-const FEWEST: usize = 7;
+
+/// How much is measured.
+struct Effort {
+    items: u64,
+    rounds: usize,
+    /// How many rounds there are at least.
+    fewest: usize,
+    /// How long a workload may take, where its rounds are long.
+    patience: Duration,
+}
+
+const FULL: Effort =
+    Effort { items: 100_000, rounds: 151, fewest: 7, patience: Duration::from_secs(7) };
+const SHORT: Effort =
+    Effort { items: 20_000, rounds: 51, fewest: 3, patience: Duration::from_secs(1) };
 
 struct Row {
     peer: Peer,
@@ -30,48 +46,65 @@ struct Row {
     figures: Vec<f64>,
 }
 
-/// One promise, and what came of it.
-struct Verdict {
-    workload: &'static str,
-    what: &'static str,
-    most: f64,
-    is: f64,
+impl Row {
+    fn spread(&self) -> Spread {
+        Spread::of(self.figures.iter().copied())
+    }
+
+    /// Of the rounds.
+    fn ratio(&self, to: &Row) -> Spread {
+        Spread::of(self.figures.iter().zip(&to.figures).map(|(mine, other)| mine / other))
+    }
 }
 
-fn main() {
-    set_items(100_000);
-    let mut rounds = 151;
+fn main() -> std::io::Result<()> {
+    let (mut effort, mut rounds, mut data) = (FULL, None, None);
     let mut filters = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match &*argument {
             "--rounds" => {
-                rounds =
-                    arguments.next().and_then(|n| n.parse().ok()).expect("--rounds takes a number");
+                let number = arguments.next().and_then(|n| n.parse().ok()).filter(|&n| n > 0);
+                rounds = Some(number.expect("--rounds takes a number that is not zero"));
+            }
+            "--short" => effort = SHORT,
+            "--data" => {
+                data = Some(PathBuf::from(arguments.next().expect("--data takes a file")));
             }
             // What a workload that measures memory starts: one peer, and nothing else.
             "--memory" => {
-                let [workload, peer] = [(); 2].map(|()| arguments.next().unwrap_or_default());
-                return memory_of(&workload, &peer);
+                let [workload, peer, items] =
+                    [(); 3].map(|()| arguments.next().unwrap_or_default());
+                set_items(items.parse().expect("the number of items"));
+                memory_of(&workload, &peer);
+                return Ok(());
             }
             _ => filters.push(argument),
         }
     }
-    let mut verdicts = Vec::new();
-    for workload in workloads::chosen(&filters) {
-        verdicts.extend(compare(&workload, rounds));
+    if let Some(rounds) = rounds {
+        effort = Effort { rounds, fewest: rounds.min(effort.fewest), ..effort };
     }
-    summary(&verdicts);
+    set_items(effort.items);
+    let chosen = workloads::chosen(&filters);
+    if chosen.is_empty() {
+        eprintln!("there is no such workload: {}", filters.join(" "));
+        std::process::exit(1);
+    }
+    let mut records = Records::to(data.as_deref())?;
+    for workload in chosen {
+        compare(&workload, &effort, &mut records)?;
+    }
+    Ok(())
 }
 
-fn compare(workload: &Workload, rounds: usize) -> Vec<Verdict> {
-    let expected = workload.is_timed().then(|| workload.check());
-    let mut rows: Vec<Row> =
-        workload.peers.iter().map(|&peer| row(workload, peer, expected)).collect();
+fn compare(workload: &Workload, effort: &Effort, records: &mut Records) -> std::io::Result<()> {
+    let mut rows = rows(workload);
+    let fewest = if workload.measure == Measure::Memory { 1 } else { effort.fewest };
+    let before = calibration();
     let begun = Instant::now();
-    for round in 0..rounds {
-        let fewest = if workload.measure == Measure::Memory { 1 } else { FEWEST };
-        if round >= fewest && begun.elapsed() > PATIENCE {
+    for round in 0..effort.rounds {
+        if round >= fewest && begun.elapsed() > effort.patience {
             break;
         }
         // Not always after the same neighbour.
@@ -81,29 +114,45 @@ fn compare(workload: &Workload, rounds: usize) -> Vec<Verdict> {
             let figure = match workload.measure {
                 Measure::Alone | Measure::Across => sample(workload, row.peer, row.repeats),
                 Measure::RoundTrip => (row.peer.run)() as f64,
-                Measure::Memory => memory(workload, row.peer),
+                Measure::Memory => memory(workload, row.peer, effort.items),
             };
             row.figures.push(figure);
         }
     }
-    report(workload, &rows)
+    let calibrations = [before, calibration()];
+    report(workload, &rows, calibrations);
+    record(workload, &rows, calibrations, records)
 }
 
-fn row(workload: &Workload, peer: Peer, expected: Option<u64>) -> Row {
-    let mut row = Row { peer, repeats: 1, allocations: 0, figures: Vec::new() };
-    if !workload.is_timed() {
-        return row;
-    }
-    let (allocations, result) = count(peer.run);
-    assert_eq!(Some(result), expected, "{}: {}", workload.name, peer.name);
-    row.allocations = allocations;
-    loop {
-        let time =
-            sample(workload, peer, row.repeats) * workload.items() as f64 * f64::from(row.repeats);
-        if time * 2.0 >= SAMPLE.as_nanos() as f64 {
-            return row;
+/// A row for each peer. All of them give the same result, and their allocations are counted.
+fn rows(workload: &Workload) -> Vec<Row> {
+    let mut expected = None;
+    let mut rows = Vec::new();
+    for &peer in &workload.peers {
+        let mut row = Row { peer, repeats: 1, allocations: 0, figures: Vec::new() };
+        if workload.is_timed() {
+            // The first run pays for what is set up once in a process.
+            let result = (peer.run)();
+            let expected = *expected.get_or_insert(result);
+            let (allocations, again) = count(peer.run);
+            assert_eq!([result, again], [expected; 2], "{}: {}", workload.name, peer.name);
+            row.allocations = allocations;
+            row.repeats = repeats(workload, peer);
         }
-        row.repeats *= 2;
+        rows.push(row);
+    }
+    rows
+}
+
+/// How many runs make a sample.
+fn repeats(workload: &Workload, peer: Peer) -> u32 {
+    let mut repeats = 1;
+    loop {
+        let time = sample(workload, peer, repeats) * workload.items() as f64 * f64::from(repeats);
+        if time * 2.0 >= SAMPLE.as_nanos() as f64 {
+            return repeats;
+        }
+        repeats *= 2;
     }
 }
 
@@ -118,9 +167,9 @@ fn sample(workload: &Workload, peer: Peer, repeats: u32) -> f64 {
 }
 
 /// The most memory of a process that runs `peer` once, in kilobytes.
-fn memory(workload: &Workload, peer: Peer) -> f64 {
+fn memory(workload: &Workload, peer: Peer, items: u64) -> f64 {
     let output = Command::new(std::env::current_exe().expect("this program has a path"))
-        .args(["--memory", workload.name, peer.name])
+        .args(["--memory", workload.name, peer.name, &items.to_string()])
         .output()
         .expect("this program runs");
     let text = String::from_utf8_lossy(&output.stdout);
@@ -138,43 +187,31 @@ fn memory_of(workload: &str, peer: &str) {
     println!("{}", peak.and_then(|kilobytes| kilobytes.split_whitespace().next()).unwrap_or("?"));
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+fn of(rows: &[Row], kind: Kind) -> Option<&Row> {
+    rows.iter().find(|row| row.peer.kind == kind)
 }
 
-fn best(row: &Row) -> f64 {
-    row.figures.iter().copied().fold(f64::INFINITY, f64::min)
+/// The library whose median is lowest.
+fn best(rows: &[Row]) -> Option<&Row> {
+    let libraries = rows.iter().filter(|row| row.peer.kind == Kind::Library);
+    libraries.min_by(|a, b| a.spread().median.total_cmp(&b.spread().median))
 }
 
-/// The median of the ratios of the rounds, and the ratio of the best figures.
-fn ratio(row: &Row, to: &Row) -> (f64, f64) {
-    let rounds = row.figures.iter().zip(&to.figures).map(|(mine, other)| mine / other).collect();
-    (median(rounds), best(row) / best(to))
-}
-
-fn report(workload: &Workload, rows: &[Row]) -> Vec<Verdict> {
-    let of = |kind| rows.iter().find(|row| row.peer.kind == kind);
-    let limit = of(Kind::Limit);
-    let library = rows
-        .iter()
-        .filter(|row| row.peer.kind == Kind::Library)
-        .min_by(|a, b| median(a.figures.clone()).total_cmp(&median(b.figures.clone())));
-
-    let unit = match workload.measure {
-        Measure::Alone | Measure::Across => "ns/item (best)",
-        Measure::RoundTrip => "ns (best)",
-        Measure::Memory => "kB (best)",
-    };
+fn report(workload: &Workload, rows: &[Row], [before, after]: [f64; 2]) {
+    let (limit, library) = (of(rows, Kind::Limit), best(rows));
     println!("{}: {}", workload.name, workload.task);
     println!(
-        "  {:<24} {:>18} {:>14} {:>14} {:>16}",
-        "", unit, "x limit", "x best peer", "allocs/run, item"
+        "  {:<26} {:>16} {:>20} {:>20} {:>16}",
+        "",
+        format!("{} (best)", unit(workload.measure)),
+        "x limit (quartiles)",
+        "x best (quartiles)",
+        "allocs/run, item"
     );
-    let shown = |row: &Row, to: Option<&Row>| {
+    let ratio = |row: &Row, to: Option<&Row>| {
         to.map_or("-".to_owned(), |to| {
-            let (ratio, of_best) = ratio(row, to);
-            format!("{ratio:.2} ({of_best:.2})")
+            let Spread { low, median, high, .. } = row.ratio(to);
+            format!("{median:.2} ({low:.2}-{high:.2})")
         })
     };
     for row in rows {
@@ -184,48 +221,54 @@ fn report(workload: &Workload, rows: &[Row]) -> Vec<Verdict> {
         } else {
             "-".to_owned()
         };
+        let spread = row.spread();
         println!(
-            "  {:<24} {:>18} {:>14} {:>14} {:>16}",
+            "  {:<26} {:>16} {:>20} {:>20} {:>16}",
             row.peer.name,
-            format!("{:.2} ({:.2})", median(row.figures.clone()), best(row)),
-            shown(row, limit),
-            shown(row, library),
+            format!("{:.2} ({:.2})", spread.median, spread.best),
+            ratio(row, limit),
+            ratio(row, library),
             allocations,
         );
     }
-    println!();
-
-    let Some(ours) = of(Kind::Ours) else { return Vec::new() };
-    let promise = workload.promise;
-    let mut verdicts = Vec::new();
-    let mut judge = |what, most: Option<f64>, is: Option<f64>| {
-        if let (Some(most), Some(is)) = (most, is) {
-            verdicts.push(Verdict { workload: workload.name, what, most, is });
-        }
-    };
-    let times = |to: Option<&Row>| to.map(|to| ratio(ours, to).0);
-    judge("times the limit", promise.of_limit, times(limit));
-    judge("times the model", promise.of_model, times(of(Kind::Model)));
-    judge("times the best peer", promise.of_best, times(library));
-    judge(
-        "allocations a run",
-        promise.allocations.map(|most| most as f64),
-        Some(ours.allocations as f64),
+    let limit = limit.map_or(0.0, |limit| limit.spread().width());
+    println!(
+        "  noise: the limit's quartiles are {:.0} % apart; a step of calibration took {before:.3} \
+         ns before, {after:.3} after; {} rounds\n",
+        limit * 100.0,
+        rows[0].figures.len(),
     );
-    judge(
-        "kilobytes above the limit",
-        promise.above_limit,
-        limit.map(|limit| median(ours.figures.clone()) - median(limit.figures.clone())),
-    );
-    verdicts
 }
 
-fn summary(verdicts: &[Verdict]) {
-    println!("  {:<16} {:<26} {:>10} {:>10}", "", "", "measured", "promised");
-    for Verdict { workload, what, most, is } in verdicts {
-        let met = if is <= most { "" } else { "  NOT MET" };
-        println!("  {workload:<16} {what:<26} {is:>10.2} {most:>10}{met}");
+fn record(
+    workload: &Workload,
+    rows: &[Row],
+    calibrations: [f64; 2],
+    records: &mut Records,
+) -> std::io::Result<()> {
+    records.write(&json!({
+        "calibration": calibrations.map(figure),
+        "items": workload.items(),
+        "promise": promise(&workload.promise),
+        "rounds": rows[0].figures.len(),
+        "task": workload.task,
+        "unit": unit(workload.measure),
+        "workload": workload.name,
+    }))?;
+    let ratio = |row: &Row, to: Option<&Row>| to.map(|to| quartiles(row.ratio(to)));
+    for row in rows {
+        let spread = row.spread();
+        records.write(&json!({
+            "allocations": workload.is_timed().then_some(row.allocations),
+            "best": figure(spread.best),
+            "kind": kind(row.peer.kind),
+            "of_best": ratio(row, best(rows)),
+            "of_limit": ratio(row, of(rows, Kind::Limit)),
+            "of_model": ratio(row, of(rows, Kind::Model)),
+            "peer": row.peer.name,
+            "quartiles": quartiles(spread),
+            "workload": workload.name,
+        }))?;
     }
-    let broken = verdicts.iter().filter(|verdict| verdict.is > verdict.most).count();
-    println!("{} promises, {broken} not met", verdicts.len());
+    Ok(())
 }

@@ -29,6 +29,7 @@ fn three() -> Workload {
             of_limit: Some(1.1),
             of_best: Some(1.1),
             allocations: Some(1),
+            of_jvm: Some(0.13),
             ..Promise::default()
         },
         peers: vec![
@@ -153,6 +154,7 @@ fn ten() -> Workload {
             of_limit: Some(1.15),
             of_best: Some(1.1),
             allocations: Some(1),
+            of_jvm: Some(0.13),
             ..Promise::default()
         },
         peers: vec![
@@ -197,6 +199,7 @@ fn fifty() -> Workload {
             of_limit: Some(1.15),
             of_best: Some(1.1),
             allocations: Some(1),
+            of_jvm: Some(0.13),
             ..Promise::default()
         },
         peers: vec![
@@ -219,12 +222,17 @@ fn fifty() -> Workload {
                 use futures::StreamExt;
                 wait(fifty_maps!(stream::iter(0..items())))
             }),
+            peer(Kind::Library, "tokio-stream", || {
+                use tokio_stream::StreamExt;
+                wait(fifty_maps!(tokio_stream::iter(0..items())))
+            }),
         ],
     }
 }
 
 /// A promise for a chain with each stage behind a pointer.
-const BOXED: Promise = Promise { of_model: Some(1.2), of_best: Some(0.5), ..Promise::NONE };
+const BOXED: Promise =
+    Promise { of_model: Some(1.2), of_best: Some(0.5), of_jvm: Some(0.5), ..Promise::NONE };
 
 type Down = Box<dyn Receiver<u64>>;
 

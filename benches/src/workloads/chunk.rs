@@ -1,11 +1,12 @@
-//! W6: chunks of a hundred items, each a `Vec` of its own.
+//! W6: chunks of a hundred items, each a `Vec` of its own, and windows, each a stream.
 
 use std::hint::black_box;
 
 use futures::stream;
 
 use super::peer;
-use crate::peers::{subscribe_by, wait_by};
+use crate::model::UNBOUNDED;
+use crate::peers::{iterate, subscribe, subscribe_by, wait_by};
 use crate::{Kind, Measure, Promise, Workload, items, observe};
 
 const SIZE: usize = 100;
@@ -35,12 +36,21 @@ fn loop_of_chunks() -> u64 {
 }
 
 pub(super) fn workloads() -> Vec<Workload> {
-    vec![Workload {
-        name: "W6",
+    vec![chunks(), windows()]
+}
+
+fn chunks() -> Workload {
+    Workload {
+        name: "W6/chunks",
         task: "chunks of a hundred, each a Vec of its own",
         measure: Measure::Alone,
         size: items,
-        promise: Promise { of_limit: Some(1.2), of_best: Some(1.0), ..Promise::default() },
+        promise: Promise {
+            of_limit: Some(1.2),
+            of_best: Some(1.0),
+            of_jvm: Some(0.16),
+            ..Promise::default()
+        },
         peers: vec![
             peer(Kind::Limit, "a Vec each", loop_of_chunks),
             peer(Kind::Ours, "millstream", || {
@@ -60,5 +70,24 @@ pub(super) fn workloads() -> Vec<Workload> {
                 observe!(Local::from_iter(0..items()).buffer_count(SIZE), add_and_drop)
             }),
         ],
-    }]
+    }
+}
+
+/// No Rust peer has windows.
+fn windows() -> Workload {
+    Workload {
+        name: "W6/windows",
+        task: "windows of a hundred, read one after another",
+        measure: Measure::Alone,
+        size: items,
+        promise: Promise { nanoseconds: Some(5.0), of_jvm: Some(0.23), ..Promise::NONE },
+        peers: vec![
+            peer(Kind::Limit, "iterator", || iterate(0..items())),
+            peer(Kind::Ours, "millstream", || {
+                use millstream::prelude::*;
+                let windows = millstream::from_iter(0..items()).window(SIZE);
+                subscribe::<UNBOUNDED>(windows.concat_map(|window| window))
+            }),
+        ],
+    }
 }

@@ -24,6 +24,7 @@ pub(super) fn workloads() -> Vec<Workload> {
                 of_limit: Some(1.5),
                 of_best: Some(1.4),
                 allocations: Some(1),
+                of_jvm: Some(0.1),
                 ..Promise::default()
             },
             peers: peers::<1>(),
@@ -37,6 +38,7 @@ pub(super) fn workloads() -> Vec<Workload> {
                 of_limit: Some(1.3),
                 of_best: Some(1.2),
                 allocations: Some(1),
+                of_jvm: Some(0.13),
                 ..Promise::default()
             },
             peers: peers::<128>(),

@@ -24,21 +24,36 @@ pub(super) fn workloads() -> Vec<Workload> {
         let sources = (0..4).map(|n| millstream::from_iter(part(n)).boxed());
         subscribe::<UNBOUNDED>(millstream::merge_all(sources, 256))
     });
+    pushed.push(peer(Kind::Library, "rxrust, shared", || {
+        use rxrust::prelude::*;
+        let source = |n| Shared::from_iter(part(n));
+        observe!(source(0).merge(source(1)).merge(source(2)).merge(source(3)))
+    }));
     vec![
         Workload {
             name: "W5/merge",
             task: "four sources merged",
             measure: Measure::Alone,
             size: items,
-            promise: Promise { of_limit: Some(1.7), of_best: Some(1.0), ..Promise::NONE },
+            promise: Promise {
+                of_limit: Some(1.7),
+                of_best: Some(1.0),
+                of_jvm: Some(0.4),
+                ..Promise::NONE
+            },
             peers: merge_peers(),
         },
         Workload {
             name: "W5/pushed",
-            task: "four sources merged, ours through a queue each",
+            task: "four sources merged that may signal on any thread: a queue each",
             measure: Measure::Alone,
             size: items,
-            promise: Promise::NONE,
+            promise: Promise {
+                of_limit: Some(2.5),
+                of_best: Some(1.5),
+                of_jvm: Some(0.6),
+                ..Promise::NONE
+            },
             peers: pushed,
         },
         Workload {
@@ -46,7 +61,12 @@ pub(super) fn workloads() -> Vec<Workload> {
             task: "two sources zipped",
             measure: Measure::Alone,
             size: items,
-            promise: Promise { of_limit: Some(6.0), of_best: Some(0.5), ..Promise::NONE },
+            promise: Promise {
+                of_limit: Some(6.0),
+                of_best: Some(0.5),
+                of_jvm: Some(0.1),
+                ..Promise::NONE
+            },
             peers: vec![
                 peer(Kind::Limit, "iterator", || {
                     iterate((0..items()).zip(0..items()).map(|(a, b)| a + b))

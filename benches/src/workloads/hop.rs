@@ -3,10 +3,11 @@
 use std::hint::black_box;
 use std::sync::mpsc::sync_channel;
 
+use futures::channel::mpsc;
 use millstream::executor::PoolHandle;
 
 use super::peer;
-use crate::channels::{BUFFER, through, through_tokio};
+use crate::channels::{BUFFER, through, through_tasks};
 use crate::executors::{POOL, THREADS, TOKIO, with_tokio_here};
 use crate::{Kind, Measure, Peer, Promise, Workload, add_up, crossing};
 
@@ -21,6 +22,7 @@ pub(super) fn workloads() -> Vec<Workload> {
                 of_limit: Some(3.0),
                 of_best: Some(0.5),
                 allocations: Some(64),
+                of_jvm: Some(0.05),
                 ..Promise::NONE
             },
             peers: peers::<1>(),
@@ -34,6 +36,7 @@ pub(super) fn workloads() -> Vec<Workload> {
                 of_limit: Some(2.0),
                 of_best: Some(0.8),
                 allocations: Some(64),
+                of_jvm: Some(0.3),
                 ..Promise::NONE
             },
             peers: peers::<3>(),
@@ -43,7 +46,12 @@ pub(super) fn workloads() -> Vec<Workload> {
             task: "a hop whose source is pulled where the sink is",
             measure: Measure::Across,
             size: crossing,
-            promise: Promise { of_limit: Some(4.0), allocations: Some(64), ..Promise::NONE },
+            promise: Promise {
+                of_limit: Some(4.0),
+                allocations: Some(64),
+                of_jvm: Some(0.12),
+                ..Promise::NONE
+            },
             peers: vec![
                 peer(Kind::Limit, "iterator, on a thread", || {
                     std::thread::spawn(|| {
@@ -99,9 +107,16 @@ fn peers<const HOPS: usize>() -> Vec<Peer> {
         peer(Kind::Library, "kanal", || {
             through(HOPS, crossing(), || kanal::bounded(BUFFER), triple)
         }),
-        peer(Kind::Library, "tokio, 2 workers", || through_tokio(&TOKIO, HOPS, crossing(), triple)),
+        peer(Kind::Library, "tokio, 2 workers", || {
+            through_tasks(&TOKIO, HOPS, crossing(), || tokio::sync::mpsc::channel(BUFFER), triple)
+        }),
+        peer(Kind::Library, "futures, 2 workers", || {
+            // Room for one more each sender has there.
+            through_tasks(&TOKIO, HOPS, crossing(), || mpsc::channel(BUFFER - 1), triple)
+        }),
         peer(Kind::Other, "tokio, 1 thread", || {
-            with_tokio_here(|runtime| through_tokio(runtime, HOPS, crossing(), triple))
+            let make = || tokio::sync::mpsc::channel(BUFFER);
+            with_tokio_here(|runtime| through_tasks(runtime, HOPS, crossing(), make, triple))
         }),
     ]
 }

@@ -33,7 +33,12 @@ pub(super) fn workloads() -> Vec<Workload> {
             task: "map_async, 16 at a time, futures that are ready",
             measure: Measure::Alone,
             size: items,
-            promise: Promise { of_best: Some(0.35), allocations: Some(128), ..Promise::NONE },
+            promise: Promise {
+                of_best: Some(0.35),
+                allocations: Some(128),
+                of_jvm: Some(0.9),
+                ..Promise::NONE
+            },
             peers: peers!(here, ready),
         },
         Workload {
@@ -54,7 +59,13 @@ pub(super) fn workloads() -> Vec<Workload> {
             task: "map_async, 16 at a time, futures that are spawned on two workers",
             measure: Measure::Across,
             size: items,
-            promise: Promise { of_limit: Some(1.0), of_best: Some(0.85), ..Promise::NONE },
+            promise: Promise {
+                of_limit: Some(1.0),
+                of_best: Some(0.85),
+                of_jvm: Some(0.55),
+                allocations_above: Some(128),
+                ..Promise::NONE
+            },
             peers: peers!(there, |item| spawned(tokio::spawn(ready(item)))),
         },
     ]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use millstream::prelude::*;
 
 use super::peer;
-use crate::channels::{BUFFER, through, through_tokio};
+use crate::channels::{BUFFER, through, through_tasks};
 use crate::executors::{POOL, TOKIO};
 use crate::{Kind, Measure, Promise, Workload, add_up, items};
 
@@ -31,7 +31,12 @@ pub(super) fn workloads() -> Vec<Workload> {
         task: "three boundaries of 256 under a slow consumer: the most memory of the process",
         measure: Measure::Memory,
         size: many,
-        promise: Promise { above_limit: Some(1536.0), of_best: Some(1.2), ..Promise::NONE },
+        promise: Promise {
+            above_limit: Some(1536.0),
+            of_best: Some(1.2),
+            of_jvm: Some(0.05),
+            ..Promise::NONE
+        },
         peers: vec![
             peer(Kind::Limit, "a bare process", || 0),
             peer(Kind::Ours, "millstream", || ours(many())),
@@ -45,7 +50,9 @@ pub(super) fn workloads() -> Vec<Workload> {
             }),
             peer(Kind::Library, "flume", || through(3, many(), || flume::bounded(BUFFER), slow)),
             peer(Kind::Library, "kanal", || through(3, many(), || kanal::bounded(BUFFER), slow)),
-            peer(Kind::Library, "tokio, 2 workers", || through_tokio(&TOKIO, 3, many(), slow)),
+            peer(Kind::Library, "tokio, 2 workers", || {
+                through_tasks(&TOKIO, 3, many(), || tokio::sync::mpsc::channel(BUFFER), slow)
+            }),
         ],
     }]
 }

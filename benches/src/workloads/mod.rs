@@ -1,11 +1,12 @@
 //! The workloads: W1 static and boxed chains, W2 bounded demand, W3 hops between threads, W4 streams
-//! of streams, W5 several sources, W6 chunks, W7 groups, W8 futures, W9 subscribing, W11 round trips between
-//! threads, W12 memory.
+//! of streams, W5 several sources, W6 chunks and windows, W7 groups, W8 futures, W9 subscribing, W10 several
+//! subscribers, W11 round trips between threads, W12 memory.
 
 mod chain;
 mod chunk;
 mod demand;
 mod fan_in;
+mod fan_out;
 mod group;
 mod hop;
 mod in_flight;
@@ -28,6 +29,7 @@ pub fn chosen(filters: &[String]) -> Vec<Workload> {
     all.extend(group::workloads());
     all.extend(in_flight::workloads());
     all.extend(start::workloads());
+    all.extend(fan_out::workloads());
     all.extend(round_trip::workloads());
     all.extend(memory::workloads());
     all.retain(|workload| {

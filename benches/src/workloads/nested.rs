@@ -17,7 +17,13 @@ pub(super) fn workloads() -> Vec<Workload> {
             task: "concat_map into inner streams of a thousand",
             measure: Measure::Alone,
             size: items,
-            promise: Promise { of_limit: Some(2.0), of_best: Some(1.0), ..Promise::default() },
+            promise: Promise {
+                of_limit: Some(2.0),
+                of_best: Some(1.0),
+                of_jvm: Some(0.2),
+                allocations: Some(16),
+                ..Promise::default()
+            },
             peers: peers::<1000>(),
         },
         Workload {
@@ -25,7 +31,13 @@ pub(super) fn workloads() -> Vec<Workload> {
             task: "concat_map into inner streams of one",
             measure: Measure::Alone,
             size: items,
-            promise: Promise { of_limit: Some(3.0), of_best: Some(1.3), ..Promise::default() },
+            promise: Promise {
+                of_limit: Some(3.0),
+                of_best: Some(1.3),
+                of_jvm: Some(0.5),
+                allocations: Some(16),
+                ..Promise::default()
+            },
             peers: peers::<1>(),
         },
         Workload {
@@ -37,6 +49,7 @@ pub(super) fn workloads() -> Vec<Workload> {
                 of_limit: Some(2.0),
                 of_best: Some(1.0),
                 allocations: Some(16),
+                of_jvm: Some(0.3),
                 ..Promise::NONE
             },
             peers: flat_peers::<1000>(Kind::Library),
@@ -50,6 +63,7 @@ pub(super) fn workloads() -> Vec<Workload> {
                 of_limit: Some(4.0),
                 of_best: Some(0.15),
                 allocations: Some(16),
+                of_jvm: Some(0.6),
                 ..Promise::NONE
             },
             // What is promised is of the best that has several at a time.

@@ -25,7 +25,12 @@ pub(super) fn workloads() -> Vec<Workload> {
         task: "one item to another thread and back: the median of the round trips",
         measure: Measure::RoundTrip,
         size: trips,
-        promise: Promise { of_limit: Some(3.0), of_best: Some(1.2), ..Promise::NONE },
+        promise: Promise {
+            of_limit: Some(3.0),
+            of_best: Some(1.2),
+            of_jvm: Some(0.01),
+            ..Promise::NONE
+        },
         peers: vec![
             peer(Kind::Limit, "ring, spinning", || ping(|| rtrb::RingBuffer::new(BUFFER))),
             peer(Kind::Ours, "millstream", ours),

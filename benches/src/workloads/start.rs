@@ -16,7 +16,12 @@ pub(super) fn workloads() -> Vec<Workload> {
         task: "ten maps, subscribed to for one item",
         measure: Measure::Alone,
         size: one,
-        promise: Promise { of_model: Some(1.3), allocations: Some(1), ..Promise::default() },
+        promise: Promise {
+            of_model: Some(1.3),
+            allocations: Some(1),
+            of_jvm: Some(0.06),
+            ..Promise::default()
+        },
         peers: vec![
             peer(Kind::Limit, "iterator", || iterate(ten_maps!(0..black_box(1)))),
             peer(Kind::Model, "model", || {
