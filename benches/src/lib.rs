@@ -18,6 +18,7 @@
 //! peer has the same capacities and as many threads of its own as we have, or more.
 
 pub mod allocations;
+pub mod axes;
 pub mod channels;
 pub mod executors;
 pub mod model;

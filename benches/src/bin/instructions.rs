@@ -1,31 +1,102 @@
 //! Instructions per item of each peer, counted by callgrind: they do not wobble.
 //!
-//! `instructions [W1 W9 ...]` runs itself under valgrind, once for each peer. Only workloads on one
-//! thread: what a thread does while it waits is no figure.
+//! `instructions [--ours] [--times N] [--data FILE] [W1 W9 ...]` runs itself under valgrind, once for
+//! each peer, as many at a time as there are cores. Only workloads on one thread: what a thread does
+//! while it waits is no figure. `cargo xtask instructions` compares what it finds with what was
+//! kept.
 
 use std::hint::black_box;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use millstream_benches::{Measure, Peer, Workload, set_items, workloads};
+use millstream_benches::records::{Records, figure, kind};
+use millstream_benches::{Kind, Measure, Peer, Workload, set_items, workloads};
+use serde_json::json;
 
-fn main() {
-    set_items(10_000);
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match &*arguments {
-        [flag, workload, peer] if flag == "--one" => one(workload, peer),
-        filters => all(filters),
-    }
-}
+const ITEMS: u64 = 10_000;
 
-fn all(filters: &[String]) {
-    let alone = |workload: &Workload| workload.measure == Measure::Alone;
-    for workload in workloads::chosen(filters).into_iter().filter(alone) {
-        println!("{}: {}", workload.name, workload.task);
-        for peer in &workload.peers {
-            let count = under_callgrind(&workload, peer);
-            println!("  {:<24} {:>10.2}", peer.name, count as f64 / workload.items() as f64);
+fn main() -> std::io::Result<()> {
+    set_items(ITEMS);
+    let (mut ours, mut times, mut data, mut filters) = (false, 1, None, Vec::new());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match &*argument {
+            "--ours" => ours = true,
+            "--times" => {
+                let number = arguments.next().and_then(|n| n.parse().ok()).filter(|&n| n > 0);
+                times = number.expect("--times takes a number that is not zero");
+            }
+            "--data" => {
+                data = Some(PathBuf::from(arguments.next().expect("--data takes a file")));
+            }
+            "--one" => {
+                let [workload, peer] = [(); 2].map(|()| arguments.next().unwrap_or_default());
+                one(&workload, &peer);
+                return Ok(());
+            }
+            _ => filters.push(argument),
         }
     }
+    all(&filters, ours, times, Records::to(data.as_deref())?)
+}
+
+fn all(filters: &[String], ours: bool, times: usize, mut records: Records) -> std::io::Result<()> {
+    let mut workloads = workloads::chosen(filters);
+    workloads.retain(|workload| workload.measure == Measure::Alone);
+    for workload in &mut workloads {
+        let kept = |peer: &Peer| {
+            matches!(peer.kind, Kind::Ours | Kind::Limit) || peer.name.starts_with("millstream")
+        };
+        workload.peers.retain(|peer| !ours || kept(peer));
+    }
+    let jobs: Vec<(&Workload, &Peer)> = workloads
+        .iter()
+        .flat_map(|workload| workload.peers.iter().map(move |peer| (workload, peer)))
+        .collect();
+    let counts = counts(&jobs, times);
+    let mut last = "";
+    for ((workload, peer), counts) in jobs.into_iter().zip(counts) {
+        if workload.name != last {
+            println!("{}: {}", workload.name, workload.task);
+            last = workload.name;
+        }
+        let per_item = |count: u64| count as f64 / workload.items() as f64;
+        let least = counts.iter().copied().min().map_or(0.0, per_item);
+        let most = counts.iter().copied().max().map_or(0.0, per_item);
+        println!("  {:<26} {least:>10.2}", peer.name);
+        records.write(&json!({
+            "instructions": figure(f64::midpoint(least, most)),
+            "kind": kind(peer.kind),
+            "peer": peer.name,
+            "spread": figure((most - least) / least),
+            "workload": workload.name,
+        }))?;
+    }
+    Ok(())
+}
+
+/// For each job, as many counts as were asked for.
+fn counts(jobs: &[(&Workload, &Peer)], times: usize) -> Vec<Vec<u64>> {
+    let counts: Vec<Mutex<Vec<u64>>> = jobs.iter().map(|_| Mutex::default()).collect();
+    let next = AtomicUsize::new(0);
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let job = next.fetch_add(1, Ordering::Relaxed) / times;
+                    let Some((workload, peer)) = jobs.get(job) else { break };
+                    let count = under_callgrind(workload, peer);
+                    counts[job].lock().expect("nobody panics").push(count);
+                }
+            });
+        }
+    });
+    counts.into_iter().map(|counts| counts.into_inner().expect("nobody panics")).collect()
 }
 
 fn under_callgrind(workload: &Workload, peer: &Peer) -> u64 {

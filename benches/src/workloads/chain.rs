@@ -316,7 +316,7 @@ fn boxed_fifty() -> Workload {
     }
 }
 
-fn boxed_iterator(depth: usize) -> u64 {
+pub(crate) fn boxed_iterator(depth: usize) -> u64 {
     let mut chain: Box<dyn Iterator<Item = u64>> = Box::new(0..items());
     for _ in 0..depth {
         chain = Box::new(chain.map(step));
@@ -324,7 +324,7 @@ fn boxed_iterator(depth: usize) -> u64 {
     iterate(chain)
 }
 
-fn boxed_model(depth: usize) -> u64 {
+pub(crate) fn boxed_model(depth: usize) -> u64 {
     let (total, handle) = (Rc::new(Cell::new(0)), Handle::default());
     let mut down: Down = Box::new(OwnSum::new(&total, &handle));
     for _ in 0..depth {
@@ -334,7 +334,7 @@ fn boxed_model(depth: usize) -> u64 {
     total.get()
 }
 
-fn boxed_millstream(depth: usize) -> u64 {
+pub(crate) fn boxed_millstream(depth: usize) -> u64 {
     use millstream::prelude::*;
     let mut chain = millstream::from_iter(0..items()).boxed();
     for _ in 0..depth {
@@ -343,7 +343,7 @@ fn boxed_millstream(depth: usize) -> u64 {
     subscribe::<UNBOUNDED>(chain)
 }
 
-fn boxed_futures(depth: usize) -> stream::BoxStream<'static, u64> {
+pub(crate) fn boxed_futures(depth: usize) -> stream::BoxStream<'static, u64> {
     use futures::StreamExt;
     let mut chain = stream::iter(0..items()).boxed();
     for _ in 0..depth {

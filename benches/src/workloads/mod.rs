@@ -2,12 +2,12 @@
 //! of streams, W5 several sources, W6 chunks and windows, W7 groups, W8 futures, W9 subscribing, W10 several
 //! subscribers, W11 round trips between threads, W12 memory.
 
-mod chain;
+pub(crate) mod chain;
 mod chunk;
 mod demand;
 mod fan_in;
-mod fan_out;
-mod group;
+pub(crate) mod fan_out;
+pub(crate) mod group;
 mod hop;
 mod in_flight;
 mod memory;
@@ -75,11 +75,12 @@ macro_rules! fifty_receivers {
         ten_receivers!(ten_receivers!(ten_receivers!(ten_receivers!(ten_receivers!($sink)))))
     };
 }
-use {fifty_maps, fifty_receivers, maps, receivers, ten_maps, ten_receivers};
+use {fifty_maps, fifty_receivers, receivers, ten_receivers};
+pub(crate) use {maps, ten_maps};
 
 /// What a stage of a deep chain does: cheap, and not to be folded into its neighbour's.
 #[inline(always)]
-fn step(item: u64) -> u64 {
+pub(crate) fn step(item: u64) -> u64 {
     item.wrapping_mul(3) ^ 1
 }
 
