@@ -2,6 +2,8 @@
 
 use std::hint::black_box;
 
+use tokio::sync::broadcast::error::RecvError;
+
 use super::peer;
 use crate::executors::with_tokio_here;
 use crate::peers::subscribe_each;
@@ -71,7 +73,7 @@ pub(crate) fn observed(n: u64, subscribers: u64) -> u64 {
 }
 
 /// That of tokio, on one thread: a sender never waits there, and who is slow loses items, so it
-/// steps back before the queue is full.
+/// steps back when the queue is full, until all have taken what is in it.
 #[inline]
 pub(crate) fn told(n: u64, subscribers: u64) -> u64 {
     with_tokio_here(|runtime| {
@@ -82,16 +84,21 @@ pub(crate) fn told(n: u64, subscribers: u64) -> u64 {
                     let mut receiver = sender.subscribe();
                     tokio::spawn(async move {
                         let mut total = 0;
-                        while let Ok(item) = receiver.recv().await {
-                            total = add_up(total, item);
+                        loop {
+                            match receiver.recv().await {
+                                Ok(item) => total = add_up(total, item),
+                                Err(RecvError::Closed) => return total,
+                                Err(lagged) => panic!("{lagged}"),
+                            }
                         }
-                        total
                     })
                 })
                 .collect();
             for item in 0..n {
                 if item % CAPACITY as u64 == 0 {
-                    tokio::task::yield_now().await;
+                    while !sender.is_empty() {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 sender.send(item).expect("somebody receives");
             }
