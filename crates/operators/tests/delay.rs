@@ -9,7 +9,7 @@ use millstream::prelude::*;
 use millstream::time::{Clock, Moment};
 use millstream_testkit::{Behaviour, VirtualTime, probe};
 
-use schedule::{End, Model, Ports, Signal, Stalls, World, pass, same, same_of};
+use schedule::{End, Model, Ports, Signal, Stalls, World, pass, same, same_both, same_of};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -84,7 +84,7 @@ fn delay_each_is_as_its_model() {
                 }
             })
         };
-        same(
+        same_both!(
             Stalls::Happen,
             |items, time| items.delay_each(time, prefetch, millis(gap)),
             model,
@@ -252,6 +252,22 @@ fn delay_each_waits_before_the_first_as_well() {
     }
     probe.assert_completed();
     assert_eq!(time.clock().timers(), 0);
+}
+
+/// The second is taken to look for the end, before it is asked for.
+#[test]
+fn delay_each_counts_no_time_before_an_item_is_asked_for() {
+    let time = VirtualTime::new(1);
+    let numbers = millstream::from_iter((0..2).filter(|_| true));
+    let probe = probe(numbers.delay_each(time.clone(), 1, millis(10)), Behaviour::new());
+    probe.request(1);
+    time.advance(millis(100));
+    probe.assert_items(&[0]);
+    probe.request(1);
+    time.advance(millis(9));
+    probe.assert_items(&[0]);
+    time.advance(millis(1));
+    probe.assert_items(&[0, 1]);
 }
 
 // ---- delay_subscription -------------------------------------------------------------------

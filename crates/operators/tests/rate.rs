@@ -11,7 +11,7 @@ use millstream::time::{Clock, Moment};
 use millstream::timing::{Rate, ThrottleError, TokenBucket};
 use millstream_testkit::{Behaviour, Faulted, ProbeHandle, VirtualTime, probe};
 
-use schedule::{End, Model, Ports, Signal, Stalls, World, same, same_of};
+use schedule::{End, Model, Ports, Signal, Stalls, World, same_both, same_of};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -86,7 +86,7 @@ fn throttle_is_as_its_model() {
     for (speed, burst, prefetch) in
         [((1, 5), 1, 1), ((3, 7), 2, 4), ((10, 7), 20, 2), ((1, 3), 17, 3)]
     {
-        same(
+        same_both!(
             Stalls::Never,
             |items, time| items.throttle(time, prefetch, rate(speed, burst)),
             || bucket(speed, burst, Early::Waits, |_| 1),
@@ -99,9 +99,9 @@ fn throttle_is_as_its_model() {
 fn throttle_weighted_is_as_its_model() {
     for (speed, burst) in [((1, 2), 1), ((3, 7), 2), ((1, 3), 30)] {
         let cost = |item: i64| item as u64 % 5;
-        same(
+        same_both!(
             Stalls::Never,
-            move |items, time| {
+            |items, time| {
                 items.throttle_weighted(time, 2, rate(speed, burst), move |item| cost(item.value()))
             },
             || bucket(speed, burst, Early::Waits, cost),
@@ -113,7 +113,7 @@ fn throttle_weighted_is_as_its_model() {
 #[test]
 fn throttle_enforcing_is_as_its_model() {
     for (speed, burst) in [((1, 2), 4), ((3, 7), 2), ((1, 3), 30)] {
-        same(
+        same_both!(
             Stalls::Never,
             |items, time| items.throttle_enforcing(time, 100, rate(speed, burst)),
             || bucket(speed, burst, Early::Fails, |_| 1),
@@ -126,7 +126,7 @@ fn throttle_enforcing_is_as_its_model() {
 #[test]
 fn rate_limit_is_as_the_model_of_throttle() {
     for (speed, burst) in [((1, 5), 1), ((3, 7), 2), ((1, 3), 17)] {
-        same(
+        same_both!(
             Stalls::Never,
             |items, time| items.rate_limit(time, 2, &TokenBucket::new(rate(speed, burst))),
             || bucket(speed, burst, Early::Waits, |_| 1),

@@ -12,7 +12,7 @@ use millstream::timing::TimeoutError;
 use millstream::{Fault, MissedTicks};
 use millstream_testkit::{Behaviour, Faulted, Token, VirtualTime, probe};
 
-use schedule::{End, Hands, Model, Ports, Signal, Stalls, World, pass, same, same_of};
+use schedule::{End, Hands, Model, Ports, Signal, Stalls, World, pass, same_both, same_of};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -52,7 +52,12 @@ fn timeout_is_as_its_model() {
                 }
             })
         };
-        same(Stalls::Happen, |items, time| items.timeout(time, prefetch, millis(d)), model, late);
+        same_both!(
+            Stalls::Happen,
+            |items, time| items.timeout(time, prefetch, millis(d)),
+            model,
+            late
+        );
     }
 }
 
@@ -71,7 +76,7 @@ fn timeout_first_is_as_its_model() {
                 }
             })
         };
-        same(
+        same_both!(
             Stalls::Happen,
             |items, time| items.timeout_first(time, prefetch, millis(d)),
             model,
@@ -132,7 +137,7 @@ fn idle_timeout_is_as_its_model() {
                 }
             })
         };
-        same(
+        same_both!(
             Stalls::Happen,
             |items, time| items.idle_timeout(time, prefetch, millis(d)),
             model,
@@ -161,7 +166,7 @@ fn backpressure_timeout_is_as_its_model() {
                 }
             })
         };
-        same(
+        same_both!(
             Stalls::Happen,
             |items, time| items.backpressure_timeout(time, prefetch, millis(d)),
             model,
@@ -186,7 +191,7 @@ fn until(d: u64, end: End) -> Box<dyn FnMut(&mut World)> {
 #[test]
 fn completion_timeout_is_as_its_model() {
     for (d, prefetch) in [(1, 1), (25, 2), (60, 100)] {
-        same(
+        same_both!(
             Stalls::Happen,
             |items, time| items.completion_timeout(time, prefetch, millis(d)),
             || until(d, End::Own),
@@ -198,7 +203,7 @@ fn completion_timeout_is_as_its_model() {
 #[test]
 fn take_within_is_as_its_model() {
     for (d, prefetch) in [(1, 1), (25, 2), (60, 100)] {
-        same(
+        same_both!(
             Stalls::Happen,
             |items, time| items.take_within(time, prefetch, millis(d)),
             || until(d, End::Complete),
@@ -594,6 +599,22 @@ fn backpressure_timeout_counts_the_consumer_alone() {
     probe.assert_failed(&TimeoutError::Unasked { after });
     assert!(sender.is_closed());
     assert_eq!(time.clock().timers(), 0);
+}
+
+/// The second is taken to look for the end, and nobody asks for it.
+#[test]
+fn an_item_that_was_looked_at_for_the_end_is_discarded_in_the_end() {
+    let time = VirtualTime::new(1);
+    let (told, discards) = std::sync::mpsc::channel();
+    let numbers = || millstream::from_iter((0..9).filter(|_| true));
+    let discard = move |n: u32| told.send(n).unwrap();
+    let idle = numbers().idle_timeout(time.clone(), 4, seconds(3)).on_discard(discard.clone());
+    let idle = probe(idle, Behaviour::new().initially(1));
+    let within = numbers().take_within(time.clone(), 4, seconds(3)).on_discard(discard);
+    let within = probe(within, Behaviour::new().initially(1));
+    time.run_until_rest();
+    assert_eq!((idle.items(), within.items()), (vec![0], vec![0]));
+    assert_eq!(discards.try_iter().collect::<Vec<_>>(), [1, 1]);
 }
 
 /// Numbers without end, each of which takes a second.

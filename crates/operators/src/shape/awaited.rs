@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use millstream_blocks::gauge::Site;
-use millstream_core::{Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
 use millstream_executors::Executor;
 use millstream_executors::time::{Clock, Moment};
 
@@ -52,7 +52,8 @@ pub(crate) fn awaited<P, X, S>(
                 Counts::Idle | Counts::Whole => alarm.now() + within,
                 Counts::Owed | Counts::First | Counts::Unasked => Moment::NEVER,
             };
-            Awaited { feed, within, counts, until, passed: false, ahead: None, alarm }
+            let discards = context.discards().clone();
+            Awaited { feed, within, counts, until, passed: false, ahead: None, alarm, discards }
         },
         subscriber,
     );
@@ -69,6 +70,7 @@ struct Awaited<Q: Pull> {
     /// An item that was taken to find out whether upstream is over.
     ahead: Option<Q::Item>,
     alarm: Alarm,
+    discards: Discards,
 }
 
 type Told<Q> = Pulled<<Q as Pull>::Item, TimeoutError<<Q as Pull>::Error>>;
@@ -181,5 +183,13 @@ impl<Q: Pull> Pull for Awaited<Q> {
             }
         }
         self.rests(false)
+    }
+}
+
+impl<Q: Pull> Drop for Awaited<Q> {
+    fn drop(&mut self) {
+        if let Some(item) = self.ahead.take() {
+            self.discards.discard(item);
+        }
     }
 }

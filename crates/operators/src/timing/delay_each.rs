@@ -99,19 +99,11 @@ impl<P: Publisher, X: Executor + Clock> Publisher for DelayEach<P, X> {
 
 struct Spaced<Q: Pull> {
     feed: Feed<Q>,
-    /// The item that waits, and when it goes.
-    held: Option<(Q::Item, Moment)>,
+    /// The item that waits, and when it goes, once it is asked for.
+    held: Option<(Q::Item, Option<Moment>)>,
     gap: Duration,
     alarm: Alarm,
     discards: Discards,
-}
-
-impl<Q: Pull> Spaced<Q> {
-    fn hold(&mut self, item: Q::Item) -> Moment {
-        let due = self.alarm.now() + self.gap;
-        self.held = Some((item, due));
-        due
-    }
 }
 
 impl<Q: Pull> Pull for Spaced<Q> {
@@ -119,17 +111,19 @@ impl<Q: Pull> Pull for Spaced<Q> {
     type Error = Q::Error;
 
     fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
-        let due = match self.held.take() {
-            Some((item, due)) if self.alarm.now() >= due => return Pulled::Item(item),
-            Some((item, due)) => {
-                self.held = Some((item, due));
-                due
-            }
+        let (item, due) = match self.held.take() {
+            Some(held) => held,
             None => match self.feed.pull() {
-                Pulled::Item(item) => self.hold(item),
+                Pulled::Item(item) => (item, None),
                 other => return other,
             },
         };
+        let now = self.alarm.now();
+        let due = due.unwrap_or(now + self.gap);
+        if now >= due {
+            return Pulled::Item(item);
+        }
+        self.held = Some((item, Some(due)));
         self.alarm.rest_until(due);
         Pulled::Pending
     }
@@ -140,9 +134,9 @@ impl<Q: Pull> Pull for Spaced<Q> {
             return Pulled::Pending;
         }
         match self.feed.look_ahead(started) {
-            // Whoever runs this would send it at once.
+            // Whoever runs this would send it at once; and nobody has asked for it yet.
             Pulled::Item(item) => {
-                self.hold(item);
+                self.held = Some((item, None));
                 Pulled::Pending
             }
             other => other,

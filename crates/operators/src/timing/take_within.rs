@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use millstream_blocks::gauge::Site;
-use millstream_core::{Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
 use millstream_executors::Executor;
 use millstream_executors::time::{Clock, Moment};
 
@@ -88,7 +88,7 @@ where
                 let alarm = Alarm::new(&time, bell);
                 let until = alarm.now() + within;
                 let feed = feed(upstream, prefetch, bell.clone(), context, site);
-                Within { feed, ahead: None, until, alarm }
+                Within { feed, ahead: None, until, alarm, discards: context.discards().clone() }
             },
             subscriber,
         );
@@ -101,6 +101,7 @@ struct Within<Q: Pull> {
     ahead: Option<Q::Item>,
     until: Moment,
     alarm: Alarm,
+    discards: Discards,
 }
 
 impl<Q: Pull> Pull for Within<Q> {
@@ -136,5 +137,13 @@ impl<Q: Pull> Pull for Within<Q> {
         }
         self.alarm.rest_until(self.until);
         Pulled::Pending
+    }
+}
+
+impl<Q: Pull> Drop for Within<Q> {
+    fn drop(&mut self) {
+        if let Some(item) = self.ahead.take() {
+            self.discards.discard(item);
+        }
     }
 }

@@ -7,7 +7,9 @@
 //! does; no item may come without demand, and in the end no item and no timer may be left.
 //!
 //! Most operators have one upstream and one downstream: [`same`]. Others have [more](same_of), or
-//! none. A failure prints the smallest schedule that fails.
+//! none. Upstreams are channels; those that hold their upstream in place, where it is synchronous,
+//! are looked at with [one that is](same_in_place) as well. A failure prints the smallest schedule
+//! that fails.
 
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
@@ -17,8 +19,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millstream::prelude::*;
-use millstream::source::Channel;
+use millstream::source::{Channel, FromPull};
 use millstream::{Sender, Subscriber};
+use millstream_core::{Pull, Pulled};
 use millstream_testkit::{
     Behaviour, Event as Told, Ledger, ProbeHandle, Token, VirtualTime, probe,
 };
@@ -113,6 +116,8 @@ pub(crate) struct World {
     pub(crate) released: bool,
     /// Upstream is not subscribed to yet: what it holds is nobody's.
     pub(crate) untouched: bool,
+    /// What was not taken was never made.
+    in_place: bool,
     seen: Seen,
 }
 
@@ -124,7 +129,9 @@ impl World {
     }
 
     pub(crate) fn discard(&mut self, item: i64) {
-        self.seen.discarded.push(item);
+        if !self.in_place {
+            self.seen.discarded.push(item);
+        }
     }
 
     /// All that came and was not taken is discarded.
@@ -186,9 +193,15 @@ pub(crate) struct Rig {
     pub(crate) time: VirtualTime,
     pub(crate) hands: Hands,
     upstreams: Vec<Option<Upstream>>,
+    supply: Option<Supply>,
 }
 
 impl Rig {
+    fn in_place(&self) -> InPlace {
+        let supply = self.supply.expect("it is asked for by `same_in_place`");
+        millstream::from_pull(Numbers { hands: self.hands.clone(), next: 0, supply })
+    }
+
     /// The upstream with that number.
     pub(crate) fn upstream(&mut self, n: usize) -> Upstream {
         self.upstreams[n].take().expect("each is taken once")
@@ -271,17 +284,53 @@ impl Publisher for Attempts {
     }
 }
 
+/// So many items in place, and how they end.
+type Supply = (u8, Signal);
+
+/// An upstream that is pulled.
+pub(crate) type InPlace = FromPull<Numbers>;
+
+/// The items of a [`Supply`]. It finds its end by a look ahead, which may give an item, once it has
+/// begun.
+pub(crate) struct Numbers {
+    hands: Hands,
+    next: i64,
+    supply: Supply,
+}
+
+impl Pull for Numbers {
+    type Item = Token;
+    type Error = ();
+
+    fn pull(&mut self) -> Pulled<Token, ()> {
+        let (last, end) = self.supply;
+        self.next += 1;
+        match end {
+            _ if self.next <= i64::from(last) => Pulled::Item(self.hands.token(self.next)),
+            Signal::Fail => Pulled::Error(()),
+            _ => Pulled::Complete,
+        }
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<Token, ()> {
+        if started { self.pull() } else { Pulled::Pending }
+    }
+}
+
 /// A schedule that failed.
 #[derive(Clone)]
 struct Case {
     events: Vec<Event>,
     /// Decides in which order tasks run.
     seed: u64,
+    supply: Option<Supply>,
 }
 
 impl std::fmt::Debug for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}, tasks ordered by {}", self.events, self.seed)
+        let Case { events, seed, supply } = self;
+        write!(f, "{events:?}, tasks ordered by {seed}")?;
+        supply.map_or(Ok(()), |(n, end)| write!(f, ", over {n} items in place, and {end:?}"))
     }
 }
 
@@ -305,6 +354,29 @@ pub(crate) fn same<P>(
     );
 }
 
+/// One upstream that is pulled, and has all its items from the beginning; one downstream.
+pub(crate) fn same_in_place<P>(
+    stalls: Stalls,
+    operator: impl Fn(InPlace, VirtualTime) -> P,
+    model: impl Fn() -> Box<dyn FnMut(&mut World)>,
+    own: impl Fn(&P::Error) -> bool,
+) where
+    P: Publisher<Item = Token, Error: Clone + PartialEq + std::fmt::Debug + Sync>,
+{
+    let ports = Ports { upstreams: 0, downstreams: 1, stalls };
+    let end = prop_oneof![Just(Signal::Complete), Just(Signal::Fail)];
+    run_all(
+        ports,
+        (1..20_u8, end).prop_map(Some),
+        |rig| vec![operator(rig.in_place(), rig.time.clone())],
+        || {
+            let mut model = model();
+            Box::new(move |worlds| model(&mut worlds[0]))
+        },
+        own,
+    );
+}
+
 /// `operator` gives a publisher for each downstream.
 pub(crate) fn same_of<P>(
     ports: Ports,
@@ -314,11 +386,23 @@ pub(crate) fn same_of<P>(
 ) where
     P: Publisher<Item = Token, Error: Clone + PartialEq + std::fmt::Debug + Sync>,
 {
+    run_all(ports, Just(None), operator, model, own);
+}
+
+fn run_all<P>(
+    ports: Ports,
+    supply: impl Strategy<Value = Option<Supply>>,
+    operator: impl Fn(&mut Rig) -> Vec<P>,
+    model: impl Fn() -> Model,
+    own: impl Fn(&P::Error) -> bool,
+) where
+    P: Publisher<Item = Token, Error: Clone + PartialEq + std::fmt::Debug + Sync>,
+{
     let config = Config { failure_persistence: None, ..Config::default() };
-    let cases = (proptest::collection::vec(ports.event(), 0..60), any::<u64>())
-        .prop_map(|(events, seed)| Case { events, seed });
+    let cases = (proptest::collection::vec(ports.event(), 0..60), any::<u64>(), supply)
+        .prop_map(|(events, seed, supply)| Case { events, seed, supply });
     let done = TestRunner::new(config)
-        .run(&cases, |case| Run::new(ports, case.seed, &operator, &own).run(&case, &mut *model()));
+        .run(&cases, |case| Run::new(ports, &case, &operator, &own).run(&case, &mut *model()));
     if let Err(error) = done {
         panic!("{error}");
     }
@@ -343,15 +427,16 @@ struct Run<'a, E> {
 impl<'a, E: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static> Run<'a, E> {
     fn new<P: Publisher<Item = Token, Error = E>>(
         ports: Ports,
-        seed: u64,
+        case: &Case,
         operator: impl Fn(&mut Rig) -> Vec<P>,
         own: &'a dyn Fn(&E) -> bool,
     ) -> Run<'a, E> {
-        let (time, hands) = (VirtualTime::new(seed), Hands::default());
+        let (time, hands) = (VirtualTime::new(case.seed), Hands::default());
         let channels = (0..ports.upstreams).map(|_| millstream::try_channel::<Token, ()>(1000));
         let (senders, upstreams): (Vec<_>, Vec<_>) =
             channels.map(|(sender, items)| (Some(sender), Some(items))).unzip();
-        let mut rig = Rig { time: time.clone(), hands: hands.clone(), upstreams };
+        let mut rig =
+            Rig { time: time.clone(), hands: hands.clone(), upstreams, supply: case.supply };
         let publishers = operator(&mut rig);
         assert_eq!(publishers.len(), ports.downstreams);
         let discarded: Vec<_> = publishers.iter().map(|_| Arc::new(Mutex::default())).collect();
@@ -362,6 +447,11 @@ impl<'a, E: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static> Run<'a,
         });
         let probes: Vec<_> = probes.collect();
         let n = ports.upstreams.max(ports.downstreams);
+        let mut worlds: Vec<_> = (0..n).map(|_| World::default()).collect();
+        if let Some((n, end)) = case.supply {
+            worlds[0].inbox.extend((1..=i64::from(n)).map(Signal::Item).chain([end]));
+            worlds[0].in_place = true;
+        }
         Run {
             ports,
             time,
@@ -369,7 +459,7 @@ impl<'a, E: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static> Run<'a,
             senders,
             discarded,
             own,
-            worlds: (0..n).map(|_| World::default()).collect(),
+            worlds,
             seen: vec![Seen::default(); probes.len()],
             heard: vec![0; probes.len()],
             probes,
@@ -495,8 +585,9 @@ impl<'a, E: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static> Run<'a,
                 }
             }
             self.heard[n] = log.len();
-            // What is discarded at a cancellation no model says, but nothing may be missing.
-            if !self.worlds[n].cancelled {
+            // What is discarded at a cancellation no model says, nor whether an item was taken to
+            // look for the end; but nothing may be missing.
+            if !self.worlds[n].cancelled && !self.worlds[n].in_place {
                 seen.discarded.clone_from(&self.discarded[n].lock().unwrap());
             }
             prop_assert_eq!(
@@ -540,7 +631,7 @@ impl<'a, E: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static> Run<'a,
             .zip(&self.discarded)
             .map(|(probe, discarded)| probe.items().len() + discarded.lock().unwrap().len())
             .sum();
-        let untouched = self.worlds.iter().filter(|world| world.untouched);
+        let untouched = self.worlds.iter().filter(|world| world.untouched && !world.in_place);
         let untouched = untouched
             .flat_map(|world| &world.inbox)
             .filter(|signal| matches!(signal, Signal::Item(_)))
@@ -556,3 +647,15 @@ impl<'a, E: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static> Run<'a,
         Ok(())
     }
 }
+
+/// [`same`] and [`same_in_place`].
+#[allow(unused_macros, reason = "each test binary uses some of it")]
+macro_rules! same_both {
+    ($stalls:expr, |$items:ident, $time:ident| $operator:expr, $model:expr, $own:expr $(,)?) => {{
+        schedule::same($stalls, |$items, $time| $operator, $model, $own);
+        schedule::same_in_place($stalls, |$items, $time| $operator, $model, $own);
+    }};
+}
+
+#[allow(unused_imports, reason = "each test binary uses some of it")]
+pub(crate) use same_both;
