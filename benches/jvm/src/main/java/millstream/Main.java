@@ -32,7 +32,7 @@ public final class Main {
     private Main() {}
 
     /** The first form of each library: the others are left out of a short run. */
-    private static final Set<String> PLAIN = Set.of("reactor", "rxjava", "pekko", "jdk");
+    private static final Set<String> PLAIN = Set.of("reactor", "rxjava", "pekko", "jdk", "bare");
 
     private static final Path RESULTS = jar().resolveSibling("results.json");
 
@@ -109,7 +109,7 @@ public final class Main {
 
     /** W11: of each run the median, and of these the median. */
     private static void roundTrips(boolean isShort, List<String> results) throws IOException {
-        int warm = isShort ? 1 : 3;
+        int warm = isShort ? 1 : 2;
         int runs = isShort ? 3 : 5;
         for (String peer : W11RoundTrip.PEERS) {
             List<Double> figures =
@@ -124,7 +124,7 @@ public final class Main {
         }
     }
 
-    /** W12: with a heap as the JVM chooses it, and with as little as will do. */
+    /** W12: with a heap as the JVM chooses it, and with a small one. */
     private static void memory(boolean isShort, List<String> results) throws IOException {
         int items = isShort ? W12Memory.ITEMS / 10 : W12Memory.ITEMS;
         for (String peer : W12Memory.PEERS) {
@@ -143,7 +143,7 @@ public final class Main {
         }
     }
 
-    private static final List<String> SMALL = List.of("-XX:+UseSerialGC", "-Xmx16m");
+    private static final List<String> SMALL = List.of("-Xmx64m");
 
     /** The numbers that a program of ours prints, in a JVM of its own. */
     private static List<Double> program(Class<?> program, List<String> flags, String... arguments)

@@ -78,7 +78,7 @@ final class On {
     }
 
     static final class Pekko {
-        /** The default dispatcher has two threads; {@code thread-0} to {@code thread-3} one each. */
+        /** The default dispatcher has two threads, those named {@code thread-n} one each. */
         private static final Config CONFIG =
                 ConfigFactory.parseString(
                                 """

@@ -8,8 +8,8 @@ import org.apache.pekko.stream.javadsl.Source;
 import reactor.core.publisher.Flux;
 
 /**
- * One item to another thread and back: a boundary with room for one, so that for each item a request
- * goes one way and the item the other. A program that prints, for each run of the pipeline, the
+ * One item to another thread and back: a boundary with room for one, so that for each item a
+ * request goes one way and the item the other. A program that prints, for each run of the pipeline, the
  * median of its round trips in nanoseconds.
  *
  * <p>{@code W11RoundTrip PEER RUNS}

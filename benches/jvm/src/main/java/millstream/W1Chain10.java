@@ -1,7 +1,6 @@
 package millstream;
 
 import io.reactivex.rxjava3.core.Flowable;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.pekko.stream.javadsl.Source;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -92,12 +91,5 @@ public class W1Chain10 extends Workload {
     @Benchmark
     public long pekko() {
         return expect(EXPECTED, (int) On.Pekko.sum(ten(Source.range(0, items - 1))));
-    }
-
-    @Benchmark
-    public long jdk() {
-        Sum sum = new Sum();
-        ten(IntStream.range(0, items).boxed()).forEach(sum::onNext);
-        return expect(EXPECTED, (int) sum.total);
     }
 }

@@ -3,8 +3,6 @@ package millstream;
 import static millstream.W1Chain10.ten;
 
 import io.reactivex.rxjava3.core.Flowable;
-import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.apache.pekko.stream.javadsl.Source;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
@@ -32,10 +30,6 @@ public class W1Chain50 extends Workload {
         return ten(ten(ten(ten(ten(items)))));
     }
 
-    static Stream<Integer> fifty(Stream<Integer> items) {
-        return ten(ten(ten(ten(ten(items)))));
-    }
-
     @Benchmark
     public long reactor() {
         Sum sum = new Sum();
@@ -53,12 +47,5 @@ public class W1Chain50 extends Workload {
     @Benchmark
     public long pekko() {
         return expect(EXPECTED, (int) On.Pekko.sum(fifty(Source.range(0, items - 1))));
-    }
-
-    @Benchmark
-    public long jdk() {
-        Sum sum = new Sum();
-        fifty(IntStream.range(0, items).boxed()).forEach(sum::onNext);
-        return expect(EXPECTED, (int) sum.total);
     }
 }

@@ -24,7 +24,8 @@ public abstract class W3Hop extends Workload {
 
     /** The source and each stage on what {@code on} names. */
     long reactor(int hops, IntFunction<Scheduler> on) {
-        Flux<Integer> items = Flux.range(0, crossing).map(item -> item + 1).subscribeOn(on.apply(0));
+        Flux<Integer> items =
+                Flux.range(0, crossing).map(item -> item + 1).subscribeOn(on.apply(0));
         for (int hop = 1; hop <= hops; hop++) {
             items = items.publishOn(on.apply(hop), BUFFER);
         }
@@ -50,7 +51,8 @@ public abstract class W3Hop extends Workload {
         for (int hop = 1; hop < hops; hop++) {
             items = items.map(item -> item).async(on.apply(hop), BUFFER);
         }
-        return expect(expected, On.Pekko.sum(items.map(item -> last.applyAsInt(item)), on.apply(hops)));
+        items = items.map(item -> last.applyAsInt(item));
+        return expect(expected, On.Pekko.sum(items, on.apply(hops)));
     }
 
     /** Whoever submits waits for room, so every publisher has a thread. */

@@ -2,8 +2,8 @@ package millstream;
 
 import io.reactivex.rxjava3.core.Flowable;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Executor;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
 import org.apache.pekko.stream.javadsl.Source;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
@@ -11,7 +11,9 @@ import org.openjdk.jmh.annotations.Param;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
-/** Each item through a future, sixteen at a time, in order: futures that are tasks of a pool of two. */
+/**
+ * Each item through a future, sixteen at a time, in order: futures that are tasks of a pool of two.
+ */
 @OperationsPerInvocation(Workload.ITEMS)
 public class W8Spawned extends Workload {
     @Param("W8/spawned")
@@ -50,7 +52,10 @@ public class W8Spawned extends Workload {
     @Benchmark
     public long reactorUnordered() {
         Sum sum = new Sum.Awaited();
-        Flux.range(0, items).flatMap(item -> mono(item), AT_ONCE).subscribeOn(On.ReactorPool.TWO).subscribe(sum);
+        Flux.range(0, items)
+                .flatMap(item -> mono(item), AT_ONCE)
+                .subscribeOn(On.ReactorPool.TWO)
+                .subscribe(sum);
         return expect(EXPECTED, sum.get());
     }
 
@@ -67,7 +72,10 @@ public class W8Spawned extends Workload {
     @Benchmark
     public long rxjavaUnordered() {
         Sum sum = new Sum.Awaited();
-        Flowable.range(0, items).flatMap(item -> flowable(item), false, AT_ONCE).subscribeOn(On.RxJavaPool.TWO).subscribe(sum);
+        Flowable.range(0, items)
+                .flatMap(item -> flowable(item), false, AT_ONCE)
+                .subscribeOn(On.RxJavaPool.TWO)
+                .subscribe(sum);
         return expect(EXPECTED, sum.get());
     }
 

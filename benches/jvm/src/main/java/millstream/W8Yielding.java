@@ -2,8 +2,8 @@ package millstream;
 
 import io.reactivex.rxjava3.core.Flowable;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Executor;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
 import org.apache.pekko.stream.javadsl.Source;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
@@ -51,13 +51,6 @@ public class W8Yielding extends Workload {
     }
 
     @Benchmark
-    public long reactorUnordered() {
-        Sum sum = new Sum.Awaited();
-        Flux.range(0, items).flatMap(item -> mono(item), AT_ONCE).subscribeOn(On.Reactor.THREAD[0]).subscribe(sum);
-        return expect(EXPECTED, sum.get());
-    }
-
-    @Benchmark
     public long rxjava() {
         Sum sum = new Sum.Awaited();
         Flowable.range(0, items)
@@ -68,25 +61,11 @@ public class W8Yielding extends Workload {
     }
 
     @Benchmark
-    public long rxjavaUnordered() {
-        Sum sum = new Sum.Awaited();
-        Flowable.range(0, items).flatMap(item -> flowable(item), false, AT_ONCE).subscribeOn(On.RxJava.THREAD[0]).subscribe(sum);
-        return expect(EXPECTED, sum.get());
-    }
-
-    @Benchmark
     public long pekko() {
         return expect(
                 EXPECTED,
-                On.Pekko.sum(Source.range(0, items - 1).mapAsync(AT_ONCE, item -> stage(item)), "thread-0"));
-    }
-
-    @Benchmark
-    public long pekkoUnordered() {
-        return expect(
-                EXPECTED,
                 On.Pekko.sum(
-                        Source.range(0, items - 1)
-                                .mapAsyncUnordered(AT_ONCE, item -> stage(item)), "thread-0"));
+                        Source.range(0, items - 1).mapAsync(AT_ONCE, item -> stage(item)),
+                        "thread-0"));
     }
 }

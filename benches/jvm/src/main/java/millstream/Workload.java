@@ -24,7 +24,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 @Fork(value = 1, jvmArgs = {"-Xmx4g", "-Drx3.computation-threads=2"})
 @Warmup(iterations = 5, time = 300, timeUnit = TimeUnit.MILLISECONDS)
-@Measurement(iterations = 7, time = 150, timeUnit = TimeUnit.MILLISECONDS)
+@Measurement(iterations = 6, time = 150, timeUnit = TimeUnit.MILLISECONDS)
 public abstract class Workload {
     /** As many as where {@code cargo xtask compare} runs the workloads of Rust. */
     static final int ITEMS = 100_000;
