@@ -606,7 +606,7 @@ fn backpressure_timeout_counts_the_consumer_alone() {
 fn an_item_that_was_looked_at_for_the_end_is_discarded_in_the_end() {
     let time = VirtualTime::new(1);
     let (told, discards) = std::sync::mpsc::channel();
-    let numbers = || millstream::from_iter((0..9).filter(|_| true));
+    let numbers = || millstream::from_iter((0..9_u32).filter(|_| true));
     let discard = move |n: u32| told.send(n).unwrap();
     let idle = numbers().idle_timeout(time.clone(), 4, seconds(3)).on_discard(discard.clone());
     let idle = probe(idle, Behaviour::new().initially(1));
