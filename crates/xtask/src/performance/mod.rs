@@ -186,7 +186,7 @@ fn jvm(root: &Path, out: &Path, plan: &Plan) -> Result<(), String> {
     let results: Value =
         serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
     let results = results.as_array().ok_or("results of JMH are a list")?;
-    let records = results.iter().map(of_jmh).collect::<Result<_, String>>()?;
+    let records = results.iter().map(of_jmh).collect::<Result<Vec<_>, String>>()?.concat();
     let path = out.join("jvm.jsonl");
     let mut kept = Data::read(&path)?;
     kept.merge(Data(records), &["workload"]);
@@ -194,8 +194,8 @@ fn jvm(root: &Path, out: &Path, plan: &Plan) -> Result<(), String> {
 }
 
 /// One result of JMH: its benchmark is a class for the workload and a method for the library, and
-/// its parameter is the name of the workload.
-fn of_jmh(result: &Value) -> Result<Value, String> {
+/// its parameter is the name of the workload, or the names of several that are one there.
+fn of_jmh(result: &Value) -> Result<Vec<Value>, String> {
     let benchmark = data::text(result, "benchmark");
     let peer = benchmark.rsplit('.').next().unwrap_or_default();
     let metric = &result["primaryMetric"];
@@ -215,14 +215,17 @@ fn of_jmh(result: &Value) -> Result<Value, String> {
     let last = figures.len().checked_sub(1).ok_or(format!("{benchmark}: no figures"))?;
     let rounded = |value: f64| format!("{value:.3e}").parse::<f64>().unwrap_or(value);
     let at = |quarters: usize| rounded(figures[last * quarters / 4]);
-    Ok(json!({
-        "best": rounded(figures[0]),
-        "kind": if peer.starts_with("bare") { "limit" } else { "library" },
-        "peer": peer,
-        "quartiles": [at(1), at(2), at(3)],
-        "unit": metric["scoreUnit"],
-        "workload": result["params"]["workload"],
-    }))
+    let record = |workload| {
+        json!({
+            "best": rounded(figures[0]),
+            "kind": if peer.starts_with("bare") { "limit" } else { "library" },
+            "peer": peer,
+            "quartiles": [at(1), at(2), at(3)],
+            "unit": metric["scoreUnit"],
+            "workload": workload,
+        })
+    };
+    Ok(data::text(&result["params"], "workload").split(' ').map(record).collect())
 }
 
 /// All files that are drawn, and what is to be in them.
@@ -322,19 +325,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_result_of_jmh_is_a_row_of_its_workload() {
+    fn a_result_of_jmh_is_a_row_of_each_of_its_workloads() {
         let result = json!({
-            "benchmark": "millstream.W4Flat1.reactorHidden",
-            "params": {"workload": "W4/flat-1"},
+            "benchmark": "millstream.W1Chain3.reactorHidden",
+            "params": {"workload": "W1/3 W1/boxed-3"},
             "primaryMetric": {"score": 2.0, "scoreUnit": "ns/op", "rawData": [[3.0, 1.0, 2.0]]},
         });
-        assert_eq!(
-            of_jmh(&result),
-            Ok(json!({
+        let row = |workload: &str| {
+            json!({
                 "best": 1.0, "kind": "library", "peer": "reactorHidden", "unit": "ns/op",
-                "quartiles": [1.0, 2.0, 2.0], "workload": "W4/flat-1",
-            }))
-        );
+                "quartiles": [1.0, 2.0, 2.0], "workload": workload,
+            })
+        };
+        assert_eq!(of_jmh(&result), Ok(vec![row("W1/3"), row("W1/boxed-3")]));
     }
 
     #[test]
