@@ -3,6 +3,7 @@ package millstream;
 import io.reactivex.rxjava3.core.Flowable;
 import java.util.Arrays;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.SubmissionPublisher;
 import java.util.concurrent.SynchronousQueue;
 import org.apache.pekko.stream.javadsl.Source;
 import reactor.core.publisher.Flux;
@@ -18,7 +19,7 @@ final class W11RoundTrip {
     private W11RoundTrip() {}
 
     static final String WORKLOAD = "W11";
-    static final String[] PEERS = {"reactor", "rxjava", "pekko", "jdk"};
+    static final String[] PEERS = {"reactor", "rxjava", "pekko", "jdk", "jdkQueue"};
 
     private static final int TRIPS = Workload.ITEMS / 10;
 
@@ -33,8 +34,8 @@ final class W11RoundTrip {
     }
 
     private static long median(String peer) {
-        if (peer.equals("jdk")) {
-            return jdk().median();
+        if (peer.equals("jdkQueue")) {
+            return queues().median();
         }
         Laps laps = new Laps();
         switch (peer) {
@@ -56,14 +57,26 @@ final class W11RoundTrip {
                             laps,
                             "thread-1",
                             1);
+            case "jdk" -> {
+                SubmissionPublisher<Integer> publisher =
+                        new SubmissionPublisher<>(On.Jdk.THREAD[1], 1);
+                publisher.subscribe(laps);
+                On.Jdk.THREAD[0].execute(
+                        () -> {
+                            for (int item = 0; item < TRIPS + WARM; item++) {
+                                publisher.submit(item);
+                            }
+                            publisher.close();
+                        });
+            }
             default -> throw new IllegalArgumentException(peer);
         }
         Workload.expect(TRIPS + WARM, laps.get());
         return laps.median();
     }
 
-    /** Two threads and a queue each way. */
-    private static Laps jdk() {
+    /** No publisher: two threads and a queue each way. */
+    private static Laps queues() {
         BlockingQueue<Integer> ping = new SynchronousQueue<>();
         BlockingQueue<Integer> pong = new SynchronousQueue<>();
         int trips = TRIPS + WARM;
