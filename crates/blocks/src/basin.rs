@@ -49,8 +49,8 @@ use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 
 use millstream_core::{
-    ActiveSubscriber, Context, Credit, Demand, Discards, End, Fault, More, Panic, Pull, Pulled,
-    Rest, Subscriber, Subscription, Undelivered, report_undelivered,
+    ActiveSubscriber, Cause, Context, Credit, Demand, Discards, End, Fault, More, Panic, Pull,
+    Pulled, Rest, Subscriber, Subscription, Undelivered, report_undelivered,
 };
 use millstream_sync::{Mutex, MutexGuard, lock};
 
@@ -800,6 +800,10 @@ where
     fn on_next(&mut self, item: T) -> More {
         let answer = self.active.on_next(item);
         self.note(answer)
+    }
+
+    fn cause(&self) -> Cause {
+        self.active.cause()
     }
 
     fn on_complete(self) {

@@ -48,6 +48,8 @@
 //! * **The end.** A feeder ends its branch behind what is queued. One that is dropped without an
 //!   end waits at the desk until it is known why the trunk is gone, and then tells that: the fault
 //!   that broke it, or [`Fault::SourceDropped`].
+//! * **A branch that goes** for a [failure](crate::cause) notes it at the desk before it is seen to have
+//!   gone.
 //! * **Where somebody looks** ([`Seen`]) items go through the ring always, since what came and what
 //!   went are its indices. Of a branch that nobody looks at nothing is counted.
 //! * **Nothing keeps itself alive.** A branch that goes clears its post, but for the context of
@@ -59,12 +61,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Context, Demand, Discards, Fault, More, Publisher, Pull, Pulled, Subscriber,
-    Subscription,
+    ActiveSubscriber, Cause, Context, Demand, Discards, Fault, More, Publisher, Pull, Pulled,
+    Subscriber, Subscription,
 };
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
 use crate::bell::{Bell, Marks};
+use crate::cause::{Note, afresh};
 use crate::gauge::{self, Gauge, Site, State};
 use crate::island::{Direct, Feeds, Rests, join, join_fed};
 use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
@@ -82,7 +85,8 @@ where
     join(
         |bell, _| {
             let news = AtomicU64::new(0);
-            make(&Arc::new(Desk { bell: bell.clone(), marks, news, orphans }))
+            let cause = Mutex::new(Note::default());
+            make(&Arc::new(Desk { bell: bell.clone(), marks, news, orphans, cause }))
         },
         anchor,
     );
@@ -97,6 +101,8 @@ pub struct Desk {
     news: AtomicU64,
     /// Feeders that were dropped without an end.
     orphans: Orphans,
+    /// Why branches went, if one failed.
+    cause: Mutex<Note>,
 }
 
 impl Desk {
@@ -125,6 +131,13 @@ impl Desk {
         // ordering: relaxed; as in `has_news`.
         self.news.store(0, Ordering::Relaxed);
         self.marks.take(each);
+    }
+
+    /// Why upstream is cancelled when all branches have gone: each item was for one of them, so the
+    /// first that failed has left something undone.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        lock(&self.cause).get()
     }
 
     fn tell(&self, n: usize) {
@@ -707,6 +720,7 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
 impl<T: Send + 'static, E: Send + 'static> Drop for Branch<T, E> {
     fn drop(&mut self) {
         let Some(shared) = self.shared.take() else { return };
+        Note::leave(&shared.desk.cause, |note| note);
         let before = std::mem::replace(&mut lock(&shared.post).reading, Reading::Gone);
         let told = Told(shared);
         if let Reading::Awaited { mut reader, .. } = before {
@@ -724,7 +738,8 @@ struct Told<T, E>(Arc<Shared<T, E>>);
 
 impl<T, E> Drop for Told<T, E> {
     fn drop(&mut self) {
-        self.0.desk.tell(self.0.n);
+        // The trunk may send items to others.
+        afresh(|| self.0.desk.tell(self.0.n));
     }
 }
 
@@ -812,6 +827,8 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Limb<T, E> {
 impl<T: Send + 'static, E: Send + 'static> Drop for Limb<T, E> {
     fn drop(&mut self) {
         let Some(mut reader) = self.reader.take() else { return };
+        // Before it is seen to have gone.
+        Note::leave(&self.shared.desk.cause, |note| note);
         let here = std::mem::replace(&mut lock(&self.shared.post).reading, Reading::Gone);
         let told = Told(self.shared.clone());
         if let Some(watch) = &self.watch {

@@ -34,13 +34,14 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 
 use millstream_core::{
-    ActiveSubscriber, Context, Credit, Demand, End, Fault, More, Panic, Progress, Publisher, Rest,
-    Subscriber, Subscription, Upstream,
+    ActiveSubscriber, Cause, Context, Credit, Demand, End, Fault, More, Panic, Progress, Publisher,
+    Rest, Subscriber, Subscription, Upstream,
 };
 use millstream_sync::{Mutex, lock};
 
+use crate::cause::{self, afresh, current, within};
 use crate::entrust::Errand;
-use crate::mail::Mail;
+use crate::mail::{self, Mail, leave_cause};
 use crate::running::undelivered;
 use crate::waker::WakerSlot;
 use crate::word::{DemandWord, Knock};
@@ -70,6 +71,7 @@ where
         }
     };
     if counter.word.is_closed() {
+        within(mail::cause(&counter.mail), || drop(active));
         return None;
     }
     let carried = Carried { active, finish: Finish(counter.clone()), context };
@@ -143,7 +145,7 @@ impl Counter {
             }
         };
         if let Some(upstream) = upstream {
-            upstream.cancel();
+            cause::cancel(&*upstream, Cause::Failed);
         }
     }
 }
@@ -154,10 +156,15 @@ impl Upstream for Counter {
     }
 
     fn cancel(&self) {
+        leave_cause(&self.mail);
         self.knock(self.word.cancel());
         if let Link::Here(upstream) = self.unlink() {
-            upstream.cancel();
+            cause::cancel(&*upstream, current());
         }
+    }
+
+    fn cancel_because(&self, cause: Cause) {
+        within(cause, || self.cancel());
     }
 
     fn detach(&self) {
@@ -194,7 +201,7 @@ impl Finish {
     /// cancelled for, if there was one.
     fn tell(self, told: impl FnOnce(Fault)) {
         if let Link::Broken(fault) = self.0.unlink()
-            && let Err(payload) = catch_unwind(AssertUnwindSafe(|| told(fault)))
+            && let Err(payload) = catch_unwind(AssertUnwindSafe(|| afresh(|| told(fault))))
         {
             undelivered(payload);
         }
@@ -228,20 +235,22 @@ where
         let Carried { active, finish, .. } = self;
         let counter = &finish.0;
         let upstream = subscription.into_upstream();
-        let awaited = {
+        let cancelled = {
             let mut link = lock(&counter.link);
-            let awaited = matches!(&*link, Link::Awaited);
-            if awaited {
-                *link = Link::Here(upstream.clone());
+            match &*link {
+                Link::Awaited => {
+                    *link = Link::Here(upstream.clone());
+                    None
+                }
+                Link::Broken(_) => Some(Cause::Failed),
+                Link::Here(_) | Link::Gone => Some(mail::cause(&counter.mail)),
             }
-            awaited
         };
-        if awaited {
+        match cancelled {
             // Demand may be waiting.
-            counter.knock(counter.word.signal());
-        } else {
+            None => counter.knock(counter.word.signal()),
             // A fault that waits in the link is told when upstream drops what it is given here.
-            upstream.cancel();
+            Some(cause) => cause::cancel(&*upstream, cause),
         }
         ActiveCarried { going: Some((active, finish)), signals: PhantomData }
     }
@@ -291,6 +300,10 @@ where
             Some((active, _)) => active.on_request(more),
             None => More::CANCEL,
         }
+    }
+
+    fn cause(&self) -> Cause {
+        self.going.as_ref().map_or(Cause::NoMoreNeeded, |(active, _)| active.cause())
     }
 
     fn on_end(mut self, end: End<E>) -> Option<Box<dyn Rest>> {
@@ -361,7 +374,7 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
             let claim = self.counter.word.claim();
             let lets_go = claim.signalled && lock(&self.counter.mail).take().detached;
             if claim.closed {
-                drop(self.errand.take());
+                self.dismiss();
                 return false;
             }
             self.owed.add(claim.more);
@@ -391,6 +404,12 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
         }
     }
 
+    /// Cancelled: what was not subscribed to is dropped.
+    fn dismiss(&mut self) {
+        let errand = self.errand.take();
+        within(mail::cause(&self.counter.mail), || drop(errand));
+    }
+
     /// The end: nobody enters again, and a stream that was not subscribed to yet, or is still
     /// going on, is broken off by `fault`.
     fn finish(&mut self, fault: Fault) {
@@ -405,7 +424,7 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
         self.counter.word.close();
         let Carried { active, finish, .. } = carried;
         let told = catch_unwind(AssertUnwindSafe(|| {
-            drop(publisher);
+            within(Cause::Failed, || drop(publisher));
             drop(active.on_end(End::Fault(fault)));
         }));
         drop(finish);
@@ -448,7 +467,7 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Errand for Courier<P,
             return;
         }
         if self.counter.word.is_closed() {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(self.errand.take()))) {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.dismiss())) {
                 undelivered(payload);
             }
         } else {

@@ -16,6 +16,7 @@
 //! * Without bound there is no counting of credit.
 //! * When the credit is used up the source is asked whether it is over, because an end needs no
 //!   demand (rules 2.9, 2.10).
+//! * An answer that cancels is followed by one question: why ([`cause`](crate::cause)).
 //! * The source is dropped before downstream is told the end, whichever it is. A destructor that
 //!   panics does not keep the end from downstream: the panic is told in its place.
 
@@ -27,6 +28,8 @@ use millstream_core::{
     ActiveSubscriber, Credit, End, Fault, More, Panic, Progress, Pull, Pulled, Rest, Undelivered,
     report_undelivered,
 };
+
+use crate::cause::within;
 
 /// How often a source that skips items is asked at most whether it is over, while there is no
 /// demand: it may have no end, and nobody asked for its items.
@@ -202,7 +205,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         loop {
             while answer.is_special() {
                 if answer.is_cancel() {
-                    return self.ended(End::Cancelled);
+                    return self.cancelled();
                 }
                 if pace.interrupted() {
                     return Progress::Interrupted;
@@ -319,8 +322,9 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         }
     }
 
-    fn ended(&mut self, end: End<P::Error>) -> Progress {
-        self.end = Some(end);
+    #[cold]
+    fn cancelled(&mut self) -> Progress {
+        self.end = Some(End::Cancelled(self.active().cause()));
         Progress::Ended
     }
 
@@ -401,7 +405,9 @@ impl<A> Drop for Lent<'_, A> {
 /// Drops a source, and says how its stream ends then: a panic of its destructor is told in place
 /// of `end`, unless that is a fault already.
 pub(crate) fn without_source<E>(source: impl Sized, end: End<E>) -> End<E> {
-    let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(source))) else { return end };
+    // What upstream is made of is cancelled, if it is not over.
+    let dropped = AssertUnwindSafe(|| within(end.cause(), || drop(source)));
+    let Err(payload) = catch_unwind(dropped) else { return end };
     let fault = Fault::Panicked(Panic::new(payload));
     match end {
         // The first fault stands.

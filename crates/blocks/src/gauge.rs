@@ -450,6 +450,7 @@ impl Reading {
     /// For the reader, which leaves the queue for good: how it stood then, and how upstream had
     /// ended. What is still in it is discarded.
     pub fn close(&self, last: Levels, end: Option<State>) {
+        let cancelled = State::cancelled();
         let queue = self.panel.with(self.line, |line| {
             line.levels();
             line.gone.came += last.came;
@@ -458,7 +459,7 @@ impl Reading {
                 line.discarded += last.came - last.went;
             }
             if line.ending != Some(State::Broken) {
-                line.ending = Some(end.unwrap_or(State::Cancelled));
+                line.ending = Some(end.unwrap_or(cancelled));
             }
             line.queues.get_mut(self.number).and_then(Option::take)
         });
@@ -640,7 +641,7 @@ impl Line {
             let Levels { came, went, .. } = self.levels();
             self.discarded = came - went;
             if self.discarded > 0 && self.ending != Some(State::Broken) {
-                self.ending = Some(State::Cancelled);
+                self.ending = Some(State::cancelled());
             }
         }
         self.ended = Some(now);

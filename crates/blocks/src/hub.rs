@@ -72,8 +72,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Context, Demand, Discards, End, Fault, More, Panic, Pull, Pulled, Rest,
-    Subscriber, Subscription, Undelivered, Upstream, report_undelivered,
+    ActiveSubscriber, Cause, Context, Demand, Discards, End, Fault, More, Panic, Pull, Pulled,
+    Rest, Subscriber, Subscription, Undelivered, Upstream, report_undelivered,
 };
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
@@ -81,6 +81,7 @@ pub use crate::accounts::Slow;
 
 use crate::accounts::{Accounts, Place};
 use crate::bell::Bell;
+use crate::cause::{self, Note, afresh, current};
 use crate::ending::Contained;
 use crate::gauge::{self, Gauge, Levels, Queue, Reading, Site, Tally};
 use crate::queue::{Put, Reader, Writer, queue};
@@ -214,6 +215,8 @@ struct State<T: 'static, E: 'static> {
     vacated: u64,
     /// Nobody can attach any more.
     orphaned: bool,
+    /// Why upstream is cancelled: what the last that went was dropped for.
+    cause: Note,
     end: Option<LateEnd<E>>,
     /// What upstream is told of its surroundings: those of the first that somebody looks at.
     context: Context,
@@ -264,7 +267,7 @@ impl<E> LateEnd<E> {
 #[must_use]
 struct Then<T: 'static, E: 'static> {
     request: Option<(Arc<dyn Upstream>, Demand)>,
-    cancel: Option<Arc<dyn Upstream>>,
+    cancel: Option<(Arc<dyn Upstream>, Cause)>,
     connect: Option<Connect<T, E>>,
     /// The last has gone, for the so-manieth time: what becomes of upstream is up to the plan.
     vacated: Option<u64>,
@@ -296,8 +299,9 @@ impl<T, E> Default for Then<T, E> {
 impl<T, E> State<T, E> {
     /// It is over, and nobody is there.
     fn close(&mut self, then: &mut Then<T, E>) {
+        self.cause.put(current());
         if let Link::Here(upstream) = std::mem::replace(&mut self.link, Link::Over) {
-            then.cancel = Some(upstream);
+            then.cancel = Some((upstream, self.cause.get()));
         }
         self.end.get_or_insert(LateEnd::Fault(Fault::SourceDropped));
         then.unwanted.connect = self.connect.take();
@@ -405,6 +409,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
             history: VecDeque::new(),
             vacated: 0,
             orphaned: false,
+            cause: Note::default(),
             end: None,
             context: Context::default(),
         };
@@ -560,7 +565,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
         E: Clone,
     {
         let seats = Seats { hub: self.clone(), table: Vec::new(), len: 0, overflow: false };
-        Distributor(ActiveDistributor { seats: Some(seats) })
+        Distributor(ActiveDistributor { seats: Some(seats), failed: false })
     }
 
     /// A seat that items go to from number `from` on, and its outlet, which is at `position`.
@@ -592,8 +597,8 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
 
     fn go(&self, then: Then<T, E>) {
         let Then { request, cancel, connect, vacated, left: _, unwanted } = then;
-        if let Some(upstream) = cancel {
-            upstream.cancel();
+        if let Some((upstream, cause)) = cancel {
+            cause::cancel(&*upstream, cause);
         }
         if let Some((upstream, demand)) = request {
             upstream.request(demand);
@@ -876,7 +881,7 @@ impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
                 }
             }
             End::Fault(fault) => fail_all(seats, fault, contained),
-            End::Cancelled => {}
+            End::Cancelled(_) => {}
         }
     }
 
@@ -993,7 +998,7 @@ where
             let mut then = Then::default();
             let mut state = lock(&seats.hub.0.state);
             if state.is_over() {
-                then.cancel = Some(upstream);
+                then.cancel = Some((upstream, state.cause.get()));
             } else {
                 state.link = Link::Here(upstream);
                 seats.hub.0.request(&mut state, &mut then);
@@ -1028,6 +1033,8 @@ where
 {
     /// Here until the end.
     seats: Option<Seats<T, E>>,
+    /// It ended its outlets itself.
+    failed: bool,
 }
 
 impl<T, E> ActiveDistributor<T, E>
@@ -1136,10 +1143,19 @@ where
         let Some(seats) = &self.seats else { return More::CANCEL };
         if seats.overflow {
             let capacity = seats.hub.0.plan.capacity.get() as u64;
+            self.failed = true;
             self.finish(End::Fault(Fault::Overflow { capacity }));
             return More::CANCEL;
         }
         more
+    }
+
+    fn cause(&self) -> Cause {
+        match &self.seats {
+            _ if self.failed => Cause::Failed,
+            Some(seats) => lock(&seats.hub.0.state).cause.get(),
+            None => Cause::NoMoreNeeded,
+        }
     }
 
     fn on_complete(mut self) {
@@ -1157,7 +1173,7 @@ where
     fn on_end(mut self, end: End<E>) -> Option<Box<dyn Rest>> {
         match end {
             // Nobody is there.
-            End::Cancelled => drop(self.seats.take()),
+            End::Cancelled(_) => drop(self.seats.take()),
             end => self.finish(end),
         }
         None
@@ -1175,7 +1191,7 @@ where
         if let Some(seats) = &self.seats
             && !lock(&seats.hub.0.state).is_over()
         {
-            self.finish(End::Fault(Fault::SourceDropped));
+            afresh(|| self.finish(End::Fault(Fault::SourceDropped)));
         }
     }
 }
@@ -1401,7 +1417,8 @@ struct Going<'a, T: Send + 'static, E: Send + 'static>(&'a Hub<T, E>, Option<The
 impl<T: Send + 'static, E: Send + 'static> Drop for Going<'_, T, E> {
     fn drop(&mut self) {
         if let Some(then) = self.1.take() {
-            self.0.go(then);
+            // It may ask for more, of which the outlet that goes is not the cause.
+            afresh(|| self.0.go(then));
         }
     }
 }

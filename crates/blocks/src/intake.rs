@@ -36,12 +36,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Context, Demand, Discards, End, Fault, More, Panic, Pull, Pulled, Rest,
-    Subscriber, Subscription, Upstream,
+    ActiveSubscriber, Cause, Context, Demand, Discards, End, Fault, More, Panic, Pull, Pulled,
+    Rest, Subscriber, Subscription, Upstream,
 };
 use millstream_sync::{Mutex, lock};
 
 use crate::basin::{Inflow, Outflow};
+use crate::cause::{self, Note, current};
 
 /// What became of an item that an intake was sent.
 #[derive(Debug)]
@@ -49,8 +50,8 @@ use crate::basin::{Inflow, Outflow};
 pub enum Filled<H> {
     /// It was dealt with.
     On,
-    /// It was dealt with, and is the last: upstream is cancelled.
-    Enough,
+    /// It was dealt with, and the stream fails for it: upstream is cancelled.
+    Failed,
     /// The basin takes nothing more in.
     Refused(H),
 }
@@ -67,7 +68,11 @@ pub fn intake<T, H, E, F>(
 where
     F: FnMut(T, &Inflow<H, E>) -> Filled<H> + Send + 'static,
 {
-    let link = Arc::new(Mutex::new(Link { upstream: Place::Awaited, started: false }));
+    let link = Arc::new(Mutex::new(Link {
+        upstream: Place::Awaited,
+        started: false,
+        cause: Note::default(),
+    }));
     let active = ActiveIntake {
         inflow,
         fill,
@@ -83,6 +88,8 @@ where
 struct Link {
     upstream: Place,
     started: bool,
+    /// Why upstream is cancelled.
+    cause: Note,
 }
 
 enum Place {
@@ -151,9 +158,10 @@ where
             link.upstream = Place::Here(upstream.clone());
         }
         let started = link.started;
+        let cause = link.cause.get();
         drop(link);
         if gone {
-            upstream.cancel();
+            cause::cancel(&*upstream, cause);
         } else if started {
             upstream.request(self.ahead);
         }
@@ -191,11 +199,18 @@ where
         let ActiveIntake { inflow, fill, .. } = self;
         match catch_unwind(AssertUnwindSafe(|| fill(item, inflow))) {
             Ok(Filled::On) => return More::NONE,
-            Ok(Filled::Enough) => {}
+            Ok(Filled::Failed) => lock(&self.link).cause.put(Cause::Failed),
             Ok(Filled::Refused(item)) => self.discards.discard(item),
-            Err(payload) => self.inflow.break_off(Fault::Panicked(Panic::new(payload))),
+            Err(payload) => {
+                lock(&self.link).cause.put(Cause::Failed);
+                self.inflow.break_off(Fault::Panicked(Panic::new(payload)));
+            }
         }
         More::CANCEL
+    }
+
+    fn cause(&self) -> Cause {
+        lock(&self.link).cause.get()
     }
 
     fn on_complete(self) {
@@ -219,7 +234,7 @@ where
             End::Completed => self.on_complete(),
             End::Failed(error) => self.on_error(error),
             End::Fault(fault) => self.on_fault(fault),
-            End::Cancelled => {}
+            End::Cancelled(_) => {}
         }
         None
     }
@@ -256,8 +271,15 @@ impl Tie {
 impl Drop for Tie {
     fn drop(&mut self) {
         if let Place::Here(upstream) = let_go(&self.0) {
-            upstream.cancel();
+            cause::cancel(&*upstream, current());
         }
+    }
+}
+
+impl<H: 'static, E> Drop for Stock<H, E> {
+    fn drop(&mut self) {
+        // Before the basin is given up: who finds it closed is asked why.
+        Note::leave(&self.tie.0, |link| &mut link.cause);
     }
 }
 

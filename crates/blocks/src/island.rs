@@ -20,7 +20,8 @@
 //!   the subscriber became active: nobody can ask, cancel or break it off any more. So it looks for
 //!   nothing between two items, and the emission never enters the island.
 //! * **Cancellation** closes the word. If nobody holds the turn, the canceller drops source and
-//!   subscriber (rule 3.13); otherwise the holder does, before the next item.
+//!   subscriber (rule 3.13); otherwise the holder does, before the next item. Its
+//!   [cause](crate::cause), if there is one, is in the mail before the word is closed.
 //! * **A panic** in user code is caught here, at the entry, once for the whole chain. The chain
 //!   is told by [`End::Fault`](millstream_core::End::Fault), the source is dropped, the word closes; nobody waits for ever.
 //! * **Stack depth** does not grow with the number of items or requests: a request from inside a
@@ -36,15 +37,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Context, Demand, Fault, Panic, Progress, Pull, Subscriber, Subscription,
-    Upstream,
+    ActiveSubscriber, Cause, Context, Demand, Fault, Panic, Progress, Pull, Subscriber,
+    Subscription, Upstream,
 };
 use millstream_sync::{AtomicUsize, Mutex, Ordering, lock};
 
 use crate::bell::{Bell, Host};
+use crate::cause::{afresh, within};
 use crate::emission::Emission;
 use crate::gauge::Panel;
-use crate::mail::{Mail, leave_fault};
+use crate::mail::{self, Mail, leave_cause, leave_fault};
 use crate::running::{Running, undelivered};
 use crate::turn::{Holder, Turn};
 
@@ -120,7 +122,7 @@ fn join_island<P, S>(
     };
     // Nothing is subscribed for a downstream that has already gone.
     if island.turn.is_closed() {
-        return drop(active);
+        return within(mail::cause(&island.mail), || drop(active));
     }
     let bell = Bell::new(island.clone());
     match catch_unwind(AssertUnwindSafe(|| make(&island, &bell, &context))) {
@@ -234,7 +236,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
     fn run_alone(&self, mut running: Running<P, A>) {
         let claim = self.turn.last_claim();
         if claim.closed {
-            return;
+            return running.dismiss(mail::cause(&self.mail));
         }
         if claim.signalled
             && let Some(fault) = lock(&self.mail).take().fault
@@ -276,7 +278,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
             let claim = holder.claim();
             let mail = if claim.signalled { lock(&self.mail).take() } else { Mail::default() };
             if claim.closed {
-                holder.with(|station| station.running = Running::Vacant);
+                let cause = mail::cause(&self.mail);
+                holder.with(|station| station.running.dismiss(cause));
                 return Rests::Over;
             }
             let mut hungry = false;
@@ -330,7 +333,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
     fn knock_in_haste(&self, holder: Option<Holder<'_, Station<P, A>>>) {
         match (holder, &self.feeds) {
             (Some(mut holder), _) => self.drive(&mut holder),
-            (None, Some(feeds)) => feeds.news(true),
+            // Whoever feeds it may send items to others.
+            (None, Some(feeds)) => afresh(|| feeds.news(true)),
             (None, None) => {}
         }
     }
@@ -396,7 +400,12 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> 
     }
 
     fn cancel(&self) {
+        leave_cause(&self.mail);
         self.knock_in_haste(self.turn.cancel());
+    }
+
+    fn cancel_because(&self, cause: Cause) {
+        within(cause, || self.cancel());
     }
 
     fn detach(&self) {

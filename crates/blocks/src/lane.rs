@@ -32,12 +32,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Context, Demand, Discards, End, Fault, More, Pull, Pulled, Rest, Subscriber,
-    Subscription, Undelivered, Upstream, report_undelivered,
+    ActiveSubscriber, Cause, Context, Demand, Discards, End, Fault, More, Pull, Pulled, Rest,
+    Subscriber, Subscription, Undelivered, Upstream, report_undelivered,
 };
 use millstream_sync::{Mutex, lock, pause};
 
 use crate::bell::Bell;
+use crate::cause::{self, afresh, current};
 use crate::gauge::{Gauge, Reading, State, Tally};
 use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
 
@@ -135,7 +136,26 @@ struct Watch {
 
 struct Shared<E> {
     link: Mutex<Link>,
-    end: Mutex<Option<Result<(), E>>>,
+    /// How upstream ended, or why the outlet went.
+    end: Mutex<Option<End<E>>>,
+}
+
+impl<E> Shared<E> {
+    /// Nothing more is wanted, for `cause`. Before the queue is closed: a writer that finds it
+    /// closed is asked why (model `a_writer_that_finds_nobody_knows_why`).
+    fn note(&self, cause: Cause) {
+        if cause.is_failure() {
+            let before = lock(&self.end).replace(End::Cancelled(cause));
+            drop(before);
+        }
+    }
+
+    fn cause(&self) -> Cause {
+        match &*lock(&self.end) {
+            Some(End::Cancelled(cause)) => cause.clone(),
+            _ => Cause::NoMoreNeeded,
+        }
+    }
 }
 
 enum Link {
@@ -176,7 +196,7 @@ impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for Inlet<T, E> {
         }
         drop(link);
         if gone {
-            upstream.cancel();
+            cause::cancel(&*upstream, self.active.shared.cause());
         } else {
             upstream.request(self.first);
         }
@@ -218,7 +238,7 @@ impl<T, E> ActiveInlet<T, E> {
         self.discards.discard(item);
     }
 
-    fn end(&mut self, end: Result<(), E>) {
+    fn end(&mut self, end: End<E>) {
         let Some(writer) = self.writer.take() else { return };
         let before = lock(&self.shared.end).replace(end);
         drop(before);
@@ -258,6 +278,8 @@ impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for ActiveInle
             }
             Pushed::Full(item) => {
                 let capacity = writer.capacity() as u64;
+                // The reader is broken off by it, and looks for no end.
+                self.shared.note(Cause::Failed);
                 self.fail(Fault::Overflow { capacity });
                 self.refuse(item);
                 More::CANCEL
@@ -265,12 +287,16 @@ impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for ActiveInle
         }
     }
 
+    fn cause(&self) -> Cause {
+        self.shared.cause()
+    }
+
     fn on_complete(mut self) {
-        self.end(Ok(()));
+        self.end(End::Completed);
     }
 
     fn on_error(mut self, error: E) {
-        self.end(Err(error));
+        self.end(End::Failed(error));
     }
 
     fn on_fault(mut self, fault: Fault) {
@@ -282,7 +308,7 @@ impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for ActiveInle
             End::Completed => self.on_complete(),
             End::Failed(error) => self.on_error(error),
             End::Fault(fault) => self.on_fault(fault),
-            End::Cancelled => {}
+            End::Cancelled(_) => {}
         }
         None
     }
@@ -292,7 +318,7 @@ impl<T, E> Drop for ActiveInlet<T, E> {
     fn drop(&mut self) {
         // Dropped without an end: because the outlet cancelled, or the source went away.
         if self.writer.as_ref().is_some_and(|writer| !writer.is_gone()) {
-            self.fail(Fault::SourceDropped);
+            afresh(|| self.fail(Fault::SourceDropped));
         }
     }
 }
@@ -379,7 +405,7 @@ impl<T: 'static, E> Outlet<T, E> {
         let link = std::mem::replace(&mut *lock(&self.shared.link), Link::Gone);
         drop((link, self.upstream.take()));
         let (end, pulled) = match lock(&self.shared.end).take() {
-            Some(Err(error)) => (State::Failed, Pulled::Error(error)),
+            Some(End::Failed(error)) => (State::Failed, Pulled::Error(error)),
             _ => (State::Completed, Pulled::Complete),
         };
         if let Some(Watched::Lane(watch)) = self.watch.as_deref_mut() {
@@ -507,6 +533,7 @@ impl<T: 'static, E> Drop for Outlet<T, E> {
         // `cancel_is_not_a_source_gone`, `a_late_subscription_is_not_a_source_gone`).
         let discards = &self.discards;
         let cancel = Cancel(&self.shared);
+        self.shared.note(current());
         if let Some(Watched::Lane(watch)) = self.watch.as_deref() {
             watch.reading.close(reader.leave(), watch.end);
         }
@@ -522,7 +549,7 @@ impl<E> Drop for Cancel<'_, E> {
     fn drop(&mut self) {
         let link = std::mem::replace(&mut *lock(&self.0.link), Link::Gone);
         if let Link::Here(upstream) = link {
-            upstream.cancel();
+            cause::cancel(&*upstream, current());
         }
     }
 }

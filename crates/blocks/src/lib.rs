@@ -22,6 +22,7 @@
 //! | [`courier`] | a stream whose requests run on a task of an executor |
 //! | [`hub`] | one upstream, and outlets that come and go |
 //! | [`branch`] | one of several downstreams that one upstream is divided among |
+//! | [`cause`] | why something is dropped, for the destructors that run |
 //! | [`bucket`] | so many items in a time, of one stream or of many |
 //! | [`share`] | one hub after another over clones of one upstream |
 //! | [`purse`] | what downstream has asked for, seen before each item of an upstream that is asked for all |
@@ -44,6 +45,7 @@ pub mod basin;
 pub mod bell;
 pub mod branch;
 pub mod bucket;
+pub mod cause;
 pub mod census;
 pub mod courier;
 pub mod crew;

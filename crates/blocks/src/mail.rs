@@ -1,7 +1,9 @@
 //! What comes to a host from outside, for the holder of its turn to find.
 
-use millstream_core::{Fault, Undelivered, report_undelivered};
+use millstream_core::{Cause, Fault, Undelivered, report_undelivered};
 use millstream_sync::{Mutex, lock};
+
+use crate::cause::Note;
 
 #[derive(Default)]
 pub(crate) struct Mail {
@@ -9,12 +11,26 @@ pub(crate) struct Mail {
     pub(crate) fault: Option<Fault>,
     /// Downstream let go of its handle.
     pub(crate) detached: bool,
+    /// Why it is cancelled.
+    cause: Note,
 }
 
 impl Mail {
     pub(crate) fn take(&mut self) -> Mail {
-        std::mem::take(self)
+        // The cause stays: it is left before the word is closed, and is for who finds it closed.
+        let cause = Note::default();
+        Mail { fault: self.fault.take(), detached: std::mem::take(&mut self.detached), cause }
     }
+}
+
+/// Leaves the cause of a cancellation in a mail, where there is one. The word must be closed after.
+pub(crate) fn leave_cause(mail: &Mutex<Mail>) {
+    Note::leave(mail, |mail| &mut mail.cause);
+}
+
+/// Why it was cancelled, for whoever finds the word closed.
+pub(crate) fn cause(mail: &Mutex<Mail>) -> Cause {
+    lock(mail).cause.get()
 }
 
 /// Leaves `fault` in a mail. The first one stands: a source that goes away after it, or another

@@ -9,7 +9,7 @@
 //! | `Open` | may attach the subscription, may complete | may wait |
 //! | `Done` | gone | may take the result |
 //! | `Lost` | gone without a result | learns so |
-//! | `Unwanted` | its subscription and result are dropped | gone |
+//! | `Unwanted` | its subscription and result are dropped | gone, for that [cause](crate::cause) |
 //!
 //! It is a lock and a condition variable, because it is touched a handful of times per stream
 //! and never per item. Wakers, subscriptions and results are taken out under the lock and used
@@ -19,8 +19,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use millstream_core::Subscription;
+use millstream_core::{Cause, Subscription};
 use millstream_sync::{Condvar, Mutex, lock};
+
+use crate::cause::{current, within};
 
 /// Makes the two halves. One allocation.
 #[must_use]
@@ -41,7 +43,7 @@ enum State<T> {
     Open { waker: Option<Waker>, subscription: Option<Subscription> },
     Done(T),
     Lost,
-    Unwanted,
+    Unwanted(Cause),
 }
 
 impl<T> Shared<T> {
@@ -71,12 +73,15 @@ impl<T> Completer<T> {
     pub fn attach(&self, subscription: Subscription) {
         let Some(shared) = &self.0 else { return };
         let mut handed = Some(subscription);
-        if let State::Open { subscription, .. } = &mut *lock(&shared.state) {
-            std::mem::swap(subscription, &mut handed);
+        let mut cause = Cause::NoMoreNeeded;
+        match &mut *lock(&shared.state) {
+            State::Open { subscription, .. } => std::mem::swap(subscription, &mut handed),
+            State::Unwanted(why) => cause = why.clone(),
+            State::Done(_) | State::Lost => {}
         }
         // Outside the lock, whether it is the one handed over or the one before it: dropping
         // cancels (model `a_replaced_subscription_is_dropped_outside_of_the_lock`).
-        drop(handed);
+        within(cause, || drop(handed));
     }
 
     /// Brings the result.
@@ -147,7 +152,7 @@ fn take<T>(mut state: millstream_sync::MutexGuard<'_, State<T>>) -> Option<T> {
 
 impl<T> Drop for Outcome<T> {
     fn drop(&mut self) {
-        let before = std::mem::replace(&mut *lock(&self.0.state), State::Unwanted);
+        let before = std::mem::replace(&mut *lock(&self.0.state), State::Unwanted(current()));
         // Outside the lock: cancelling runs the destructors of the whole stream.
         drop(before);
     }

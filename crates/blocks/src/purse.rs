@@ -28,7 +28,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Context, Credit, Demand, Discards, End, Fault, More, Progress, Rest,
+    ActiveSubscriber, Cause, Context, Credit, Demand, Discards, End, Fault, More, Progress, Rest,
     Subscriber, Subscription, Upstream,
 };
 use millstream_sync::{AtomicU64, Ordering};
@@ -102,6 +102,10 @@ impl Upstream for Purser {
 
     fn cancel(&self) {
         self.upstream.cancel();
+    }
+
+    fn cancel_because(&self, cause: Cause) {
+        self.upstream.cancel_because(cause);
     }
 
     fn detach(&self) {
@@ -232,6 +236,10 @@ where
         self.note(answer)
     }
 
+    fn cause(&self) -> Cause {
+        if self.failure.is_some() { Cause::Failed } else { self.downstream.cause() }
+    }
+
     fn on_complete(self) {
         drop(self.on_end(End::Completed));
     }
@@ -250,7 +258,7 @@ where
             (Some(failure), _) => End::Failed(failure),
             (None, End::Completed) => End::Completed,
             (None, End::Failed(error)) => End::Failed((self.error)(error)),
-            (None, End::Cancelled) => End::Cancelled,
+            (None, End::Cancelled(cause)) => End::Cancelled(cause),
         };
         Left::of(self.downstream.on_end(end), self.purse)
     }

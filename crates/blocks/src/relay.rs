@@ -46,11 +46,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Context, Credit, Demand, End, Fault, More, Panic, Progress, Publisher, Rest,
-    Subscriber, Subscription, Undelivered, Upstream, report_undelivered,
+    ActiveSubscriber, Cause, Context, Credit, Demand, End, Fault, More, Panic, Progress, Publisher,
+    Rest, Subscriber, Subscription, Undelivered, Upstream, report_undelivered,
 };
 use millstream_sync::{Mutex, lock};
 
+use crate::cause::{self, Note, afresh, current, within};
 use crate::emission::run_rest;
 use crate::running::undelivered;
 use crate::turn::{Holder, Turn};
@@ -131,6 +132,7 @@ where
             returned: None,
             overruling: None,
             closing: None,
+            cause: Note::default(),
         }),
         current: Mutex::new(None),
     });
@@ -204,6 +206,9 @@ struct Mail<Q: Sequence, A> {
     overruling: Option<End<Q::Error>>,
     /// An end that comes after the feeds that are waiting.
     closing: Option<End<Q::Error>>,
+    /// Why the current source is cancelled from outside: downstream cancels, or somebody ends the
+    /// whole. Stays, for a leg that is just arriving.
+    cause: Note,
 }
 
 impl<Q: Sequence, A> Mail<Q, A> {
@@ -215,6 +220,7 @@ impl<Q: Sequence, A> Mail<Q, A> {
             returned: self.returned.take(),
             overruling: self.overruling.take(),
             closing: self.closing.take(),
+            cause: Note::default(),
         }
     }
 }
@@ -240,14 +246,17 @@ struct Baton<Q: Sequence, A> {
 }
 
 impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Baton<Q, A> {
-    /// Turns raw demand into credit; `false` where downstream wants no more.
-    fn ask(&mut self, raw: More, interrupted: &impl Fn() -> bool) -> bool {
+    /// Turns raw demand into credit.
+    ///
+    /// # Errors
+    /// Why downstream wants no more.
+    fn ask(&mut self, raw: More, interrupted: &impl Fn() -> bool) -> Result<(), Cause> {
         let mut answer = self.active.on_request(raw);
         while answer.is_yield() && !interrupted() {
             answer = self.active.on_request(More::NONE);
         }
         self.owed.add(answer);
-        !answer.is_cancel()
+        if answer.is_cancel() { Err(self.active.cause()) } else { Ok(()) }
     }
 }
 
@@ -263,7 +272,7 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
             // User code of the sequence, or of downstream while the baton was here, panicked:
             // that is the end, as soon as the baton is here.
             let fault = Fault::Panicked(Panic::new(payload));
-            self.cancel_current();
+            self.cancel_current(Cause::Failed);
             holder.with(|station| match station.home {
                 Home::Gone => report_undelivered(&Undelivered::Fault(fault)),
                 _ => station.overruled = Some(End::Fault(fault)),
@@ -280,8 +289,8 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
             station.sequence = Some(sequence);
             station.home = Home::Here(baton);
             // Downstream may have demand of its own, or be complete already.
-            if !station.ask(More::NONE, &|| self.turn.interrupted()) {
-                return self.end(station, End::Cancelled);
+            if let Err(cause) = station.ask(More::NONE, &|| self.turn.interrupted()) {
+                return self.end(station, End::Cancelled(cause));
             }
             // Cancelled while it was subscribed: `turns` clears up, and no source is started.
             if self.turn.is_closed() {
@@ -301,11 +310,12 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
         loop {
             let claim = holder.claim();
             if claim.closed {
-                self.cancel_current();
+                let cause = self.cause();
+                self.cancel_current(cause.clone());
                 return holder.with(|station| {
                     let sequence = station.sequence.take();
                     let home = std::mem::replace(&mut station.home, Home::Gone);
-                    drop((sequence, home));
+                    within(cause, || drop((sequence, home)));
                 });
             }
             let goes_on = holder.with(|station| {
@@ -317,7 +327,7 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
                 match station.home {
                     Home::Gone => false,
                     Home::Here(_) | Home::Rest(_) if station.overruled.is_some() => {
-                        self.end(station, End::Cancelled)
+                        self.overruled(station)
                     }
                     _ => (!claim.signalled || self.read_mail(station)) && self.spread(station),
                 }
@@ -344,7 +354,8 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
     /// Closed: what came too late is dropped.
     fn empty_mailbox(&self) {
         let mail = lock(&self.mail).take();
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(mail))) {
+        let dropped = AssertUnwindSafe(|| within(self.cause(), || drop(mail)));
+        if let Err(payload) = catch_unwind(dropped) {
             undelivered(payload);
         }
     }
@@ -360,10 +371,10 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
             return true;
         }
         if let Some(end) = overruling {
-            self.cancel_current();
+            self.cancel_current(self.cause_of(&end));
             station.overruled.get_or_insert(end);
             if !matches!(station.home, Home::Away) {
-                return self.end(station, End::Cancelled);
+                return self.overruled(station);
             }
         }
         if let Some(returned) = returned
@@ -413,12 +424,12 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
         }
         station.home = Home::Here(baton);
         let end = match end {
-            End::Cancelled => {
+            End::Cancelled(cause) => {
                 // Downstream itself wants no more: it is past being told another end.
                 if let Some(End::Fault(fault)) = station.overruled.take() {
                     report_undelivered(&Undelivered::Fault(fault));
                 }
-                return self.end(station, End::Cancelled);
+                return self.end(station, End::Cancelled(cause));
             }
             End::Fault(fault) => {
                 // A source that was dropped for the sake of another end has nothing to say; one
@@ -431,9 +442,9 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
                 if !stands {
                     station.overruled = Some(End::Fault(fault));
                 }
-                return self.end(station, End::Cancelled);
+                return self.overruled(station);
             }
-            _ if station.overruled.is_some() => return self.end(station, End::Cancelled),
+            _ if station.overruled.is_some() => return self.overruled(station),
             End::Completed => SourceEnd::Completed,
             End::Failed(error) => SourceEnd::Failed(error),
         };
@@ -465,8 +476,9 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
         if let Home::Here(_) = station.home {
             return self.end(station, end);
         }
+        let cause = end.cause();
         station.overruled = Some(end);
-        self.cancel_current();
+        self.cancel_current(cause);
         true
     }
 
@@ -474,7 +486,8 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
     /// still holds items.
     fn end(&self, station: &mut Station<Q, A>, end: End<Q::Error>) -> bool {
         lock(&self.mail).deaf = true;
-        drop(station.sequence.take());
+        let cause = station.overruled.as_ref().unwrap_or(&end).cause();
+        within(cause, || drop(station.sequence.take()));
         let end = station.overruled.take().unwrap_or(end);
         let rest = match std::mem::replace(&mut station.home, Home::Gone) {
             Home::Here(Baton { active, .. }) => active.on_end(end),
@@ -491,6 +504,11 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
         };
         let more = station.arrears.take();
         self.deliver_rest(station, rest, more)
+    }
+
+    /// [`end`](Relay::end), where it is known which takes precedence.
+    fn overruled(&self, station: &mut Station<Q, A>) -> bool {
+        self.end(station, End::Cancelled(Cause::NoMoreNeeded))
     }
 
     /// Delivers what is left as far as there is demand. `true` where something still is.
@@ -522,9 +540,9 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
     fn spread(&self, station: &mut Station<Q, A>) -> bool {
         match &mut station.home {
             Home::Away => {
-                if station.overruled.is_some() {
+                if let Some(end) = &station.overruled {
                     // A source that was still arriving when it was overruled.
-                    self.cancel_current();
+                    self.cancel_current(self.cause_of(end));
                     return true;
                 }
                 if !station.arrears.is_empty() {
@@ -548,8 +566,8 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
             }
             Home::Here(_) => {
                 let raw = station.arrears.take();
-                if !station.ask(raw, &|| self.turn.interrupted()) {
-                    return self.end(station, End::Cancelled);
+                if let Err(cause) = station.ask(raw, &|| self.turn.interrupted()) {
+                    return self.end(station, End::Cancelled(cause));
                 }
                 let wanted = matches!(&station.home, Home::Here(baton) if !baton.owed.is_empty());
                 match &mut station.sequence {
@@ -570,27 +588,47 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
         }
     }
 
-    fn cancel_current(&self) {
+    /// What came by mail about why the whole is over.
+    fn cause(&self) -> Cause {
+        lock(&self.mail).cause.get()
+    }
+
+    /// Why a source is cancelled for the sake of `end`.
+    fn cause_of(&self, end: &End<Q::Error>) -> Cause {
+        match end.cause() {
+            Cause::NoMoreNeeded => self.cause(),
+            cause => cause,
+        }
+    }
+
+    fn cancel_current(&self, cause: Cause) {
         let current = lock(&self.current).take();
         if let Some(current) = current {
-            current.cancel();
+            cause::cancel(&*current, cause);
         }
     }
 
     /// The whole ends, whatever the current source does, even if the holder of the turn is busy
     /// with it: as in `cancel`, a leg that is just arriving looks after it has put `current`.
     fn overrule_from_outside(&self, end: End<Q::Error>) {
+        let cause = match end.cause() {
+            Cause::NoMoreNeeded => current(),
+            cause => cause,
+        };
         let mut late = None;
-        {
+        let cause = {
             let mut mail = lock(&self.mail);
+            mail.cause.put(cause);
             match &mail.overruling {
                 None => mail.overruling = Some(end),
                 Some(_) => late = Some(end),
             }
-        }
+            mail.cause.get()
+        };
         drop(late);
-        self.cancel_current();
-        self.post(|_| {});
+        self.cancel_current(cause);
+        // What follows is told by signals.
+        afresh(|| self.post(|_| {}));
     }
 
     fn post(&self, put: impl FnOnce(&mut Mail<Q, A>)) {
@@ -604,10 +642,10 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
 }
 
 impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Station<Q, A> {
-    fn ask(&mut self, raw: More, interrupted: &impl Fn() -> bool) -> bool {
+    fn ask(&mut self, raw: More, interrupted: &impl Fn() -> bool) -> Result<(), Cause> {
         match &mut self.home {
             Home::Here(baton) => baton.ask(raw, interrupted),
-            _ => true,
+            _ => Ok(()),
         }
     }
 }
@@ -624,12 +662,17 @@ where
     }
 
     fn cancel(&self) {
+        Note::leave(&self.mail, |mail| &mut mail.cause);
         let holder = self.turn.cancel();
         // After closing: a leg that is just arriving looks at the word after `current`.
-        self.cancel_current();
+        self.cancel_current(current());
         if let Some(holder) = holder {
             self.drive(holder, None);
         }
+    }
+
+    fn cancel_because(&self, cause: Cause) {
+        within(cause, || self.cancel());
     }
 
     fn detach(&self) {
@@ -717,7 +760,7 @@ where
             let late = lock(&relay.current).replace(subscription.into_upstream());
             drop(late);
             if relay.turn.is_closed() || lock(&relay.mail).overruling.is_some() {
-                relay.cancel_current();
+                relay.cancel_current(relay.cause());
             } else {
                 // Demand that came while there was no source is waiting.
                 relay.post(|_| {});
@@ -783,6 +826,10 @@ where
         self.go_home(End::Fault(fault));
     }
 
+    fn cause(&self) -> Cause {
+        self.baton.as_ref().map_or(Cause::NoMoreNeeded, |baton| baton.active.cause())
+    }
+
     fn on_request(&mut self, more: More) -> More {
         let Some(baton) = &mut self.baton else { return More::CANCEL };
         baton.seen.add(more);
@@ -809,6 +856,6 @@ where
 {
     fn drop(&mut self) {
         // Dropped without an end: the relay cancelled it, or the source went away.
-        self.go_home(End::Fault(Fault::SourceDropped));
+        afresh(|| self.go_home(End::Fault(Fault::SourceDropped)));
     }
 }

@@ -12,10 +12,11 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_core::{
-    ActiveSubscriber, Credit, Fault, More, Panic, Progress, Pull, Rest, Undelivered,
+    ActiveSubscriber, Cause, Credit, Fault, More, Panic, Progress, Pull, Rest, Undelivered,
     report_undelivered,
 };
 
+use crate::cause::within;
 use crate::emission::{Emission, Offered, Pace, run_rest};
 
 /// See the [module](self).
@@ -83,6 +84,12 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
 
     pub(crate) fn take(&mut self) -> Running<P, A> {
         std::mem::replace(self, Running::Vacant)
+    }
+
+    /// Drops all without a word, for `cause`.
+    pub(crate) fn dismiss(&mut self, cause: Cause) {
+        let running = self.take();
+        within(cause, || drop(running));
     }
 
     /// Ends with `fault` in the middle.

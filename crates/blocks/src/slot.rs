@@ -29,6 +29,8 @@ use std::task::{Context, Poll, Waker};
 use millstream_core::{Credit, Demand, End, Fault, Subscription, Upstream};
 use millstream_sync::{Condvar, Mutex, MutexGuard, lock};
 
+use crate::cause::{self, Note, current, within};
+
 /// Makes the two halves. One allocation.
 #[must_use]
 pub fn slot<T, E>() -> (Filler<T, E>, Slot<T, E>) {
@@ -42,6 +44,7 @@ pub fn slot<T, E>() -> (Filler<T, E>, Slot<T, E>) {
             end: None,
             over: false,
             unwanted: false,
+            cause: Note::default(),
             detached: false,
             waker: None,
         }),
@@ -67,6 +70,8 @@ struct State<T, E> {
     over: bool,
     /// The slot is gone, and its stream with it.
     unwanted: bool,
+    /// Why, for a subscription that comes later.
+    cause: Note,
     /// The slot is gone, and its stream runs on its own.
     detached: bool,
     waker: Option<Waker>,
@@ -109,8 +114,9 @@ impl<T, E> Filler<T, E> {
         let Some(shared) = &self.shared else { return };
         let mut state = lock(&shared.state);
         if state.unwanted {
+            let cause = state.cause.get();
             drop(state);
-            return drop(subscription);
+            return within(cause, || drop(subscription));
         }
         let upstream = subscription.into_upstream();
         let mut detached = state.detached;
@@ -285,7 +291,9 @@ impl<T, E> Slot<T, E> {
         if std::mem::replace(&mut self.gone, true) {
             return None;
         }
+        let cause = current();
         let mut state = lock(&self.shared.state);
+        state.cause.put(cause);
         state.unwanted = !self.detached;
         state.detached = self.detached;
         let asking = state.asking;
@@ -295,7 +303,7 @@ impl<T, E> Slot<T, E> {
         drop(state);
         // Outside the lock: cancelling runs the destructors of the whole stream.
         match upstream {
-            Some(upstream) if !self.detached => upstream.cancel(),
+            Some(upstream) if !self.detached => cause::cancel(&*upstream, current()),
             Some(upstream) if !asking => upstream.detach(),
             _ => {}
         }

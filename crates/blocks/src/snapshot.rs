@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use millstream_core::Demand;
 
+use crate::cause::current;
+
 /// Which input of a boundary that has several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -29,8 +31,18 @@ pub enum State {
     Failed,
     /// Something broke upstream.
     Broken,
-    /// Downstream wanted no more, or broke: what was there was discarded.
+    /// Downstream wanted no more: what was there was discarded.
     Cancelled,
+    /// Downstream failed or broke, or whoever cancelled gave a [cause](millstream_core::Cause): what
+    /// was there was discarded.
+    Abandoned,
+}
+
+impl State {
+    /// Of what is dropped now, before its upstream has ended.
+    pub(crate) fn cancelled() -> State {
+        if current().is_failure() { State::Abandoned } else { State::Cancelled }
+    }
 }
 
 impl fmt::Display for State {
@@ -41,6 +53,7 @@ impl fmt::Display for State {
             State::Failed => "failed",
             State::Broken => "broken",
             State::Cancelled => "cancelled",
+            State::Abandoned => "abandoned",
         })
     }
 }

@@ -27,7 +27,8 @@
 //!   the source drives may wake itself whenever it is polled.
 //! * **An executor that drops the task**, because it is shut down or has had enough, ends the
 //!   stream with [`Fault::ExecutorGone`]; one that [refuses](crate::entrust) it, with the reason.
-//!   A task that was cancelled before is just dropped. Either way what is queued is discarded and
+//!   A task that was cancelled before is just dropped, for the [cause](crate::cause) that is in its
+//!   mail. Either way what is queued is discarded and
 //!   upstream cancelled.
 
 use std::cell::Cell;
@@ -38,16 +39,17 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 
 use millstream_core::{
-    ActiveSubscriber, Context, Demand, Fault, Panic, Progress, Pull, Subscriber, Subscription,
-    Upstream,
+    ActiveSubscriber, Cause, Context, Demand, Fault, Panic, Progress, Pull, Subscriber,
+    Subscription, Upstream,
 };
 use millstream_sync::{Mutex, lock};
 
 use crate::bell::{Bell, Host};
+use crate::cause::within;
 use crate::emission::{Emission, Pace};
 use crate::entrust::Errand;
 use crate::gauge::Panel;
-use crate::mail::{Mail, leave_fault};
+use crate::mail::{self, Mail, leave_cause, leave_fault};
 use crate::running::{Running, undelivered};
 use crate::waker::WakerSlot;
 use crate::word::{DemandWord, Knock};
@@ -90,6 +92,7 @@ where
     };
     // Nothing is subscribed for a downstream that has already gone.
     if post.word.is_closed() {
+        within(mail::cause(&post.mail), || drop(active));
         return None;
     }
     let mut task = Task {
@@ -136,7 +139,12 @@ impl Upstream for Post {
     }
 
     fn cancel(&self) {
+        leave_cause(&self.mail);
         self.knock(self.word.cancel());
+    }
+
+    fn cancel_because(&self, cause: Cause) {
+        within(cause, || self.cancel());
     }
 
     fn detach(&self) {
@@ -193,7 +201,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
             let claim = post.word.claim();
             let mail = if claim.signalled { lock(&post.mail).take() } else { Mail::default() };
             if claim.closed {
-                *running = Running::Vacant;
+                running.dismiss(mail::cause(&post.mail));
                 return None;
             }
             if let Some(fault) = mail.fault {
@@ -230,11 +238,12 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
     fn finish(&mut self, fault: Option<Fault>) {
         self.over = true;
         self.post.word.close();
-        let running = self.running.take();
         match fault {
-            Some(fault) => running.break_off_contained(fault),
+            Some(fault) => self.running.take().break_off_contained(fault),
             None => {
-                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(running))) {
+                let cause = mail::cause(&self.post.mail);
+                let dropped = AssertUnwindSafe(|| self.running.dismiss(cause));
+                if let Err(payload) = catch_unwind(dropped) {
                     undelivered(payload);
                 }
             }

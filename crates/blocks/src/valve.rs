@@ -31,8 +31,8 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Context, Credit, Demand, End, Fault, More, Rest, Subscriber, Subscription,
-    Upstream,
+    ActiveSubscriber, Cause, Context, Credit, Demand, End, Fault, More, Rest, Subscriber,
+    Subscription, Upstream,
 };
 use millstream_sync::{AtomicUsize, Mutex, Ordering, lock};
 
@@ -212,6 +212,10 @@ impl Upstream for Tap {
         self.purser.cancel();
     }
 
+    fn cancel_because(&self, cause: Cause) {
+        self.purser.cancel_because(cause);
+    }
+
     fn detach(&self) {
         // ordering: release pairs with the acquire in `on_request`: what was asked before is in the purse
         // then (model `what_was_asked_before_letting_go_comes`).
@@ -278,6 +282,10 @@ where
         self.last = self.let_go.load(Ordering::Acquire) != 0;
         let answer = self.downstream.on_request(self.purse.take());
         self.ask(answer)
+    }
+
+    fn cause(&self) -> Cause {
+        self.downstream.cause()
     }
 
     fn on_complete(self) {

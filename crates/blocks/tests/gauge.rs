@@ -14,7 +14,7 @@ use millstream_blocks::lane::lane;
 use millstream_blocks::ring::{Popped, Pushed, Writer, ring};
 use millstream_blocks::task::task;
 use millstream_core::{
-    ActiveSubscriber, Context, Credit, Demand, End, Fault, More, Publisher, Subscriber,
+    ActiveSubscriber, Cause, Context, Credit, Demand, End, Fault, More, Publisher, Subscriber,
     Subscription, Upstream,
 };
 use millstream_sync::{AtomicU64, Ordering, model, thread};
@@ -281,7 +281,7 @@ fn a_line_ends_as_its_upstream() {
             (End::Failed("so"), State::Failed),
             (End::Fault(Fault::SourceDropped), State::Broken),
             // Without an end: the source has gone away.
-            (End::Cancelled, State::Broken),
+            (End::Cancelled(Cause::NoMoreNeeded), State::Broken),
         ];
         for (end, state) in ends {
             let (oracle, board) = (Oracle::new(), board());

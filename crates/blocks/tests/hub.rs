@@ -11,8 +11,8 @@ use millstream_blocks::gauge::Site;
 use millstream_blocks::hub::{Grace, Hub, Outlet, Plan, Replay, Slow, Vacancy, keep};
 use millstream_blocks::island::join;
 use millstream_core::{
-    ActiveSubscriber, Demand, End, Fault, More, Publisher, Pull, Pulled, Subscriber, Subscription,
-    Upstream,
+    ActiveSubscriber, Cause, Demand, End, Fault, More, Publisher, Pull, Pulled, Subscriber,
+    Subscription, Upstream,
 };
 use millstream_sync::{Mutex, lock, model, thread};
 use oracle::Signal::{Complete, Item};
@@ -358,7 +358,7 @@ impl Publisher for Rude {
         let mut active = subscriber.on_subscribe(Subscription::new(Arc::new(Deaf)));
         for n in 0..self.0 {
             if active.on_next(Token(n, self.1.clone())).is_cancel() {
-                drop(active.on_end(End::Cancelled));
+                drop(active.on_end(End::Cancelled(Cause::NoMoreNeeded)));
                 return;
             }
         }

@@ -510,7 +510,7 @@ mod on_one_thread {
             let last = item.0 == 1;
             if last {
                 assert!(inflow.fail("enough").is_ok());
-                return Filled::Enough;
+                return Filled::Failed;
             }
             first(item, inflow)
         });

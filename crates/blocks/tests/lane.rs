@@ -10,7 +10,7 @@ use millstream_blocks::bell::{Bell, Host};
 use millstream_blocks::island::join;
 use millstream_blocks::lane::lane;
 use millstream_core::{
-    ActiveSubscriber, Context, Credit, Demand, End, Fault, More, Publisher, Subscriber,
+    ActiveSubscriber, Cause, Context, Credit, Demand, End, Fault, More, Publisher, Subscriber,
     Subscription, Upstream,
 };
 use millstream_sync::{Mutex, lock, model, thread};
@@ -363,7 +363,7 @@ impl Publisher for Rude {
         let mut active = subscriber.on_subscribe(Subscription::new(Arc::new(Deaf)));
         for n in 0..self.0 {
             if active.on_next(Token(n, self.1.clone())).is_cancel() {
-                drop(active.on_end(End::Cancelled));
+                drop(active.on_end(End::Cancelled(Cause::NoMoreNeeded)));
                 return;
             }
         }

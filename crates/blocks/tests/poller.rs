@@ -66,7 +66,7 @@ fn signal(end: End<Error>) -> Signal {
         End::Completed => Complete,
         End::Failed(error) => Signal::Error(error),
         End::Fault(fault) => Signal::Fault(fault.to_string()),
-        End::Cancelled => panic!("nobody cancelled"),
+        End::Cancelled(_) => panic!("nobody cancelled"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    ActiveSubscriber, Context, End, Fault, More, Publisher, Rest, Subscriber, Subscription,
+    ActiveSubscriber, Cause, Context, End, Fault, More, Publisher, Rest, Subscriber, Subscription,
 };
 
 trait AnyPublisher<T, E>: Send {
@@ -134,6 +134,7 @@ impl<T, E> fmt::Debug for BoxSubscriber<T, E> {
 trait AnyActive<T, E>: Send {
     fn next_boxed(&mut self, item: T) -> More;
     fn request_boxed(&mut self, more: More) -> More;
+    fn cause_boxed(&self) -> Cause;
     fn end_boxed(self: Box<Self>, end: End<E>) -> Option<Box<dyn Rest>>;
 }
 
@@ -144,6 +145,10 @@ impl<T, E, A: ActiveSubscriber<T, E>> AnyActive<T, E> for A {
 
     fn request_boxed(&mut self, more: More) -> More {
         self.on_request(more)
+    }
+
+    fn cause_boxed(&self) -> Cause {
+        self.cause()
     }
 
     fn end_boxed(self: Box<Self>, end: End<E>) -> Option<Box<dyn Rest>> {
@@ -181,6 +186,10 @@ impl<T: 'static, E: 'static> ActiveSubscriber<T, E> for BoxActive<T, E> {
 
     fn on_request(&mut self, more: More) -> More {
         self.0.request_boxed(more)
+    }
+
+    fn cause(&self) -> Cause {
+        self.0.cause_boxed()
     }
 
     fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {

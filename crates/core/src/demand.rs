@@ -217,7 +217,8 @@ impl More {
     pub const ONE: More = More(1);
     /// All there is; from now on nobody counts.
     pub const UNBOUNDED: More = More(Demand::UNBOUNDED.get());
-    /// No item any more: the stream is cancelled, and no signal follows.
+    /// No item any more: the stream is cancelled, and no signal follows. Why is asked by
+    /// [`cause`](crate::ActiveSubscriber::cause).
     pub const CANCEL: More = More(u64::MAX);
     /// The stage has more to deliver, but hands the thread back so that a cancellation is
     /// seen; whoever drives it calls

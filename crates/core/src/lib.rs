@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod boxed;
+mod cause;
 mod context;
 mod demand;
 mod fault;
@@ -28,6 +29,7 @@ mod subscriber;
 mod subscription;
 
 pub use boxed::{BoxActive, BoxPublisher, BoxSubscriber, SharedPublisher};
+pub use cause::Cause;
 pub use context::{Context, Discards};
 pub use demand::{Credit, Demand, IntoDemand, InvalidDemand, More};
 pub use fault::{

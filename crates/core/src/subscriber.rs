@@ -1,6 +1,6 @@
 //! [`Subscriber`] before its subscription, [`ActiveSubscriber`] after it.
 
-use crate::{Context, Fault, More, Subscription, Undelivered, report_undelivered};
+use crate::{Cause, Context, Fault, More, Subscription, Undelivered, report_undelivered};
 
 /// Who wants to receive a stream: it is given its [`Subscription`], once, and becomes an
 /// [`ActiveSubscriber`].
@@ -84,8 +84,8 @@ pub trait Subscriber<T, E>: Send + Sized + 'static {
 /// Receives the signals of one stream: items while it has demand, then at most one end.
 ///
 /// A subscriber at the end of a stream implements the three methods without a body, as it would
-/// in any Reactive Streams library. The other three have a body that is right for it; a *stage*
-/// that passes signals on to a downstream of its own must write all six
+/// in any Reactive Streams library. The other four have a body that is right for it; a *stage*
+/// that passes signals on to a downstream of its own must write all seven
 /// (the shapes of `millstream` do).
 ///
 /// Signals are serial by type: `&mut self` cannot be had twice (rule 1.3).
@@ -159,6 +159,35 @@ pub trait ActiveSubscriber<T, E>: Send + Sized + 'static {
         more
     }
 
+    /// For whoever sends signals: why the last answer was [`More::CANCEL`]. Asked right after it, and
+    /// only then.
+    ///
+    /// A subscriber that answers so because it failed says [`Cause::Failed`]; a stage that passes
+    /// an answer on passes the question on. Unless implemented, no more is needed.
+    ///
+    /// ```
+    /// # use millstream_core::*;
+    /// struct Write<W> {
+    ///     to: W,
+    ///     failed: bool,
+    /// }
+    ///
+    /// impl<W: std::io::Write + Send + 'static, E> ActiveSubscriber<Vec<u8>, E> for Write<W> {
+    ///     fn on_next(&mut self, bytes: Vec<u8>) -> More {
+    ///         self.failed = self.to.write_all(&bytes).is_err();
+    ///         if self.failed { More::CANCEL } else { More::ONE }
+    ///     }
+    ///     fn cause(&self) -> Cause {
+    ///         if self.failed { Cause::Failed } else { Cause::NoMoreNeeded }
+    ///     }
+    ///     fn on_complete(self) {}
+    ///     fn on_error(self, _: E) {}
+    /// }
+    /// ```
+    fn cause(&self) -> Cause {
+        Cause::NoMoreNeeded
+    }
+
     /// For whoever sends signals: the stream is over. Delivers the end, and gives back what is
     /// still to be delivered, if a stage holds items for which there is no demand yet.
     ///
@@ -172,7 +201,7 @@ pub trait ActiveSubscriber<T, E>: Send + Sized + 'static {
             End::Completed => self.on_complete(),
             End::Failed(error) => self.on_error(error),
             End::Fault(fault) => self.on_fault(fault),
-            End::Cancelled => {}
+            End::Cancelled(_) => {}
         }
         None
     }
@@ -185,19 +214,30 @@ pub enum End<E> {
     Completed,
     /// The source failed.
     Failed(E),
-    /// Downstream wanted no more.
-    Cancelled,
+    /// Downstream wanted no more, and why.
+    Cancelled(Cause),
     /// The pipeline broke.
     Fault(Fault),
 }
 
 impl<E> End<E> {
+    /// Why whoever is cancelled because a stream ended so is cancelled: the rest of what it was made
+    /// of, for one.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        match self {
+            End::Completed => Cause::NoMoreNeeded,
+            End::Failed(_) | End::Fault(_) => Cause::Failed,
+            End::Cancelled(cause) => cause.clone(),
+        }
+    }
+
     /// The same end with another error.
     pub fn map_err<F>(self, f: impl FnOnce(E) -> F) -> End<F> {
         match self {
             End::Completed => End::Completed,
             End::Failed(error) => End::Failed(f(error)),
-            End::Cancelled => End::Cancelled,
+            End::Cancelled(cause) => End::Cancelled(cause),
             End::Fault(fault) => End::Fault(fault),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Demand, Fault, IntoDemand, Undelivered, report_undelivered};
+use crate::{Cause, Demand, Fault, IntoDemand, Undelivered, report_undelivered};
 
 /// The other end of a [`Subscription`]: what a publisher implements to be asked and cancelled.
 ///
@@ -17,6 +17,12 @@ pub trait Upstream: Send + Sync {
 
     /// Nothing more is wanted: stop, and drop the subscriber (rules 3.12, 3.13).
     fn cancel(&self);
+
+    /// As [`cancel`](Upstream::cancel), and why. Unless implemented, the cause goes no further.
+    fn cancel_because(&self, cause: Cause) {
+        drop(cause);
+        self.cancel();
+    }
 
     /// The subscriber let go of its handle: from here on nobody asks or cancels. For a publisher
     /// that keeps itself alive; one that lives by its handles has nothing to do.
@@ -126,6 +132,22 @@ impl Subscription {
     /// Nothing more is wanted. The same as dropping it, with a name.
     pub fn cancel(self) {
         drop(self);
+    }
+
+    /// Nothing more is wanted, and why: stages above that act on a cancellation are told.
+    ///
+    /// Dropped, it says what its owner was dropped for: [`NoMoreNeeded`](Cause::NoMoreNeeded), but
+    /// [`Failed`](Cause::Failed) where that was a failure or a panic.
+    ///
+    /// ```
+    /// # fn give_up(subscription: millstream_core::Subscription) {
+    /// use millstream_core::Cause;
+    ///
+    /// subscription.cancel_because(Cause::given("the disk is full"));
+    /// # }
+    /// ```
+    pub fn cancel_because(self, cause: Cause) {
+        self.into_upstream().cancel_because(cause);
     }
 
     /// Lets go of the handle without cancelling. From here on only the answers to items ask for

@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 use std::panic::Location;
 use std::time::Duration;
 
-use millstream_core::{BoxPublisher, Demand, Publisher, SharedPublisher};
+use millstream_core::{BoxPublisher, Cause, Demand, Publisher, SharedPublisher};
 use millstream_executors::Executor;
 use millstream_executors::time::Clock;
 
@@ -1616,11 +1616,12 @@ pub trait PublisherExt: Publisher {
         Stage::new(self, InspectEnd::new(f))
     }
 
-    /// A call when downstream cancels. See [`InspectCancel`].
+    /// A call when downstream cancels, with the reason. See [`InspectCancel`].
     #[doc(alias = "doOnCancel")]
+    #[doc(alias = "onDownstreamFinish")]
     fn inspect_cancel<F>(self, f: F) -> Stage<Self, InspectCancel<F>>
     where
-        F: FnMut() + Send + 'static,
+        F: FnMut(Cause) + Send + 'static,
     {
         Stage::new(self, InspectCancel::new(f))
     }

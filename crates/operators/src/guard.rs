@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use millstream_blocks::cause::afresh;
 use millstream_core::{Fault, Panic, Undelivered, report_undelivered};
 
 /// A resource and how it is released: by [`release`](Guard::release), or else by being dropped.
@@ -32,9 +33,10 @@ impl<R, O, F: FnOnce(R) -> O> Drop for Guard<R, O, F> {
     }
 }
 
-/// Calls `f` where a panic can be delivered to nobody: in a destructor.
+/// Calls `f` where a panic can be delivered to nobody: in a destructor. What it drops or cancels is
+/// its own affair, whatever the destructor was called for.
 pub(crate) fn contained(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| afresh(f))) {
         report_undelivered(&Undelivered::Fault(Fault::Panicked(Panic::new(payload))));
     }
 }

@@ -81,7 +81,7 @@ mod transparent {
         inspect_err: |s| s.inspect_err(|_| ());
         inspect_complete: |s| s.inspect_complete(|| ());
         inspect_end: |s| s.inspect_end(|_| ());
-        inspect_cancel: |s| s.inspect_cancel(|| ());
+        inspect_cancel: |s| s.inspect_cancel(drop);
         inspect_request: |s| s.inspect_request(|_| ());
         inspect_subscribe: |s| s.inspect_subscribe(|| ());
         finally: |s| s.finally(drop);

@@ -52,7 +52,7 @@ fn ends_are_looked_at_by_kind() {
             .inspect_complete(move || a.send("complete".to_owned()).unwrap())
             .inspect_err(move |e| b.send(format!("err {e}")).unwrap())
             .inspect_end(move |end| c.send(format!("end {end:?}")).unwrap())
-            .inspect_cancel(move || d.send("cancel".to_owned()).unwrap())
+            .inspect_cancel(move |_| d.send("cancel".to_owned()).unwrap())
             .finally(move |why| e.send(format!("finally {why:?}")).unwrap()));
         let expected: &[&str] = match ending {
             Complete => &["complete", "end Ok(())", "finally Completed"],
@@ -73,12 +73,13 @@ fn cancellation_is_looked_at_once_wherever_it_comes_from() {
         let (sender, looks) = channel();
         let (a, b, c) = (sender.clone(), sender.clone(), sender);
         let probe = Probe::new().asking(asked).on(script(&mint, 0, 9, Never)
-            .inspect_cancel(move || a.send("cancel".to_owned()).unwrap())
+            .inspect_cancel(move |_| a.send("cancel".to_owned()).unwrap())
             .finally(move |why| b.send(format!("finally {why:?}")).unwrap())
             .inspect_end(move |_| c.send("end".to_owned()).unwrap())
             .take(2));
         cancel(&probe);
-        assert_eq!(seen(&looks), ["finally Cancelled", "cancel"], "as an end passes");
+        let expected = ["finally Cancelled(NoMoreNeeded)", "cancel"];
+        assert_eq!(seen(&looks), expected, "as an end passes");
         assert_eq!(mint.live(), 0);
         assert!(!probe.is_held());
     }
@@ -90,7 +91,7 @@ fn a_blueprint_that_is_dropped_is_not_cancelled() {
     let (sender, looks) = channel();
     let (a, b) = (sender.clone(), sender);
     let blueprint = script(&mint, 0, 1, Complete)
-        .inspect_cancel(move || a.send("cancel").unwrap())
+        .inspect_cancel(move |_| a.send("cancel").unwrap())
         .finally(move |_| b.send("finally").unwrap());
     drop(blueprint.clone());
     drop(blueprint);
@@ -116,7 +117,7 @@ fn a_panic_above_is_a_fault_for_finally() {
     let (sender, looks) = channel();
     let probe = Probe::new().asking(More::of(3)).on(script(&mint, 0, 3, Complete)
         .inspect(|i| assert!(i.0 < 2, "ouch"))
-        .inspect_cancel(|| unreachable!("a fault is not a cancellation"))
+        .inspect_cancel(|_| unreachable!("a fault is not a cancellation"))
         .finally(move |why| sender.send(why).unwrap()));
     assert_eq!(probe.take().len(), 2);
     assert_eq!(seen(&looks), [FinallyReason::Fault]);
@@ -130,7 +131,7 @@ fn a_panic_in_finally_or_in_a_look_at_cancel_harms_nobody() {
         .asking(More::of(3))
         .on(script(&mint, 0, 1, Complete).finally(|_| panic!("late")));
     assert_eq!(probe.take(), next_then([1], Told::Complete));
-    let probe = Probe::new().on(script(&mint, 0, 1, Complete).inspect_cancel(|| panic!("late")));
+    let probe = Probe::new().on(script(&mint, 0, 1, Complete).inspect_cancel(|_| panic!("late")));
     probe.cancel();
     assert_eq!(mint.live(), 0);
     assert!(!probe.is_held());
@@ -355,7 +356,7 @@ fn each_signal_is_an_event_with_the_name_of_the_stream() {
             "DEBUG message=subscribed stream=n ",
             "TRACE message=request stream=n demand=1 ",
             "TRACE message=next stream=n item=0 ",
-            "DEBUG message=cancelled stream=n ",
+            "DEBUG message=cancelled stream=n cause=no more was needed ",
             "DEBUG message=subscribed stream=e ",
             "DEBUG message=complete stream=e ",
         ]

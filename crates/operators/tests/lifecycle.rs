@@ -14,7 +14,7 @@ use millstream::effect::FinallyReason;
 use millstream::executor::{CurrentThread, Pool};
 use millstream::lifecycle::{DrainHandle, DrainReport, KillSwitch};
 use millstream::prelude::*;
-use millstream::{Demand, Failure, Fault, More, Subscription};
+use millstream::{Cause, Demand, Failure, Fault, More, Subscription};
 use millstream_testkit::VirtualTime;
 
 // ---- kill_switch, stopped_by ------------------------------------------------------------------
@@ -489,7 +489,7 @@ fn the_end_is_told_when_it_is_there_whatever_it_is() {
     for (expected, act) in [
         (FinallyReason::Completed, 0),
         (FinallyReason::Failed, 1),
-        (FinallyReason::Cancelled, 2),
+        (FinallyReason::Cancelled(Cause::NoMoreNeeded), 2),
         (FinallyReason::Fault, 3),
     ] {
         let (source, control) = scripted::<u32, &str>();
@@ -519,7 +519,7 @@ fn a_publisher_that_nobody_subscribes_to_counts_as_cancelled() {
     let mut end = Box::pin(end);
     assert!(poll(&mut end).is_pending());
     drop(stream);
-    assert_eq!(poll(&mut end), Poll::Ready(FinallyReason::Cancelled));
+    assert_eq!(poll(&mut end), Poll::Ready(FinallyReason::Cancelled(Cause::NoMoreNeeded)));
 }
 
 #[test]

@@ -780,7 +780,7 @@ fn a_panic_in_the_discard_hook_leaves_nothing() {
 fn a_panic_in_finally_or_in_a_look_at_cancel_does_not_unwind() {
     let ledger = Ledger::new();
     let source = Source::<true>::new(vec![1, 2, 3], Complete, &ledger);
-    let publisher = source.inspect_cancel(|| ouch()).finally(|_| ouch());
+    let publisher = source.inspect_cancel(|_| ouch()).finally(|_| ouch());
     let (probe, handle) =
         Probe::recording(Behaviour::new(), drop::<Token>, |error| format!("{error:?}"));
     normally("subscribe", || publisher.subscribe(probe));

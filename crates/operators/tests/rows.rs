@@ -777,7 +777,7 @@ rows! {
     inspect_err: |source| source.inspect_err(|_| ()), |items| items;
     inspect_complete: |source| source.inspect_complete(|| ()), |items| items;
     inspect_end: |source| source.inspect_end(|_| ()), |items| items;
-    inspect_cancel: |source| source.inspect_cancel(|| ()), |items| items;
+    inspect_cancel: |source| source.inspect_cancel(drop), |items| items;
     inspect_request: |source| source.inspect_request(|_| ()), |items| items;
     inspect_subscribe: |source| source.inspect_subscribe(|| ()), |items| items;
     finally: |source| {

@@ -287,7 +287,7 @@ rules_for! {
     inspect_err: rules::processor(|source| source.inspect_err(|_| ()));
     inspect_complete: rules::processor(|source| source.inspect_complete(|| ()));
     inspect_end: rules::processor(|source| source.inspect_end(|_| ()));
-    inspect_cancel: rules::processor(|source| source.inspect_cancel(|| ()));
+    inspect_cancel: rules::processor(|source| source.inspect_cancel(drop));
     inspect_request: rules::processor(|source| source.inspect_request(|_| ()));
     inspect_subscribe: rules::processor(|source| source.inspect_subscribe(|| ()));
     finally: rules::processor(|source| source.finally(drop));

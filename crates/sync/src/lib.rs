@@ -21,6 +21,14 @@ mod imp {
     pub use loom::sync::{Condvar, Mutex, MutexGuard};
     pub use loom::{hint, thread};
 
+    /// Declares what each thread has of its own.
+    #[macro_export]
+    macro_rules! of_each_thread {
+        ($name:ident: $of:ty = $init:expr) => {
+            $crate::model_checker::thread_local! { static $name: $of = $init; }
+        };
+    }
+
     /// Explores the schedules of `body` with at most two preemptions (`LOOM_MAX_PREEMPTIONS`
     /// overrides the bound) and prints how many there were.
     pub fn model(name: &str, body: impl Fn() + Send + Sync + 'static) {
@@ -45,6 +53,14 @@ mod imp {
     pub use shuttle::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     pub use shuttle::sync::{Condvar, Mutex, MutexGuard};
     pub use shuttle::thread;
+
+    /// Declares what each thread has of its own.
+    #[macro_export]
+    macro_rules! of_each_thread {
+        ($name:ident: $of:ty = $init:expr) => {
+            $crate::model_checker::thread_local! { static $name: $of = $init; }
+        };
+    }
 
     pub use super::cell::UnsafeCell;
 
@@ -88,6 +104,14 @@ mod imp {
     pub use std::sync::{Condvar, Mutex, MutexGuard};
     pub use std::{hint, thread};
 
+    /// Declares what each thread has of its own.
+    #[macro_export]
+    macro_rules! of_each_thread {
+        ($name:ident: $of:ty = $init:expr) => {
+            ::std::thread_local! { static $name: $of = const { $init }; }
+        };
+    }
+
     pub use super::cell::UnsafeCell;
 
     /// Runs `body` once, on real threads.
@@ -119,10 +143,23 @@ mod cell {
 
 pub use imp::*;
 
+#[cfg(millstream_loom)]
+#[doc(hidden)]
+pub use loom as model_checker;
+#[cfg(millstream_shuttle)]
+#[doc(hidden)]
+pub use shuttle as model_checker;
+
 /// Locks, whether or not a thread panicked with the lock held: no user code runs under a lock
 /// of this library, so what it guards is whole.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Whether this thread is unwinding. In a model all threads are one in this.
+#[must_use]
+pub fn panicking() -> bool {
+    std::thread::panicking()
 }
 
 /// Lets other threads go on for about a microsecond, in which this one touches nothing that they

@@ -6,7 +6,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use millstream_core::{
-    ActiveSubscriber, Context, Credit, Demand, Discards, Fault, More, Publisher, Subscriber,
+    ActiveSubscriber, Cause, Context, Credit, Demand, Discards, Fault, More, Publisher, Subscriber,
     Subscription, Upstream,
 };
 
@@ -250,11 +250,14 @@ impl<T, E> Shared<T, E> {
         }
     }
 
-    fn cancel(&self) {
+    fn cancel(&self, cause: Option<Cause>) {
         let slot = std::mem::replace(&mut *lock(&self.upstream), Slot::Closed);
         if let Slot::Held(upstream) = slot {
             self.note(Event::Cancelled);
-            upstream.cancel();
+            match cause {
+                Some(cause) => upstream.cancel_because(cause),
+                None => upstream.cancel(),
+            }
         }
     }
 
@@ -443,14 +446,14 @@ where
             upstream.cancel();
         }
         if self.behaviour.panics.contains(&Place::Subscribe) {
-            shared.cancel();
+            shared.cancel(None);
             panic_on_purpose("a probe panicked in on_subscribe");
         }
         for demand in &self.behaviour.initially {
             shared.request(*demand);
         }
         if self.behaviour.at_once {
-            shared.cancel();
+            shared.cancel(None);
         }
         drop(inside);
         ActiveProbe {
@@ -548,7 +551,7 @@ where
                 More::NONE
             }
             Answer::Drop => {
-                shared.cancel();
+                shared.cancel(None);
                 More::NONE
             }
             Answer::Panic => panic_on_purpose("a probe panicked in on_next"),
@@ -576,7 +579,7 @@ struct Hold<V, F>(Arc<Shared<V, F>>);
 
 impl<V, F> Drop for Hold<V, F> {
     fn drop(&mut self) {
-        self.0.cancel();
+        self.0.cancel(None);
     }
 }
 
@@ -625,7 +628,12 @@ impl<T, E> ProbeHandle<T, E> {
 
     /// Drops the subscription. Doing it again does nothing.
     pub fn cancel(&self) {
-        self.shared().cancel();
+        self.shared().cancel(None);
+    }
+
+    /// As [`cancel`](ProbeHandle::cancel), and says why.
+    pub fn cancel_because(&self, cause: Cause) {
+        self.shared().cancel(Some(cause));
     }
 
     /// The other end of the subscription, while there is one: for calls that the type of a

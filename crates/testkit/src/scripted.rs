@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use millstream_core::{
-    ActiveSubscriber, BoxActive, BoxSubscriber, Credit, Demand, End, Fault, More, Panic, Progress,
-    Publisher, Pull, Pulled, Rest, Subscriber, Subscription, Upstream,
+    ActiveSubscriber, BoxActive, BoxSubscriber, Cause, Credit, Demand, End, Fault, More, Panic,
+    Progress, Publisher, Pull, Pulled, Rest, Subscriber, Subscription, Upstream,
 };
 
 use crate::lock::lock;
@@ -172,6 +172,8 @@ struct State<T, E> {
     requests: u64,
     requests_after_end: u64,
     cancels: u64,
+    /// Why it was cancelled.
+    cause: Option<Cause>,
     panics: u64,
     sent: u64,
     breaches: Vec<Breach>,
@@ -408,9 +410,11 @@ impl<T: Send + 'static, E: Send + 'static> Wire<T, E> {
             };
         }
         if answer.is_cancel() {
+            let cause = active.cause();
             let ignored = {
                 let mut state = self.state();
                 state.enough = true;
+                state.cause.get_or_insert_with(|| cause.clone());
                 if state.breaks(Breach::KeepsSubscriber) {
                     state.cancelled = true;
                     state.over = true;
@@ -422,7 +426,7 @@ impl<T: Send + 'static, E: Send + 'static> Wire<T, E> {
             if ignored {
                 return Receiver::Active(active);
             }
-            return self.end(active, End::Cancelled);
+            return self.end(active, End::Cancelled(cause));
         }
         self.state().add(answer);
         Receiver::Active(active)
@@ -501,6 +505,7 @@ impl<T: Send + 'static, E: Send + 'static> Upstream for Line<T, E> {
         {
             let mut state = self.0.state();
             state.cancels += 1;
+            state.cause.get_or_insert(Cause::NoMoreNeeded);
             let (first, second) =
                 (state.breaks(Breach::PanicsInCancel), state.breaks(Breach::PanicsInSecondCancel));
             if first || second && state.cancels > 1 {
@@ -517,6 +522,11 @@ impl<T: Send + 'static, E: Send + 'static> Upstream for Line<T, E> {
         }
         self.0.changed.notify_all();
         self.0.run();
+    }
+
+    fn cancel_because(&self, cause: Cause) {
+        self.0.state().cause.get_or_insert(cause);
+        self.cancel();
     }
 
     fn fail(&self, fault: Fault) {
@@ -598,6 +608,7 @@ impl<T: Send + 'static, E: Send + 'static> ScriptedPublisher<T, E> {
                 requests: 0,
                 requests_after_end: 0,
                 cancels: 0,
+                cause: None,
                 panics: 0,
                 sent: 0,
                 breaches: Vec::new(),
@@ -717,6 +728,12 @@ impl<T: Send + 'static, E: Send + 'static> ScriptedPublisher<T, E> {
         state.cancelled || state.enough
     }
 
+    /// Why it was cancelled, if it was: as the first said who did.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.0.state().cause.clone()
+    }
+
     /// Whether it was cancelled or has ended.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -752,6 +769,15 @@ impl<T: Send + 'static, E: Send + 'static> ScriptedPublisher<T, E> {
     #[track_caller]
     pub fn assert_cancelled(&self) {
         assert!(self.is_cancelled(), "expected a cancellation");
+    }
+
+    /// It was cancelled because something below failed, or because of what was given, and not because
+    /// no more was needed.
+    #[track_caller]
+    pub fn assert_cancelled_by_failure(&self) {
+        let cause = self.cause();
+        let failed = cause.as_ref().is_some_and(Cause::is_failure);
+        assert!(failed, "expected a cancellation by a failure, got {cause:?}");
     }
 
     /// It was not cancelled.

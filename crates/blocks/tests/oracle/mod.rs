@@ -18,8 +18,8 @@ use std::sync::{Arc, OnceLock};
 use millstream_blocks::island::emit;
 use millstream_blocks::turn::{Holder, Turn};
 use millstream_core::{
-    ActiveSubscriber, Credit, Demand, End, Fault, InvalidDemand, More, Publisher, Pull, Pulled,
-    Subscriber, Subscription, Upstream,
+    ActiveSubscriber, Cause, Credit, Demand, End, Fault, InvalidDemand, More, Publisher, Pull,
+    Pulled, Subscriber, Subscription, Upstream,
 };
 use millstream_sync::{Mutex, lock};
 
@@ -121,6 +121,10 @@ impl Oracle {
         self.upstream().cancel();
     }
 
+    pub fn cancel_because(&self, cause: Cause) {
+        self.upstream().cancel_because(cause);
+    }
+
     pub fn detach(&self) {
         self.upstream().detach();
     }
@@ -167,6 +171,10 @@ impl Upstream for Handle {
 
     fn cancel(&self) {
         self.0.cancel();
+    }
+
+    fn cancel_because(&self, cause: Cause) {
+        self.0.cancel_because(cause);
     }
 
     fn fail(&self, fault: Fault) {
@@ -405,7 +413,7 @@ impl<A: ActiveSubscriber<Token, Error>> Sending<A> {
         let mut answer = self.active.on_request(more);
         loop {
             if answer.is_cancel() {
-                return Err(End::Cancelled);
+                return Err(End::Cancelled(self.active.cause()));
             }
             if answer.is_yield() {
                 answer = self.active.on_request(More::NONE);

@@ -174,7 +174,7 @@ impl<T: Send + 'static, E: Send + 'static> Stream for IntoStream<T, E> {
         };
         self.0 = State::Over;
         Poll::Ready(match end {
-            End::Completed | End::Cancelled => None,
+            End::Completed | End::Cancelled(_) => None,
             End::Failed(error) => Some(Err(Failure::Error(error))),
             End::Fault(fault) => Some(Err(Failure::Fault(fault))),
         })

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use millstream_core::{Fault, Pulled};
+use millstream_blocks::cause::current;
+use millstream_core::{Cause, Fault, Pulled};
 
 use crate::guard::contained;
 use crate::shape::stage::{Emit, NoBooks, Step};
@@ -25,7 +26,7 @@ use crate::shape::stage::{Emit, NoBooks, Step};
 /// to the hook of [`on_undelivered`](millstream_core::on_undelivered).
 /// # Cancellation
 /// As downstream; the function is called on the thread that cleans up, after upstream was
-/// cancelled.
+/// cancelled. It is told [why](Cause): downstream needed no more, or failed.
 /// # Bounds
 /// Holds nothing. Its publisher is not pulled in place.
 ///
@@ -42,29 +43,53 @@ use crate::shape::stage::{Emit, NoBooks, Step};
 /// assert_eq!(seen.iter().collect::<Vec<_>>(), [FinallyReason::Completed]);
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
 /// ```
+///
+/// What is above a failure is cancelled, and knows that it was one:
+///
+/// ```
+/// use millstream::effect::FinallyReason;
+/// use millstream::prelude::*;
+/// use millstream::{Cause, Failure};
+/// use std::sync::mpsc::channel;
+///
+/// let (sender, seen) = channel();
+/// let rows = millstream::from_iter(["1", "2", "x"])
+///     .finally(move |why| {
+///         let committed = match why {
+///             FinallyReason::Completed | FinallyReason::Cancelled(Cause::NoMoreNeeded) => true,
+///             _ => false, // rolled back
+///         };
+///         sender.send(committed).unwrap();
+///     });
+/// let sum = rows.try_map(|row| row.parse::<u32>()).fold(0, |sum, n| sum + n);
+/// assert!(matches!(sum.block(), Err(Failure::Error(_))));
+/// assert_eq!(seen.recv(), Ok(false));
+/// ```
 #[derive(Clone)]
 pub struct Finally<F: FnOnce(FinallyReason)> {
     f: Option<F>,
-    /// What it is for as long as nothing else happens; none before somebody subscribes.
+    /// Somebody has subscribed.
+    subscribed: bool,
+    /// What happened; nothing where it is just dropped.
     reason: Option<FinallyReason>,
 }
 
 /// Why a stream is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FinallyReason {
     /// It is complete.
     Completed,
     /// It failed.
     Failed,
-    /// Downstream wanted no more.
-    Cancelled,
+    /// Downstream wanted no more, and why.
+    Cancelled(Cause),
     /// The pipeline broke.
     Fault,
 }
 
 impl<F: FnOnce(FinallyReason)> Finally<F> {
     pub(crate) fn new(f: F) -> Finally<F> {
-        Finally { f: Some(f), reason: None }
+        Finally { f: Some(f), subscribed: false, reason: None }
     }
 }
 
@@ -76,7 +101,8 @@ impl<F: FnOnce(FinallyReason)> fmt::Debug for Finally<F> {
 
 impl<F: FnOnce(FinallyReason)> Drop for Finally<F> {
     fn drop(&mut self) {
-        if let (Some(reason), Some(f)) = (self.reason, self.f.take()) {
+        if let (true, Some(f)) = (self.subscribed, self.f.take()) {
+            let reason = self.reason.take().unwrap_or_else(|| FinallyReason::Cancelled(current()));
             contained(|| f(reason));
         }
     }
@@ -94,7 +120,7 @@ where
     const PULLS: bool = false;
 
     fn subscribed(&mut self) {
-        self.reason = Some(FinallyReason::Cancelled);
+        self.subscribed = true;
     }
 
     #[inline]
@@ -110,6 +136,10 @@ where
     fn error(&mut self, error: E) -> Pulled<T, E> {
         self.reason = Some(FinallyReason::Failed);
         Pulled::Error(error)
+    }
+
+    fn cancelled(&mut self, cause: &Cause) {
+        self.reason = Some(FinallyReason::Cancelled(cause.clone()));
     }
 
     fn fault(&mut self, fault: Fault) -> Fault {

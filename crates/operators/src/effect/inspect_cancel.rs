@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use millstream_core::{Fault, Pulled};
+use millstream_blocks::cause::current;
+use millstream_core::{Cause, Fault, Pulled};
 
 use crate::guard::contained;
 use crate::shape::stage::{Emit, NoBooks, Step};
@@ -12,7 +13,7 @@ use crate::shape::stage::{Emit, NoBooks, Step};
 ///
 /// ```text
 /// up    --1--2--!
-/// f             f()
+/// f             cause
 /// down  --1--2--!
 /// ```
 ///
@@ -25,7 +26,8 @@ use crate::shape::stage::{Emit, NoBooks, Step};
 /// [`on_undelivered`](millstream_core::on_undelivered).
 /// # Cancellation
 /// As downstream; the function is called once, on the thread that cleans up, after upstream was
-/// cancelled.
+/// cancelled, and told why: downstream needed no more, or failed, or whatever whoever cancelled
+/// [said](millstream_core::Subscription::cancel_because).
 /// # Bounds
 /// Holds nothing. Its publisher is not pulled in place.
 ///
@@ -33,37 +35,41 @@ use crate::shape::stage::{Emit, NoBooks, Step};
 /// ```
 /// use millstream::prelude::*;
 ///
+/// use millstream::Cause;
 /// use std::sync::mpsc::channel;
 ///
 /// let (sender, seen) = channel();
-/// let numbers = millstream::from_iter(1..=3).inspect_cancel(move || sender.send(()).unwrap()).take(2);
-/// numbers.collect::<Vec<_>>().block()?;
-/// assert_eq!(seen.iter().count(), 1);
+/// let numbers = millstream::from_iter(1..=3).inspect_cancel(move |why| sender.send(why).unwrap());
+/// numbers.take(2).collect::<Vec<_>>().block()?;
+/// assert_eq!(seen.iter().collect::<Vec<_>>(), [Cause::NoMoreNeeded]);
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
 /// ```
 #[derive(Clone)]
-pub struct InspectCancel<F: FnMut()> {
+pub struct InspectCancel<F: FnMut(Cause)> {
     f: F,
     /// Subscribed, and neither ended nor failed.
     running: bool,
+    /// Why it was cancelled, where a stage below did.
+    cause: Option<Cause>,
 }
 
-impl<F: FnMut()> InspectCancel<F> {
+impl<F: FnMut(Cause)> InspectCancel<F> {
     pub(crate) fn new(f: F) -> InspectCancel<F> {
-        InspectCancel { f, running: false }
+        InspectCancel { f, running: false, cause: None }
     }
 }
 
-impl<F: FnMut()> fmt::Debug for InspectCancel<F> {
+impl<F: FnMut(Cause)> fmt::Debug for InspectCancel<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InspectCancel").field("running", &self.running).finish_non_exhaustive()
     }
 }
 
-impl<F: FnMut()> Drop for InspectCancel<F> {
+impl<F: FnMut(Cause)> Drop for InspectCancel<F> {
     fn drop(&mut self) {
         if self.running {
-            contained(&mut self.f);
+            let cause = self.cause.take().unwrap_or_else(current);
+            contained(|| (self.f)(cause));
         }
     }
 }
@@ -72,7 +78,7 @@ impl<T, E, F> Step<T, E> for InspectCancel<F>
 where
     T: Send + 'static,
     E: Send + 'static,
-    F: FnMut() + Send + 'static,
+    F: FnMut(Cause) + Send + 'static,
 {
     type Item = T;
     type Error = E;
@@ -96,6 +102,10 @@ where
     fn error(&mut self, error: E) -> Pulled<T, E> {
         self.running = false;
         Pulled::Error(error)
+    }
+
+    fn cancelled(&mut self, cause: &Cause) {
+        self.cause = Some(cause.clone());
     }
 
     fn fault(&mut self, fault: Fault) -> Fault {

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use millstream_core::{Fault, More, Pulled};
+use millstream_blocks::cause::current;
+use millstream_core::{Cause, Fault, More, Pulled};
 use tracing::{debug, trace};
 
 use crate::shape::stage::{Emit, NoBooks, Step};
@@ -24,7 +25,7 @@ use crate::shape::stage::{Emit, NoBooks, Step};
 /// # Errors
 /// As upstream.
 /// # Cancellation
-/// As downstream.
+/// As downstream; the event has the cause.
 /// # Bounds
 /// Holds the name. Items and demand are events of the level `TRACE`, the others of `DEBUG`. Its
 /// publisher is not pulled in place.
@@ -42,18 +43,21 @@ pub struct Log {
     name: Cow<'static, str>,
     /// Subscribed, and neither ended nor failed.
     running: bool,
+    /// Why it was cancelled, where a stage below did.
+    cause: Option<Cause>,
 }
 
 impl Log {
     pub(crate) fn new(name: Cow<'static, str>) -> Log {
-        Log { name, running: false }
+        Log { name, running: false, cause: None }
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
         if self.running {
-            debug!(stream = %self.name, "cancelled");
+            let cause = self.cause.take().unwrap_or_else(current);
+            debug!(stream = %self.name, %cause, "cancelled");
         }
     }
 }
@@ -95,6 +99,10 @@ where
         self.running = false;
         debug!(stream = %self.name, ?error, "error");
         Pulled::Error(error)
+    }
+
+    fn cancelled(&mut self, cause: &Cause) {
+        self.cause = Some(cause.clone());
     }
 
     fn fault(&mut self, fault: Fault) -> Fault {

@@ -4,8 +4,9 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use millstream_blocks::cause::current;
 use millstream_blocks::outcome::{Completer, Outcome, outcome};
-use millstream_core::{Fault, Pulled};
+use millstream_core::{Cause, Fault, Pulled};
 
 use crate::effect::FinallyReason;
 use crate::guard::contained;
@@ -31,7 +32,7 @@ use crate::shape::stage::{Emit, NoBooks, Step};
 /// # Errors
 /// As upstream; the future says whether it failed or broke, and the error itself goes downstream.
 /// # Cancellation
-/// As downstream; the future is ready after upstream was cancelled. A publisher that is dropped and
+/// As downstream; the future is ready after upstream was cancelled, and says [why](Cause). A publisher that is dropped and
 /// was never subscribed to counts as cancelled.
 /// # Bounds
 /// Holds nothing. One allocation. Its publisher is not pulled in place.
@@ -41,17 +42,19 @@ use crate::shape::stage::{Emit, NoBooks, Step};
 /// use millstream::effect::FinallyReason;
 /// use millstream::executor::CurrentThread;
 /// use millstream::prelude::*;
+/// use millstream::Cause;
 ///
 /// let (numbers, end) = millstream::from_iter(1..=3).watch_end();
 /// assert_eq!(numbers.take(2).collect::<Vec<_>>().block()?, [1, 2]);
-/// assert_eq!(CurrentThread::new().run_until(end), FinallyReason::Cancelled);
+/// let why = CurrentThread::new().run_until(end);
+/// assert_eq!(why, FinallyReason::Cancelled(Cause::NoMoreNeeded));
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
 /// ```
 pub struct WatchEnd {
     /// Here until it is over.
     completer: Option<Completer<FinallyReason>>,
-    /// What it is for as long as nothing else happens.
-    reason: FinallyReason,
+    /// What happened; nothing where it is just dropped.
+    reason: Option<FinallyReason>,
 }
 
 /// How a watched stream ends, when it has: see [`WatchEnd`].
@@ -61,7 +64,7 @@ pub struct EndWatch(Outcome<FinallyReason>);
 impl WatchEnd {
     pub(crate) fn new() -> (WatchEnd, EndWatch) {
         let (completer, outcome) = outcome();
-        let watch = WatchEnd { completer: Some(completer), reason: FinallyReason::Cancelled };
+        let watch = WatchEnd { completer: Some(completer), reason: None };
         (watch, EndWatch(outcome))
     }
 }
@@ -69,8 +72,9 @@ impl WatchEnd {
 impl Drop for WatchEnd {
     fn drop(&mut self) {
         if let Some(completer) = self.completer.take() {
+            let reason = self.reason.take().unwrap_or_else(|| FinallyReason::Cancelled(current()));
             // It wakes whoever waits, which is foreign code.
-            contained(|| completer.complete(self.reason));
+            contained(|| completer.complete(reason));
         }
     }
 }
@@ -91,7 +95,8 @@ impl Future for EndWatch {
     type Output = FinallyReason;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<FinallyReason> {
-        self.0.poll(context).map(|reason| reason.unwrap_or(FinallyReason::Cancelled))
+        let cancelled = || FinallyReason::Cancelled(Cause::NoMoreNeeded);
+        self.0.poll(context).map(|reason| reason.unwrap_or_else(cancelled))
     }
 }
 
@@ -111,17 +116,21 @@ where
     }
 
     fn complete(&mut self) -> Pulled<T, E> {
-        self.reason = FinallyReason::Completed;
+        self.reason = Some(FinallyReason::Completed);
         Pulled::Complete
     }
 
     fn error(&mut self, error: E) -> Pulled<T, E> {
-        self.reason = FinallyReason::Failed;
+        self.reason = Some(FinallyReason::Failed);
         Pulled::Error(error)
     }
 
+    fn cancelled(&mut self, cause: &Cause) {
+        self.reason = Some(FinallyReason::Cancelled(cause.clone()));
+    }
+
     fn fault(&mut self, fault: Fault) -> Fault {
-        self.reason = FinallyReason::Fault;
+        self.reason = Some(FinallyReason::Fault);
         fault
     }
 }

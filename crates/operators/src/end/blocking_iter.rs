@@ -144,7 +144,7 @@ impl<P: Publisher> Iterator for BlockingIter<P> {
         };
         self.state = State::Over;
         match end {
-            End::Completed | End::Cancelled => None,
+            End::Completed | End::Cancelled(_) => None,
             End::Failed(error) => Some(Err(Failure::Error(error))),
             End::Fault(fault) => Some(Err(Failure::Fault(fault))),
         }

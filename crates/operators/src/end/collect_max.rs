@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use millstream_core::{Demand, More};
+use millstream_core::{Cause, Demand, More};
 
 use crate::shape::end::Gather;
 
@@ -73,6 +73,10 @@ where
         self.left -= 1;
         self.collection.extend(Some(item));
         More::NONE
+    }
+
+    fn cause(&self) -> Cause {
+        if self.exceeded { Cause::Failed } else { Cause::NoMoreNeeded }
     }
 
     fn finish(self) -> Result<C, TooMany<E>> {

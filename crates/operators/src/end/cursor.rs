@@ -4,9 +4,10 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use millstream_blocks::cause::within;
 use millstream_blocks::slot::{Filler, Slot, slot};
 use millstream_core::{
-    ActiveSubscriber, End, Failure, Fault, More, Publisher, Rest, Subscriber, Subscription,
+    ActiveSubscriber, Cause, End, Failure, Fault, More, Publisher, Rest, Subscriber, Subscription,
 };
 use millstream_executors::executor_thread;
 
@@ -89,6 +90,33 @@ impl<P: Publisher> Cursor<P> {
         }
     }
 
+    /// Nothing more is wanted, and why: for a loop that cannot use what it got. To drop it says that no
+    /// more is needed, unless a panic does.
+    ///
+    /// ```
+    /// use millstream::prelude::*;
+    /// use millstream::{Cause, effect::FinallyReason, executor::CurrentThread};
+    ///
+    /// let (rows, end) = millstream::from_iter(["1", "x", "3"]).watch_end();
+    /// let mut rows = rows.cursor();
+    /// let mut sum = 0;
+    /// while let Some(row) = rows.block_next()? {
+    ///     match row.parse::<u32>() {
+    ///         Ok(n) => sum += n,
+    ///         Err(error) => {
+    ///             rows.cancel_because(Cause::given(error));
+    ///             break;
+    ///         }
+    ///     }
+    /// }
+    /// let FinallyReason::Cancelled(cause) = CurrentThread::new().run_until(end) else { panic!() };
+    /// assert_eq!((sum, cause.to_string()), (1, "invalid digit found in string".to_owned()));
+    /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+    /// ```
+    pub fn cancel_because(self, cause: Cause) {
+        within(cause, || drop(self));
+    }
+
     /// Whether the end was told.
     #[cfg(feature = "futures")]
     pub(crate) fn is_over(&self) -> bool {
@@ -120,7 +148,7 @@ impl<P: Publisher> Cursor<P> {
         };
         self.0 = State::Over;
         match end {
-            End::Completed | End::Cancelled => Ok(None),
+            End::Completed | End::Cancelled(_) => Ok(None),
             End::Failed(error) => Err(Failure::Error(error)),
             End::Fault(fault) => Err(Failure::Fault(fault)),
         }

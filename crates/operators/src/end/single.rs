@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use millstream_core::{Demand, More};
+use millstream_core::{Cause, Demand, More};
 
 use crate::shape::end::Gather;
 
@@ -66,6 +66,10 @@ where
         }
         self.item = Some(item);
         More::NONE
+    }
+
+    fn cause(&self) -> Cause {
+        if self.many { Cause::Failed } else { Cause::NoMoreNeeded }
     }
 
     fn finish(self) -> Result<T, SingleError<E>> {

@@ -1,6 +1,6 @@
 //! `single_or_none`: the item of a stream that has at most one.
 
-use millstream_core::{Demand, More};
+use millstream_core::{Cause, Demand, More};
 
 use crate::end::SingleError;
 
@@ -65,6 +65,10 @@ where
         }
         self.item = Some(item);
         More::NONE
+    }
+
+    fn cause(&self) -> Cause {
+        if self.many { Cause::Failed } else { Cause::NoMoreNeeded }
     }
 
     fn finish(self) -> Result<Option<T>, SingleError<E>> {

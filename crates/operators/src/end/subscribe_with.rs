@@ -5,10 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use millstream_blocks::cause::within;
 use millstream_blocks::slot::{Filler, Slot, slot};
 use millstream_core::{
-    ActiveSubscriber, End, Fault, IntoDemand, More, Panic, Publisher, Subscriber, Subscription,
-    Undelivered, report_undelivered,
+    ActiveSubscriber, Cause, End, Fault, IntoDemand, More, Panic, Publisher, Subscriber,
+    Subscription, Undelivered, report_undelivered,
 };
 use millstream_executors::executor_thread;
 
@@ -129,6 +130,11 @@ impl Handle {
     /// Nothing more is wanted. The same as dropping it, with a name.
     pub fn cancel(self) {
         drop(self);
+    }
+
+    /// Nothing more is wanted, and upstream is told why.
+    pub fn cancel_because(self, cause: Cause) {
+        within(cause, || drop(self));
     }
 
     /// Lets the stream run on its own, as far as its demand goes.

@@ -1,6 +1,6 @@
 //! `try_fold`: all items folded into one value, up to the first failure of the function.
 
-use millstream_core::More;
+use millstream_core::{Cause, More};
 
 use crate::shape::end::Gather;
 
@@ -67,6 +67,10 @@ where
         let more = if next.is_ok() { More::NONE } else { More::CANCEL };
         self.value = Some(next);
         more
+    }
+
+    fn cause(&self) -> Cause {
+        if matches!(self.value, Some(Err(_))) { Cause::Failed } else { Cause::NoMoreNeeded }
     }
 
     fn finish(self) -> Result<A, E> {

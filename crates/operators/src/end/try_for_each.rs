@@ -1,6 +1,6 @@
 //! `try_for_each`: a function for each item, up to its first failure.
 
-use millstream_core::More;
+use millstream_core::{Cause, More};
 
 use crate::shape::end::Gather;
 
@@ -63,6 +63,10 @@ where
                 More::CANCEL
             }
         }
+    }
+
+    fn cause(&self) -> Cause {
+        if self.failure.is_some() { Cause::Failed } else { Cause::NoMoreNeeded }
     }
 
     fn finish(self) -> Result<(), E> {

@@ -1,6 +1,6 @@
 //! `delivered_by`: where a drain counts what came out.
 
-use millstream_core::{Context, Discards, End, Fault, Publisher, Subscriber};
+use millstream_core::{Cause, Context, Discards, End, Fault, Publisher, Subscriber};
 
 use crate::lifecycle::drain_handle::DrainHandle;
 use crate::shape::halted::Halted;
@@ -69,7 +69,7 @@ impl<P: Publisher> Publisher for DeliveredBy<P> {
             let (drain, next) = (here.clone(), context.discards().clone());
             context.with_discards(Discards::counted(move || drain.discarded_here(), next))
         };
-        let end = |(): &()| End::Fault(Fault::Aborted);
+        let end = |(): &()| (End::Fault(Fault::Aborted), Cause::Failed);
         let halted = Halted { upstream, switch: drain.aborts().clone(), end };
         ItemStage::new(halted, drain.delivers(context)).subscribe(subscriber);
     }

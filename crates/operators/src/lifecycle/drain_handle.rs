@@ -5,8 +5,10 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use millstream_blocks::cause::current;
 use millstream_blocks::census::{Census, Member};
 use millstream_blocks::switch::Switch;
+use millstream_core::Cause;
 use millstream_executors::time::{Clock, Moment, Timer};
 
 use crate::shape::stage::{Emit, ItemStep, NoBooks};
@@ -30,7 +32,8 @@ use crate::shape::stage::{Emit, ItemStep, NoBooks};
 /// they are exact where one that came in comes out as one or is dropped, whatever it is turned into on
 /// its way. What a stage dropped (a filter, a queue that overflowed, a downstream that cancelled) is
 /// discarded; what was still on its way when it was aborted is aborted, and so is what a closure of
-/// yours took before and gave nothing for (`filter_map`). Where one item becomes several, or several one, put
+/// yours took before and gave nothing for (`filter_map`). A downstream that cancelled because it failed is
+/// counted apart, as a stream. Where one item becomes several, or several one, put
 /// `delivered_by` above that.
 ///
 /// ```
@@ -67,7 +70,7 @@ use crate::shape::stage::{Emit, ItemStep, NoBooks};
 #[doc(alias = "DrainingControl", alias = "drainAndShutdown", alias = "TaskTracker")]
 #[derive(Clone)]
 pub struct DrainHandle {
-    census: Census<4>,
+    census: Census<5>,
     stops: Switch<()>,
     aborts: Switch<()>,
 }
@@ -78,6 +81,8 @@ const DELIVERED: usize = 1;
 const DISCARDED: usize = 2;
 /// Of those, what was discarded above `received_by`.
 const ELSEWHERE: usize = 3;
+/// Streams that were cancelled because what is below `delivered_by` failed.
+const FAILED: usize = 4;
 
 /// How a [`DrainHandle`] went: `received = delivered + discarded + aborted`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,15 +96,22 @@ pub struct DrainReport {
     pub discarded: u64,
     /// Items that were still on their way when it was aborted.
     pub aborted: u64,
+    /// Streams that were cancelled because what is below `delivered_by` failed: items of theirs that
+    /// were on their way are discarded.
+    pub failed: u64,
 }
 
 impl fmt::Display for DrainReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DrainReport { received, delivered, discarded, aborted } = self;
+        let DrainReport { received, delivered, discarded, aborted, failed } = self;
         write!(
             f,
             "{received} received: {delivered} delivered, {discarded} discarded, {aborted} aborted"
-        )
+        )?;
+        if *failed > 0 {
+            write!(f, "; {failed} cancelled by a failure below")?;
+        }
+        Ok(())
     }
 }
 
@@ -177,13 +189,13 @@ impl DrainHandle {
     }
 
     fn report(&self) -> DrainReport {
-        let [received, delivered, discarded, elsewhere] = self.census.sums();
+        let [received, delivered, discarded, elsewhere, failed] = self.census.sums();
         let rest = received.saturating_sub(delivered);
         let discarded = match self.aborts.thrown() {
             None => rest,
             Some(_) => discarded.saturating_sub(elsewhere).min(rest),
         };
-        DrainReport { received, delivered, discarded, aborted: rest - discarded }
+        DrainReport { received, delivered, discarded, aborted: rest - discarded, failed }
     }
 
     pub(crate) fn stops(&self) -> &Switch<()> {
@@ -195,11 +207,12 @@ impl DrainHandle {
     }
 
     pub(crate) fn receives<C: ContextOf>(&self, context: C) -> Counted<C> {
-        Counted { member: self.census.enter(RECEIVED), context }
+        Counted { member: self.census.enter(RECEIVED), below: None, context }
     }
 
     pub(crate) fn delivers<C: ContextOf>(&self, context: C) -> Counted<C> {
-        Counted { member: self.census.enter(DELIVERED), context }
+        let below = Some(self.census.clone());
+        Counted { member: self.census.enter(DELIVERED), below, context }
     }
 
     /// An item is discarded above `delivered_by`. What is when it was aborted is not counted.
@@ -284,8 +297,27 @@ impl<F> ContextOf for F where
 
 /// Counts the items that pass, for a drain.
 pub(crate) struct Counted<C> {
-    member: Member<4>,
+    // Dropped after this was, which may note a failure.
+    member: Member<5>,
+    /// Where a failure below is noted, once.
+    below: Option<Census<5>>,
     context: C,
+}
+
+impl<C> Counted<C> {
+    fn cancelled_by(&mut self, cause: &Cause) {
+        if cause.is_failure()
+            && let Some(census) = self.below.take()
+        {
+            census.note(FAILED);
+        }
+    }
+}
+
+impl<C> Drop for Counted<C> {
+    fn drop(&mut self) {
+        self.cancelled_by(&current());
+    }
 }
 
 impl<T: Send + 'static, C: ContextOf> ItemStep<T> for Counted<C> {
@@ -297,6 +329,10 @@ impl<T: Send + 'static, C: ContextOf> ItemStep<T> for Counted<C> {
     fn next<E>(&mut self, item: T) -> Emit<T, T, E> {
         self.member.count();
         Emit::Item(item)
+    }
+
+    fn cancelled(&mut self, cause: &Cause) {
+        self.cancelled_by(cause);
     }
 
     fn context(&self, downstream: millstream_core::Context) -> millstream_core::Context {

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 
 use millstream_blocks::switch::Switch;
-use millstream_core::{End, Publisher, Subscriber};
+use millstream_core::{Cause, End, Publisher, Subscriber};
 
 use crate::shape::halted::Halted;
 
@@ -37,7 +37,8 @@ use crate::shape::halted::Halted;
 /// switch fail with errors of one type: [`map_err`](crate::PublisherExt::map_err) comes before. A
 /// panic where the error is made becomes a fault.
 /// # Cancellation
-/// As downstream's. Throwing it cancels upstream.
+/// As downstream's. Throwing it cancels upstream: for no more being needed, for a failure where it was
+/// [aborted](KillSwitch::abort), or for what [was given](KillSwitch::shutdown_because).
 /// # Bounds
 /// Holds nothing. A stream that is over has no place in the switch. Three allocations per
 /// subscription.
@@ -78,7 +79,7 @@ pub struct KillSwitch<E = Infallible>(Switch<Kill<E>>);
 
 /// How it was thrown.
 enum Kill<E> {
-    Shutdown,
+    Shutdown(Cause),
     Abort(Box<dyn Fn() -> E + Send + Sync>),
 }
 
@@ -93,7 +94,26 @@ impl<E: 'static> KillSwitch<E> {
     /// throw the switch.
     #[doc(alias = "cancel", alias = "dispose")]
     pub fn shutdown(&self) -> bool {
-        self.0.throw(Kill::Shutdown).is_ok()
+        self.shutdown_because(Cause::NoMoreNeeded)
+    }
+
+    /// As [`shutdown`](KillSwitch::shutdown), and upstream is told why.
+    ///
+    /// ```
+    /// use millstream::prelude::*;
+    /// use millstream::{Cause, effect::FinallyReason, executor::CurrentThread};
+    ///
+    /// let (numbers, end) = millstream::from_iter(0..).watch_end();
+    /// let (numbers, switch) = numbers.kill_switch();
+    /// let cause = Cause::given("maintenance");
+    /// let why = cause.clone();
+    /// let some = numbers.inspect(move |n| if *n == 2 { switch.shutdown_because(why.clone()); });
+    /// assert_eq!(some.collect::<Vec<_>>().block()?, [0, 1, 2]);
+    /// assert_eq!(CurrentThread::new().run_until(end), FinallyReason::Cancelled(cause));
+    /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+    /// ```
+    pub fn shutdown_because(&self, cause: Cause) -> bool {
+        self.0.throw(Kill::Shutdown(cause)).is_ok()
     }
 
     /// Cancels upstream and fails downstream with a clone of `error`, in each of its streams. Whether
@@ -134,8 +154,8 @@ impl<E: 'static> KillSwitch<E> {
         S: Subscriber<P::Item, E>,
     {
         let end = |kill: &Kill<E>| match kill {
-            Kill::Shutdown => End::Completed,
-            Kill::Abort(error) => End::Failed(error()),
+            Kill::Shutdown(cause) => (End::Completed, cause.clone()),
+            Kill::Abort(error) => (End::Failed(error()), Cause::Failed),
         };
         Halted { upstream, switch: self.0.clone(), end }.subscribe(subscriber);
     }

@@ -1,6 +1,6 @@
 //! `received_by`: where a drain stops a stream.
 
-use millstream_core::{Context, Discards, End, Publisher, Subscriber};
+use millstream_core::{Cause, Context, Discards, End, Publisher, Subscriber};
 
 use crate::lifecycle::drain_handle::DrainHandle;
 use crate::shape::halted::Halted;
@@ -72,7 +72,7 @@ impl<P: Publisher> Publisher for ReceivedBy<P> {
             context.with_discards(Discards::counted(move || drain.discarded_elsewhere(), next))
         };
         let counted = ItemStage::new(upstream, drain.receives(context));
-        let end = |(): &()| End::Completed;
+        let end = |(): &()| (End::Completed, Cause::NoMoreNeeded);
         Halted { upstream: counted, switch: drain.stops().clone(), end }.subscribe(subscriber);
     }
 }

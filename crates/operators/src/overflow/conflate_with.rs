@@ -101,7 +101,7 @@ pub(super) fn conflating<P, A, S>(
         None => match inflow.put(seed(item), Spill::Newest) {
             Ok(Spilled::Nothing) => Filled::On,
             Ok(Spilled::One(kept)) | Err(kept) => Filled::Refused(kept),
-            Ok(Spilled::All(_)) => Filled::Enough,
+            Ok(Spilled::All(_)) => Filled::Failed,
         },
     };
     fill(upstream, NonZeroUsize::MIN, site, fills, subscriber);

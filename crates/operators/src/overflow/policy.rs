@@ -188,7 +188,7 @@ impl<T: 'static, E> Overflow<T, E> {
     pub(crate) fn fill(&self, item: T, inflow: &Inflow<T, E>) -> Filled<T> {
         match self.put(item, inflow) {
             Ok(Put::Taken | Put::Overflowed) => Filled::On,
-            Ok(Put::Failed) => Filled::Enough,
+            Ok(Put::Failed) => Filled::Failed,
             Err(item) => Filled::Refused(item),
         }
     }

@@ -12,9 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{self, Poll};
 
+use millstream_blocks::cause::within;
 use millstream_blocks::gauge::{Board, Site};
 use millstream_blocks::poller::Poller;
-use millstream_core::{Context, End, Failure, Fault, Panic, Publisher, Pull};
+use millstream_core::{Cause, Context, End, Failure, Fault, Panic, Publisher, Pull};
 use millstream_executors::{CurrentThread, executor_thread};
 
 use crate::edge::{AsyncTarget, DeliveryError};
@@ -144,16 +145,43 @@ where
     let mut items = Poller::new(&context, |bell, context| {
         feed(publisher, NonZeroUsize::MIN, bell.clone(), context, site)
     });
+    let end = match carry(&mut items, &mut target).await {
+        Ok(end) => {
+            drop(items);
+            end
+        }
+        Err(failure) => {
+            // The target failed, as a rule: that is why upstream is cancelled.
+            within(Cause::Failed, || drop(items));
+            return Err(failure);
+        }
+    };
+    match end {
+        End::Completed | End::Cancelled(_) => target.close().await.map_err(failed),
+        End::Failed(error) => {
+            // The first failure stands.
+            let _flushed = target.flush().await;
+            Err(Failure::Error(DeliveryError::Upstream(error)))
+        }
+        End::Fault(fault) => Err(Failure::Fault(fault)),
+    }
+}
+
+/// Sends the items to the target, until the end of either.
+async fn carry<Q: Pull, A: AsyncTarget<Q::Item>>(
+    items: &mut Poller<Q>,
+    target: &mut A,
+) -> Outcome<End<Q::Error>, DeliveryError<Q::Error, A::Error>> {
     let mut sent = 0_u32;
-    let end = loop {
-        let mut next = now(&mut items).await;
+    loop {
+        let mut next = now(items).await;
         if sent > 0 && next.is_none() {
-            beside(&mut items, target.flush()).await?;
+            beside(items, target.flush()).await?;
             // What was ready before need not be so after it.
-            if let Some(end) = ready(&mut items, &mut target).await? {
-                break end;
+            if let Some(end) = ready(items, target).await? {
+                return Ok(end);
             }
-            next = now(&mut items).await;
+            next = now(items).await;
         }
         let next = match next {
             Some(next) => next,
@@ -161,28 +189,18 @@ where
         };
         match next {
             Ok(item) => {
-                beside(&mut items, target.send(item)).await?;
+                beside(items, target.send(item)).await?;
                 sent += 1;
                 if sent == STRETCH {
                     sent = 1;
                     let_others_run().await;
                 }
             }
-            Err(end) => break end,
+            Err(end) => return Ok(end),
         }
-        if let Some(end) = ready(&mut items, &mut target).await? {
-            break end;
+        if let Some(end) = ready(items, target).await? {
+            return Ok(end);
         }
-    };
-    drop(items);
-    match end {
-        End::Completed | End::Cancelled => target.close().await.map_err(failed),
-        End::Failed(error) => {
-            // The first failure stands.
-            let _flushed = target.flush().await;
-            Err(Failure::Error(DeliveryError::Upstream(error)))
-        }
-        End::Fault(fault) => Err(Failure::Fault(fault)),
     }
 }
 

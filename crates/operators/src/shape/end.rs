@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use millstream_blocks::outcome::{Completer, Outcome, outcome};
 use millstream_core::{
-    ActiveSubscriber, Demand, End, Failure, Fault, More, Panic, Publisher, Rest, Subscriber,
+    ActiveSubscriber, Cause, Demand, End, Failure, Fault, More, Panic, Publisher, Rest, Subscriber,
     Subscription,
 };
 use millstream_executors::executor_thread;
@@ -30,6 +30,11 @@ pub trait Gather<T, E>: Send + 'static {
 
     /// Takes an item; [`More::CANCEL`] where the result is known now.
     fn next(&mut self, item: T) -> More;
+
+    /// Why [`next`](Gather::next) answered so: [`Cause::Failed`] where what comes out is an error.
+    fn cause(&self) -> Cause {
+        Cause::NoMoreNeeded
+    }
 
     /// The stream is complete, or was cancelled by [`next`](Gather::next).
     ///
@@ -171,6 +176,10 @@ where
         self.gather.next(item)
     }
 
+    fn cause(&self) -> Cause {
+        self.gather.cause()
+    }
+
     fn on_complete(self) {
         drop(self.on_end(End::Completed));
     }
@@ -187,7 +196,7 @@ where
         let GatherSubscriber { gather, completer, .. } = self;
         let gathered = catch_unwind(AssertUnwindSafe(|| match end {
             // Cancelled by `next`: the result is known.
-            End::Completed | End::Cancelled => gather.finish().map_err(Failure::Error),
+            End::Completed | End::Cancelled(_) => gather.finish().map_err(Failure::Error),
             End::Failed(error) => gather.error(error).map_err(Failure::Error),
             End::Fault(fault) => Err(Failure::Fault(fault)),
         }));

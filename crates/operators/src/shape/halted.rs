@@ -6,13 +6,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use millstream_blocks::cause::within;
 use millstream_blocks::relay::{Sequence, SourceEnd, Then, relay};
 use millstream_blocks::switch::{Listening, Switch};
-use millstream_core::{End, Publisher, Subscriber};
+use millstream_core::{Cause, End, Publisher, Subscriber};
 
 use crate::shape::stage::panicked;
 
-/// `upstream` until `switch` is thrown, and then the end that `end` makes of that.
+/// `upstream` until `switch` is thrown, and then the end that `end` makes of that, and why upstream is
+/// cancelled.
 pub(crate) struct Halted<P, W, F> {
     pub(crate) upstream: P,
     pub(crate) switch: Switch<W>,
@@ -23,7 +25,7 @@ impl<P, W, F> Publisher for Halted<P, W, F>
 where
     P: Publisher,
     W: Send + Sync + 'static,
-    F: FnOnce(&W) -> End<P::Error> + Send + 'static,
+    F: FnOnce(&W) -> (End<P::Error>, Cause) + Send + 'static,
 {
     type Item = P::Item;
     type Error = P::Error;
@@ -35,7 +37,9 @@ where
         relay(sequence, subscriber, |feeder| {
             place.listen(move |what| {
                 let end = catch_unwind(AssertUnwindSafe(|| end(what)));
-                feeder.end(end.unwrap_or_else(panicked));
+                let broke = |payload| (panicked(payload), Cause::Failed);
+                let (end, cause) = end.unwrap_or_else(broke);
+                within(cause, || feeder.end(end));
             });
         });
     }

@@ -13,8 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_blocks::emission::Emission;
 use millstream_core::{
-    ActiveSubscriber, Context, Credit, End, Fault, More, Publisher, Pull, Pulled, Rest, Subscriber,
-    Subscription,
+    ActiveSubscriber, Cause, Context, Credit, End, Fault, More, Publisher, Pull, Pulled, Rest,
+    Subscriber, Subscription,
 };
 
 use crate::shape::stage::panicked;
@@ -252,6 +252,10 @@ where
         self.pump()
     }
 
+    fn cause(&self) -> Cause {
+        self.pending.as_ref().map_or_else(|| self.downstream.cause(), End::cause)
+    }
+
     fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {
         let ActivePump { mut expand, downstream, owed, pending, .. } = self;
         let end = match (pending, end) {
@@ -271,7 +275,7 @@ where
                     Err(payload) => panicked(payload),
                 }
             }
-            (None, End::Cancelled) => End::Cancelled,
+            (None, End::Cancelled(cause)) => End::Cancelled(cause),
             (None, End::Fault(fault)) => End::Fault(fault),
         };
         drop(expand);

@@ -21,8 +21,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_blocks::emission::Emission;
 use millstream_core::{
-    ActiveSubscriber, Context, Credit, Discards, End, Fault, More, Panic, Publisher, Pull, Pulled,
-    Rest, Subscriber, Subscription,
+    ActiveSubscriber, Cause, Context, Credit, Discards, End, Fault, More, Panic, Publisher, Pull,
+    Pulled, Rest, Subscriber, Subscription,
 };
 
 /// What becomes of one item of upstream.
@@ -116,9 +116,12 @@ pub trait Step<T, E>: Send + 'static {
         None
     }
 
-    /// A stage further down wants no more items and ends the stream itself. Not called where the
-    /// stream is cancelled from outside: then the step is just dropped.
-    fn cancelled(&mut self) {}
+    /// A stage further down wants no more items and ends the stream itself, for `cause`. Not called
+    /// where the stream is cancelled from outside: then the step is just dropped, and a destructor
+    /// finds the cause beside it ([`millstream_blocks::cause::current`]).
+    fn cancelled(&mut self, cause: &Cause) {
+        let _ = cause;
+    }
 
     /// A fault on its way down.
     fn fault(&mut self, fault: Fault) -> Fault {
@@ -177,7 +180,9 @@ pub trait ItemStep<T>: Send + 'static {
     }
 
     /// As [`Step::cancelled`].
-    fn cancelled(&mut self) {}
+    fn cancelled(&mut self, cause: &Cause) {
+        let _ = cause;
+    }
 
     /// As [`Step::fault`].
     fn fault(&mut self, fault: Fault) -> Fault {
@@ -241,8 +246,8 @@ where
     }
 
     #[inline]
-    fn cancelled(&mut self) {
-        self.0.cancelled();
+    fn cancelled(&mut self, cause: &Cause) {
+        self.0.cancelled(cause);
     }
 
     #[inline]
@@ -269,6 +274,8 @@ pub trait Bookkeeping<F>: Send + 'static {
     fn finish(&mut self, finish: Finish<F>);
     /// How, if it does.
     fn finished(&mut self) -> Option<Finish<F>>;
+    /// Why upstream is cancelled then.
+    fn cause(&self) -> Option<Cause>;
     /// Downstream's demand that is not used up.
     fn owed(&mut self) -> Option<&mut Owed>;
 }
@@ -326,6 +333,11 @@ impl<F> Bookkeeping<F> for NoBooks {
     }
 
     #[inline]
+    fn cause(&self) -> Option<Cause> {
+        None
+    }
+
+    #[inline]
     fn owed(&mut self) -> Option<&mut Owed> {
         None
     }
@@ -359,6 +371,13 @@ impl<F: Send + 'static> Bookkeeping<F> for Books<F> {
     #[inline]
     fn finished(&mut self) -> Option<Finish<F>> {
         self.finish.take()
+    }
+
+    fn cause(&self) -> Option<Cause> {
+        self.finish.as_ref().map(|finish| match finish {
+            Finish::Completed => Cause::NoMoreNeeded,
+            Finish::Failed(_) => Cause::Failed,
+        })
     }
 
     #[inline]
@@ -530,9 +549,9 @@ impl<T: 'static, E, O: Step<T, E>> Keeper<T, E, O> {
             let given = match end {
                 End::Completed => self.step.complete(),
                 End::Failed(error) => self.step.error(error),
-                End::Cancelled => {
-                    self.step.cancelled();
-                    return Ok(End::Cancelled);
+                End::Cancelled(cause) => {
+                    self.step.cancelled(&cause);
+                    return Ok(End::Cancelled(cause));
                 }
                 End::Fault(fault) => return Ok(End::Fault(self.step.fault(fault))),
             };
@@ -701,6 +720,10 @@ where
             answer = self.send_first(answer);
         }
         self.ask(answer)
+    }
+
+    fn cause(&self) -> Cause {
+        self.keeper.books.cause().unwrap_or_else(|| self.downstream.cause())
     }
 
     // The fields are moved out one by one: taking the stage apart first would copy the whole

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use millstream_blocks::bell::Bell;
 use millstream_blocks::branch::Desk;
+use millstream_blocks::cause::within;
 use millstream_blocks::gauge::{Panel, Site};
 use millstream_core::{Context, Credit, More, Publisher, Pull, Pulled};
 
@@ -161,6 +162,8 @@ where
     /// Gives up the turns that are kept.
     fn rest(&mut self) -> Pulled<Infallible, Infallible> {
         if self.divide.is_over() {
+            let upstream = self.upstream.take();
+            within(self.desk.cause(), || drop(upstream));
             return Pulled::Complete;
         }
         if let Some(panel) = &self.panel {

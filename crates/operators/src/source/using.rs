@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use millstream_core::{Fault, Publisher, Pulled, Subscriber};
+use millstream_core::{Cause, Fault, Publisher, Pulled, Subscriber};
 
 use crate::guard::Guard;
 use crate::shape::stage::{Emit, NoBooks, Stage, Step};
@@ -165,7 +165,7 @@ where
         Pulled::Error(error)
     }
 
-    fn cancelled(&mut self) {
+    fn cancelled(&mut self, _: &Cause) {
         self.at_end();
     }
 

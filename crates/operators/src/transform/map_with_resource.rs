@@ -1,6 +1,6 @@
 //! `map_with_resource`: each item through a function that uses a resource.
 
-use millstream_core::{Fault, More, Pulled};
+use millstream_core::{Cause, Fault, More, Pulled};
 
 use crate::guard::Guard;
 use crate::shape::stage::{Books, Emit, Step};
@@ -119,7 +119,7 @@ where
         Pulled::Error(error)
     }
 
-    fn cancelled(&mut self) {
+    fn cancelled(&mut self, _: &Cause) {
         self.close();
     }
 

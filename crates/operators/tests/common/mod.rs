@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millstream::{
-    ActiveSubscriber, BoxActive, BoxSubscriber, Demand, End, Failure, Fault, More, Progress,
+    ActiveSubscriber, BoxActive, BoxSubscriber, Cause, Demand, End, Failure, Fault, More, Progress,
     Publisher, Rest, Subscriber, Subscription, Upstream,
 };
 
@@ -204,7 +204,7 @@ impl<T: Send + 'static, E: Send + 'static> Control<T, E> {
         }
         if answer.is_cancel() {
             lock(&self.0).cancelled = true;
-            let rest = active.on_end(End::Cancelled);
+            let rest = active.on_end(End::Cancelled(Cause::NoMoreNeeded));
             lock(&self.0).rest = rest;
             return;
         }

@@ -587,7 +587,7 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         // A panic in these has nowhere to go, or must not change the stream: they only hold on.
         Op::InspectCancel => {
             let hook = world.hook();
-            p.inspect_cancel(move || hook.call()).boxed_clone()
+            p.inspect_cancel(move |_| hook.call()).boxed_clone()
         }
         Op::InspectRequest => p.inspect_request(move |_| hook.call()).boxed_clone(),
         Op::InspectSubscribe => {

@@ -1,0 +1,99 @@
+//! Why something is dropped, for the destructors that run: a cancellation with a cause.
+//!
+//! To cancel is to drop, and a destructor takes no argument. So the cause stands beside it, on the
+//! thread, while what is cancelled is dropped ([`within`]); whoever is above the place is dropped or
+//! cancelled in that time, and looks ([`current`]).
+//!
+//! ```text
+//!   a stage fails ─▶ More::CANCEL ─▶ emission: cause()? ─▶ within(Failed) { drop the source }
+//!                                                            │ the outlet of a boundary is dropped
+//!   thread of the consumer                                   ▼ cancels: notes the cause, closes the word
+//!  ──────────────────────────────────────────────────────────┼──────────────────────────────────────
+//!   thread of the producer                                   ▼ finds the word closed, reads the note
+//!                                          within(Failed) { drop source and stages }
+//! ```
+//!
+//! | who | does |
+//! |---|---|
+//! | [`emission`](crate::emission), at its end | drops its source within the cause of that end |
+//! | a host that is cancelled: [`island`](crate::island), [`task`](crate::task), [`relay`](crate::relay), [`courier`](crate::courier) | the canceller notes the cause before it closes the word; the holder drops within it |
+//! | a queue whose reader goes: [`lane`](crate::lane), [`intake`](crate::intake), [`hub`](crate::hub) | leaves the cause before it is closed, for a writer that finds nobody; then cancels upstream |
+//! | a destructor that tells somebody else: a leg that goes home, a hub that asks for more | does so [`afresh`] |
+//!
+//! * **Only destructors run in it**, and what they cancel. Who is told an end by a signal, and
+//!   whatever that begins, is outside.
+//! * **The first cause stands**: a stream that was cancelled is not cancelled again.
+//! * **A panic is a failure**: what is dropped by one that unwinds is dropped for [`Cause::Failed`].
+//! * **It costs nothing per item**, and where no cause is given nothing is locked or allocated. A
+//!   cancellation without a cause looks at one variable of its thread.
+
+use std::cell::RefCell;
+
+use millstream_core::{Cause, Upstream};
+use millstream_sync::{Mutex, lock, of_each_thread, panicking};
+
+of_each_thread!(CAUSE: RefCell<Cause> = RefCell::new(Cause::NoMoreNeeded));
+
+/// Why what is dropped now is dropped.
+#[must_use]
+pub fn current() -> Cause {
+    // A thread that ends has none.
+    let cause = CAUSE.try_with(|cause| cause.borrow().clone()).unwrap_or_default();
+    if !cause.is_failure() && panicking() { Cause::Failed } else { cause }
+}
+
+/// Calls `f`, which drops or cancels something, for `cause`.
+pub fn within<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
+    let _outer = Outer(replace(cause));
+    f()
+}
+
+/// Calls `f`, which is not what the destructor that runs was called for.
+pub fn afresh<R>(f: impl FnOnce() -> R) -> R {
+    within(Cause::NoMoreNeeded, f)
+}
+
+/// Cancels `upstream` for `cause`: it is told, and so is whatever it drops or cancels in its turn.
+pub fn cancel(upstream: &dyn Upstream, cause: Cause) {
+    within(cause.clone(), || upstream.cancel_because(cause));
+}
+
+/// The one before. Neither is dropped here, since a cause is foreign code.
+fn replace(cause: Cause) -> Cause {
+    CAUSE.try_with(|place| place.replace(cause)).unwrap_or_default()
+}
+
+/// Comes back when this is dropped, by a panic too.
+struct Outer(Cause);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        drop(replace(std::mem::take(&mut self.0)));
+    }
+}
+
+/// A place for the cause of a cancellation that somebody else carries out.
+#[derive(Default)]
+pub(crate) struct Note(Cause);
+
+impl Note {
+    /// Leaves the current cause under the lock of `place`, if there is one. To be done before the
+    /// word is closed, or the queue: whoever finds it closed finds the note.
+    pub(crate) fn leave<T>(place: &Mutex<T>, note: impl FnOnce(&mut T) -> &mut Note) {
+        let cause = current();
+        if cause.is_failure() {
+            note(&mut lock(place)).put(cause);
+        }
+    }
+
+    /// The first stands.
+    pub(crate) fn put(&mut self, cause: Cause) {
+        if !self.0.is_failure() {
+            self.0 = cause;
+        }
+    }
+
+    pub(crate) fn get(&self) -> Cause {
+        self.0.clone()
+    }
+}
