@@ -27,23 +27,34 @@
 //! * **It costs nothing per item**, and where no cause is given nothing is locked or allocated. A
 //!   cancellation without a cause looks at one variable of its thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use millstream_core::{Cause, Upstream};
 use millstream_sync::{Mutex, lock, of_each_thread, panicking};
 
 of_each_thread!(CAUSE: RefCell<Cause> = RefCell::new(Cause::NoMoreNeeded));
+// Whether there is anything else in it: each stream that ends looks, and that is all it does then.
+of_each_thread!(GIVEN: Cell<bool> = Cell::new(false));
+
+fn is_given() -> bool {
+    GIVEN.try_with(Cell::get).unwrap_or(false)
+}
 
 /// Why what is dropped now is dropped.
 #[must_use]
 pub fn current() -> Cause {
-    // A thread that ends has none.
-    let cause = CAUSE.try_with(|cause| cause.borrow().clone()).unwrap_or_default();
-    if !cause.is_failure() && panicking() { Cause::Failed } else { cause }
+    if is_given() {
+        // A thread that ends has none.
+        return CAUSE.try_with(|cause| cause.borrow().clone()).unwrap_or_default();
+    }
+    if panicking() { Cause::Failed } else { Cause::NoMoreNeeded }
 }
 
 /// Calls `f`, which drops or cancels something, for `cause`.
 pub fn within<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
+    if !cause.is_failure() && !is_given() {
+        return f();
+    }
     let _outer = Outer(replace(cause));
     f()
 }
@@ -60,6 +71,7 @@ pub fn cancel(upstream: &dyn Upstream, cause: Cause) {
 
 /// The one before. Neither is dropped here, since a cause is foreign code.
 fn replace(cause: Cause) -> Cause {
+    let _gone = GIVEN.try_with(|given| given.set(cause.is_failure()));
     CAUSE.try_with(|place| place.replace(cause)).unwrap_or_default()
 }
 
