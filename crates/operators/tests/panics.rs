@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::time::Duration;
 
+use millstream::ack::{AckError, Acked, AckedPublisher, Settled, Verdict};
 use millstream::control::Aimd;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
 use millstream::prelude::*;
-use millstream::source::Overflow;
+use millstream::source::{Overflow, Restart};
 use millstream::timing::{Rate, TokenBucket};
 use millstream::{Demand, Failure, Fault, More, Publisher, Subscription};
 use millstream_testkit::sweep::{Ending, Source, TestError};
@@ -223,6 +224,25 @@ async fn through(n: Token) -> Token {
     if n.value() == 2 { ouch() } else { n }
 }
 
+fn done(_: (), _: Verdict) -> Result<(), TestError> {
+    Ok(())
+}
+
+fn broken() -> Result<(), TestError> {
+    ouch()
+}
+
+/// Each acknowledged as it comes.
+fn settled<P, T>(
+    acked: AckedPublisher<P>,
+) -> impl Publisher<Item = T, Error = AckError<TestError>> + use<P, T>
+where
+    P: Publisher<Item = Acked<T>, Error = AckError<TestError>>,
+    T: Send + 'static,
+{
+    acked.into_unguarded().map(Acked::ack)
+}
+
 mod in_stages_with_queues {
     use super::*;
 
@@ -269,6 +289,9 @@ mod in_stages_with_queues {
         map_async: Complete, |s| s.map_async(Eager::default(), 2, |n| if n.value() == 2 { ouch() } else { async { n } });
         adaptive_concurrency_in_the_future: Complete, |s| {
             s.adaptive_concurrency(timeless(), Aimd::new(2.0..=2.0), through)
+        };
+        adaptive_concurrency_unordered: Complete, |s| {
+            s.adaptive_concurrency_unordered(timeless(), Aimd::new(2.0..=2.0), through)
         };
         map_async_in_the_future: Complete, |s| s.map_async(Eager::default(), 2, through);
         map_async_unordered: Complete, |s| s.map_async_unordered(Eager::default(), 2, through);
@@ -385,6 +408,33 @@ mod in_stages_with_queues {
         window_by_key: Complete, |s| {
             s.window_by_key(9, |n| if n.value() == 2 { ouch() }).concat_map(|window| window)
         };
+        window_while: Complete, |s| {
+            s.window_while(9, |n| n.value() != 2 || ouch()).concat_map(|window| window)
+        };
+        acked_tag: Complete, |s| settled(s.acked(2, |n| if n.value() == 2 { ouch() }).settle_each(done));
+        acked_settle: Complete, |s| {
+            let settle = |(), _| -> Result<(), TestError> { ouch() };
+            settled(s.acked(2, |_| ()).settle_each(settle))
+        };
+        acked_map: Complete, |s| {
+            let map = |n: Token| if n.value() == 2 { ouch() } else { n };
+            settled(s.acked(2, |_| ()).settle_each(done).map(map))
+        };
+        acked_filter: Complete, |s| {
+            settled(s.acked(2, |_| ()).settle_each(done).filter(|n| n.value() != 2 || ouch()))
+        };
+        commit_in_order: Complete, |s| {
+            let commit = |()| -> Result<(), TestError> { ouch() };
+            settled(s.acked(2, |_| ()).commit_in_order(1, commit))
+        };
+        commit_in_order_async: Complete, |s| {
+            let commit = |()| async { broken() };
+            settled(s.acked(2, |_| ()).commit_in_order_async(1, Eager::default(), commit))
+        };
+        settle_batches: Complete, |s| {
+            let settle = |_: Vec<Settled<()>>| async { broken() };
+            settled(s.acked(2, |_| ()).settle_batches(Eager::default(), settle))
+        };
         above_ready_chunks: Complete, |s| bad(s).ready_chunks(5);
         below_ready_chunks: Complete, |s| {
             s.ready_chunks(1).map(|chunk| if chunk[0].value() == 2 { ouch() } else { chunk })
@@ -431,6 +481,36 @@ mod in_stages_with_queues {
             let other = bad(Source::<false>::new(vec![2], Complete, s.ledger()));
             millstream::combine_latest((s, other), 2)
         };
+    }
+}
+
+/// What is called for items that nobody has asked for.
+mod without_demand {
+    use super::*;
+
+    fn check<P: Publisher<Error: std::fmt::Debug>>(build: impl Fn(Source<false>) -> P) {
+        let ledger = Ledger::new();
+        let (probe, handle) =
+            Probe::recording(Behaviour::new(), drop::<P::Item>, |error| format!("{error:?}"));
+        let publisher = build(Source::new(vec![1, 2, 3], Complete, &ledger));
+        normally("subscribe", || publisher.subscribe(probe));
+        told_once("asks for nothing", &handle, &ledger);
+        normally("cancel", || handle.cancel());
+    }
+
+    macro_rules! panics {
+        ($($name:ident: |$source:ident| $build:expr;)*) => {$(
+            #[test]
+            fn $name() {
+                check(|$source| $build);
+            }
+        )*};
+    }
+
+    panics! {
+        conflate: |s| s.conflate(|_, _| ouch());
+        drop_unwanted: |s| s.drop_unwanted(|_| ouch());
+        error_on_overflow: |s| s.error_on_overflow(|_| -> TestError { ouch() });
     }
 }
 
@@ -481,6 +561,40 @@ mod in_sources {
             let ledger = s.ledger().clone();
             let first = ledger.token(1);
             millstream::successors(Some(first), move |n| Some(token_or_ouch(&ledger, n.value() + 1)))
+        };
+        restart_with_backoff: Complete, |s| {
+            let restart = Restart::new(Backoff::new(Duration::from_secs(1)));
+            millstream::restart_with_backoff(in_haste(), restart, move || -> Source<true> {
+                let _s = &s;
+                ouch()
+            })
+        };
+        create: Complete, |s| {
+            millstream::try_create(2, Overflow::drop_newest(), move |_: millstream::source::Emitter<Token, TestError>| {
+                let _s = &s;
+                ouch()
+            })
+        };
+        unfold_async: Complete, |s| {
+            let ledger = s.ledger().clone();
+            millstream::unfold_async(Eager::default(), 0, move |n| {
+                let token = token_or_ouch(&ledger, n + 1);
+                async move { Some((token, n + 1)) }
+            })
+        };
+        unfold_async_in_the_future: Complete, |s| {
+            let ledger = s.ledger().clone();
+            millstream::unfold_async(Eager::default(), 0, move |n| {
+                let ledger = ledger.clone();
+                async move { Some((token_or_ouch(&ledger, n + 1), n + 1)) }
+            })
+        };
+        try_unfold_async: Complete, |s| {
+            let ledger = s.ledger().clone();
+            millstream::try_unfold_async(Eager::default(), 0, move |n| {
+                let ledger = ledger.clone();
+                async move { Ok::<_, TestError>(Some((token_or_ouch(&ledger, n + 1), n + 1))) }
+            })
         };
         defer: Complete, |s| millstream::defer(move || -> Source<true> { let _s = s; ouch() });
         lazy: Complete, |s| millstream::lazy(move || -> Source<true> { let _s = s; ouch() });

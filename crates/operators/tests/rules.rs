@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use eager::{Eager, in_haste, timeless};
-use millstream::Board;
 use millstream::ack::{AckError, Acked, AckedPublisher, PolledBatch, PolledClient, Settled};
 use millstream::control::Aimd;
 use millstream::fan_out::{SlowSubscriber, Stalled};
@@ -18,6 +17,7 @@ use millstream::prelude::*;
 use millstream::source::{Emitter, Restart};
 use millstream::timing::{Rate, TokenBucket, Trailing};
 use millstream::transform::Signal;
+use millstream::{Board, MissedTicks};
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{rules, rules_for};
 
@@ -134,6 +134,9 @@ rules_for! {
     replay: rules::processor(|source| source.replay(2, 2));
     acked: rules::processor(|source| {
         settled(source.acked(2, |_| ()).commit_in_order(0, |()| Ok::<_, TestError>(())))
+    });
+    commit_in_order: rules::processor(|source| {
+        settled(source.acked(2, |_| ()).commit_in_order(usize::MAX, |()| Ok::<_, TestError>(())))
     });
     commit_in_order_async: rules::processor(|source| {
         let commit = |()| async { Ok::<_, TestError>(()) };
@@ -373,6 +376,10 @@ rules_for! {
             (left > 0).then(|| numbers(1))
         })
     }).gives(|n| 2 * n).failing(|n| failing(n).repeat_when(|| Some(numbers(1))));
+    after: rules::publisher(|_| millstream::after(in_haste(), Duration::from_secs(1))).gives(|_| 1);
+    interval: rules::publisher(|n| {
+        millstream::interval(in_haste(), Duration::from_secs(1), MissedTicks::Skip).take(n)
+    });
     restart_with_backoff: rules::publisher(|n| {
         let restart = Restart::new(Backoff::new(Duration::from_secs(1)).attempts(1));
         millstream::restart_with_backoff(in_haste(), restart, move || numbers(n))

@@ -9,11 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use millstream::ack::{AckError, Acked, AckedPublisher, Settled, Verdict};
 use millstream::control::Aimd;
 use millstream::fan_out::Stalled;
 use millstream::fault::Backoff;
+use millstream::lifecycle::KillSwitch;
 use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
+use millstream::source::Restart;
 use millstream::timing::{Rate, TokenBucket, Trailing};
 use millstream::{Board, Demand, MissedTicks, More, Subscription, Upstream};
 
@@ -256,6 +259,95 @@ a_million_deep! {
     map_async_partitioned_by_one_key: MILLION,
         million().boxed().map_async_partitioned_unordered(Eager::default(), 16, |_| (), |n| async move { n });
     map_async_unordered: MILLION, million().boxed().map_async_unordered(Eager::default(), 16, |n| async move { n });
+}
+
+// A hundred thousand deep is as good, where each item takes long.
+const MANY: u64 = 100_000;
+
+fn many() -> impl Publisher<Item = u64, Error = std::convert::Infallible> + Clone {
+    millstream::from_iter(0..MANY)
+}
+
+fn settled<P, E>(
+    acked: AckedPublisher<P>,
+) -> impl Publisher<Item = u64, Error = AckError<E>> + use<P, E>
+where
+    P: Publisher<Item = Acked<u64>, Error = AckError<E>>,
+    E: Send + 'static,
+{
+    acked.into_unguarded().map(Acked::ack)
+}
+
+fn done(_: (), _: Verdict) -> Result<(), std::convert::Infallible> {
+    Ok(())
+}
+
+a_million_deep! {
+    acked: MANY, settled(many().acked(4, |_| ()).commit_in_order(4, |()| Ok::<_, String>(())));
+    acked_of_a_box: MANY, settled(many().boxed().acked(4, |_| ()).settle_each(done));
+    acked_and_skipped: 0, settled(many().acked(4, |_| ()).settle_each(done).filter(|_| false));
+    commit_in_order: MANY, settled(many().boxed().acked(1, |_| ()).commit_in_order(0, |()| Ok::<_, String>(())));
+    commit_in_order_async: MANY, {
+        let commit = |()| async { Ok::<_, String>(()) };
+        settled(many().boxed().acked(4, |_| ()).commit_in_order_async(1, Eager::default(), commit))
+    };
+    settle_each: MANY, settled(many().acked(1, |_| ()).settle_each(done));
+    settle_batches: MANY, {
+        let settle = |_: Vec<Settled<()>>| async { Ok::<_, String>(()) };
+        settled(many().boxed().acked(4, |_| ()).settle_batches(Eager::default(), settle))
+    };
+    window_timeout: MANY, many().window_timeout(timeless(), 10, Duration::from_secs(1)).concat_map(|window| window);
+    window_timeout_of_a_box: MANY,
+        many().boxed().window_timeout(timeless(), 1, Duration::from_secs(1)).concat_map(|window| window);
+    sample_on: 1, many().sample_on(millstream::pending::<()>(), 16);
+    throttle_first: 1, many().boxed().throttle_first(timeless(), 16, Duration::from_secs(1));
+    timeout_or: MANY, many().boxed().timeout_or(timeless(), 16, Duration::from_secs(1), many());
+    throttle_enforcing: MANY, many().boxed().throttle_enforcing(timeless(), 16, Rate::per_second(1).burst(MANY));
+    retry_after_of_an_immediate_error: 0, {
+        let mut left = MANY;
+        millstream::fail::<u64, _>(()).retry_after(in_haste(), move |_| {
+            left -= 1;
+            (left > 0).then_some(Duration::from_secs(1))
+        })
+    };
+    restart_with_backoff_of_nothing: 0, {
+        let restart = Restart::new(Backoff::new(Duration::from_secs(1)).max(Duration::from_secs(9)).attempts(MANY));
+        millstream::restart_with_backoff(in_haste(), restart, millstream::empty::<u64>)
+    };
+    stopped_by: MANY, many().stopped_by(&KillSwitch::new());
+    balance: MANY, {
+        let [all] = many().balance::<1>();
+        all
+    };
+    publish: MANY, many().publish(16).ref_count(1);
+    race: MANY, millstream::race([many().boxed(), millstream::pending().boxed()], 16);
+    conflate_with: MANY, many().conflate_with(|n| n, |_, n| n);
+    error_on_overflow: MANY, many().error_on_overflow(|_| ());
+    try_map_async: MANY, many().boxed().try_map_async(Eager::default(), 16, |n| async move { Ok::<_, String>(n) });
+    adaptive_concurrency_unordered: MANY,
+        many().boxed().adaptive_concurrency_unordered(timeless(), Aimd::new(16.0..=16.0), |n| async move { n });
+    limit_rate: MANY, many().limit_rate(4, 1);
+    unique_within: MANY, many().unique_within(3);
+    map_with_resource: MANY, many().map_with_resource(|| (), |(), n| n, |()| None);
+    dematerialize: MANY, many().map_err(|never| -> () { match never {} }).materialize().dematerialize();
+    on_error_return: MANY + 1, many().map_err(|never| -> () { match never {} }).chain(millstream::fail(())).on_error_return(1);
+    finally: MANY, many().finally(|_| ());
+    watch_end: MANY, many().watch_end().0;
+    merge_delay_error: 2 * MANY, millstream::merge_all_delay_error([many().boxed(), many().boxed()], 16);
+    channel: MANY, {
+        let (sender, items) = millstream::channel(MANY as usize);
+        (0..MANY).for_each(|n| sender.try_send(n).expect("there is room"));
+        sender.complete();
+        items
+    };
+    emitter: MANY, {
+        let (emitter, items) = millstream::emitter(MANY as usize, Overflow::drop_newest());
+        (0..MANY).for_each(|n| assert!(emitter.emit(n).is_ok()));
+        emitter.complete();
+        items
+    };
+    cycle: MANY, millstream::cycle([1, 2]).take(MANY);
+    lines: MANY, millstream::lines(std::io::Cursor::new("1\n".repeat(MANY as usize)));
 }
 
 // Sources one after another, and attempts.
