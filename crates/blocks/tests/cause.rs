@@ -27,7 +27,7 @@ use millstream_core::{
     ActiveSubscriber, Cause, Context, Demand, End, Fault, More, Publisher, Pull, Pulled,
     Subscriber, Subscription,
 };
-use millstream_sync::{model, thread};
+use millstream_sync::{Mutex, lock, model, thread};
 use oracle::{Alive, Error, Oracle, Start, Token};
 use runner::{run, run_and_drop};
 
@@ -158,7 +158,8 @@ fn a_cause_that_was_given_reaches_whoever_holds_the_turn() {
     });
 }
 
-/// Two threads cancel at the same time, each for a cause of its own.
+/// Two threads cancel at the same time, each for a cause of its own. Both take a lock, since a model looks
+/// at one order only of what touches nothing in common.
 #[test]
 fn a_cause_is_of_one_thread() {
     model("cause: a_cause_is_of_one_thread", || {
@@ -166,9 +167,16 @@ fn a_cause_is_of_one_thread() {
         for (oracle, told) in [&one, &other] {
             emit(told.source(oracle), oracle.probe(|_| More::NONE));
         }
-        let clean = other.0.clone();
-        let thread = thread::spawn(move || clean.cancel());
-        one.0.cancel_because(Cause::Failed);
+        let (clean, common) = (other.0.clone(), Arc::new(Mutex::new(())));
+        let shared = common.clone();
+        let thread = thread::spawn(move || {
+            drop(lock(&shared));
+            clean.cancel();
+        });
+        within(Cause::Failed, || {
+            drop(lock(&common));
+            one.0.cancel();
+        });
         thread.join().unwrap();
         assert_eq!(one.1.all(), [Cause::Failed]);
         assert_eq!(other.1.all(), [Cause::NoMoreNeeded]);
