@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Modules of operators' models whose frames do not fit on loom's stacks without any optimization.
+const LARGE: [&str; 4] = ["drain", "group_by", "share", "window_timeout"];
+
 pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), String> {
     let (mut layer, mut block, mut only) = (None, None, None);
     while let Some(argument) = arguments.next() {
@@ -110,6 +113,11 @@ impl Fault {
         }
     }
 
+    /// The module of its model, in the file of operators' models.
+    fn judge(&self) -> &str {
+        self.model.split_once("::").map_or(&self.model, |(judge, _)| judge)
+    }
+
     /// Which models must pass without the fault, in the file of [`test`](Fault::test): all, or
     /// the one named, where the others judge other operators.
     fn sound_models(&self) -> (&str, &[String]) {
@@ -180,7 +188,7 @@ impl Bench {
     /// share: all of them together take ten times as long to build.
     fn leave_only_models_of(&self, fault: &Fault) -> Result<(), String> {
         let Layer::Operators = fault.layer else { return Ok(()) };
-        let (judge, _) = fault.model.split_once("::").unwrap_or((&fault.model, ""));
+        let judge = fault.judge();
         let shared = ["oracle", "runner", "clock", "desk", "map_async"];
         let models = "crates/operators/tests/models/main.rs";
         let whole = read(&self.root.join(models))?;
@@ -255,12 +263,8 @@ impl Bench {
     fn build(&self, fault: &Fault) -> Result<PathBuf, String> {
         let test = fault.test();
         let package = format!("millstream-{}", fault.layer.name());
-        // Only what is built anew for each fault: the models are short, loom is not. Without any
-        // optimization the frames of some operators do not fit on loom's stacks.
-        let level = match fault.layer {
-            Layer::Blocks => 0,
-            Layer::Operators => 1,
-        };
+        // Only what is built anew for each fault: the models are short, loom is not.
+        let level = u8::from(fault.layer == Layer::Operators && LARGE.contains(&fault.judge()));
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["test", "--profile", "loom", "-p", &package, "--no-run"])
             .args(["--test", test])
