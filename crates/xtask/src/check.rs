@@ -3,7 +3,7 @@
 //! What CONTRIBUTING.md and ARCHITECTURE.md promise about the tree, and that nobody would notice
 //! breaking. Each finding says which file, and what it lacks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -73,6 +73,171 @@ const FAMILIES: &[&str] = &[
     "effect",
     "end",
     "edge",
+];
+
+/// Tests with a row for each operator.
+struct Table {
+    /// A row in one of these is enough.
+    files: &'static [&'static str],
+    /// Only for those that call a function of the user.
+    for_functions: bool,
+    but_families: &'static [&'static str],
+    /// Operators without a row, and why. One that has a row is none, nor one that is not there.
+    exceptions: &'static [(&'static [&'static str], &'static str)],
+}
+
+const TABLES: &[Table] = &[
+    Table {
+        files: &["rows.rs", "sources.rs", "ends.rs", "edge.rs"],
+        for_functions: false,
+        but_families: &[],
+        exceptions: &[],
+    },
+    Table {
+        files: &["rules.rs"],
+        for_functions: false,
+        // An end is no publisher.
+        but_families: &["end"],
+        exceptions: &[
+            (
+                &[
+                    "forward",
+                    "into_sink",
+                    "into_stream",
+                    "into_target",
+                    "send_to",
+                    "write_to",
+                    "write_to_tokio",
+                ],
+                "no publisher comes out of it",
+            ),
+            (
+                &["from_tokio_reader", "tokio_lines"],
+                "one of `futures` has the row, and both the shape",
+            ),
+        ],
+    },
+    Table {
+        files: &["panics.rs"],
+        for_functions: true,
+        but_families: &[],
+        exceptions: &[
+            (
+                &["finally", "inspect_cancel", "on_discard"],
+                "a panic there has nowhere to go, and tests of its own",
+            ),
+            (
+                &["for_each_concurrent", "try_for_each_concurrent"],
+                "`map_async_unordered`, whose row is there, and an end",
+            ),
+        ],
+    },
+    Table {
+        files: &["stack.rs"],
+        for_functions: false,
+        // An end is the bottom of the stack.
+        but_families: &["end"],
+        exceptions: &[
+            (
+                &[
+                    "inspect_cancel",
+                    "inspect_complete",
+                    "inspect_end",
+                    "inspect_err",
+                    "inspect_first",
+                    "inspect_request",
+                    "inspect_subscribe",
+                    "checkpoint",
+                    "log",
+                    "map_err",
+                    "on_error_complete",
+                ],
+                "a `shape::stage`, as `inspect` and `map`",
+            ),
+            (
+                &[
+                    "enumerate",
+                    "filter_map",
+                    "map_into",
+                    "map_while",
+                    "stateful_map",
+                    "try_map",
+                    "limit",
+                    "limit_weighted",
+                    "take_through",
+                    "take_while",
+                ],
+                "a `shape::stage`, as `map`, `scan` and `take`",
+            ),
+            (
+                &["dedup_by_key", "skip_while", "unique", "unique_by"],
+                "a `shape::stage` that skips, as `filter` and `dedup`",
+            ),
+            (&["default_if_empty"], "a `shape::stage` with a last item, as `on_error_return`"),
+            (&["delivered_by"], "in the row of `received_by`"),
+            (
+                &["backpressure_timeout", "timeout_first"],
+                "a `shape::awaited`, as `timeout` and `idle_timeout`",
+            ),
+            (
+                &["rate_limit_weighted", "throttle_weighted"],
+                "a `shape::paced`, as `throttle` and `rate_limit`",
+            ),
+            (&["sample"], "a `shape::kept`, as `debounce`"),
+            (&["chunks_weighted_timeout"], "a `shape::timed_chunks`, as `chunks_timeout`"),
+            (
+                &["window_by_key", "window_until"],
+                "a `shape::windowing`, as `window` and `window_while`",
+            ),
+            (&["batch_weighted"], "a `shape::hurried`, as `batch`"),
+            (
+                &[
+                    "map_async_partitioned_unordered",
+                    "try_map_async_partitioned",
+                    "try_map_async_partitioned_unordered",
+                    "try_map_async_unordered",
+                ],
+                "a `shape::flights`, as `map_async_partitioned` and `try_map_async`",
+            ),
+            (
+                &[
+                    "async_lines",
+                    "from_async_reader",
+                    "from_broadcast",
+                    "from_future",
+                    "from_mpsc",
+                    "from_source",
+                    "from_tokio_reader",
+                    "from_try_future",
+                    "from_try_stream",
+                    "from_watch",
+                    "tokio_lines",
+                    "try_unfold_async",
+                ],
+                "a `shape::polled`, as `unfold_async` and `from_stream`",
+            ),
+            (&["from_polled_client"], "one batch after another, which end when they are asked for"),
+            (&["create"], "the source of `emitter`"),
+            (&["repeat_while"], "the relay, as `repeat`"),
+            (
+                &["from_fn", "from_pull", "from_reader", "range", "repeat_value", "successors"],
+                "a pull, as `from_iter`, `generate` and `lines`",
+            ),
+            (&["after", "empty", "fail", "just", "oneshot", "pending"], "one item at most"),
+            (
+                &[
+                    "forward",
+                    "into_sink",
+                    "into_stream",
+                    "into_target",
+                    "send_to",
+                    "write_to",
+                    "write_to_tokio",
+                ],
+                "an end: the bottom of the stack",
+            ),
+        ],
+    },
 ];
 
 /// At least this many seeded faults for each block.
@@ -203,13 +368,8 @@ fn operators(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
     let source = root.join("crates/operators/src");
     let index = read(&root.join("docs/operators.md"))?;
     let tests = root.join("crates/operators/tests");
-    let mut rows = String::new();
-    for table in ["rows.rs", "sources.rs", "ends.rs", "rules.rs", "edge.rs"] {
-        if tests.join(table).exists() {
-            rows += &read(&tests.join(table))?;
-        }
-    }
-    let mut operators = BTreeSet::new();
+    let methods = read(&source.join("ext.rs"))?;
+    let mut operators = BTreeMap::new();
     for family in FAMILIES {
         for path in files(&source.join(family), ".rs")? {
             if NO_OPERATORS.contains(&name(&path).as_str()) {
@@ -225,28 +385,42 @@ fn operators(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
             if !text.contains("/// ```text") {
                 findings.push(format!("{shown}: its documentation lacks a marble diagram"));
             }
-            operators.insert(name(&path).trim_end_matches(".rs").to_owned());
+            let operator = name(&path).trim_end_matches(".rs").to_owned();
+            operators.insert(operator, (*family, takes_a_function(&path, &text, &methods)));
         }
     }
-    for operator in &operators {
+    for operator in operators.keys() {
         if !index.contains(&format!("`{operator}(")) && !index.contains(&format!("`{operator}::<"))
         {
             findings.push(format!("docs/operators.md: lacks a line for `{operator}`"));
         }
-        // `name:` or `name_of_a_variant:`, but not the row of another operator.
-        let row = rows.lines().any(|line| {
-            let line = line.trim_start();
-            let line = line.strip_prefix("fn ").unwrap_or(line);
-            let word = line.split([':', '(']).next().unwrap_or_default();
-            word == operator
-                || word.starts_with(&format!("{operator}_"))
-                    && !operators.iter().any(|other| {
-                        other.len() > operator.len()
-                            && (word == other || word.starts_with(&format!("{other}_")))
-                    })
-        });
-        if !row {
-            findings.push(format!("crates/operators/tests: `{operator}` has no row"));
+    }
+    for table in TABLES {
+        let mut rows = BTreeSet::new();
+        for file in table.files {
+            rows.extend(read(&tests.join(file))?.lines().filter_map(row_of(&operators)));
+        }
+        let exceptions = || table.exceptions.iter().flat_map(|(names, _)| *names);
+        for (operator, (family, takes_a_function)) in &operators {
+            let wanted =
+                !table.but_families.contains(family) && (*takes_a_function || !table.for_functions);
+            let excepted = exceptions().any(|name| name == operator);
+            let has = rows.contains(operator);
+            if wanted && !has && !excepted {
+                findings.push(format!(
+                    "crates/operators/tests/{}: `{operator}` has no row",
+                    table.files[0]
+                ));
+            }
+            if excepted && (has || !wanted) {
+                findings.push(format!(
+                    "xtask check: `{operator}` is no exception of {} any more",
+                    table.files[0]
+                ));
+            }
+        }
+        for unknown in exceptions().filter(|name| !operators.contains_key(**name)) {
+            findings.push(format!("xtask check: there is no operator `{unknown}`"));
         }
     }
     for folder in fs::read_dir(&source).map_err(|error| error.to_string())? {
@@ -258,6 +432,38 @@ fn operators(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether user code runs in it, by the bounds of its method or function.
+fn takes_a_function(path: &Path, text: &str, methods: &str) -> bool {
+    let file = name(path);
+    let operator = file.trim_end_matches(".rs");
+    let mut signatures = Vec::new();
+    for (text, start) in [(methods, "\n    fn "), (text, "\npub fn ")] {
+        let of = |part: &&str| {
+            part.strip_prefix(operator).is_some_and(|rest| rest.starts_with(['(', '<']))
+        };
+        signatures.extend(text.split(start).skip(1).filter(of));
+    }
+    signatures.iter().any(|text| {
+        let signature = text.split('{').next().unwrap_or_default();
+        ["Fn(", "FnMut(", "FnOnce("].iter().any(|bound| signature.contains(bound))
+    })
+}
+
+/// The operator whose row a line of a table is: `name:` or `name_of_a_variant:`, but not the row of
+/// another operator.
+fn row_of<V>(operators: &BTreeMap<String, V>) -> impl Fn(&str) -> Option<String> {
+    move |line| {
+        let line = line.trim_start();
+        let line = line.strip_prefix("fn ").unwrap_or(line);
+        let word = line.split([':', '(']).next().unwrap_or_default();
+        let is_of = |operator: &&String| {
+            word.strip_prefix(operator.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        };
+        operators.keys().filter(is_of).max_by_key(|operator| operator.len()).cloned()
+    }
 }
 
 fn blocks(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
