@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!                 one stream: Meter ── Level
-//!  Rate ──┤
+//!  Rate ──┤       one stream, whose rate changes: VaryingMeter
 //!                 many streams: Share ─┐
 //!                               Share ─┼─▶ TokenBucket: a Level under a lock
 //!                               Share ─┘
@@ -15,7 +15,7 @@
 //!
 //! | what | who may touch it | when |
 //! |---|---|---|
-//! | `Meter` | the stage that owns it | any |
+//! | `Meter`, `VaryingMeter` | the stage that owns it | any |
 //! | `Share` but for its bucket | the stage that owns it | any |
 //! | the level of a `TokenBucket` | any share, in one step under its lock | any |
 //!
@@ -32,6 +32,10 @@
 //!   and of what it is behind.
 //!   What it drew it may have spent at any time since; so where it cannot know it takes all to be
 //!   spent just now, and never exceeds the burst. At rest it puts back what it did not spend.
+//! * **A rate that changes makes and loses nothing.** A `VaryingMeter` counts what is missing until
+//!   it is full, in parts of which a token is the same number at every rate: a change of the rate
+//!   leaves that number as it is, and is exact (test `a_changing_rate_is_as_its_integral`). The item
+//!   that waits has another moment then.
 //! * **A reservation that is given up** goes back where nobody has reserved after it: whoever has
 //!   knows its moment already. One step looks and takes back, under the lock (models
 //!   `giving_back_races_reserving`, `two_give_back`). Where others have, it is lost: too little
@@ -45,6 +49,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_sync::{Mutex, lock};
+
+use crate::gauge::Gauge;
 
 /// So many tokens in a time, and how many can be saved up.
 ///
@@ -159,19 +165,24 @@ struct Behind {
 const MEMORY: u128 = 8;
 
 impl Behind {
-    /// How much of it is left now.
-    fn left(&mut self, rate: &Rate, now: u64) -> u128 {
+    /// Forgets what is to be forgotten by now.
+    fn pass(&mut self, rate: &Rate, now: u64) {
         let passed = rate.time(now.saturating_sub(self.at));
         // While it rests nothing waits, and that is no excuse for what comes then.
         let gone = if self.rests { passed } else { passed / MEMORY };
         self.parts = self.parts.saturating_sub(gone);
         self.at = now;
+    }
+
+    /// How much of it is left now.
+    fn left(&mut self, rate: &Rate, now: u64) -> u128 {
+        self.pass(rate, now);
         self.rests = false;
         self.parts
     }
 
     fn rest(&mut self, rate: &Rate, now: u64) {
-        self.left(rate, now);
+        self.pass(rate, now);
         self.rests = true;
     }
 
@@ -251,6 +262,28 @@ pub trait Tokens: Send + 'static {
 
     /// The stage rests: there is no item, or nobody asks for one.
     fn rest(&mut self, now: u64);
+
+    /// The stage begins. Where somebody looks at its line, this is the gauge of that.
+    fn begins(&mut self, _now: u64, _gauge: Option<Gauge>) {}
+
+    /// The stage is asked for an item, at the time that `now` tells.
+    #[inline]
+    fn asked(&mut self, _now: impl FnOnce() -> u64) {}
+
+    /// The stage looks at the item that waits, which may go at the moment `due` as far as it knows.
+    #[inline]
+    fn look(&mut self, due: u64, _now: u64) -> Wait {
+        Wait { due, again: due }
+    }
+}
+
+/// For how long an item waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// The moment from which on it may go.
+    pub due: u64,
+    /// When to [look](Tokens::look) again: at that moment, or before, where it may come earlier.
+    pub again: u64,
 }
 
 /// The tokens of one stream.
@@ -328,6 +361,110 @@ impl Tokens for Meter {
     fn rest(&mut self, now: u64) {
         self.settle(now);
         self.behind.rest(&self.level.rate, now);
+    }
+}
+
+/// The tokens of one stream, whose rate changes. None is made by that, and none lost: what was
+/// missing in the bucket is missing still.
+///
+/// It draws nothing ahead, so the clock is read for each item.
+///
+/// ```
+/// use millstream_blocks::bucket::{Tokens, VaryingMeter};
+///
+/// let mut meter = VaryingMeter::new(1.0, 1);
+/// assert_eq!(meter.reserve(1, 0), 0);
+/// assert_eq!(meter.reserve(1, 0), 1_000_000_000, "a second later");
+/// // Half of the token has accrued. The other half does so twice as fast.
+/// meter.change(2.0, 500_000_000);
+/// assert_eq!(meter.due(500_000_000), 750_000_000);
+/// ```
+#[derive(Debug, Clone)]
+pub struct VaryingMeter {
+    /// Its tokens are parts in a nanosecond, of which [`TOKEN`] are a token: a fixed-point number.
+    rate: Rate,
+    /// Parts that are missing until it is full, as of `at`; below zero, what the stream is behind.
+    missing: i128,
+    at: u64,
+    behind: Behind,
+}
+
+/// So many parts are a token of a [`VaryingMeter`]; a rate of one in a second is 2<sup>32</sup> parts
+/// in a nanosecond.
+const TOKEN: u64 = 1_000_000_000 << 32;
+
+impl VaryingMeter {
+    /// The rates are below this.
+    pub const MOST: f64 = (1_u64 << 32) as f64;
+
+    /// With a full bucket of `burst` tokens, of which `per_second` accrue in a second.
+    #[must_use]
+    pub fn new(per_second: f64, burst: u64) -> VaryingMeter {
+        let rate = Rate { tokens: parts(per_second), per: TOKEN, burst };
+        VaryingMeter { rate, missing: 0, at: 0, behind: Behind::default() }
+    }
+
+    /// From now on `per_second` accrue, to a multiple of 2<sup>-32</sup>; none where that is no
+    /// number, or not above zero.
+    pub fn change(&mut self, per_second: f64, now: u64) {
+        self.pass(now);
+        self.behind.pass(&self.rate, now);
+        self.rate.tokens = parts(per_second);
+    }
+
+    /// What accrues until now.
+    fn pass(&mut self, now: u64) {
+        let accrued = self.rate.time(now.saturating_sub(self.at));
+        self.missing = self.missing.saturating_sub_unsigned(accrued);
+        self.at = self.at.max(now);
+    }
+
+    /// From when on what was reserved last is there: now, if it is. At a rate of zero it never is.
+    #[must_use]
+    pub fn due(&mut self, now: u64) -> u64 {
+        self.pass(now);
+        let burst = self.rate.accrue(self.rate.burst);
+        match u128::try_from(self.missing.saturating_sub_unsigned(burst)) {
+            Err(_) | Ok(0) => self.at,
+            Ok(_) if self.rate.tokens == 0 => u64::MAX,
+            Ok(parts) => self.at.saturating_add(self.rate.nanos(parts)),
+        }
+    }
+}
+
+/// As a fixed-point number, rounded down. What is no number is zero.
+fn parts(per_second: f64) -> u64 {
+    (per_second * VaryingMeter::MOST) as u64
+}
+
+impl Tokens for VaryingMeter {
+    #[inline]
+    fn spend(&mut self, cost: u64) -> bool {
+        cost == 0
+    }
+
+    fn reserve(&mut self, cost: u64, now: u64) -> u64 {
+        self.pass(now);
+        let behind = self.behind.left(&self.rate, now);
+        self.missing = self.missing.max(0_i128.saturating_sub_unsigned(behind));
+        self.missing = self.missing.saturating_add_unsigned(self.rate.accrue(cost));
+        self.due(now)
+    }
+
+    fn gone(&mut self, now: u64) {
+        self.pass(now);
+        // What accrued since it was there.
+        let late = (self.rate.accrue(self.rate.burst) as i128).saturating_sub(self.missing);
+        self.behind = Behind { parts: late.max(0).unsigned_abs(), at: now, rests: false };
+    }
+
+    #[inline]
+    fn runs(&self) -> bool {
+        self.behind.runs()
+    }
+
+    fn rest(&mut self, now: u64) {
+        self.behind.rest(&self.rate, now);
     }
 }
 
