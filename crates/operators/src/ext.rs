@@ -1160,6 +1160,23 @@ pub trait PublisherExt: Publisher {
         ThrottleEnforcing::new(self, time, prefetch, rate)
     }
 
+    /// Items no faster than a rate that a controller decides, and none is lost. See
+    /// [`ThrottleAdaptive`].
+    #[doc(alias = "throttle", alias = "backpressure", alias = "PIDRateEstimator")]
+    #[track_caller]
+    fn throttle_adaptive<X, C>(
+        self,
+        time: X,
+        prefetch: usize,
+        controller: C,
+    ) -> ThrottleAdaptive<Self, X, C>
+    where
+        X: Executor + Clock,
+        C: Controller,
+    {
+        ThrottleAdaptive::new(self, time, prefetch, controller)
+    }
+
     /// As [`throttle`](PublisherExt::throttle), with tokens of a bucket that is shared. See
     /// [`RateLimit`].
     #[doc(alias = "throttle", alias = "RateLimiter")]

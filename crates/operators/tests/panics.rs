@@ -131,6 +131,10 @@ mod in_closures {
             let cost = |n: &Token| if n.value() == 2 { ouch() } else { 1 };
             s.throttle_weighted(in_haste(), 2, Rate::per_second(10), cost)
         };
+        throttle_adaptive_told_by: Complete, |s| {
+            let rates = Aimd::new(10.0..=20.0).interval(Duration::from_millis(150));
+            s.throttle_adaptive(in_haste(), 2, rates).told_by(|sample| if sample.processed > 0 { ouch() })
+        };
         rate_limit_weighted: Complete, |s| {
             let cost = |n: &Token| if n.value() == 2 { ouch() } else { 1 };
             s.rate_limit_weighted(in_haste(), 2, &TokenBucket::new(Rate::per_second(10)), cost)

@@ -554,6 +554,16 @@ rows! {
         |items| items;
     throttle_enforcing_that_fails: |source| source.throttle_enforcing(timeless(), 2, Rate::per_second(10).burst(3)),
         |items| items.into_iter().take(3), |options| options.may_fail();
+    throttle_adaptive: |source| {
+            let rates = Aimd::new(10.0..=20.0).interval(Duration::from_millis(1));
+            source.throttle_adaptive(in_haste(), 2, rates).told_by(|sample| sample.overloaded = sample.processed > 0)
+        },
+        |items| items;
+    throttle_adaptive_that_does_not_bind: |source| {
+            let rates = Aimd::new(10.0..=20.0).interval(Duration::from_secs(1));
+            source.throttle_adaptive(timeless(), 2, rates).burst(u64::MAX)
+        },
+        |items| items;
     rate_limit: |source| source.rate_limit(in_haste(), 2, &TokenBucket::new(Rate::per_second(10))), |items| items;
     rate_limit_weighted: |source| {
         let bucket = TokenBucket::new(Rate::per_second(10).burst(3));

@@ -180,6 +180,10 @@ rules_for! {
     throttle_enforcing: rules::processor(|source| {
         source.throttle_enforcing(timeless(), 2, Rate::per_second(10).burst(u64::MAX))
     });
+    throttle_adaptive: rules::processor(|source| {
+        let rates = Aimd::new(10.0..=20.0).interval(Duration::from_millis(150));
+        source.throttle_adaptive(in_haste(), 2, rates)
+    });
     rate_limit: rules::processor(|source| source.rate_limit(in_haste(), 2, &TokenBucket::new(Rate::per_second(10))));
     rate_limit_weighted: rules::processor(|source| {
         source.rate_limit_weighted(in_haste(), 2, &TokenBucket::new(Rate::per_second(10)), |n| n % 3)

@@ -234,6 +234,8 @@ a_million_deep! {
     delay_subscription_until: MILLION, million().delay_subscription_until(millstream::just(1), 16);
     throttle: MILLION, million().throttle(in_haste(), 16, Rate::per_second(10));
     throttle_that_does_not_bind: MILLION, million().boxed().throttle(timeless(), 16, Rate::per_second(10).burst(MILLION));
+    throttle_adaptive: MILLION,
+        million().throttle_adaptive(in_haste(), 16, Aimd::new(10.0..=20.0).interval(Duration::from_secs(1)));
     rate_limit: MILLION, million().rate_limit(in_haste(), 16, &TokenBucket::new(Rate::per_second(10)));
     chunks_timeout: MILLION, million().chunks_timeout(timeless(), 16, 1, Duration::from_secs(1));
     chunks_timeout_of_a_box: MILLION, million().boxed().chunks_timeout(timeless(), 16, 1, Duration::from_secs(1));

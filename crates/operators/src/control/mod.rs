@@ -2,7 +2,8 @@
 //!
 //! A [`Controller`] is told by a [`Sample`] how some work went, and answers a limit. It is plain
 //! data: it reads no clock, runs no code of others, and can be tried out against a simulated
-//! service. `adaptive_concurrency` uses one.
+//! service. `adaptive_concurrency` uses one of items at a time, `throttle_adaptive` one of items per
+//! second.
 //!
 //! | controller | answers | raises | cuts |
 //! |---|---|---|---|

@@ -11,6 +11,7 @@
 //! | [`delivery`] | an end that hands the items to something asynchronous: `into_target`, `forward` | an [`AsyncTarget`](crate::edge::AsyncTarget) |
 //! | `timed` | what waits for a time: `timeout`, `interval` | a `Pull` with an `Alarm` |
 //! | `paced` | what may not go faster than a rate: `throttle`, `rate_limit` | where tokens come from, what items cost |
+//! | `governed`, `steered` | a limit, or a rate, that a controller decides: `adaptive_concurrency`, `throttle_adaptive` | what says how it goes |
 //! | `kept` | what takes all, and keeps one item until its time: `debounce`, `sample` | a `Keep` |
 //! | `hub` and `share` in `millstream-blocks` | several downstreams that each get all: `broadcast`, `share` | a `Plan` |
 //! | `gathering` | items in groups that something else completes: `chunk_when`, `ready_chunks` | an `Outside` |
@@ -48,6 +49,7 @@ pub mod pump;
 pub(crate) mod roster;
 pub(crate) mod rounds;
 pub mod stage;
+pub(crate) mod steered;
 pub(crate) mod table;
 pub(crate) mod timed;
 pub(crate) mod timed_chunks;

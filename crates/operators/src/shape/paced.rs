@@ -7,13 +7,13 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use millstream_blocks::bucket::Tokens;
+use millstream_blocks::bucket::{Tokens, Wait};
 use millstream_blocks::gauge::Site;
 use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
 use millstream_executors::Executor;
 use millstream_executors::time::{Clock, Moment};
 
-use crate::shape::joined::{Feed, feed, on};
+use crate::shape::joined::{Feed, feed_on, gauge, on};
 use crate::shape::timed::Alarm;
 
 /// What an item costs.
@@ -90,12 +90,14 @@ impl<K: Tokens, C, H> Pace<K, C, H> {
         H: Early<P::Error>,
         S: Subscriber<P::Item, H::Error>,
     {
-        let Pace { tokens, cost, early, prefetch, site } = self;
+        let Pace { mut tokens, cost, early, prefetch, site } = self;
         on(
             time,
             |bell, context| {
-                let feed = feed(upstream, prefetch, bell.clone(), context, site);
+                let gauge = gauge::<P>(bell, context, site, prefetch.get());
+                let feed = feed_on(gauge.clone(), upstream, prefetch, bell.clone(), context);
                 let alarm = Alarm::new(time, bell);
+                tokens.begins(alarm.now().as_nanos(), gauge);
                 Paced::new(feed, tokens, cost, early, alarm, context.discards())
             },
             subscriber,
@@ -150,21 +152,33 @@ impl<Q: Pull, K: Tokens, C: Cost<Q::Item>, H: Early<Q::Error>> Paced<Q, K, C, H>
             return Pulled::Error(error);
         }
         self.held = Some(Held { item, due: Some(due) });
-        self.alarm.rest_until(due);
-        Pulled::Pending
+        self.wait(due, now)
     }
 
+    /// There is an item that is held.
     #[inline(never)]
-    fn go_on(&mut self, held: Held<Q::Item>) -> Pulled<Q::Item, H::Error> {
-        let Some(due) = held.due else { return self.pay(held.item) };
-        let now = self.alarm.now();
-        if now < due {
-            self.held = Some(held);
-            self.alarm.rest_until(due);
-            return Pulled::Pending;
+    fn go_on(&mut self) -> Pulled<Q::Item, H::Error> {
+        if let Some(due) = self.held.as_ref().and_then(|held| held.due) {
+            return self.wait(due, self.alarm.now());
         }
-        self.tokens.gone(now.as_nanos());
-        Pulled::Item(held.item)
+        self.held.take().map_or(Pulled::Pending, |held| self.pay(held.item))
+    }
+
+    /// The item that is held waits until it is due.
+    fn wait(&mut self, due: Moment, now: Moment) -> Pulled<Q::Item, H::Error> {
+        let Wait { due, again } = self.tokens.look(due.as_nanos(), now.as_nanos());
+        let due = Moment::from_nanos(due);
+        if due <= now
+            && let Some(held) = self.held.take()
+        {
+            self.tokens.gone(now.as_nanos());
+            return Pulled::Item(held.item);
+        }
+        if let Some(held) = &mut self.held {
+            held.due = Some(due);
+        }
+        self.alarm.rest_until(Moment::from_nanos(again));
+        Pulled::Pending
     }
 
     #[inline]
@@ -181,8 +195,10 @@ impl<Q: Pull, K: Tokens, C: Cost<Q::Item>, H: Early<Q::Error>> Pull for Paced<Q,
 
     #[inline]
     fn pull(&mut self) -> Pulled<Q::Item, H::Error> {
-        if let Some(held) = self.held.take() {
-            return self.go_on(held);
+        let alarm = &self.alarm;
+        self.tokens.asked(|| alarm.now().as_nanos());
+        if self.held.is_some() {
+            return self.go_on();
         }
         match self.feed.pull() {
             Pulled::Item(item) => self.pay(item),

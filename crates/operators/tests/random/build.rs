@@ -13,7 +13,7 @@ use futures::StreamExt;
 use futures::future::{Either, select};
 use millstream::ack::{AckError, Acked, AckedPublisher, Settled};
 use millstream::chunk::Window;
-use millstream::control::Aimd;
+use millstream::control::{Aimd, Sample};
 use millstream::effect::AtCheckpoint;
 use millstream::executor::Executor;
 use millstream::fan_out::Stalled;
@@ -925,6 +925,15 @@ fn timed(p: Stream, op: Op, hook: Hook) -> Stream {
         Wait::Throttle => p.throttle(at_once, size, rate).boxed_clone(),
         Wait::ThrottleWeighted => {
             p.throttle_weighted(at_once, size, rate.burst(3), hook.of(weight)).boxed_clone()
+        }
+        Wait::ThrottleAdaptive => {
+            // Cut while items go, down to one in ten seconds.
+            let rates = Aimd::new(0.1..=10.0).start(10.0).interval(SECOND);
+            let tell = move |sample: &mut Sample| {
+                hook.call();
+                sample.overloaded = sample.processed > 0;
+            };
+            p.throttle_adaptive(at_once, size, rates).told_by(tell).boxed_clone()
         }
         Wait::RateLimit => p.rate_limit(at_once, size, &TokenBucket::new(rate)).boxed_clone(),
         Wait::RateLimitWeighted => {

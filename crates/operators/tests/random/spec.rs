@@ -246,6 +246,8 @@ pub(crate) enum Wait {
     // For one that comes at once.
     Throttle,
     ThrottleWeighted,
+    /// At a rate that is cut again and again.
+    ThrottleAdaptive,
     RateLimit,
     RateLimitWeighted,
     Delay,
@@ -262,8 +264,8 @@ impl Wait {
     }
 
     fn calls(self) -> bool {
-        self.groups()
-            || matches!(self, Wait::ThrottleWeighted | Wait::RateLimitWeighted | Wait::Adaptive)
+        let weighted = matches!(self, Wait::ThrottleWeighted | Wait::RateLimitWeighted);
+        self.groups() || weighted || matches!(self, Wait::ThrottleAdaptive | Wait::Adaptive)
     }
 }
 
@@ -775,6 +777,7 @@ fn boundary() -> BoxedStrategy<Op> {
         Just(Wait::StoppedBy),
         Just(Wait::Throttle),
         Just(Wait::ThrottleWeighted),
+        Just(Wait::ThrottleAdaptive),
         Just(Wait::RateLimit),
         Just(Wait::Delay),
         Just(Wait::DelayEach),
