@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
 
 use millstream_executors::time::{Clock, ClockGone, Moment, Timer};
@@ -110,5 +111,36 @@ impl Timer for ManualTimer {
 impl Drop for ManualTimer {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+/// Goes on by a nanosecond each time that it is looked at, which adds no schedule; its timers never
+/// wake.
+#[derive(Clone, Default)]
+pub(crate) struct TickingClock(Arc<AtomicU64>);
+
+impl Clock for TickingClock {
+    fn now(&self) -> Moment {
+        Moment::from_nanos(self.0.fetch_add(1, Relaxed))
+    }
+
+    fn timer(&self, _: Waker) -> Box<dyn Timer> {
+        Box::new(self.clone())
+    }
+}
+
+impl Timer for TickingClock {
+    fn set(&mut self, _: Moment) -> Result<(), ClockGone> {
+        Ok(())
+    }
+
+    fn clear(&mut self) {}
+
+    fn is_set(&self) -> bool {
+        false
+    }
+
+    fn now(&self) -> Moment {
+        Clock::now(self)
     }
 }

@@ -12,6 +12,7 @@ mod oracle;
 mod runner;
 
 mod acked;
+mod adaptive_concurrency;
 mod channel;
 mod chunks_timeout;
 mod clock;
