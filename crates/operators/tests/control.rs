@@ -205,20 +205,23 @@ fn an_aimd_that_pauses_for_the_dead_time_cuts_once_for_one_overload() {
     assert_eq!(cuts_in_a_row(aimd().pause(Duration::from_millis(100))), 1);
 }
 
-// ---- where a Pid does not work ----------------------------------------------------------------
+// ---- a service with a queue -------------------------------------------------------------------
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// A service that is sent items at a rate, and has a queue.
 struct Queued {
     waiting: f64,
+    /// How much its speed varies, from 0 to 1.
+    noisy: f64,
+    seed: u64,
     late: VecDeque<Sample>,
     dead_time: usize,
 }
 
 impl Queued {
     fn new(dead_time: usize) -> Queued {
-        Queued { waiting: 0.0, late: VecDeque::new(), dead_time }
+        Queued { waiting: 0.0, noisy: 0.0, seed: 1, late: VecDeque::new(), dead_time }
     }
 
     /// An interval: items come at the rate, and are worked on at the speed that `speed` gives, after
@@ -230,7 +233,7 @@ impl Queued {
         cost: Duration,
     ) -> f64 {
         let rate = controller.limit();
-        let speed = speed(rate);
+        let speed = speed(rate) * (1.0 + self.noisy * noise(&mut self.seed));
         let delay = Duration::from_secs_f64(self.waiting / speed);
         self.waiting += rate * INTERVAL.as_secs_f64();
         let time = INTERVAL.saturating_sub(cost).as_secs_f64();
@@ -270,6 +273,100 @@ fn rates() -> Pid {
 fn band(limits: &[f64]) -> (f64, f64) {
     limits.iter().fold((f64::MAX, f64::MIN), |(low, high), rate| (low.min(*rate), high.max(*rate)))
 }
+
+// ---- as a rate --------------------------------------------------------------------------------
+
+/// The rates of a controller whose service can do 1000 in a second, then 2000, then 500.
+fn rate_steps(mut service: Queued, controller: &mut impl Controller) -> [Vec<f64>; 3] {
+    [1000.0, 2000.0, 500.0].map(|speed| service.run(controller, |_| speed, Duration::ZERO, 400))
+}
+
+/// As [`figures`]: after how many intervals it stays between `low` and `high` times what the service
+/// can do, and how far it is above that at most.
+fn rate_figures<C: Controller + Clone>(
+    controller: &C,
+    patient: &C,
+    (low, high): (f64, f64),
+) -> Figures {
+    let clean = rate_steps(Queued::new(0), &mut controller.clone());
+    let noisy = rate_steps(Queued { noisy: 0.2, ..Queued::new(0) }, &mut controller.clone());
+    let late = rate_steps(Queued::new(5), &mut patient.clone());
+    let settle = |rates: &[f64], n: f64| settled(rates, low * n, high * n);
+    let over = |runs: &[Vec<f64>; 3]| {
+        overshoot(&runs[0], 1000.0).max(overshoot(&runs[1], 2000.0)).ceil() as u32
+    };
+    Figures {
+        up: settle(&clean[0], 1000.0),
+        step: settle(&clean[1], 2000.0),
+        down: settle(&clean[2], 500.0),
+        over: over(&clean),
+        noise: over(&noisy),
+        late: over(&late),
+    }
+}
+
+/// Told what a throttle is told: that too many wait, but not how long an item takes by that.
+#[derive(Clone)]
+struct Above<C>(C);
+
+impl<C: Controller> Controller for Above<C> {
+    fn limit(&self) -> f64 {
+        self.0.limit()
+    }
+
+    fn most(&self) -> f64 {
+        self.0.most()
+    }
+
+    fn adjust(&mut self, sample: &Sample) -> f64 {
+        let mut told = *sample;
+        told.latency = Duration::ZERO;
+        self.0.adjust(&told)
+    }
+}
+
+/// One that looks away for so many intervals after a cut.
+fn aimd_of_rates(intervals: u32) -> Above<Aimd> {
+    let aimd = Aimd::new(10.0..=10_000.0).start(100.0).increase(20.0);
+    Above(aimd.interval(INTERVAL).pause(intervals * INTERVAL))
+}
+
+#[test]
+fn a_pid_settles_at_the_rate_that_a_service_can_do() {
+    let pid = || rates().start(100.0);
+    let figures = rate_figures(&pid(), &pid(), (0.95, 1.05));
+    let Figures { up, step, down, over, noise, late } = figures;
+    assert_eq!((up, step, down), (1, 0, 11), "intervals");
+    assert_eq!((over, noise, late), (0, 20, 0), "percent");
+}
+
+#[test]
+fn an_aimd_settles_around_the_rate_that_a_service_can_do() {
+    let figures = rate_figures(&aimd_of_rates(1), &aimd_of_rates(6), (0.6, 1.3));
+    let Figures { up, step, down, over, noise, late } = figures;
+    assert_eq!((up, step, down), (24, 11, 29), "intervals");
+    assert_eq!((over, noise, late), (21, 24, 31), "percent");
+}
+
+#[test]
+fn an_aimd_of_rates_keeps_a_service_at_work_and_its_queue_short() {
+    let (mut aimd, mut service) = (aimd_of_rates(1), Queued::new(0));
+    for speed in [1000.0, 2000.0, 500.0] {
+        service.run(&mut aimd, |_| speed, Duration::ZERO, 100);
+        let (mut longest, mut done) = (0.0_f64, 0.0);
+        for _ in 0..400 {
+            let came = service.waiting + aimd.limit();
+            service.interval(&mut aimd, |_| speed, Duration::ZERO);
+            done += came - service.waiting;
+            longest = longest.max(service.waiting / speed);
+        }
+        assert!(longest < 1.3, "{speed}: what {longest} intervals take waits");
+        let used = done / 400.0 / speed;
+        assert!(used > 0.95, "{speed}: {used}");
+    }
+}
+
+// ---- where a Pid does not work ----------------------------------------------------------------
 
 #[test]
 fn a_pid_is_there_after_two_samples_where_speed_does_not_depend_on_the_rate() {

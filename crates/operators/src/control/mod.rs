@@ -36,6 +36,21 @@
 //! | overshoot, each item takes as long | 7 % | 2 % |
 //! | overshoot, latencies vary by 20 % | 9 % | 31 % |
 //! | overshoot, each sample is 5 rounds late | 23 %, with a [`pause`](Aimd::pause) of 100 ms | 153 %, and never settled |
+//!
+//! As a rate: a service with a queue can do 1000 items in a second, then 2000, then 500, and is sent
+//! them at the rate; a sample per second. To `Aimd` it is too much when more than a second's work
+//! waits; it adds 20, looks away for an interval after a cut, and is settled between 0.6 and 1.3 times
+//! what the service can do, whose queue is 1.3 seconds long at most then. The `Pid` is told how fast it
+//! went and how long items waited, and is settled within 5 %.
+//!
+//! | | `Aimd` | `Pid` |
+//! |---|--:|--:|
+//! | from 100, for 1000: settled after | 24 s | 1 s |
+//! | 1000 to 2000: settled after | 11 s | at once |
+//! | 2000 to 500: settled after | 29 s | 11 s, in which the queue is emptied |
+//! | overshoot, the speed is what it is | 21 % | none |
+//! | overshoot, the speed varies by 20 % | 24 % | 20 % |
+//! | overshoot, each sample is 5 s late | 31 %, with a [`pause`](Aimd::pause) of 6 s | none: it cuts too far |
 
 mod aimd;
 mod in_flight;
