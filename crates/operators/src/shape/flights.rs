@@ -385,10 +385,14 @@ where
                 return Pulled::Error(error);
             }
         }
-        if let Some((more, decisions)) = self.limit.decided() {
-            self.decided(more, decisions);
-        }
-        while self.held() < self.limit.now() {
+        loop {
+            // One that is ready at once decides as one that was woken does.
+            if let Some((more, decisions)) = self.limit.decided() {
+                self.decided(more, decisions);
+            }
+            if self.held() >= self.limit.now() {
+                break;
+            }
             match self.outer.pull() {
                 Pulled::Item(item) => {
                     let ticket = self.landed.launched();
