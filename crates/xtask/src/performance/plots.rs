@@ -138,8 +138,8 @@ fn ratios(results: &[Results<'_>]) -> Drawing<String> {
                 }
             }
         }
-        let note =
-            "dot: median of the rounds, bar: quartiles, upright: promised at most; red: broken";
+        let note = "dot: median of the rounds, bar: quartiles, upright: promised at most; red: broken; \
+                    what is beyond the scale is at its edge";
         draw_text(area, note, &ink(12), (130, bottom + 10))
     })
 }
@@ -292,8 +292,11 @@ fn sizes(records: &[&Value]) -> Drawing<String> {
                 Some((record["point"].as_f64()?, median(record, "quartiles")?))
             });
             draw_text(panel, workload, &ink(14), (16, 2))?;
-            let plot = panel.margin(18, 4, 4, 8);
-            let y = bounds(curves.iter().flat_map(|c| c.points.iter().map(|p| p.1)), 1.5);
+            let plot = panel.margin(18, 4, 4, 16);
+            let y = bounds(curves.iter().flat_map(|c| c.points.iter().map(|p| p.1)), 1.0);
+            // Whole decades, so that there are two marks at least.
+            let decade = |value: f64| 10_f64.powf(value);
+            let y = decade(y.start.log10().floor())..decade(y.end.log10().ceil());
             let x = bounds(curves.iter().flat_map(|c| c.points.iter().map(|p| p.0)), 1.0);
             let renamed: Vec<Curve<'_>> = curves
                 .into_iter()
