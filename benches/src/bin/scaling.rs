@@ -29,7 +29,7 @@ struct Effort {
 
 const FULL: Effort = Effort {
     items: 100_000,
-    rounds: 7,
+    rounds: 21,
     sample: Duration::from_millis(2),
     patience: Duration::from_millis(150),
     largest: 10_000_000,

@@ -28,7 +28,8 @@ cargo xtask compare [WORKLOAD ..] [--rounds N] [--short] [--jvm] [--scaling] [--
   --scaling   instead: the cost of an item by the number of items, stages, boundaries, ..
   --programs  instead: compile time and size of chains
   --all       workloads, scaling and programs
-  --draw      measures nothing: draws tables and plots from what was kept
+  --draw      measures nothing: draws tables and plots from what was kept; with --jvm it takes in
+              what benches/jvm/run wrote last
   --check     with --draw: fails where the document is not what would be drawn
   --out DIR   where data and plots go: docs/performance, or target/performance with --short";
 
@@ -77,11 +78,18 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<(), String>
         None => root.join("docs/performance"),
     };
     if plan.has("--draw") {
+        if plan.has("--jvm") {
+            keep_jvm(&root, &out)?;
+        }
         let drawn = draw(&root, &out)?;
         return if plan.has("--check") { check(&drawn) } else { keep(&drawn) };
     }
     let all = plan.has("--all");
     let only = !all && (plan.has("--scaling") || plan.has("--programs"));
+    if all {
+        // Both at once: linking takes a core each.
+        build(&root, &["compare", "scaling"])?;
+    }
     if !only {
         compare(&root, &out, &plan)?;
     }
@@ -101,17 +109,24 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<(), String>
 /// Runs a program of the benches, and reads the records that it writes.
 fn records_of(root: &Path, program: &str, arguments: &[String]) -> Result<Data, String> {
     let file = root.join("target").join(format!("{program}.jsonl"));
-    let bench = |verb: &str| {
-        let mut command = Command::new(cargo());
-        command.current_dir(root).args([verb, "--quiet", "--release", "-p", "millstream-benches"]);
-        command.args(["--bin", program]);
-        command
-    };
-    succeed(&mut bench("build"))?;
-    let mut command = bench("run");
-    command.arg("--").args(arguments).arg("--data").arg(&file);
-    succeed(&mut command)?;
+    // There is none yet where cargo puts its own elsewhere.
+    write(&file, "")?;
+    build(root, &[program])?;
+    let mut run = bench(root, "run", &[program]);
+    succeed(run.arg("--").args(arguments).arg("--data").arg(&file))?;
     Data::read(&file)
+}
+
+/// Builds programs of the benches, so that nothing is compiled while they run.
+fn build(root: &Path, programs: &[&str]) -> Result<(), String> {
+    succeed(&mut bench(root, "build", programs))
+}
+
+fn bench(root: &Path, verb: &str, programs: &[&str]) -> Command {
+    let mut command = Command::new(cargo());
+    command.current_dir(root).args([verb, "--quiet", "--release", "-p", "millstream-benches"]);
+    command.args(programs.iter().flat_map(|program| ["--bin", program]));
+    command
 }
 
 fn cargo() -> std::ffi::OsString {
@@ -181,6 +196,11 @@ fn jvm(root: &Path, out: &Path, plan: &Plan) -> Result<(), String> {
         command.arg("--short");
     }
     succeed(command.args(&plan.filters))?;
+    keep_jvm(root, out)
+}
+
+fn keep_jvm(root: &Path, out: &Path) -> Result<(), String> {
+    let folder = root.join("benches/jvm");
     let path = folder.join("target/results.json");
     let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let results: Value =

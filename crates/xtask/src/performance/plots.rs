@@ -241,13 +241,19 @@ impl<'a> Curve<'a> {
 fn bounds(values: impl Iterator<Item = f64> + Clone, room: f64) -> std::ops::Range<f64> {
     let least = values.clone().fold(f64::INFINITY, f64::min);
     let most = values.fold(0.0, f64::max);
-    least / room..most * room
+    if !(0.0 < least && least <= most && most.is_finite()) {
+        // Nothing to draw, or nothing that a scale of logarithms can show.
+        return 1.0..10.0;
+    }
+    // A range of no width has no marks, and looking for them takes for ever.
+    least / room..(most * room).max(least * 1.001)
 }
 
+/// The best samples: there are few for each point, and what disturbs only adds.
 fn scaled(axis: &str, records: &[&Value]) -> Drawing<String> {
     let task = records.first().map(|record| text(record, "task")).unwrap_or_default();
     let curves = Curve::all(records, "line", |record| {
-        Some((record["point"].as_f64()?, median(record, "quartiles")?))
+        Some((record["point"].as_f64()?, record["best"].as_f64()?))
     });
     picture((900, 460), |area| {
         let plot = area.margin(44, 10, 10, 210);
@@ -289,14 +295,15 @@ fn sizes(records: &[&Value]) -> Drawing<String> {
                 .filter(|record| text(record, "task") == workload)
                 .collect();
             let curves = Curve::all(&own, "kind", |record| {
-                Some((record["point"].as_f64()?, median(record, "quartiles")?))
+                Some((record["point"].as_f64()?, record["best"].as_f64()?))
             });
             draw_text(panel, workload, &ink(14), (16, 2))?;
             let plot = panel.margin(18, 4, 4, 16);
             let y = bounds(curves.iter().flat_map(|c| c.points.iter().map(|p| p.1)), 1.0);
             // Whole decades, so that there are two marks at least.
             let decade = |value: f64| 10_f64.powf(value);
-            let y = decade(y.start.log10().floor())..decade(y.end.log10().ceil());
+            let first = y.start.log10().floor();
+            let y = decade(first)..decade(y.end.log10().ceil().max(first + 1.0));
             let x = bounds(curves.iter().flat_map(|c| c.points.iter().map(|p| p.0)), 1.0);
             let renamed: Vec<Curve<'_>> = curves
                 .into_iter()
