@@ -43,11 +43,12 @@ impl Holds for Keeps {
     }
 }
 
-/// A hand-written subscriber: asks for `BATCH`, and for as many again when they have come.
+/// A hand-written subscriber: asks for `BATCH`, and for as many again when they have come. It keeps
+/// what is still to come: to count down to zero is an instruction less than up to a number.
 struct Sum<F, H, const BATCH: u64> {
     add: F,
     total: u64,
-    got: u64,
+    left: u64,
     handle: H,
 }
 
@@ -79,11 +80,14 @@ where
         if BATCH == UNBOUNDED {
             return More::NONE;
         }
-        self.got += 1;
-        if self.got < BATCH {
+        if BATCH == 1 {
+            return More::ONE;
+        }
+        self.left -= 1;
+        if self.left > 0 {
             return More::NONE;
         }
-        self.got = 0;
+        self.left = BATCH;
         More::of(BATCH)
     }
 
@@ -103,7 +107,7 @@ fn sum<T: Send + 'static, H: Holds, const BATCH: u64>(
     add: impl Fn(u64, T) -> u64 + Send + 'static,
 ) -> u64 {
     RESULT.set(0);
-    publisher.subscribe(Sum::<_, H, BATCH> { add, total: 0, got: 0, handle: H::default() });
+    publisher.subscribe(Sum::<_, H, BATCH> { add, total: 0, left: BATCH, handle: H::default() });
     RESULT.get()
 }
 
@@ -125,7 +129,7 @@ pub fn subscribe_each(
         publisher.subscribe(Sum::<_, LetsGo, UNBOUNDED> {
             add: add_up,
             total: 0,
-            got: 0,
+            left: UNBOUNDED,
             handle: LetsGo,
         });
     }
