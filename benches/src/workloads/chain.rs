@@ -1,6 +1,7 @@
 //! W1: a synchronous chain with demand without bound.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::rc::Rc;
 
 use futures::future::ready;
@@ -16,7 +17,16 @@ use crate::peers::{
 use crate::{Kind, Measure, Promise, Workload, add_up, add_up_in_a_register, items, observe};
 
 pub(super) fn workloads() -> Vec<Workload> {
-    vec![three(), in_a_register(), ten(), fifty(), boxed_three(), boxed_ten(), boxed_fifty()]
+    vec![
+        three(),
+        in_a_register(),
+        ten(),
+        fifty(),
+        boxed_three(),
+        boxed_ten(),
+        boxed_fifty(),
+        boxed_fifty_of_their_own(),
+    ]
 }
 
 fn three() -> Workload {
@@ -314,6 +324,97 @@ fn boxed_fifty() -> Workload {
             peer(Kind::Library, "futures, boxed", || wait(boxed_futures(50))),
         ],
     }
+}
+
+/// As W1/boxed-50, but with a function of its own for each stage, as in a user's chain: where one
+/// jump stands for all stages, the processor cannot tell the last of fifty from the others.
+fn boxed_fifty_of_their_own() -> Workload {
+    Workload {
+        name: "W1/boxed-50-own",
+        task: "fifty maps, each boxed, each function another",
+        measure: Measure::Alone,
+        size: items,
+        promise: Promise { of_jvm: None, ..BOXED },
+        peers: vec![
+            peer(Kind::Limit, "iterator, boxed", || {
+                iterate(fifty_of_their_own!(Box::new(0..items()), iterator_over))
+            }),
+            peer(Kind::Model, "model, boxed", || {
+                let (total, handle) = (Rc::new(Cell::new(0)), Handle::default());
+                let sum: Down = Box::new(OwnSum::new(&total, &handle));
+                let mut down = fifty_of_their_own_backwards!(sum, receiver_over);
+                drive(items(), &handle, &mut down);
+                total.get()
+            }),
+            peer(Kind::Ours, "millstream, boxed", || {
+                use millstream::prelude::*;
+                let source = millstream::from_iter(0..items()).boxed();
+                subscribe::<UNBOUNDED>(fifty_of_their_own!(source, publisher_over))
+            }),
+            peer(Kind::Library, "futures, boxed, fold", || {
+                use futures::StreamExt;
+                let source = stream::iter(0..items()).boxed();
+                wait_by_fold(fifty_of_their_own!(source, stream_over))
+            }),
+            peer(Kind::Library, "futures, boxed", || {
+                use futures::StreamExt;
+                let source = stream::iter(0..items()).boxed();
+                wait(fifty_of_their_own!(source, stream_over))
+            }),
+        ],
+    }
+}
+
+/// `$over(chain, function)` fifty times, each function another.
+macro_rules! of_their_own {
+    ($chain:expr, $over:ident; $($own:literal)*) => {{
+        let chain = $chain;
+        $(let chain = $over(chain, |item| step(item) ^ $own);)*
+        chain
+    }};
+}
+macro_rules! fifty_of_their_own {
+    ($chain:expr, $over:ident) => {
+        of_their_own!($chain, $over;
+            0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24
+            25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49)
+    };
+}
+/// For receivers, of which the last is made first.
+macro_rules! fifty_of_their_own_backwards {
+    ($chain:expr, $over:ident) => {
+        of_their_own!($chain, $over;
+            49 48 47 46 45 44 43 42 41 40 39 38 37 36 35 34 33 32 31 30 29 28 27 26 25
+            24 23 22 21 20 19 18 17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1 0)
+    };
+}
+use {fifty_of_their_own, fifty_of_their_own_backwards, of_their_own};
+
+fn iterator_over(
+    chain: Box<dyn Iterator<Item = u64>>,
+    function: impl Fn(u64) -> u64 + 'static,
+) -> Box<dyn Iterator<Item = u64>> {
+    Box::new(chain.map(function))
+}
+
+fn receiver_over(down: Down, function: impl Fn(u64) -> u64 + 'static) -> Down {
+    Box::new(Map(function, down))
+}
+
+fn publisher_over(
+    chain: millstream::BoxPublisher<u64, Infallible>,
+    function: impl Fn(u64) -> u64 + Send + 'static,
+) -> millstream::BoxPublisher<u64, Infallible> {
+    use millstream::prelude::*;
+    chain.map(function).boxed()
+}
+
+fn stream_over(
+    chain: stream::BoxStream<'static, u64>,
+    function: impl Fn(u64) -> u64 + Send + 'static,
+) -> stream::BoxStream<'static, u64> {
+    use futures::StreamExt;
+    chain.map(function).boxed()
 }
 
 pub(crate) fn boxed_iterator(depth: usize) -> u64 {
