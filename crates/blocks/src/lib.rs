@@ -10,6 +10,7 @@
 //! | [`basin`] | a bounded queue that spills, and shows the demand to those that fill it |
 //! | [`intake`] | a subscriber that fills a basin, whatever leaves it |
 //! | [`bell`] | how a queue tells whoever empties it that there is something to do |
+//! | [`boxed`] | publishers and subscribers behind a pointer |
 //! | [`lane`] | a subscriber that fills a ring, and a pull that empties it |
 //! | [`entrust`] | a task on its way to an executor, which may refuse it |
 //! | [`alarm`] | a thread that waits for news: for a while it looks, then it sleeps |
@@ -43,6 +44,7 @@ mod accounts;
 pub mod alarm;
 pub mod basin;
 pub mod bell;
+pub mod boxed;
 pub mod branch;
 pub mod bucket;
 pub mod cause;

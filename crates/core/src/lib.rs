@@ -18,7 +18,6 @@
 
 #![forbid(unsafe_code)]
 
-mod boxed;
 mod cause;
 mod context;
 mod demand;
@@ -28,7 +27,6 @@ mod pull;
 mod subscriber;
 mod subscription;
 
-pub use boxed::{BoxActive, BoxPublisher, BoxSubscriber, SharedPublisher};
 pub use cause::Cause;
 pub use context::{Context, Discards};
 pub use demand::{Credit, Demand, IntoDemand, InvalidDemand, More};

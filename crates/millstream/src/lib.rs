@@ -69,8 +69,9 @@ pub use millstream_operators::source::*;
 #[cfg(feature = "tracing")]
 pub use millstream_operators::trace_undelivered;
 pub use millstream_operators::{
-    PublisherExt, ack, board, boundary, chunk, combine, control, edge, effect, end, fan_out, fault,
-    filter, flatten, lifecycle, limit, overflow, shape, source, timing, transform,
+    BoxActive, BoxPublisher, BoxSubscriber, PublisherExt, SharedPublisher, ack, board, boundary,
+    chunk, combine, control, edge, effect, end, fan_out, fault, filter, flatten, lifecycle, limit,
+    overflow, shape, source, timing, transform,
 };
 
 /// What every user of the library wants in scope: traits only.

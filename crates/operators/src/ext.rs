@@ -7,7 +7,8 @@ use std::num::NonZeroU64;
 use std::panic::Location;
 use std::time::Duration;
 
-use millstream_core::{BoxPublisher, Cause, Demand, Publisher, SharedPublisher};
+use millstream_blocks::boxed::{BoxPublisher, SharedPublisher};
+use millstream_core::{Cause, Demand, Publisher};
 use millstream_executors::Executor;
 use millstream_executors::time::Clock;
 

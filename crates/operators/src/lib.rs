@@ -34,5 +34,6 @@ mod trace;
 pub mod transform;
 
 pub use ext::PublisherExt;
+pub use millstream_blocks::boxed::{BoxActive, BoxPublisher, BoxSubscriber, SharedPublisher};
 #[cfg(feature = "tracing")]
 pub use trace::trace_undelivered;

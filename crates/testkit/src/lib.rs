@@ -13,7 +13,7 @@
 //! | let time pass | [`VirtualTime`], [`VirtualClock`] |
 //! | test an executor, a clock | [`executor::check`], [`clock::check`] |
 //!
-//! It depends on the contracts alone, so it judges publishers and subscribers of anybody.
+//! It depends on the contracts and their boxed forms alone, so it judges publishers and subscribers of anybody.
 
 #![forbid(unsafe_code)]
 

@@ -6,9 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use millstream_blocks::boxed::{BoxActive, BoxSubscriber};
 use millstream_core::{
-    ActiveSubscriber, BoxActive, BoxSubscriber, Cause, Credit, Demand, End, Fault, More, Panic,
-    Progress, Publisher, Pull, Pulled, Rest, Subscriber, Subscription, Upstream,
+    ActiveSubscriber, Cause, Credit, Demand, End, Fault, More, Panic, Progress, Publisher, Pull,
+    Pulled, Rest, Subscriber, Subscription, Upstream,
 };
 
 use crate::lock::lock;

@@ -14,7 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("blocks", &["core", "sync"]),
     ("executors", &["core", "blocks"]),
     ("operators", &["core", "blocks", "executors"]),
-    ("testkit", &["core", "executors"]),
+    ("testkit", &["core", "blocks", "executors"]),
     ("millstream", &["core", "executors", "operators"]),
     ("xtask", &[]),
 ];

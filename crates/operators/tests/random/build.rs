@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::StreamExt;
 #[cfg(feature = "futures")]
 use futures::future::{Either, select};
+use millstream::SharedPublisher;
 use millstream::ack::{AckError, Acked, AckedPublisher, Settled};
 use millstream::chunk::Window;
 use millstream::control::{Aimd, Sample};
@@ -25,7 +26,8 @@ use millstream::prelude::*;
 use millstream::timing::{Rate, ThrottleError, TimeoutError, TokenBucket, Trailing};
 #[cfg(feature = "futures")]
 use millstream::{Failure, Fault};
-use millstream_core::{Pull, Pulled, SharedPublisher};
+use millstream_core::{Pull, Pulled};
+
 use millstream_testkit::sweep::{Ending, Source as Scripted, TestError};
 use millstream_testkit::{Ledger, Token, VirtualClock};
 

@@ -1,0 +1,333 @@
+//! Models of what is behind a pointer: the same signals and answers as without, and what is inside
+//! is dropped once, whatever becomes of it.
+
+mod oracle;
+
+use std::num::NonZeroU64;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use millstream_blocks::boxed::{BoxActive, BoxPublisher, BoxSubscriber, SharedPublisher};
+use millstream_blocks::island::emit;
+use millstream_core::{
+    ActiveSubscriber, Cause, Context, Demand, End, Fault, InvalidDemand, More, Publisher, Rest,
+    Subscriber, Subscription, Upstream,
+};
+use millstream_sync::{model, thread};
+use oracle::Signal::{Complete, Item};
+use oracle::{Alive, Error, Items, Oracle, Signal, Source, Token, begins, broken};
+
+/// A subscription on nothing.
+struct Nowhere;
+
+impl Upstream for Nowhere {
+    fn request(&self, _: Demand) {}
+
+    fn cancel(&self) {}
+}
+
+fn subscription() -> Subscription {
+    Subscription::new(Arc::new(Nowhere))
+}
+
+/// A stage that is larger before it is active than after, has a name, and asks for so many times as
+/// much as downstream.
+struct Times<S> {
+    downstream: S,
+    factor: NonZeroU64,
+    _larger: [u64; 9],
+    alive: Alive,
+}
+
+struct ActiveTimes<A> {
+    downstream: A,
+    factor: NonZeroU64,
+    _alive: Alive,
+}
+
+impl<S: Subscriber<Token, Error>> Subscriber<Token, Error> for Times<S> {
+    type Active = ActiveTimes<S::Active>;
+
+    fn on_subscribe(self, subscription: Subscription) -> Self::Active {
+        let downstream = self.downstream.on_subscribe(subscription);
+        ActiveTimes { downstream, factor: self.factor, _alive: self.alive }
+    }
+
+    fn context(&self) -> Context {
+        self.downstream.context().with_name("times")
+    }
+}
+
+impl<A: ActiveSubscriber<Token, Error>> ActiveSubscriber<Token, Error> for ActiveTimes<A> {
+    fn on_next(&mut self, item: Token) -> More {
+        self.downstream.on_next(item)
+    }
+
+    fn on_complete(self) {
+        drop(self.on_end(End::Completed));
+    }
+
+    fn on_error(self, error: Error) {
+        drop(self.on_end(End::Failed(error)));
+    }
+
+    fn on_fault(self, fault: Fault) {
+        drop(self.on_end(End::Fault(fault)));
+    }
+
+    fn on_request(&mut self, more: More) -> More {
+        self.downstream.on_request(more).times(self.factor)
+    }
+
+    fn cause(&self) -> Cause {
+        self.downstream.cause()
+    }
+
+    fn on_end(self, end: End<Error>) -> Option<Box<dyn Rest>> {
+        self.downstream.on_end(end)
+    }
+}
+
+/// The probe of `oracle` behind a pointer, behind a stage, behind a pointer.
+fn boxed_times(
+    factor: u64,
+    oracle: &Oracle,
+    react: impl FnMut(u32) -> More + Send + 'static,
+) -> BoxSubscriber<Token, Error> {
+    let downstream = BoxSubscriber::new(oracle.probe(react));
+    let factor = NonZeroU64::new(factor).unwrap();
+    BoxSubscriber::new(Times { downstream, factor, _larger: [7; 9], alive: oracle.alive() })
+}
+
+fn boxed(oracle: &Oracle) -> BoxSubscriber<Token, Error> {
+    boxed_times(1, oracle, |_| More::NONE)
+}
+
+fn active(oracle: &Oracle) -> BoxActive<Token, Error> {
+    boxed(oracle).on_subscribe(subscription())
+}
+
+/// Several items, sent by hand.
+fn send(oracle: &Oracle, active: &mut BoxActive<Token, Error>, numbers: std::ops::Range<u32>) {
+    for n in numbers {
+        oracle.asks(More::ONE);
+        assert_eq!(active.on_next(Token(n, oracle.alive())), More::NONE);
+    }
+}
+
+/// The name that the SAFETY comments of the block refer to: a boxed chain goes from thread to thread,
+/// is sent items on one and dropped on another.
+#[test]
+fn a_cancellation_races_a_boxed_chain() {
+    model("boxed: a_cancellation_races_a_boxed_chain", || {
+        let oracle = Oracle::new();
+        emit(oracle.items(0..3), boxed(&oracle));
+        let other = {
+            let oracle = oracle.clone();
+            thread::spawn(move || oracle.request(u64::MAX))
+        };
+        oracle.cancel();
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0, "somebody dropped it all");
+        let log = oracle.finish();
+        assert!(begins(&[Item(0), Item(1), Item(2), Complete], &log), "{log:?}");
+    });
+}
+
+#[test]
+fn two_requests_race_in_a_boxed_chain() {
+    model("boxed: two_requests_race_in_a_boxed_chain", || {
+        let oracle = Oracle::new();
+        emit(oracle.items(0..2), boxed(&oracle));
+        let other = {
+            let oracle = oracle.clone();
+            thread::spawn(move || oracle.request(1))
+        };
+        oracle.request(1);
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0, "the end frees it all");
+        assert_eq!(oracle.finish(), [Item(0), Item(1), Complete]);
+    });
+}
+
+#[test]
+fn what_is_inside_is_dropped_once() {
+    model("boxed: what_is_inside_is_dropped_once", || {
+        let invalid = || Fault::InvalidDemand(InvalidDemand(0));
+        let ends: [(Option<End<Error>>, Option<Signal>); 5] = [
+            (Some(End::Completed), Some(Complete)),
+            (Some(End::Failed("ouch")), Some(Signal::Error("ouch"))),
+            (Some(End::Fault(invalid())), Some(broken())),
+            (Some(End::Cancelled(Cause::NoMoreNeeded)), None),
+            // Dropped, as one is whose stream is cancelled.
+            (None, None),
+        ];
+        for (end, told) in ends {
+            let oracle = Oracle::new();
+            let mut active = active(&oracle);
+            send(&oracle, &mut active, 0..2);
+            assert!(oracle.log().is_none() && oracle.count() > 0, "it is there");
+            match end {
+                Some(end) => assert!(active.on_end(end).is_none()),
+                None => drop(active),
+            }
+            let log: Vec<_> = [Some(Item(0)), Some(Item(1)), told].into_iter().flatten().collect();
+            assert_eq!(oracle.log(), Some(log));
+            assert_eq!(oracle.count(), 0);
+        }
+    });
+}
+
+#[test]
+fn ends_that_are_told_one_by_one_pass() {
+    model("boxed: ends_that_are_told_one_by_one_pass", || {
+        type Tell = fn(BoxActive<Token, Error>);
+        let ends: [(Tell, Signal); 3] = [
+            (BoxActive::on_complete, Complete),
+            (|active| active.on_error("ouch"), Signal::Error("ouch")),
+            (|active| active.on_fault(Fault::InvalidDemand(InvalidDemand(0))), broken()),
+        ];
+        for (tell, told) in ends {
+            let oracle = Oracle::new();
+            tell(active(&oracle));
+            assert_eq!((oracle.log(), oracle.count()), (Some(vec![told]), 0));
+        }
+    });
+}
+
+#[test]
+fn what_waits_is_dropped_once() {
+    model("boxed: what_waits_is_dropped_once", || {
+        let oracle = Oracle::new();
+        let waits = boxed(&oracle);
+        assert_eq!(waits.context().name(), Some("times"), "it can be asked");
+        assert!(oracle.log().is_none() && oracle.count() > 0, "it is there");
+        drop(waits);
+        assert_eq!((oracle.log(), oracle.count()), (Some(vec![]), 0));
+    });
+}
+
+#[test]
+fn demand_and_answers_pass() {
+    model("boxed: demand_and_answers_pass", || {
+        let oracle = Oracle::new();
+        let answers = |seen| More::of(u64::from(seen));
+        let mut active = boxed_times(2, &oracle, answers).on_subscribe(subscription());
+        assert_eq!(active.on_request(More::of(2)), More::of(4));
+        oracle.asks(More::ONE);
+        assert_eq!(active.on_next(Token(0, oracle.alive())), More::ONE);
+        assert_eq!(active.on_request(More::CANCEL), More::CANCEL);
+        drop(active);
+        assert_eq!(oracle.count(), 0);
+    });
+}
+
+/// A panic that no hook is told of.
+fn on_purpose() -> ! {
+    resume_unwind(Box::new("on purpose"))
+}
+
+/// Panics where it says so, and is counted.
+struct Panics {
+    subscribed: bool,
+    _alive: Alive,
+    /// A value that only its alignment is for.
+    _aligned: Aligned,
+}
+
+#[repr(align(64))]
+struct Aligned;
+
+impl Subscriber<Token, Error> for Panics {
+    type Active = Self;
+
+    fn on_subscribe(self, subscription: Subscription) -> Self {
+        if self.subscribed {
+            on_purpose();
+        }
+        subscription.detach();
+        self
+    }
+}
+
+impl ActiveSubscriber<Token, Error> for Panics {
+    fn on_next(&mut self, item: Token) -> More {
+        if item.0 == 0 {
+            on_purpose();
+        }
+        More::of(std::ptr::from_ref(self).addr() as u64 % 64)
+    }
+
+    fn on_complete(self) {
+        on_purpose();
+    }
+
+    fn on_error(self, _: Error) {}
+}
+
+fn panics(oracle: &Oracle, subscribed: bool) -> BoxSubscriber<Token, Error> {
+    BoxSubscriber::new(Panics { subscribed, _alive: oracle.alive(), _aligned: Aligned })
+}
+
+#[test]
+fn a_panic_on_its_way_in_drops_it_once() {
+    model("boxed: a_panic_on_its_way_in_drops_it_once", || {
+        let oracle = Oracle::new();
+        let waits = panics(&oracle, true);
+        assert_eq!(oracle.count(), 1);
+        assert!(catch_unwind(AssertUnwindSafe(|| waits.on_subscribe(subscription()))).is_err());
+        assert_eq!(oracle.count(), 0);
+    });
+}
+
+#[test]
+fn a_panic_in_a_signal_leaves_it_where_it_is() {
+    model("boxed: a_panic_in_a_signal_leaves_it_where_it_is", || {
+        let oracle = Oracle::new();
+        let mut active = panics(&oracle, false).on_subscribe(subscription());
+        let zero = Token(0, oracle.alive());
+        assert!(catch_unwind(AssertUnwindSafe(|| active.on_next(zero))).is_err());
+        assert_eq!(oracle.count(), 1);
+        // It answers how far it is from where it must be.
+        assert_eq!(active.on_next(Token(1, oracle.alive())), More::NONE);
+        assert_eq!(oracle.count(), 1);
+        let ended = catch_unwind(AssertUnwindSafe(|| active.on_end(End::Completed).is_some()));
+        assert!(ended.is_err());
+        assert_eq!(oracle.count(), 0);
+    });
+}
+
+/// The items of an island, as often as they are subscribed to.
+#[derive(Clone)]
+struct Cold(Oracle);
+
+impl Publisher for Cold {
+    type Item = Token;
+    type Error = Error;
+
+    fn subscribe<S: Subscriber<Token, Error>>(self, subscriber: S) {
+        emit(self.0.items(0..1), subscriber);
+    }
+}
+
+#[test]
+fn a_publisher_behind_a_pointer_is_subscribed_to_once_or_cloned() {
+    model("boxed: a_publisher_behind_a_pointer_is_subscribed_to_once_or_cloned", || {
+        let (first, second) = (Oracle::new(), Oracle::new());
+        let source = Oracle::new();
+        let shared = SharedPublisher::new(Cold(source.clone()));
+        BoxPublisher::new(shared.clone()).subscribe(first.probe(|_| More::NONE));
+        first.request(1);
+        shared.subscribe(second.probe(|_| More::NONE));
+        second.request(1);
+        assert_eq!(first.finish(), [Item(0), Complete]);
+        assert_eq!(second.finish(), [Item(0), Complete]);
+        assert_eq!(source.count(), 0);
+
+        // The memory of a publisher goes when it is subscribed to, and what is in it with its stream.
+        let oracle = Oracle::new();
+        let never: Items = oracle.items(0..1);
+        drop(BoxPublisher::new(Source::Items(never)));
+        assert_eq!(oracle.count(), 0);
+    });
+}
