@@ -31,7 +31,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{self, Poll};
+use std::task::{self, Poll, Waker};
 
 use millstream_core::{
     ActiveSubscriber, Cause, Context, Credit, Demand, End, Fault, More, Panic, Progress, Publisher,
@@ -368,8 +368,9 @@ pub struct Courier<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> {
 impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Unpin for Courier<P, A> {}
 
 impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
-    /// Hands on what was asked until there is nothing to do; `false` when it is over.
-    fn turns(&mut self) -> bool {
+    /// Hands on what was asked until there is nothing to do, and leaves `waker` then; `false` when it
+    /// is over.
+    fn turns(&mut self, waker: &Waker) -> bool {
         loop {
             let claim = self.counter.word.claim();
             let lets_go = claim.signalled && lock(&self.counter.mail).take().detached;
@@ -398,8 +399,12 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
             if lets_go {
                 // What was asked before letting go may have come after the claim.
                 self.detached = true;
-            } else if self.counter.word.leave() {
-                return true;
+            } else {
+                // Before the turn is given up: only who takes it wakes.
+                self.counter.waker.register(waker);
+                if self.counter.word.leave() {
+                    return true;
+                }
             }
         }
     }
@@ -442,11 +447,13 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Future for Courier<P,
         if this.over {
             return Poll::Ready(());
         }
-        this.counter.waker.register(cx.waker());
         if !this.counter.word.is_held() {
-            return Poll::Pending;
+            this.counter.waker.register(cx.waker());
+            if !this.counter.word.is_held() {
+                return Poll::Pending;
+            }
         }
-        match catch_unwind(AssertUnwindSafe(|| this.turns())) {
+        match catch_unwind(AssertUnwindSafe(|| this.turns(cx.waker()))) {
             Ok(true) => return Poll::Pending,
             Ok(false) => {
                 this.over = this.errand.is_none();

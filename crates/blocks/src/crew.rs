@@ -8,28 +8,29 @@
 //!
 //! | what | who may touch it | when |
 //! |---|---|---|
-//! | `ready`, `idle` | whoever [gives](Crew::give) work, and the workers | under the lock |
-//! | `next` of a desk | whoever puts the desk among the idle, or takes it out | under the lock |
-//! | `work` of a desk | whoever took the desk out of the idle | before the alarm rings |
+//! | `ready`, `waiting` | whoever [gives](Crew::give) work, and the workers | under the lock |
+//! | `call` of a desk: waits | set by its worker | under the lock, and the queue is empty |
+//! | `call` of a desk: called | set by whoever calls its worker, by an exchange | it waits |
+//! | `work` of a desk | whoever called its worker | before the alarm rings |
 //! | `work` of a desk | its worker | otherwise |
 //! | `closed` | set by whoever [closes](Crew::close), under the lock | read at any time |
 //!
-//! **No work waits while a worker is idle.** A worker puts its desk among the idle only where the
-//! queue is empty, under the same lock, and whoever gives work takes a desk out in the same step in
-//! which it would put the work into the queue. So each piece of work has somebody on the way to it:
-//! the worker that was rung, or one that is busy and comes back (models `giving_races_going_idle`,
-//! `two_gifts_race_two_workers`). The worker that went idle last is rung first: it still looks, and
-//! does not sleep yet.
+//! **No work waits while a worker does.** A worker begins to wait only where the queue is empty, under
+//! the lock, and work gets into the queue only where nobody waits, under the same lock. So each piece
+//! of work has somebody on the way to it: the worker that was called, or one that is busy and comes
+//! back (models `giving_races_going_idle`, `two_gifts_race_two_workers`). One that still looks is
+//! called before one that sleeps.
 //!
-//! **Work that a worker waits for is laid on its desk**, where it looks anyway. By way of the queue it
-//! would take the lock once more, and fetch two lines more from whoever gave it: that is a third of
-//! the way from one thread to another. A desk has one owner at a time: who has taken it out of the
-//! idle may lay work on it until it rings, and the worker takes nothing from it before that (model
-//! `what_is_laid_on_a_desk_is_taken_by_its_worker`).
+//! **Work that a worker waits for is laid on its desk**, where it looks anyway. Who gives work to the
+//! worker that had it last, as far as it waits, takes no lock, and touches the desk and nothing else:
+//! by way of the queue it would fetch that from another core, and the worker after it, each of which
+//! takes as long as all the rest. A desk has one owner at a time: who has called its worker may lay
+//! work on it until the alarm rings, and the worker takes nothing from it before (models
+//! `what_is_laid_on_a_desk_is_taken_by_its_worker`, `one_of_two_calls_a_worker`).
 //!
-//! **After the end nobody waits.** Closing takes all desks out and rings them, and what is given
-//! later comes back (models `closing_races_going_idle`, `closing_races_giving`). What lies on a desk
-//! by then is done.
+//! **After the end nobody waits.** Closing calls all that wait, and what is given later comes back
+//! (models `closing_races_going_idle`, `closing_races_giving`, `closing_races_a_call`). What lies on a
+//! desk by then is done.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -52,35 +53,60 @@ pub struct Crew<T> {
 
 struct State<T> {
     ready: VecDeque<T>,
-    /// The desk of the worker that went idle last; each knows the one before.
-    idle: u64,
+    /// How many workers went to wait and did not come back yet, whether or not they were called.
+    waiting: usize,
     /// How many desks have a worker.
     seated: usize,
 }
 
-/// No desk.
-const NONE: u64 = u64::MAX;
-
 /// Where a worker waits.
 struct Desk<T> {
     alarm: Alarm,
-    /// The desk that went idle before this one.
-    next: AtomicU64,
+    call: AtomicU64,
     work: UnsafeCell<Option<T>>,
 }
 
-// SAFETY: what lies on a desk is touched by whoever took the desk out of the idle, or by its worker,
-// never by both (see the table; model `what_is_laid_on_a_desk_is_taken_by_its_worker`); work moves
-// between threads, hence `T: Send`.
+/// The worker is at work, or was called.
+const CALLED: u64 = 0;
+/// The worker waits to be called.
+const WAITS: u64 = 1;
+
+// SAFETY: what lies on a desk is touched by whoever called its worker, or by the worker, never by both
+// (see the table; models `what_is_laid_on_a_desk_is_taken_by_its_worker`,
+// `one_of_two_calls_a_worker`); work moves between threads, hence `T: Send`.
 unsafe impl<T: Send> Send for Desk<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Desk<T> {}
 
+impl<T> Desk<T> {
+    /// Calls the worker, if it waits: whoever did must ring.
+    fn call(&self) -> bool {
+        // ordering: acquire pairs with the release in `Seat::take`: the worker is done with its desk
+        // (model `what_is_laid_on_a_desk_is_taken_by_its_worker`). A failure needs no edge.
+        self.call.load(Ordering::Relaxed) == WAITS
+            && self
+                .call
+                .compare_exchange(WAITS, CALLED, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// For whoever called the worker: lays work on its desk, and rings.
+    fn lay(&self, work: T) {
+        // SAFETY: this called the worker, so nobody else lays work on its desk, and it does not touch
+        // it before the alarm rings (models `what_is_laid_on_a_desk_is_taken_by_its_worker`,
+        // `one_of_two_calls_a_worker`). Nothing is dropped: the worker took what was there.
+        self.work.with_mut(|place| unsafe { *place = Some(work) });
+        self.alarm.ring();
+    }
+}
+
 /// Who takes a piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taker {
-    /// An idle worker, if there is one.
+    /// A worker that waits, if there is one.
     Idle,
+    /// The worker with this number, if it waits and did not go to sleep yet; or else as above.
+    Rather(usize),
     /// The worker that gives it, which takes the next piece before it does anything else.
     Giver,
 }
@@ -92,11 +118,11 @@ impl<T> Crew<T> {
         let desk = |_| {
             Line(Desk {
                 alarm: Alarm::new(),
-                next: AtomicU64::new(NONE),
+                call: AtomicU64::new(CALLED),
                 work: UnsafeCell::new(None),
             })
         };
-        let state = State { ready: VecDeque::new(), idle: NONE, seated: 0 };
+        let state = State { ready: VecDeque::new(), waiting: 0, seated: 0 };
         Crew {
             state: Line(Mutex::new(state)),
             closed: AtomicU64::new(0),
@@ -109,35 +135,35 @@ impl<T> Crew<T> {
     /// # Errors
     /// After the end the work comes back.
     pub fn give(&self, work: T, taker: Taker) -> Result<(), T> {
+        if let Taker::Rather(number) = taker
+            && let Some(Line(desk)) = self.desks.get(number)
+            && !desk.alarm.is_asleep()
+            && desk.call()
+        {
+            desk.lay(work);
+            return Ok(());
+        }
         let mut state = lock(&self.state.0);
         if self.is_closed() {
             drop(state);
             return Err(work);
         }
-        let idle = match taker {
-            Taker::Idle => self.call(&mut state),
-            Taker::Giver => None,
-        };
-        let Some(desk) = idle else {
+        let called = if taker == Taker::Giver || state.waiting == 0 { None } else { self.any() };
+        if let Some(desk) = called {
+            drop(state);
+            desk.lay(work);
+        } else {
             state.ready.push_back(work);
-            return Ok(());
-        };
-        drop(state);
-        // SAFETY: this took the desk out of the idle, so nobody else lays work on it, and its worker
-        // does not touch it before the alarm rings (model
-        // `what_is_laid_on_a_desk_is_taken_by_its_worker`). Nothing is dropped: the worker took
-        // what was there.
-        desk.work.with_mut(|place| unsafe { *place = Some(work) });
-        desk.alarm.ring();
+        }
         Ok(())
     }
 
-    /// Takes the desk of the worker that went idle last out of the idle.
-    fn call(&self, state: &mut State<T>) -> Option<&Desk<T>> {
-        let Line(desk) = self.desks.get(state.idle as usize)?;
-        // ordering: relaxed, as in `take`; it is written and read under the lock.
-        state.idle = desk.next.load(Ordering::Relaxed);
-        Some(desk)
+    /// Calls a worker, rather one that looks than one that sleeps. Under the lock: where there is none,
+    /// none begins to wait before the work is in the queue.
+    fn any(&self) -> Option<&Desk<T>> {
+        let desks = || self.desks.iter().map(|Line(desk)| desk);
+        let looks = desks().find(|desk| !desk.alarm.is_asleep() && desk.call());
+        looks.or_else(|| desks().find(|desk| desk.call()))
     }
 
     /// A desk for a worker.
@@ -151,23 +177,24 @@ impl<T> Crew<T> {
             state.seated - 1
         };
         match self.desks.get(number) {
-            Some(Line(desk)) => Seat { crew: self, number: number as u64, desk },
+            Some(Line(desk)) => Seat { crew: self, number, desk, waited: false },
             None => panic!("a crew of {number} has one worker more"),
         }
     }
 
     /// The end: what is left is handed out, and no more is taken.
     pub fn close(&self) -> VecDeque<T> {
-        let (ready, mut idle) = {
+        let ready = {
             let mut state = lock(&self.state.0);
             // ordering: release pairs with the acquire in `is_closed`.
             self.closed.store(1, Ordering::Release);
-            (std::mem::take(&mut state.ready), std::mem::replace(&mut state.idle, NONE))
+            std::mem::take(&mut state.ready)
         };
-        while let Some(Line(desk)) = self.desks.get(idle as usize) {
-            // ordering: relaxed; it was written under the lock, and after the end nobody goes idle.
-            idle = desk.next.load(Ordering::Relaxed);
-            desk.alarm.ring();
+        // After that nobody begins to wait.
+        for Line(desk) in &self.desks {
+            if desk.call() {
+                desk.alarm.ring();
+            }
         }
         ready
     }
@@ -189,44 +216,88 @@ impl<T> fmt::Debug for Crew<T> {
 /// A worker, at its desk.
 pub struct Seat<'a, T> {
     crew: &'a Crew<T>,
-    number: u64,
+    number: usize,
     desk: &'a Desk<T>,
+    /// Whether it went to wait, and is counted.
+    waited: bool,
 }
 
 impl<T> Seat<'_, T> {
     /// The next piece of work, waited for; `None` at the end. The worker looks `looks` times before
     /// it sleeps.
     pub fn take(&mut self, looks: u32) -> Option<T> {
-        let Seat { crew, number, desk } = self;
         loop {
             {
-                let mut state = lock(&crew.state.0);
-                if crew.is_closed() {
+                let mut state = lock(&self.crew.state.0);
+                state.waiting -= usize::from(std::mem::take(&mut self.waited));
+                if self.crew.is_closed() {
                     return None;
                 }
                 if let Some(work) = state.ready.pop_front() {
                     return Some(work);
                 }
-                // ordering: relaxed; it is written and read under the lock.
-                desk.next.store(state.idle, Ordering::Relaxed);
-                // Whoever takes it out rings.
-                state.idle = *number;
+                state.waiting += 1;
+                self.waited = true;
+                // ordering: release pairs with the acquire in `Desk::call` (model
+                // `what_is_laid_on_a_desk_is_taken_by_its_worker`).
+                self.desk.call.store(WAITS, Ordering::Release);
             }
-            desk.alarm.wait(looks);
-            // SAFETY: whoever took the desk out of the idle has rung, and touches it no more; nobody
-            // else does before it is idle again (model
-            // `what_is_laid_on_a_desk_is_taken_by_its_worker`).
-            let work = desk.work.with_mut(|place| unsafe { (*place).take() });
+            self.desk.alarm.wait(looks);
+            // SAFETY: whoever called this worker has rung, and touches its desk no more; nobody else
+            // does before it waits again (model `what_is_laid_on_a_desk_is_taken_by_its_worker`).
+            let work = self.desk.work.with_mut(|place| unsafe { (*place).take() });
             // Where there is none the end has rung.
             if work.is_some() {
                 return work;
             }
         }
     }
+
+    /// The number of the worker.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.number
+    }
 }
 
 impl<T> fmt::Debug for Seat<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seat").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// Which worker had a piece of work last: whoever gives it again [asks](Home::taker) for that one.
+#[derive(Debug)]
+pub struct Home(AtomicU64);
+
+const NOBODY: u64 = u64::MAX;
+
+impl Home {
+    /// None had it.
+    #[must_use]
+    pub fn new() -> Home {
+        Home(AtomicU64::new(NOBODY))
+    }
+
+    /// A worker has it.
+    pub fn is<T>(&self, seat: &Seat<'_, T>) {
+        // ordering: relaxed; a hint.
+        self.0.store(seat.number as u64, Ordering::Relaxed);
+    }
+
+    /// Who takes it next.
+    #[must_use]
+    pub fn taker(&self) -> Taker {
+        // ordering: relaxed; a hint.
+        match self.0.load(Ordering::Relaxed) {
+            NOBODY => Taker::Idle,
+            number => Taker::Rather(number as usize),
+        }
+    }
+}
+
+impl Default for Home {
+    fn default() -> Home {
+        Home::new()
     }
 }

@@ -21,7 +21,10 @@
 //! | closed | is over | nothing |
 //!
 //! * **The executor may poll when nobody woke it.** A poll that finds the turn free only leaves its
-//!   waker; one that finds it held runs, whether or not the wake-up that goes with it has arrived.
+//!   waker, and looks once more; one that finds it held runs, whether or not the wake-up that goes
+//!   with it has arrived.
+//! * **The waker is left before the turn is given up**, since only who takes the turn wakes. So what
+//!   there is to send goes first, and whoever waits for it does not wait for that as well.
 //! * **It does not starve others.** After [`BUDGET`] items it wakes itself and returns. A turn
 //!   that follows on another counts as [`TURN`] of them, since it need not send any: a future that
 //!   the source drives may wake itself whenever it is polled.
@@ -36,7 +39,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{self, Poll};
+use std::task::{self, Poll, Waker};
 
 use millstream_core::{
     ActiveSubscriber, Cause, Context, Demand, Fault, Panic, Progress, Pull, Subscriber,
@@ -192,8 +195,8 @@ pub struct Task<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> {
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Unpin for Task<P, A> {}
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
-    /// Sends until there is nothing to do; `None` at the end.
-    fn turns(&mut self) -> Option<Rested> {
+    /// Sends until there is nothing to do, and leaves `waker` then; `None` at the end.
+    fn turns(&mut self, waker: &Waker) -> Option<Rested> {
         let left = Cell::new(BUDGET);
         let Task { post, running, detached, .. } = self;
         let budget = Budget { word: &post.word, left: &left };
@@ -224,8 +227,11 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
                 panel.rest(running.credit());
             }
             // What was asked before letting go may have come after the claim.
-            if !mail.detached && post.word.leave() {
-                return Some(Rested::Left);
+            if !mail.detached {
+                post.waker.register(waker);
+                if post.word.leave() {
+                    return Some(Rested::Left);
+                }
             }
             left.set(left.get().saturating_sub(TURN));
             if left.get() == 0 {
@@ -303,11 +309,13 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Future for Task<P, A> {
         if this.over {
             return Poll::Ready(());
         }
-        this.post.waker.register(cx.waker());
         if !this.post.word.is_held() {
-            return Poll::Pending;
+            this.post.waker.register(cx.waker());
+            if !this.post.word.is_held() {
+                return Poll::Pending;
+            }
         }
-        match catch_unwind(AssertUnwindSafe(|| this.turns())) {
+        match catch_unwind(AssertUnwindSafe(|| this.turns(cx.waker()))) {
             Ok(Some(Rested::Left)) => Poll::Pending,
             Ok(Some(Rested::Spent)) => {
                 cx.waker().wake_by_ref();

@@ -51,6 +51,21 @@ fn two_requests_race_a_spurious_poll() {
     });
 }
 
+#[test]
+fn a_request_races_a_poll_by_another_waker() {
+    model("courier: a_request_races_a_poll_by_another_waker", || {
+        let oracle = Oracle::new();
+        let source = Source::Items(oracle.items(0..2));
+        let courier = courier(source, oracle.probe(|_| More::NONE));
+        let mut runner = Runner::new(courier.unwrap());
+        assert!(!runner.poll());
+        let executor = thread::spawn(move || runner.moved().run());
+        oracle.request(2);
+        executor.join().unwrap();
+        assert_eq!(oracle.finish(), all(2));
+    });
+}
+
 /// Upstream hands out its subscription late, on another thread.
 #[test]
 fn a_request_races_a_late_subscription() {

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use millstream_blocks::crew::{Crew, Taker};
+use millstream_blocks::crew::{Crew, Home, Taker};
 use millstream_sync::{Mutex, UnsafeCell, lock, model, thread};
 
 /// A worker, which does `most` pieces at most, and says which.
@@ -69,26 +69,73 @@ fn what_is_laid_on_a_desk_is_taken_by_its_worker() {
             let work = Box::new(UnsafeCell::new(0));
             // SAFETY: nobody else has it yet.
             work.with_mut(|work| unsafe { *work = n });
-            assert!(crew.give(work, Taker::Idle).is_ok());
+            assert!(crew.give(work, Taker::Rather(0)).is_ok());
         }
         assert_eq!(worker.join().unwrap(), 3);
     });
 }
 
-/// Two wait, and the one that went idle first is still known when the other one was rung.
+/// Two ask for the same worker: one calls it, and the other finds it at work, or waiting again.
 #[test]
-fn who_went_idle_first_is_rung_second() {
-    model("crew: who_went_idle_first_is_rung_second", || {
+fn one_of_two_calls_a_worker() {
+    model("crew: one_of_two_calls_a_worker", || {
+        let crew = Arc::new(Crew::new(1));
+        let worker = worker(&crew, 2);
+        let other = crew.clone();
+        let other = thread::spawn(move || assert_eq!(other.give(1, Taker::Rather(0)), Ok(())));
+        assert_eq!(crew.give(2, Taker::Rather(0)), Ok(()));
+        other.join().unwrap();
+        let mut done = worker.join().unwrap();
+        done.sort_unstable();
+        assert_eq!(done, [1, 2]);
+    });
+}
+
+/// Two wait, and who asks for the one of them is answered by the other where it must be.
+#[test]
+fn who_does_not_wait_is_stood_in_for() {
+    model("crew: who_does_not_wait_is_stood_in_for", || {
         let crew = Arc::new(Crew::new(2));
-        let workers = [worker(&crew, 2), worker(&crew, 2)];
+        let workers = [worker(&crew, 1), worker(&crew, 1)];
         for work in [1, 2] {
-            assert_eq!(crew.give(work, Taker::Idle), Ok(()));
+            assert_eq!(crew.give(work, Taker::Rather(0)), Ok(()));
         }
+        let mut done: Vec<u32> =
+            workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect();
+        done.sort_unstable();
+        assert_eq!(done, [1, 2]);
+    });
+}
+
+/// The worker is called by the end or by whoever gives, and what is given is somewhere, once.
+#[test]
+fn closing_races_a_call() {
+    model("crew: closing_races_a_call", || {
+        let crew = Arc::new(Crew::new(1));
+        let worker = worker(&crew, 2);
+        let giver = crew.clone();
+        let giver = thread::spawn(move || giver.give(7, Taker::Rather(0)).err());
         let left = crew.close();
-        let done = workers.map(|worker| worker.join().unwrap());
-        let mut all: Vec<u32> = left.into_iter().chain(done.into_iter().flatten()).collect();
-        all.sort_unstable();
-        assert_eq!(all, [1, 2], "each once, and nobody waits after the end");
+        let back = giver.join().unwrap();
+        let done = worker.join().unwrap();
+        let all: Vec<u32> = left.into_iter().chain(done).chain(back).collect();
+        assert_eq!(all, [7]);
+    });
+}
+
+/// Who had it last is asked first, and nobody where nobody had it.
+#[test]
+fn work_goes_home() {
+    model("crew: work_goes_home", || {
+        let crew: Crew<u32> = Crew::new(2);
+        let home = Home::new();
+        assert_eq!(home.taker(), Taker::Idle);
+        let seats = [crew.sit(), crew.sit()];
+        for seat in &seats {
+            home.is(seat);
+            assert_eq!(home.taker(), Taker::Rather(seat.number()));
+        }
+        assert_ne!(seats[0].number(), seats[1].number());
     });
 }
 

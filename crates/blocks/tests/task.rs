@@ -75,6 +75,22 @@ fn a_request_races_a_spurious_poll() {
     });
 }
 
+/// What wakes the task by the waker of the last poll but one has come before the next: it is seen.
+#[test]
+fn a_request_races_a_poll_by_another_waker() {
+    model("task: a_request_races_a_poll_by_another_waker", || {
+        let oracle = Oracle::new();
+        let source = Source::Items(oracle.items(0..2));
+        let task = boundary(2, source, oracle.probe(|_| More::NONE));
+        let mut runner = Runner::new(task.unwrap());
+        assert!(!runner.poll());
+        let executor = thread::spawn(move || runner.moved().run());
+        oracle.request(2);
+        executor.join().unwrap();
+        assert_eq!(oracle.finish(), all(2));
+    });
+}
+
 /// An end needs no demand, and nobody to knock.
 #[test]
 fn the_first_poll_runs_without_a_knock() {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 
 use async_task::{Builder, Runnable, ScheduleInfo, WithInfo};
-use millstream_blocks::crew::{Crew, Taker};
+use millstream_blocks::crew::{Crew, Home, Taker};
 
 use crate::contained::Contained;
 use crate::joined::Joined;
@@ -57,8 +57,14 @@ pub struct Pool {
     workers: Vec<JoinHandle<()>>,
 }
 
-/// A task that is ready to be polled, and the pool that polls it.
-type Ready = Runnable<Arc<Shared>>;
+/// A task that is ready to be polled.
+type Ready = Runnable<Belongs>;
+
+/// What comes with a task: the pool that polls it, and the worker that did last.
+struct Belongs {
+    shared: Arc<Shared>,
+    home: Home,
+}
 
 struct Shared {
     name: String,
@@ -69,7 +75,7 @@ struct Shared {
 }
 
 /// What keeps a task while nobody holds a waker of it.
-type Held = async_task::Task<(), Arc<Shared>>;
+type Held = async_task::Task<(), Belongs>;
 
 /// All tasks that are not over, so that they can be dropped wherever they are.
 #[derive(Default)]
@@ -116,9 +122,10 @@ impl Shared {
 /// whoever wakes a task would keep it until the closure has returned, by counting up and down in the
 /// line that the worker needs by then.
 fn schedule(ready: Ready, info: ScheduleInfo) {
-    let shared = ready.metadata().clone();
+    let Belongs { shared, home } = ready.metadata();
+    let shared = shared.clone();
     // A task that was woken while it ran is put back by its worker, which looks for the next.
-    let taker = if info.woken_while_running { Taker::Giver } else { Taker::Idle };
+    let taker = if info.woken_while_running { Taker::Giver } else { home.taker() };
     // One that comes back belongs to a job that whoever closed the pool empties.
     drop(shared.crew.give(ready, taker));
 }
@@ -226,6 +233,7 @@ fn work(shared: &Shared, looks: u32) {
     let _here = executor_thread::enter();
     let mut seat = shared.crew.sit();
     while let Some(ready) = seat.take(looks) {
+        ready.metadata().home.is(&seat);
         ready.run();
     }
 }
@@ -266,8 +274,9 @@ impl Executor for PoolHandle {
             jobs.next
         };
         let in_place = InPlace { job: job.clone(), number, shared: shared.clone() };
+        let belongs = Belongs { shared: shared.clone(), home: Home::new() };
         let (ready, handle) =
-            Builder::new().metadata(shared.clone()).spawn(|_| in_place, WithInfo(schedule));
+            Builder::new().metadata(belongs).spawn(|_| in_place, WithInfo(schedule));
         {
             let mut jobs = shared.jobs();
             if !shared.crew.is_closed() {

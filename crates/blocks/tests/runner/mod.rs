@@ -49,6 +49,11 @@ impl<F: Future<Output = ()>> Runner<F> {
         self.task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
     }
 
+    /// On another executor: who woke it before wakes nobody now.
+    pub fn moved(self) -> Runner<F> {
+        Runner { alarm: Arc::default(), ..self }
+    }
+
     /// Polls it at once, and whenever it is woken, until it is ready.
     pub fn run(mut self) {
         while !self.poll() {
