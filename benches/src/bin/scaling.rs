@@ -1,5 +1,5 @@
 //! How the cost of an item grows: with the number of items of a run, for each workload, and along
-//! each of the [`axes`](millstream_benches::axes).
+//! each of the [`axes`].
 //!
 //! `scaling [--short] [--data FILE] [size stages ...]`; `cargo xtask compare --scaling` runs this,
 //! and draws what it finds.
