@@ -1,10 +1,12 @@
 //! Chunks that are complete by time as well, in virtual time.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use millstream::prelude::*;
-use millstream_testkit::{Behaviour, Ledger, ScriptedPublisher, VirtualTime, probe};
+use millstream::source::Channel;
+use millstream_testkit::{Behaviour, Counted, Ledger, ScriptedPublisher, VirtualTime, probe};
 use proptest::prelude::*;
 
 fn seconds(n: u64) -> Duration {
@@ -152,6 +154,25 @@ fn weights_cut_and_so_does_time() {
     probe.assert_items(&[vec![2, 2], vec![4], vec![9], vec![1]]);
 }
 
+#[test]
+fn the_time_of_an_item_that_is_a_chunk_by_itself_is_not_that_of_the_next() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u64>(9);
+    let chunks = items.chunks_weighted_timeout(time.clone(), 4, 3, seconds(2), |n| *n);
+    let probe = probe(chunks, Behaviour::new());
+    for n in [2, 3] {
+        sender.try_send(n).unwrap();
+    }
+    time.run_until_idle();
+    time.advance(seconds(2));
+    sender.try_send(1).unwrap();
+    probe.request(3);
+    time.run_until_idle();
+    probe.assert_items(&[vec![2], vec![3]]);
+    time.advance(seconds(2));
+    probe.assert_items(&[vec![2], vec![3], vec![1]]);
+}
+
 #[derive(Debug, Clone)]
 enum Act {
     Send(u32),
@@ -167,33 +188,54 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Chunks of up to `size`, as a plain list would have them.
+/// Chunks that cost no more than `max`, as a plain list would have them.
 struct Model {
-    size: usize,
+    max: u64,
+    costs: fn(u32) -> u64,
     within: u64,
     now: u64,
     wanted: u64,
     queue: VecDeque<u32>,
     open: Vec<u32>,
+    /// What would have made the open one too heavy: it began the next, then.
+    behind: Option<(u32, u64)>,
     until: u64,
     sent: Vec<Vec<u32>>,
 }
 
 impl Model {
+    fn new(max: u64, costs: fn(u32) -> u64, within: u64) -> Model {
+        let (queue, open, sent) = (VecDeque::new(), Vec::new(), Vec::new());
+        Model { max, costs, within, now: 0, wanted: 0, queue, open, behind: None, until: 0, sent }
+    }
+
+    fn cost(&self) -> u64 {
+        self.open.iter().map(|item| (self.costs)(*item)).sum()
+    }
+
+    fn put(&mut self, item: u32, came: u64) {
+        if self.open.is_empty() {
+            self.until = came + self.within;
+        }
+        self.open.push(item);
+    }
+
     fn work(&mut self) {
         loop {
-            let goes =
-                self.open.len() == self.size || (!self.open.is_empty() && self.until <= self.now);
+            let full = self.cost() >= self.max || self.behind.is_some();
+            let goes = full || !self.open.is_empty() && self.until <= self.now;
             if goes && self.wanted > 0 {
                 self.wanted -= 1;
                 self.sent.push(std::mem::take(&mut self.open));
-            } else if self.open.len() < self.size
-                && let Some(item) = self.queue.pop_front()
-            {
-                if self.open.is_empty() {
-                    self.until = self.now + self.within;
+                if let Some((item, came)) = self.behind.take() {
+                    self.put(item, came);
                 }
-                self.open.push(item);
+            } else if !full && let Some(item) = self.queue.pop_front() {
+                if self.open.is_empty() || self.cost() + (self.costs)(item) <= self.max {
+                    self.put(item, self.now);
+                } else {
+                    self.behind = Some((item, self.now));
+                }
             } else {
                 return;
             }
@@ -211,66 +253,111 @@ impl Model {
     }
 }
 
-proptest! {
-    #[test]
-    fn chunks_timeout_is_its_model(
-        size in 1..5_usize,
-        prefetch in 1..5_usize,
-        within in 1..9_u64,
-        acts in proptest::collection::vec(act(), 0..40),
-        seed: u64,
-        cancelled: bool,
-    ) {
-        let time = VirtualTime::new(seed);
-        let ledger = Ledger::new();
-        let (sender, items) = millstream::channel(999);
-        let chunks = items.chunks_timeout(time.clone(), prefetch, size, seconds(within));
-        let probe = probe(chunks, Behaviour::new());
-        let mut model = Model {
-            size, within, now: 0, wanted: 0, queue: VecDeque::new(), open: Vec::new(), until: 0,
-            sent: Vec::new(),
-        };
-        let mut next = 0;
-        for act in acts {
-            match act {
-                Act::Send(n) => for _ in 0..n {
+/// What is chunked, and how it goes.
+#[derive(Debug, Clone)]
+struct Case {
+    max: u64,
+    prefetch: usize,
+    within: u64,
+    acts: Vec<Act>,
+    seed: u64,
+    cancelled: bool,
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let acts = proptest::collection::vec(act(), 0..40);
+    (1..5_u64, 1..5_usize, 1..9_u64, acts, any::<u64>(), any::<bool>()).prop_map(
+        |(max, prefetch, within, acts, seed, cancelled)| Case {
+            max,
+            prefetch,
+            within,
+            acts,
+            seed,
+            cancelled,
+        },
+    )
+}
+
+type Item = Counted<u32>;
+
+/// Runs a case beside the model.
+fn same<P>(
+    case: Case,
+    costs: fn(u32) -> u64,
+    chunks: impl FnOnce(Channel<Item>, VirtualTime, &Case) -> P,
+) -> Result<(), TestCaseError>
+where
+    P: Publisher<Item = Vec<Item>, Error = Infallible>,
+{
+    let time = VirtualTime::new(case.seed);
+    let ledger = Ledger::new();
+    let (sender, items) = millstream::channel(999);
+    let probe = probe(chunks(items, time.clone(), &case), Behaviour::new());
+    let mut model = Model::new(case.max, costs, case.within);
+    let mut next = 0;
+    for act in case.acts {
+        match act {
+            Act::Send(n) => {
+                for _ in 0..n {
                     sender.try_send(ledger.counted(next)).unwrap();
                     model.queue.push_back(next);
                     next += 1;
-                },
-                Act::Ask(n) => {
-                    probe.request(n);
-                    model.wanted += n;
-                }
-                Act::Wait(n) => {
-                    // What was sent and asked for at one moment is seen at that moment.
-                    time.run_until_idle();
-                    model.work();
-                    time.advance(seconds(n));
-                    model.wait(n);
                 }
             }
-            time.run_until_idle();
-            model.work();
-            let items: Vec<Vec<u32>> =
-                probe.items().iter().map(|chunk| chunk.iter().map(|n| *n.get()).collect()).collect();
-            prop_assert_eq!(&items, &model.sent);
+            Act::Ask(n) => {
+                probe.request(n);
+                model.wanted += n;
+            }
+            Act::Wait(n) => {
+                // What was sent and asked for at one moment is seen at that moment.
+                time.run_until_idle();
+                model.work();
+                time.advance(seconds(n));
+                model.wait(n);
+            }
         }
-        if cancelled {
-            probe.cancel();
-        } else {
-            sender.complete();
-            probe.request(u64::MAX);
-        }
-        time.run_until_rest();
-        probe.assert_no_violation();
-        if !cancelled {
-            probe.assert_completed();
-            let all: usize = probe.items().iter().map(Vec::len).sum();
-            prop_assert_eq!(all, next as usize);
-        }
-        prop_assert_eq!(time.clock().timers(), 0);
-        drop((probe, time));
-        ledger.assert_settled();
+        time.run_until_idle();
+        model.work();
+        let items: Vec<Vec<u32>> =
+            probe.items().iter().map(|chunk| chunk.iter().map(|n| *n.get()).collect()).collect();
+        prop_assert_eq!(&items, &model.sent);
+    }
+    if case.cancelled {
+        probe.cancel();
+    } else {
+        sender.complete();
+        probe.request(u64::MAX);
+    }
+    time.run_until_rest();
+    probe.assert_no_violation();
+    if !case.cancelled {
+        probe.assert_completed();
+        let all: usize = probe.items().iter().map(Vec::len).sum();
+        prop_assert_eq!(all, next as usize);
+    }
+    prop_assert_eq!(time.clock().timers(), 0);
+    drop((probe, time));
+    ledger.assert_settled();
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn chunks_timeout_is_as_its_model(case in case()) {
+        same(case, |_| 1, |items, time, case| {
+            let size = usize::try_from(case.max).unwrap();
+            items.chunks_timeout(time, case.prefetch, size, seconds(case.within))
+        })?;
+    }
+
+    #[test]
+    fn chunks_weighted_timeout_is_as_its_model(case in case()) {
+        let costs = |item| u64::from(item % 3 + 1);
+        same(case, costs, move |items, time, case| {
+            let within = seconds(case.within);
+            items.chunks_weighted_timeout(time, case.prefetch, case.max, within, move |item| {
+                costs(*item.get())
+            })
+        })?;
     }
 }

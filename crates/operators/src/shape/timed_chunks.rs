@@ -87,10 +87,11 @@ impl<T, C: Cut<T>> Timed<T, C> {
         put
     }
 
-    /// A chunk was completed: the open one, if there is one, was begun just now.
+    /// A chunk was completed: the open one, if there is one, was begun just now. One that is complete
+    /// as well has no time: it would be that of the next.
     #[cold]
     fn cut(&mut self) {
-        let begun = self.open.len() > 0;
+        let begun = self.open.len() > 0 && !self.open.is_complete();
         self.until = if begun { self.alarm.now() + self.within } else { Moment::NEVER };
     }
 
