@@ -165,8 +165,11 @@ fn the_time_of_an_item_that_is_a_chunk_by_itself_is_not_that_of_the_next() {
     }
     time.run_until_idle();
     time.advance(seconds(2));
+    probe.request(2);
+    time.run_until_idle();
     sender.try_send(1).unwrap();
-    probe.request(3);
+    time.run_until_idle();
+    probe.request(1);
     time.run_until_idle();
     probe.assert_items(&[vec![2], vec![3]]);
     time.advance(seconds(2));
