@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Modules of operators' models whose frames do not fit on loom's stacks without any optimization.
-const LARGE: [&str; 4] = ["drain", "group_by", "share", "window_timeout"];
+const LARGE: [&str; 5] = ["drain", "group_by", "share", "window", "window_timeout"];
 
 pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), String> {
     let (mut layer, mut block, mut only) = (None, None, None);
