@@ -127,6 +127,9 @@ type Left = Option<Box<dyn Rest>>;
 type At<T, E> = NonNull<Head<T, E>>;
 
 /// What is in front of every place: how to reach what is active there.
+///
+/// Its functions, and those of its [`Table`], are safe to call with the head of an active place that
+/// nobody else reaches meanwhile; a [`BoxActive`] has one.
 struct Head<T, E> {
     next: unsafe fn(At<T, E>, T) -> More,
     table: NonNull<Table<T, E>>,

@@ -222,6 +222,41 @@ fn demand_and_answers_pass() {
     });
 }
 
+/// Wants no more, because it failed.
+struct Failing;
+
+impl Subscriber<Token, Error> for Failing {
+    type Active = Failing;
+
+    fn on_subscribe(self, _: Subscription) -> Failing {
+        self
+    }
+}
+
+impl ActiveSubscriber<Token, Error> for Failing {
+    fn on_next(&mut self, _: Token) -> More {
+        More::CANCEL
+    }
+
+    fn on_complete(self) {}
+
+    fn on_error(self, _: Error) {}
+
+    fn on_fault(self, _: Fault) {}
+
+    fn cause(&self) -> Cause {
+        Cause::Failed
+    }
+}
+
+#[test]
+fn the_cause_passes() {
+    model("boxed: the_cause_passes", || {
+        let active = BoxSubscriber::new(BoxSubscriber::new(Failing)).on_subscribe(subscription());
+        assert!(matches!(active.cause(), Cause::Failed));
+    });
+}
+
 /// A panic that no hook is told of.
 fn on_purpose() -> ! {
     resume_unwind(Box::new("on purpose"))
