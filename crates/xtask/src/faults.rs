@@ -7,11 +7,13 @@
 //! or compiles, a fault that survives, a fault that only another model catches, and models that
 //! fail without any fault.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -40,13 +42,16 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Str
         return Err("faults: there is no such fault".to_owned());
     }
     let started = Instant::now();
+    let seeded = faults.len();
+    let groups = groups(faults);
     // A bench is mostly one compiler after another: as many as there are cores.
     let benches = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let next = AtomicUsize::new(0);
+    let benches = benches.min(groups.len());
+    let left = Mutex::new(groups);
     let bad = std::thread::scope(|scope| {
-        let (root, faults, next) = (&root, &faults, &next);
-        let workers: Vec<_> = (0..benches.min(faults.len()))
-            .map(|number| scope.spawn(move || work(&Bench::new(root, number)?, faults, next)))
+        let (root, left) = (&root, &left);
+        let workers: Vec<_> = (0..benches)
+            .map(|number| scope.spawn(move || work(&Bench::new(root, number)?, left)))
             .collect();
         workers
             .into_iter()
@@ -54,28 +59,44 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Str
             .sum::<Result<usize, String>>()
     })?;
     let seconds = started.elapsed().as_secs();
-    println!("{} faults in {seconds} s, {bad} not as they should be", faults.len());
-    if bad == 0 { Ok(()) } else { Err(format!("faults: {bad} of {} are wrong", faults.len())) }
+    println!("{seeded} faults in {seconds} s, {bad} not as they should be");
+    if bad == 0 { Ok(()) } else { Err(format!("faults: {bad} of {seeded} are wrong")) }
 }
 
-/// Takes fault after fault; how many were not as they should be.
-fn work(bench: &Bench, faults: &[Fault], next: &AtomicUsize) -> Result<usize, String> {
-    let (mut bad, mut sound) = (0, Vec::new());
-    while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
-        let sound_models = fault.sound_models();
-        if !sound.contains(&sound_models) {
-            bench.check_unpatched(fault)?;
-            sound.push(sound_models);
+/// The faults that the same models judge, together; the most first, so that no bench ends long
+/// after the others.
+fn groups(faults: Vec<Fault>) -> Vec<Vec<Fault>> {
+    let mut groups = BTreeMap::<_, Vec<Fault>>::new();
+    for fault in faults {
+        let models = (fault.layer, fault.models().to_owned());
+        groups.entry(models).or_default().push(fault);
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    groups.sort_by_key(|group| Reverse(group.len()));
+    groups
+}
+
+/// Takes group after group; how many faults were not as they should be.
+fn work(bench: &Bench, left: &Mutex<Vec<Vec<Fault>>>) -> Result<usize, String> {
+    let take = || {
+        let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = left.iter().position(|group| group[0].layer == bench.prefers).unwrap_or(0);
+        (!left.is_empty()).then(|| left.remove(at))
+    };
+    let mut bad = 0;
+    while let Some(group) = take() {
+        bench.check_unpatched(&group)?;
+        for fault in &group {
+            let (ok, verdict) = bench.judge(fault)?;
+            bad += usize::from(!ok);
+            println!("{:<18} {:<34} {verdict}", fault.block, fault.name);
         }
-        let (ok, verdict) = bench.judge(fault)?;
-        bad += usize::from(!ok);
-        println!("{:<18} {:<34} {verdict}", fault.block, fault.name);
     }
     Ok(bad)
 }
 
 /// Where a fault is seeded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Layer {
     /// In a block; its models are a file of their own.
     Blocks,
@@ -118,12 +139,11 @@ impl Fault {
         self.model.split_once("::").map_or(&self.model, |(judge, _)| judge)
     }
 
-    /// Which models must pass without the fault, in the file of [`test`](Fault::test): all, or
-    /// the one named, where the others judge other operators.
-    fn sound_models(&self) -> (&str, &[String]) {
+    /// The models that are built to judge it.
+    fn models(&self) -> &str {
         match self.layer {
-            Layer::Operators => ("models", std::slice::from_ref(&self.model)),
-            Layer::Blocks => (self.test(), &[]),
+            Layer::Operators => self.judge(),
+            Layer::Blocks => self.test(),
         }
     }
 }
@@ -150,6 +170,9 @@ fn all(root: &Path, layer: Layer) -> Result<Vec<Fault>, String> {
 /// A copy of the tree to seed faults in.
 struct Bench {
     root: PathBuf,
+    /// Whose faults it takes while there are any: models of operators are built with crates that
+    /// those of blocks do without, and one bench builds them.
+    prefers: Layer,
     tree: PathBuf,
     target: PathBuf,
 }
@@ -169,7 +192,8 @@ impl Bench {
             .map_or_else(|| root.join("target"), |target| root.join(target));
         let bench = target.join(format!("faults/{number}"));
         let (tree, target) = (bench.join("tree"), bench.join("target"));
-        let bench = Bench { root: root.to_owned(), tree, target };
+        let prefers = if number == 0 { Layer::Operators } else { Layer::Blocks };
+        let bench = Bench { root: root.to_owned(), prefers, tree, target };
         let mut git = Command::new("git");
         git.args(["ls-files", "-co", "--exclude-standard"]).current_dir(root);
         let listed = git.output().map_err(|error| format!("git ls-files: {error}"))?;
@@ -200,16 +224,27 @@ impl Bench {
         write_new(&self.tree.join(models), left.join("\n").as_bytes())
     }
 
-    fn check_unpatched(&self, fault: &Fault) -> Result<(), String> {
+    /// The models that judge a group must pass without any fault: all of a block; those that are
+    /// named of an operator, where the others judge no fault of the group.
+    fn check_unpatched(&self, group: &[Fault]) -> Result<(), String> {
+        let (fault, test) = (&group[0], group[0].test());
         self.leave_only_models_of(fault)?;
         let models = self.build(fault)?;
-        let (test, only) = fault.sound_models();
-        let filter: Vec<&str> = only.iter().flat_map(|model| ["--exact", model.as_str()]).collect();
-        match self.run(&models, &filter)? {
-            Ran::Clean => Ok(()),
-            Ran::Failed(model) => Err(format!("{test}: `{model}` fails without any fault")),
-            Ran::TimedOut => Err(format!("{test}: hangs without any fault")),
+        let named: BTreeSet<_> = group.iter().map(|fault| ["--exact", &fault.model]).collect();
+        let filters = match fault.layer {
+            Layer::Blocks => vec![&[][..]],
+            Layer::Operators => named.iter().map(|named| &named[..]).collect(),
+        };
+        for filter in filters {
+            match self.run(&models, filter)? {
+                Ran::Clean => {}
+                Ran::Failed(model) => {
+                    return Err(format!("{test}: `{model}` fails without any fault"));
+                }
+                Ran::TimedOut => return Err(format!("{test}: hangs without any fault")),
+            }
         }
+        Ok(())
     }
 
     /// Whether all is as it should be with this fault, and what became of it.
@@ -263,22 +298,21 @@ impl Bench {
     fn build(&self, fault: &Fault) -> Result<PathBuf, String> {
         let test = fault.test();
         let package = format!("millstream-{}", fault.layer.name());
-        // Only what is built anew for each fault: the models are short, loom is not.
+        // Only what is built anew for each fault: the models are short, loom is not. In many small
+        // parts, of which those are built again that a fault changes.
         let level = u8::from(fault.layer == Layer::Operators && LARGE.contains(&fault.judge()));
+        let ours = ["blocks", "operators"].map(|package| {
+            let profile = format!("profile.loom.package.millstream-{package}");
+            [format!("{profile}.opt-level={level}"), format!("{profile}.codegen-units=256")]
+        });
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["test", "--profile", "loom", "-p", &package, "--no-run"])
             .args(["--test", test])
-            .args([
-                "--config",
-                &format!("profile.loom.package.millstream-blocks.opt-level={level}"),
-            ])
-            .args([
-                "--config",
-                &format!("profile.loom.package.millstream-operators.opt-level={level}"),
-            ])
+            .args(ours.iter().flatten().flat_map(|setting| ["--config", setting]))
             .current_dir(&self.tree)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("RUSTFLAGS", "--cfg millstream_loom")
+            .env("CARGO_INCREMENTAL", "1")
             .output()
             .map_err(|error| format!("cargo: {error}"))?;
         let said = String::from_utf8_lossy(&built.stderr);
