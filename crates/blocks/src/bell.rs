@@ -51,6 +51,12 @@ impl Bell {
         Bell { host: self.host.clone(), mark: Some((marks.clone(), mark)) }
     }
 
+    /// The mark of a bell of the same host, if it leaves one; `None` where the host is another.
+    pub(crate) fn mark_of(&self, bell: &Bell) -> Option<Option<usize>> {
+        let same = std::ptr::addr_eq(Arc::as_ptr(&self.host), Arc::as_ptr(&bell.host));
+        same.then(|| bell.mark.as_ref().map(|(_, mark)| *mark))
+    }
+
     /// Tells the host that there is something to do.
     pub fn ring(&self) {
         if let Some((marks, mark)) = &self.mark {

@@ -18,12 +18,19 @@
 //! the branch's island, and sends it on directly: no atomic operation but a look at the word. The
 //! order is kept, because the turn is kept only while the ring is empty, and nobody else fills it.
 //!
+//! **A third way**, where the trunk is *rooted* in the host that holds the branch in place: that one
+//! runs the trunk itself, in its own turn and as its own demand allows ([`Root::visit`]), and is
+//! [handed](Feeder::hand) each item as it comes: no queue, and no call that the compiler does not see
+//! through. Its trunk is an island all the same: others run it where they ask for items of branches
+//! that are read elsewhere, and what they find for a branch in place goes into its ring.
+//!
 //! | state of a branch | reader of the ring | the trunk |
 //! |---|---|---|
 //! | unread: nobody has subscribed | in the post | pushes; may take out what is oldest |
 //! | read | in the island | pushes, and rings if the reader sleeps |
 //! | hungry: read, with demand, and nothing to send | in the island | may keep the turn, and then sends directly |
 //! | hosted: pulled by a host that is told | in the host | pushes, and rings the host if the reader sleeps |
+//! | in place: hosted by who may run the trunk | in the host | as hosted; or hands items over, in the host's turn, while the ring is empty |
 //! | gone: cancelled, over, or dropped unread | dropped | gets its items back |
 //!
 //! | what | who may touch it | when |
@@ -45,6 +52,11 @@
 //!   wants as many as it has room for. Its reader looks at the note of the trunk each time three
 //!   quarters of its room were taken, since a trunk that waits has left it as many at least, and
 //!   when nothing is left.
+//! * **A host that finds its trunk busy is called.** It leaves a note and signals; whoever has the
+//!   turn of the trunk looks at the note when it has given that up, and rings. So nobody waits for a
+//!   turn, and the host is rung while nobody holds what it wants to enter.
+//! * **The order is kept** where items are handed, because only the feeder fills the ring, and it
+//!   hands only when the reader has taken all that was in there.
 //! * **The end.** A feeder ends its branch behind what is queued. One that is dropped without an
 //!   end waits at the desk until it is known why the trunk is gone, and then tells that: the fault
 //!   that broke it, or [`Fault::SourceDropped`].
@@ -61,15 +73,15 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Cause, Context, Demand, Discards, Fault, More, Publisher, Pull, Pulled,
-    Subscriber, Subscription,
+    ActiveSubscriber, Cause, Context, Demand, Discards, Fault, Handed, Hands, More, Publisher,
+    Pull, Pulled, Subscriber, Subscription,
 };
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
-use crate::bell::{Bell, Marks};
+use crate::bell::{Bell, Host, Marks};
 use crate::cause::{Note, afresh};
 use crate::gauge::{self, Gauge, Site, State};
-use crate::island::{Direct, Feeds, Rests, join, join_fed};
+use crate::island::{Direct, Feeds, Island, Rests, join, join_fed, join_visited};
 use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
 
 /// Runs a trunk: `make` is given the desk where its branches, numbered below `size`, leave their
@@ -79,17 +91,87 @@ pub fn trunk<P>(size: usize, make: impl FnOnce(&Arc<Desk>) -> P)
 where
     P: Pull<Item = Infallible, Error = Infallible>,
 {
-    let marks = Marks::new(size);
-    let orphans = Arc::new(Mutex::new(Vec::new()));
+    let orphans = Orphans::default();
     let anchor = Anchor { orphans: orphans.clone() };
-    join(
-        |bell, _| {
-            let news = AtomicU64::new(0);
-            let cause = Mutex::new(Note::default());
-            make(&Arc::new(Desk { bell: bell.clone(), marks, news, orphans, cause }))
-        },
-        anchor,
-    );
+    join(|bell, _| make(&Desk::new(size, bell, orphans, None)), anchor);
+}
+
+/// As [`trunk`], for a host that may run it as well, in its own turn: see [`Root::visit`].
+pub fn rooted_trunk<P>(size: usize, host: &Bell, make: impl FnOnce(&Arc<Desk>) -> P) -> Root<P>
+where
+    P: Pull<Item = Infallible, Error = Infallible>,
+{
+    let caller =
+        Arc::new(Caller { host: Mutex::new(Some(host.clone())), calls: AtomicU64::new(0) });
+    let orphans = Orphans::default();
+    let anchor = Anchor { orphans: orphans.clone() };
+    let called = caller.clone();
+    let own = caller.clone();
+    let island =
+        join_visited(called, |bell| make(&Desk::new(size, bell, orphans, Some(own))), anchor);
+    Root { island, caller }
+}
+
+/// A trunk whose host may run it: what the host keeps.
+pub struct Root<P: Pull<Item = Infallible, Error = Infallible>> {
+    island: Arc<Island<P, Anchor>>,
+    caller: Arc<Caller>,
+}
+
+impl<P: Pull<Item = Infallible, Error = Infallible>> Root<P> {
+    /// Lends what the trunk runs to its host, which has its own turn, for the time of `f`. `None`
+    /// where the trunk is over, or is run by somebody else just now: then the host is rung when that
+    /// one rests.
+    pub fn visit<R>(&self, f: impl FnOnce(&mut P) -> R) -> Option<R> {
+        self.island.visit(|| self.caller.call(), f)
+    }
+
+    /// Lets the trunk do what there is to do without its host.
+    pub fn ring(&self) {
+        Host::ring(&*self.island);
+    }
+}
+
+impl<P: Pull<Item = Infallible, Error = Infallible>> Drop for Root<P> {
+    fn drop(&mut self) {
+        let host = lock(&self.caller.host).take();
+        drop(host);
+    }
+}
+
+impl<P: Pull<Item = Infallible, Error = Infallible>> fmt::Debug for Root<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Root")
+    }
+}
+
+/// Calls the host of a rooted trunk, once the trunk rests: it could not run it before.
+struct Caller {
+    /// Until it goes.
+    host: Mutex<Option<Bell>>,
+    calls: AtomicU64,
+}
+
+impl Caller {
+    /// Whoever has the turn of the trunk, or is told that it is to look again, rings the host.
+    fn call(&self) {
+        // ordering: relaxed; handed over by the word of the trunk: to who has its turn already, or
+        // by the signal that follows (model `a_visit_races_a_request_of_another_branch`).
+        self.calls.store(1, Ordering::Relaxed);
+    }
+}
+
+impl Feeds for Caller {
+    fn news(&self, _: bool) {
+        // ordering: relaxed; as in `call`.
+        if self.calls.load(Ordering::Relaxed) != 0 {
+            self.calls.store(0, Ordering::Relaxed);
+            let host = lock(&self.host).clone();
+            if let Some(host) = host {
+                host.ring();
+            }
+        }
+    }
 }
 
 type Orphans = Arc<Mutex<Vec<Box<dyn FnOnce(Fault) + Send>>>>;
@@ -103,9 +185,24 @@ pub struct Desk {
     orphans: Orphans,
     /// Why branches went, if one failed.
     cause: Mutex<Note>,
+    /// How to call the host of the trunk, where that one may run it.
+    caller: Option<Arc<Caller>>,
 }
 
 impl Desk {
+    fn new(size: usize, bell: &Bell, orphans: Orphans, caller: Option<Arc<Caller>>) -> Arc<Desk> {
+        let (marks, news) = (Marks::new(size), AtomicU64::new(0));
+        let cause = Mutex::new(Note::default());
+        Arc::new(Desk { bell: bell.clone(), marks, news, orphans, cause, caller })
+    }
+
+    /// Rings the host of a [rooted](rooted_trunk) trunk, once the trunk rests.
+    pub fn call_host(&self) {
+        if let Some(caller) = &self.caller {
+            caller.call();
+        }
+    }
+
     /// The bell of the trunk, for its upstream.
     #[must_use]
     pub fn bell(&self) -> &Bell {
@@ -155,7 +252,7 @@ impl fmt::Debug for Desk {
 }
 
 /// The subscriber of a trunk: it is sent nothing, and told why the trunk is over.
-struct Anchor {
+pub(crate) struct Anchor {
     orphans: Orphans,
 }
 
@@ -240,6 +337,9 @@ pub fn branch<T: Send + 'static, E: Send + 'static>(
         shared: shared.clone(),
         stem: None,
         host: None,
+        rooted: false,
+        place: None,
+        queued: false,
         kept: false,
         hungry: false,
         over: false,
@@ -288,6 +388,12 @@ impl<T: Send + 'static, E> Shared<T, E> {
             Reading::Here(_) | Reading::Hosted(_) | Reading::Gone => None,
         }
     }
+}
+
+/// The number of a branch, which no other has as long as its feeder is there.
+#[inline]
+fn number<T, E>(shared: &Arc<Shared<T, E>>) -> usize {
+    Arc::as_ptr(shared).addr()
 }
 
 struct Post<T> {
@@ -341,6 +447,12 @@ pub struct Feeder<T: Send + 'static, E: Send + 'static> {
     stem: Option<Arc<dyn Direct<T>>>,
     /// Or the host that pulls, likewise.
     host: Option<Bell>,
+    /// Whether that is the host of the trunk.
+    rooted: bool,
+    /// The place in which it holds the branch.
+    place: Option<usize>,
+    /// Whether there may be something in the ring.
+    queued: bool,
     /// Whether this keeps the turn of the island.
     kept: bool,
     hungry: bool,
@@ -356,6 +468,31 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
     #[must_use]
     pub fn is_hungry(&self) -> bool {
         self.hungry
+    }
+
+    /// Whether the branch is held in place by the host of its trunk, which may
+    /// [run](Root::visit) that.
+    #[inline]
+    #[must_use]
+    pub fn is_rooted(&self) -> bool {
+        self.rooted
+    }
+
+    /// Hands an item to the branch past its ring, where the host that holds it in place has these
+    /// `hands` and nothing is in the ring. Whether another may follow.
+    ///
+    /// # Errors
+    /// The item, where that is not its way.
+    #[inline]
+    pub fn hand(&mut self, item: T, hands: &mut impl Hands) -> Result<bool, T> {
+        let Some(place) = self.place else { return Err(item) };
+        if self.queued {
+            if !self.writer.as_ref().is_some_and(Writer::is_drained) {
+                return Err(item);
+            }
+            self.queued = false;
+        }
+        hands.hand(place, Handed::new(number(&self.shared), item))
     }
 
     /// Whether this keeps the turn of the branch: the trunk must [give it up](Feeder::rest)
@@ -405,6 +542,7 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
             return Err(item);
         }
         let Some(writer) = &mut self.writer else { return Err(item) };
+        self.queued = true;
         match writer.push(item) {
             Pushed::Noted => Ok(()),
             Pushed::Wake => {
@@ -451,6 +589,7 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
             }
         }
         let Some(writer) = &mut self.writer else { return Sent::Gone(item) };
+        self.queued = true;
         let pushed = match writer.push(item) {
             Pushed::Full(item) => {
                 lock(&self.shared.post).waits = true;
@@ -485,7 +624,15 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         let post = lock(&self.shared.post);
         match &post.reading {
             Reading::Here(stem) => self.stem = Some(stem.clone()),
-            Reading::Hosted(host) => self.host = Some(host.clone()),
+            Reading::Hosted(host) => {
+                if let Some(caller) = &self.shared.desk.caller
+                    && let Some(root) = &*lock(&caller.host)
+                    && let Some(place) = root.mark_of(host)
+                {
+                    (self.rooted, self.place) = (true, place);
+                }
+                self.host = Some(host.clone());
+            }
             Reading::Awaited { .. } | Reading::Gone => return,
         }
         if post.seen.is_some() && !std::mem::replace(&mut self.seen, true) {
@@ -604,6 +751,9 @@ impl<T: Send + 'static, E: Send + 'static> Drop for Feeder<T, E> {
                 shared: self.shared.clone(),
                 stem: self.stem.take(),
                 host: self.host.take(),
+                rooted: self.rooted,
+                place: None,
+                queued: false,
                 kept: false,
                 hungry: false,
                 over: false,
@@ -805,6 +955,21 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Limb<T, E> {
                 Popped::Shut => return self.over(),
             }
         }
+    }
+
+    /// From the feeder, which knows that nothing is in the ring.
+    #[inline]
+    fn pull_handed<H: Send + 'static>(
+        &mut self,
+        handed: &mut Handed<H>,
+        mut each: impl FnMut(T) -> bool,
+    ) -> Pulled<T, E> {
+        if let Some(item) = handed.take(number(&self.shared))
+            && !each(item)
+        {
+            return Pulled::Skipped;
+        }
+        Pulled::Pending
     }
 
     fn look_ahead(&mut self, _started: bool) -> Pulled<T, E> {

@@ -137,6 +137,11 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         }
     }
 
+    /// The source, while there is one.
+    pub(crate) fn source(&mut self) -> Option<&mut P> {
+        self.producer.as_mut()
+    }
+
     /// What downstream still wants of the source.
     #[must_use]
     pub fn credit(&self) -> Credit {

@@ -103,16 +103,44 @@ pub(crate) fn join_fed<P, S>(
     join_island(Some(feeds), |island, _, context| make(island.clone(), context), subscriber);
 }
 
+/// As [`join`], for a source that somebody may [visit](Island::visit): `feeds` is told whenever the
+/// island rests.
+pub(crate) fn join_visited<P, S>(
+    feeds: Arc<dyn Feeds>,
+    make: impl FnOnce(&Bell) -> P,
+    subscriber: S,
+) -> Arc<Island<P, S::Active>>
+where
+    P: Pull,
+    S: Subscriber<P::Item, P::Error>,
+{
+    join_island(Some(feeds), |_, bell, _| make(bell), subscriber)
+}
+
 fn join_island<P, S>(
     feeds: Option<Arc<dyn Feeds>>,
     make: impl FnOnce(&Arc<Island<P, S::Active>>, &Bell, &Context) -> P,
     subscriber: S,
-) where
+) -> Arc<Island<P, S::Active>>
+where
     P: Pull,
     S: Subscriber<P::Item, P::Error>,
 {
     let context = subscriber.context();
     let island = Island::<P, S::Active>::new(true, Panel::of(&context), feeds);
+    begin(&island, make, &context, subscriber);
+    island
+}
+
+fn begin<P, S>(
+    island: &Arc<Island<P, S::Active>>,
+    make: impl FnOnce(&Arc<Island<P, S::Active>>, &Bell, &Context) -> P,
+    context: &Context,
+    subscriber: S,
+) where
+    P: Pull,
+    S: Subscriber<P::Item, P::Error>,
+{
     // SAFETY: made by `held`, and this is its one call (model `first_turn_excludes`).
     let mut holder = unsafe { island.turn.first() };
     let subscription = Subscription::new(island.clone());
@@ -125,7 +153,7 @@ fn join_island<P, S>(
         return within(mail::cause(&island.mail), || drop(active));
     }
     let bell = Bell::new(island.clone());
-    match catch_unwind(AssertUnwindSafe(|| make(&island, &bell, &context))) {
+    match catch_unwind(AssertUnwindSafe(|| make(island, &bell, context))) {
         Ok(source) => {
             drop(bell);
             holder.with(|station| {
@@ -140,7 +168,7 @@ fn join_island<P, S>(
     }
 }
 
-struct Island<P: Pull, A> {
+pub(crate) struct Island<P: Pull, A> {
     turn: Turn<Station<P, A>>,
     mail: Mutex<Mail>,
     /// One, where the handle was let go of an island that is not joined.
@@ -327,6 +355,32 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
             holder.keep();
         }
         rests
+    }
+
+    /// Lends the source to somebody who is not its subscriber, for the time of `f`. `None` where the
+    /// stream is over, or somebody else has the turn: then `missed` is called, and who has the turn
+    /// tells [whoever feeds it](Feeds::news) after that.
+    pub(crate) fn visit<R>(&self, missed: impl FnOnce(), f: impl FnOnce(&mut P) -> R) -> Option<R> {
+        let mut holder = match self.turn.enter() {
+            Some(holder) => holder,
+            None => {
+                missed();
+                self.turn.signal()?
+            }
+        };
+        let visited = catch_unwind(AssertUnwindSafe(|| {
+            holder.with(|station| station.running.source().map(f))
+        }));
+        let Ok(result) = visited.map_err(|payload| Island::broken(&mut holder, payload)) else {
+            return None;
+        };
+        // What came meanwhile, be it the end, is for the island.
+        if !holder.leave() {
+            self.drive(&mut holder);
+        } else if let Some(feeds) = &self.feeds {
+            feeds.news(false);
+        }
+        result
     }
 
     /// Whoever has the turn may only keep it, and must see this all the same.

@@ -232,6 +232,14 @@ impl<T> Writer<T> {
         self.ring.capacity as usize
     }
 
+    /// Whether the reader took all that was put in.
+    #[inline]
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        // ordering: relaxed; nothing is read by it.
+        self.ring.head.0.load(Ordering::Relaxed) == self.tail
+    }
+
     /// Whether the reader found it empty, and waits to be woken.
     #[must_use]
     pub fn is_awaited(&self) -> bool {

@@ -74,6 +74,14 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
         Some(progress)
     }
 
+    /// The source, while it is being sent.
+    pub(crate) fn source(&mut self) -> Option<&mut P> {
+        match self {
+            Running::Source(emission) => emission.source(),
+            Running::Rest(_) | Running::Vacant => None,
+        }
+    }
+
     /// What downstream still wants of the source; none where there is none.
     pub(crate) fn credit(&self) -> Credit {
         match self {

@@ -8,11 +8,16 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, branch, trunk};
+use millstream_blocks::bell::Marks;
+use millstream_blocks::branch::{
+    Branch, Desk, Feeder, Root, Seen, Sent, branch, rooted_trunk, trunk,
+};
 use millstream_blocks::gauge::{Board, Panel, Row, Site, State};
 use millstream_blocks::island::join;
 use millstream_blocks::lane::{Outlet, lane};
-use millstream_core::{Context, Fault, More, Publisher, Pull, Pulled, Subscriber, Subscription};
+use millstream_core::{
+    Context, Fault, Handed, Hands, More, Publisher, Pull, Pulled, Subscriber, Subscription,
+};
 use millstream_sync::{model, thread};
 use oracle::Signal::{Complete, Item};
 use oracle::{Error, Hand, Oracle, Probe, Signal, Source, Start, Token, begins, items};
@@ -747,4 +752,294 @@ impl Pull for Asking {
         }
         Pulled::Pending
     }
+}
+
+/// A trunk that the host of its first branch may run: items by their numbers modulo 2, to that
+/// branch in place, or to the other, which is read elsewhere.
+struct Dealer {
+    items: oracle::Items,
+    feeders: Vec<Option<Feeder<Token, Error>>>,
+    held: Option<Token>,
+    desk: Arc<Desk>,
+    starved: bool,
+    /// The item that breaks the trunk.
+    breaks: u32,
+}
+
+impl Dealer {
+    fn listen(&mut self) {
+        let feeders = &mut self.feeders;
+        self.desk.take(|n| {
+            if feeders[n].as_mut().is_some_and(Feeder::attend) {
+                feeders[n] = None;
+            }
+        });
+        if let Some(item) = self.held.take() {
+            self.give(item);
+        }
+    }
+
+    fn give(&mut self, item: Token) {
+        let n = item.0 as usize % 2;
+        let Some(feeder) = &mut self.feeders[n] else { return };
+        match feeder.send(item) {
+            Sent::Taken => {}
+            Sent::Full(item) => self.held = Some(item),
+            Sent::Gone(_) => self.feeders[n] = None,
+        }
+    }
+
+    fn hungry(&self, n: usize) -> bool {
+        self.feeders[n].as_ref().is_some_and(Feeder::is_hungry)
+    }
+
+    /// The next item; all is over where there is none.
+    fn next(&mut self) -> Option<Token> {
+        let item = match self.items.pull() {
+            Pulled::Item(item) => Some(item),
+            _ => None,
+        };
+        if item.as_ref().is_some_and(|item| item.0 == self.breaks) {
+            std::panic::resume_unwind(Box::new("ouch"));
+        }
+        if item.is_none() {
+            self.end();
+        }
+        item
+    }
+
+    fn end(&mut self) {
+        self.feeders.iter_mut().filter_map(Option::take).for_each(|feeder| feeder.end(Ok(())));
+    }
+
+    fn is_over(&self) -> bool {
+        self.feeders.iter().all(Option::is_none)
+    }
+
+    /// In the turn of the host.
+    fn deal(&mut self, hands: &mut impl Hands) -> bool {
+        self.starved = false;
+        self.listen();
+        let mut goes_on = false;
+        while self.held.is_none() && (self.hungry(0) || self.hungry(1)) && !self.desk.has_news() {
+            goes_on = true;
+            let Some(item) = self.next() else { break };
+            match &mut self.feeders[item.0 as usize % 2] {
+                Some(feeder) if item.0 % 2 == 0 => match feeder.hand(item, hands) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(item) => self.give(item),
+                },
+                _ => self.give(item),
+            }
+        }
+        self.feeders.iter_mut().flatten().for_each(Feeder::rest);
+        if self.is_over() {
+            self.desk.bell().ring();
+        }
+        self.starved = !goes_on;
+        goes_on
+    }
+}
+
+impl Pull for Dealer {
+    type Item = Infallible;
+    type Error = Infallible;
+
+    /// Elsewhere: only for the branch that is read there.
+    fn pull(&mut self) -> Pulled<Infallible, Infallible> {
+        self.listen();
+        while self.held.is_none() && self.hungry(1) && !self.desk.has_news() {
+            let Some(item) = self.next() else { break };
+            self.give(item);
+        }
+        if self.held.is_none() && matches!(self.items.look_ahead(true), Pulled::Complete) {
+            self.end();
+        }
+        if self.is_over() {
+            return Pulled::Complete;
+        }
+        if self.desk.has_news() {
+            return Pulled::Skipped;
+        }
+        if std::mem::take(&mut self.starved) {
+            self.desk.call_host();
+        }
+        self.feeders.iter_mut().flatten().for_each(Feeder::rest);
+        Pulled::Pending
+    }
+}
+
+/// What the host runs: the branch in place, and its trunk where that has nothing.
+struct Hosting<L> {
+    limb: L,
+    root: Root<Dealer>,
+}
+
+/// Takes one item at a time.
+struct OneHand<'a, L: Pull>(&'a mut L, Option<L::Item>);
+
+impl<L: Pull> Hands for OneHand<'_, L> {
+    fn room(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn hand<T: Send + 'static>(&mut self, place: usize, mut handed: Handed<T>) -> Result<bool, T> {
+        assert_eq!(place, 3, "the mark of the bell");
+        let OneHand(limb, taken) = self;
+        let pulled = limb.pull_handed(&mut handed, |item| {
+            assert!(taken.replace(item).is_none(), "one at a time");
+            false
+        });
+        assert!(matches!(pulled, Pulled::Skipped | Pulled::Pending));
+        handed.into_item().map_or(Ok(false), Err)
+    }
+}
+
+impl<L: Pull<Item = Token, Error = Error>> Pull for Hosting<L> {
+    type Item = Token;
+    type Error = Error;
+
+    fn pull(&mut self) -> Pulled<Token, Error> {
+        match self.limb.pull() {
+            Pulled::Pending => {}
+            other => return other,
+        }
+        let mut hand = OneHand(&mut self.limb, None);
+        let goes_on = self.root.visit(|trunk| trunk.deal(&mut hand)).unwrap_or(false);
+        match hand.1 {
+            Some(item) => Pulled::Item(item),
+            None if goes_on => Pulled::Skipped,
+            None => Pulled::Pending,
+        }
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<Token, Error> {
+        self.root.ring();
+        self.limb.look_ahead(started)
+    }
+}
+
+/// `n` items dealt: whoever counts them, who has the branch in place, and who reads the other.
+fn dealt(n: u32, capacity: usize, breaks: u32) -> (Oracle, Oracle, Oracle) {
+    let (source, hosting) = (Oracle::new(), Oracle::new());
+    let items = source.items(0..n);
+    let capacity = NonZeroUsize::new(capacity).unwrap();
+    let mut other = None;
+    join(
+        |bell, context| {
+            let mut readers = Vec::new();
+            let root = rooted_trunk(2, bell, |desk| {
+                let feeders = (0..2).map(|n| {
+                    let context = Context::default();
+                    let seen = Seen::Together(None);
+                    let (feeder, reader) = branch(desk, n, capacity, &context, seen);
+                    readers.push(reader);
+                    Some(feeder)
+                });
+                let feeders = feeders.collect();
+                Dealer { items, feeders, held: None, desk: desk.clone(), starved: false, breaks }
+            });
+            other = readers.pop();
+            let marked = bell.marked(&Marks::new(4), 3);
+            match readers.remove(0).into_pull(context.upstream().with_host(marked)) {
+                Ok(limb) => Hosting { limb, root },
+                Err(_) => unreachable!("there is a host, and nobody looks"),
+            }
+        },
+        hosting.probe(|_| More::NONE),
+    );
+    (source, hosting, read(other.expect("two were made")))
+}
+
+/// Who has the branch in place finds the trunk busy, or the other does.
+#[test]
+fn a_visit_races_a_request_of_another_branch() {
+    model("branch: a_visit_races_a_request_of_another_branch", || {
+        let (source, host, other) = dealt(4, 1, u32::MAX);
+        let asking = thread::spawn({
+            let other = other.clone();
+            move || other.request(2)
+        });
+        host.request(2);
+        asking.join().unwrap();
+        assert_eq!(host.finish(), [Item(0), Item(2), Complete]);
+        assert_eq!(other.finish(), [Item(1), Item(3), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// What was put into the ring for one who did not ask comes before what is handed.
+#[test]
+fn what_is_in_the_ring_goes_before_what_is_handed() {
+    model("branch: what_is_in_the_ring_goes_before_what_is_handed", || {
+        let (source, host, other) = dealt(6, 4, u32::MAX);
+        other.request(1);
+        let asking = thread::spawn({
+            let other = other.clone();
+            move || other.request(1)
+        });
+        host.request(9);
+        asking.join().unwrap();
+        other.request(9);
+        assert_eq!(host.finish(), [Item(0), Item(2), Item(4), Complete]);
+        assert_eq!(other.finish(), [Item(1), Item(3), Item(5), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+#[test]
+fn a_visit_races_the_cancellation_of_another_branch() {
+    model("branch: a_visit_races_the_cancellation_of_another_branch", || {
+        let (source, host, other) = dealt(4, 1, u32::MAX);
+        other.request(1);
+        let cancelling = thread::spawn({
+            let other = other.clone();
+            move || other.cancel()
+        });
+        host.request(9);
+        cancelling.join().unwrap();
+        assert_eq!(host.finish(), [Item(0), Item(2), Complete]);
+        let log = other.finish();
+        assert!(log.is_empty() || log == [Item(1)], "{log:?}");
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// The host goes while another has the trunk run for it: that one is not held up.
+#[test]
+fn a_host_that_goes_races_a_request_of_another_branch() {
+    model("branch: a_host_that_goes_races_a_request_of_another_branch", || {
+        let (source, host, other) = dealt(4, 1, u32::MAX);
+        host.request(1);
+        let cancelling = thread::spawn({
+            let host = host.clone();
+            move || host.cancel()
+        });
+        other.request(9);
+        cancelling.join().unwrap();
+        assert_eq!(other.finish(), [Item(1), Item(3), Complete]);
+        assert_eq!(host.finish(), [Item(0)]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// A trunk that breaks in the turn of its host is told to both.
+#[test]
+fn a_trunk_that_breaks_in_a_visit_is_told_to_all() {
+    model("branch: a_trunk_that_breaks_in_a_visit_is_told_to_all", || {
+        let (source, host, other) = dealt(4, 1, 2);
+        let asking = thread::spawn({
+            let other = other.clone();
+            move || other.request(1)
+        });
+        host.request(9);
+        asking.join().unwrap();
+        other.request(9);
+        let log = host.finish();
+        assert!(matches!(&log[..], [Item(0), Signal::Fault(_)] | [Signal::Fault(_)]), "{log:?}");
+        let log = other.finish();
+        assert!(matches!(&log[..], [Item(1), Signal::Fault(_)] | [Signal::Fault(_)]), "{log:?}");
+        assert_eq!(source.count(), 0);
+    });
 }

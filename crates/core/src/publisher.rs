@@ -69,6 +69,10 @@ pub trait Publisher: Send + Sized + 'static {
     /// tells the host when it has.
     const HOSTED: bool = false;
 
+    /// Whether its items are publishers to which it can [hand](crate::Pull::hand_out) what is theirs,
+    /// where the [host](Context::host) that pulls it holds them in place.
+    const HANDS: bool = false;
+
     /// Starts the stream towards `subscriber`, which is given its subscription before anything
     /// else. Returns when the publisher has nothing to do for now.
     fn subscribe<S: Subscriber<Self::Item, Self::Error>>(self, subscriber: S);

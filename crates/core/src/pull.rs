@@ -1,5 +1,6 @@
 //! [`Pull`]: a synchronous source, asked for one item at a time.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
@@ -62,6 +63,38 @@ pub trait Pull: Send + 'static {
         }
     }
 
+    /// Takes an item that was handed past the queue of a source: [`Pending`](Pulled::Pending) where
+    /// it was not taken, or where there is nothing else to tell. What comes of it goes to `each`, and
+    /// after `false` the answer is [`Skipped`](Pulled::Skipped), as from
+    /// [`pull_while`](Pull::pull_while).
+    ///
+    /// Only the source that it is for takes it, and only where nothing comes before it. A stage in
+    /// between asks what is above it.
+    #[inline]
+    fn pull_handed<T: Send + 'static>(
+        &mut self,
+        handed: &mut Handed<T>,
+        each: impl FnMut(Self::Item) -> bool,
+    ) -> Pulled<Self::Item, Self::Error>
+    where
+        Self: Sized,
+    {
+        let _ = (handed, each);
+        Pulled::Pending
+    }
+
+    /// Lets a publisher that [`HANDS`](crate::Publisher::HANDS) hand items to the publishers that it
+    /// gave before, as long as `hands` takes them. `false` where it has nothing for now: it tells its
+    /// host when it has.
+    #[inline]
+    fn hand_out(&mut self, hands: &mut impl Hands) -> bool
+    where
+        Self: Sized,
+    {
+        let _ = hands;
+        false
+    }
+
     /// Called without demand, to find out whether the stream is over: completion needs no
     /// demand (rule 2.9). [`Pulled::Pending`] says "can't tell without taking an item"; an item
     /// given here is kept by the caller and delivered next. `started` tells whether an item was
@@ -70,6 +103,48 @@ pub trait Pull: Send + 'static {
         let _ = started;
         Pulled::Pending
     }
+}
+
+/// An item on its way to one source among many that a host holds in place, past its queue.
+#[derive(Debug)]
+pub struct Handed<T> {
+    to: usize,
+    item: Option<T>,
+}
+
+impl<T: Send + 'static> Handed<T> {
+    /// An item for the source of that number, which no other has while this one is there.
+    #[inline]
+    pub fn new(to: usize, item: T) -> Handed<T> {
+        Handed { to, item: Some(item) }
+    }
+
+    /// For the source of that number: the item, if it is for this source and was not taken.
+    #[inline]
+    pub fn take<U: Send + 'static>(&mut self, to: usize) -> Option<U> {
+        let handed: &mut dyn Any = self;
+        let handed: &mut Handed<U> = handed.downcast_mut()?;
+        if handed.to == to { handed.item.take() } else { None }
+    }
+
+    /// The item, if nobody took it.
+    #[inline]
+    pub fn into_item(self) -> Option<T> {
+        self.item
+    }
+}
+
+/// A host that is handed items for the sources that it holds in place: see [`Pull::hand_out`].
+pub trait Hands {
+    /// How many more publishers it would hold; `None` where it takes no items now, and only wants to
+    /// know what is over.
+    fn room(&self) -> Option<usize>;
+
+    /// An item for the source in that place. Whether another may follow.
+    ///
+    /// # Errors
+    /// The item, where it was not taken: it is to go into the queue.
+    fn hand<T: Send + 'static>(&mut self, place: usize, handed: Handed<T>) -> Result<bool, T>;
 }
 
 /// The [`Pull`] of a publisher that can only push: there is none.

@@ -6,14 +6,14 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, branch, trunk};
+use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, branch, rooted_trunk, trunk};
 use millstream_blocks::gauge::{Gauge, Panel, Site};
-use millstream_core::{Context, Fault, Publisher, Pull, Stall, Subscriber};
+use millstream_core::{Context, Fault, Hands, Publisher, Pull, Stall, Subscriber};
 
 use crate::shape::hunger::Hunger;
-use crate::shape::joined::capacity;
+use crate::shape::joined::{Receiver, capacity, unwatched};
 use crate::shape::keys::Keys;
-use crate::shape::trunk::{Divide, Seer, Trunk, connect};
+use crate::shape::trunk::{Divide, InHand, Rooted, Seer, Trunk, Went, connect};
 
 /// A publisher for each key, of its items:
 /// [`PublisherExt::group_by`](crate::PublisherExt::group_by).
@@ -56,7 +56,9 @@ use crate::shape::trunk::{Divide, Seer, Trunk, connect};
 /// while somebody wants what there is not: a reader another item of its group, or downstream
 /// another group. Each group has its own demand. `flat_map_unordered` holds its groups in place,
 /// where nobody [looks](crate::PublisherExt::observed): such a group wants as many as it has room
-/// for, and there is no second queue behind its own.
+/// for, and there is no second queue behind its own. Directly below a `group_by` over a
+/// synchronous upstream it also divides the items itself, as it is asked for them: then each goes
+/// to its group at once, and past the queue where that is empty.
 /// # Completion
 /// Of upstream completes all groups, each behind its items; downstream completes when it was
 /// sent the last group.
@@ -207,34 +209,85 @@ where
     type Error = P::Error;
 
     fn subscribe<D: Subscriber<Self::Item, P::Error>>(self, subscriber: D) {
-        let GroupBy { upstream, max_groups, capacity: room, stalled, key, hasher, site } = self;
         let context = subscriber.context();
-        let limits = Limits { max_groups: max_groups.get(), capacity: room, stalled };
-        // The number after those of the groups is that of downstream.
-        trunk(max_groups.get() + 1, |desk| {
-            let number = max_groups.get();
-            let seen = Seen::Together(None);
-            let (out, groups) = branch(desk, number, NonZeroUsize::MIN, &context, seen);
+        trunk(self.branches(), |desk| {
+            let (trunk, groups) = self.divided(desk, context, NonZeroUsize::MIN, None);
             groups.subscribe(subscriber);
-            let bell = desk.bell().clone();
-            let connect = move |seen: Seer<'_>| connect(upstream, room, bell, seen, site);
-            let grouping = Grouping {
-                key,
-                open: Keys::new(hasher),
-                ages: VecDeque::new(),
-                opened: 0,
-                out: Some(out),
-                unsent: VecDeque::new(),
-                held: None,
-                end: None,
-                limits,
-                site,
-                gauge: None,
-                desk: desk.clone(),
-                context,
-            };
-            Trunk::new(desk, grouping, connect)
+            trunk
         });
+    }
+
+    const HANDS: bool = P::PULLS;
+
+    /// For a host that holds groups in place, and runs this itself.
+    fn into_pull(
+        self,
+        context: Context,
+    ) -> Result<impl Pull<Item = Self::Item, Error = P::Error>, Self> {
+        let Some(host) = context.host::<Receiver>().filter(|_| P::PULLS && unwatched(&context))
+        else {
+            return Err(self);
+        };
+        let room = self.max_groups.min(AT_A_TIME);
+        let above = context.upstream();
+        let mut pulled = None;
+        let root = rooted_trunk(self.branches(), &host.0, |desk| {
+            let (trunk, groups) = self.divided(desk, above.clone(), room, Some(0));
+            pulled = Some(groups.into_pull(above.with_host(host.0.clone())));
+            trunk
+        });
+        match pulled {
+            Some(Ok(groups)) => Ok(Rooted::new(groups, root)),
+            _ => unreachable!("a branch has just been made, and there is a host"),
+        }
+    }
+}
+
+/// How many groups are on the way at most to a host that holds them in place.
+const AT_A_TIME: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
+
+impl<P, K, F, S> GroupBy<P, F, S>
+where
+    P: Publisher<Error: Clone>,
+    K: Hash + Eq + Clone + Send + 'static,
+    F: FnMut(&P::Item) -> K + Send + 'static,
+    S: BuildHasher + Send + 'static,
+{
+    /// How many branches its trunk has. The number after those of the groups is that of downstream.
+    fn branches(&self) -> usize {
+        self.max_groups.get() + 1
+    }
+
+    /// What divides upstream, and the groups, of which `queued` may be on the way.
+    fn divided(
+        self,
+        desk: &Arc<Desk>,
+        context: Context,
+        queued: NonZeroUsize,
+        wanted: Option<usize>,
+    ) -> (impl InHand + use<P, K, F, S>, Branch<Group<K, P::Item, P::Error>, P::Error>) {
+        let GroupBy { upstream, max_groups, capacity: room, stalled, key, hasher, site } = self;
+        let limits = Limits { max_groups: max_groups.get(), capacity: room, stalled };
+        let (out, groups) = branch(desk, max_groups.get(), queued, &context, Seen::Together(None));
+        let bell = desk.bell().clone();
+        let connect = move |seen: Seer<'_>| connect(upstream, room, bell, seen, site);
+        let grouping = Grouping {
+            key,
+            open: Keys::new(hasher),
+            ages: VecDeque::new(),
+            opened: 0,
+            out: Some(out),
+            wanted,
+            unsent: VecDeque::new(),
+            held: None,
+            end: None,
+            limits,
+            site,
+            gauge: None,
+            desk: desk.clone(),
+            context,
+        };
+        (Trunk::new(desk, grouping, connect), groups)
     }
 }
 
@@ -254,6 +307,9 @@ struct Grouping<T: Send + 'static, E: Send + 'static, K: Send + 'static, F, S> {
     opened: u64,
     /// Downstream, until it is over.
     out: Option<Out<K, T, E>>,
+    /// How many groups the host of the trunk would take beside those that are on the way to it,
+    /// where it has one.
+    wanted: Option<usize>,
     /// Groups that were not asked for, in the order in which they were opened.
     unsent: VecDeque<Group<K, T, E>>,
     /// An item that waits for its place.
@@ -303,10 +359,11 @@ where
     fn send_groups(&mut self, hunger: &mut Hunger) {
         while let Some(out) = &mut self.out
             && out.is_hungry()
+            && self.wanted != Some(0)
             && let Some(group) = self.unsent.pop_front()
         {
             match hunger.send(self.limits.max_groups, out, group) {
-                Sent::Taken => {}
+                Sent::Taken => self.wanted = self.wanted.map(|wanted| wanted - 1),
                 Sent::Full(group) => {
                     self.unsent.push_front(group);
                     return;
@@ -333,6 +390,11 @@ where
         self.sent(n, sent, hunger);
     }
 
+    #[cold]
+    fn queue(&mut self, n: usize, item: T, hunger: &mut Hunger) {
+        self.give(n, item, hunger);
+    }
+
     fn sent(&mut self, n: usize, sent: Sent<T>, hunger: &mut Hunger) {
         match sent {
             Sent::Taken => {}
@@ -348,13 +410,16 @@ where
     #[cold]
     fn full(&mut self, n: usize, item: T, hunger: &mut Hunger) {
         let Some((_, open)) = self.open.get_mut(n) else { return };
-        let asked = self.out.as_ref().is_some_and(Feeder::is_hungry);
+        let asked = self.out.as_ref().is_some_and(|out| match self.wanted {
+            Some(wanted) => wanted > 0,
+            None => out.is_hungry(),
+        });
         // Groups that were sent are somebody's: they are not given up before others are refused.
         let refused = !self.unsent.is_empty() && !asked;
         let unread = !open.feeder.is_read();
         let stands_still = refused
             && unread
-            && hunger.hungry() > 0
+            && hunger.all() > 0
             && self.open.values_mut().any(|open| open.feeder.starves());
         match self.limits.stalled {
             Stalled::DropNewest if stands_still => self.context.discards().discard(item),
@@ -542,6 +607,31 @@ where
             },
             Err(_) => self.open(key, item, hunger),
         }
+    }
+
+    #[inline(always)]
+    fn hand(&mut self, item: T, hunger: &mut Hunger, hands: &mut impl Hands) -> Went {
+        let key = (self.key)(&item);
+        match self.open.find_mut(&key) {
+            Ok((n, open)) => match open.feeder.hand(item, hands) {
+                Ok(true) => return Went::InHand,
+                Ok(false) => return Went::Stopped,
+                Err(item) => self.queue(n, item, hunger),
+            },
+            Err(_) => self.open(key, item, hunger),
+        }
+        Went::Queued
+    }
+
+    fn grant(&mut self, room: usize, hunger: &mut Hunger) {
+        self.wanted = Some(room);
+        self.send_groups(hunger);
+    }
+
+    /// Downstream, where it would take no group.
+    fn spared(&self) -> usize {
+        let hungry = self.out.as_ref().is_some_and(Feeder::is_hungry);
+        usize::from(hungry && self.wanted == Some(0))
     }
 
     #[inline]

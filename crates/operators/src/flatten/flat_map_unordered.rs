@@ -9,10 +9,10 @@ use millstream_blocks::island::join;
 use millstream_core::{Publisher, Pull, Pulled, Subscriber};
 
 use crate::shape::joined::{
-    Feed, Granted, capacity, gauge, granted_feed, hosted_feed, in_place, unwatched,
+    Feed, Granted, capacity, gauge, granted_feed, handing_feed, hosted_feed, in_place, unwatched,
 };
 use crate::shape::rounds::{Played, Rounds, TURN, Turn, one};
-use crate::shape::table::Table;
+use crate::shape::table::{NoHands, Table};
 
 /// Each item becomes a publisher, and up to `limit` of them send at a time:
 /// [`PublisherExt::flat_map_unordered`](crate::PublisherExt::flat_map_unordered).
@@ -27,7 +27,9 @@ use crate::shape::table::Table;
 /// turn. The order of the items of one inner publisher is kept. Inner publishers that are
 /// synchronous are held in place: they cost no queue and no allocation, and each gives up to 1024;
 /// a new one and one that has waited have their turns alternately. A group of `group_by` is held in
-/// place as well: it has a queue, and needs no other.
+/// place as well: it has a queue, and needs no other; where upstream is the `group_by` itself, over
+/// a synchronous source, its items come past that queue, in the order of upstream, up to 1024 before
+/// others have their turns.
 ///
 /// # Demand
 /// `limit` from upstream when it is subscribed to, and one more for each inner publisher that is
@@ -108,7 +110,7 @@ where
         }
         join(
             |bell, context| {
-                let outer = granted_feed(upstream, limit, bell.clone(), context, site);
+                let outer = handing_feed(upstream, limit, bell.clone(), context, site);
                 let room = limit.saturating_mul(prefetch).get();
                 let gauge = gauge::<Q>(bell, context, site.input("inner"), room);
                 let around = context.clone();
@@ -285,6 +287,24 @@ where
     }
 }
 
+impl<O, Q, G> Flattened<O, Q, G>
+where
+    O: Pull<Error = Q::Error>,
+    Q: Pull,
+{
+    /// No feed has anything: upstream may have items in hand for some.
+    #[inline]
+    fn receive(&mut self, each: impl FnMut(Q::Item) -> bool) -> Pulled<Q::Item, Q::Error> {
+        let mut receiver = self.table.receiver(each);
+        let goes_on = self.outer.hand_out(&mut receiver);
+        match receiver.finish() {
+            Ok(()) if goes_on => Pulled::Skipped,
+            Ok(()) => Pulled::Pending,
+            Err(error) => Pulled::Error(error),
+        }
+    }
+}
+
 impl<O, Q, G> Pull for Flattened<O, Q, G>
 where
     O: Pull<Error = Q::Error>,
@@ -302,7 +322,16 @@ where
             _ => {}
         }
         match self.table.pull() {
-            Pulled::Complete if !self.outer.is_over() => Pulled::Pending,
+            Pulled::Complete if !self.outer.is_over() => {}
+            Pulled::Pending => {}
+            other => return other,
+        }
+        let mut first = None;
+        match self.receive(|item| {
+            first = Some(item);
+            false
+        }) {
+            Pulled::Skipped => first.map_or(Pulled::Skipped, Pulled::Item),
             other => other,
         }
     }
@@ -316,14 +345,17 @@ where
                 _ => {}
             }
             match self.table.play(&mut each) {
-                None => {}
-                Some(Pulled::Complete) if !self.outer.is_over() => return Pulled::Pending,
+                None => continue,
+                Some(Pulled::Complete) if !self.outer.is_over() => {}
+                Some(Pulled::Pending) => {}
                 Some(other) => return other,
             }
+            return self.receive(&mut each);
         }
     }
 
     fn look_ahead(&mut self, _: bool) -> Pulled<Q::Item, Q::Error> {
+        self.outer.hand_out(&mut NoHands);
         match self.take_on() {
             Pulled::Error(error) => return Pulled::Error(error),
             Pulled::Skipped => return Pulled::Skipped,

@@ -6,6 +6,8 @@ use millstream_blocks::branch::{Feeder, Sent};
 #[derive(Default)]
 pub(crate) struct Hunger {
     hungry: usize,
+    /// Likewise, of those that the host of the trunk holds in place.
+    rooted: usize,
     /// Branches whose turn was kept since the trunk rested.
     kept: Vec<usize>,
     /// By number, whether it is in `kept`.
@@ -13,10 +15,17 @@ pub(crate) struct Hunger {
 }
 
 impl Hunger {
-    /// How many branches have demand, and nothing to send.
+    /// How many branches have demand, and nothing to send; without those that the host of the
+    /// trunk holds in place, for which it runs the trunk itself.
     #[inline]
     pub(crate) fn hungry(&self) -> usize {
         self.hungry
+    }
+
+    /// With those.
+    #[inline]
+    pub(crate) fn all(&self) -> usize {
+        self.hungry + self.rooted
     }
 
     /// Sends an item to branch number `n`.
@@ -72,12 +81,12 @@ impl Hunger {
     pub(crate) fn rest<T: Send + 'static, E: Send + 'static>(&mut self, feeder: &mut Feeder<T, E>) {
         let hungry = feeder.is_hungry();
         feeder.rest();
-        self.count(hungry, feeder.is_hungry());
+        self.count(feeder, hungry, feeder.is_hungry());
     }
 
     /// A branch is about to be dropped or ended.
     pub(crate) fn forget<T: Send + 'static, E: Send + 'static>(&mut self, feeder: &Feeder<T, E>) {
-        self.count(feeder.is_hungry(), false);
+        self.count(feeder, feeder.is_hungry(), false);
     }
 
     fn changed<T: Send + 'static, E: Send + 'static>(
@@ -86,7 +95,7 @@ impl Hunger {
         hungry: bool,
         feeder: &Feeder<T, E>,
     ) {
-        self.count(hungry, feeder.is_hungry());
+        self.count(feeder, hungry, feeder.is_hungry());
         if feeder.is_kept() {
             if n >= self.listed.len() {
                 self.listed.resize(n + 1, false);
@@ -97,10 +106,16 @@ impl Hunger {
         }
     }
 
-    fn count(&mut self, before: bool, now: bool) {
+    fn count<T: Send + 'static, E: Send + 'static>(
+        &mut self,
+        feeder: &Feeder<T, E>,
+        before: bool,
+        now: bool,
+    ) {
+        let count = if feeder.is_rooted() { &mut self.rooted } else { &mut self.hungry };
         match (before, now) {
-            (false, true) => self.hungry += 1,
-            (true, false) => self.hungry -= 1,
+            (false, true) => *count += 1,
+            (true, false) => *count -= 1,
             _ => {}
         }
     }

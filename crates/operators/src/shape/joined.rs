@@ -12,7 +12,7 @@ use millstream_blocks::entrust::{Errand, entrust};
 use millstream_blocks::gauge::{Decisions, Gauge, Site, Watch};
 use millstream_blocks::lane::{Outlet, counted, lane};
 use millstream_blocks::task::task;
-use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Context, Handed, Hands, Publisher, Pull, Pulled, Subscriber};
 use millstream_executors::{Executor, executor_thread};
 
 /// The most that a queue can be made for: it has room for all from the beginning.
@@ -110,6 +110,18 @@ impl<Q: Pull> Pull for Feed<Q> {
         match self {
             Feed::Pulled(pull) => pull.look_ahead(started),
             Feed::Lane(outlet) => outlet.look_ahead(started),
+        }
+    }
+
+    #[inline]
+    fn pull_handed<T: Send + 'static>(
+        &mut self,
+        handed: &mut Handed<T>,
+        each: impl FnMut(Q::Item) -> bool,
+    ) -> Pulled<Q::Item, Q::Error> {
+        match self {
+            Feed::Pulled(pull) => pull.pull_handed(handed, each),
+            Feed::Lane(_) => Pulled::Pending,
         }
     }
 }
@@ -249,14 +261,44 @@ pub(crate) fn granted_feed_asking<P: Publisher>(
     context: &Context,
     site: Site,
 ) -> Granted<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
+    granted_under(publisher, (limit, first), bell, (context, context.upstream()), site)
+}
+
+fn granted_under<P: Publisher>(
+    publisher: P,
+    (limit, first): (NonZeroUsize, NonZeroUsize),
+    bell: Bell,
+    (context, above): (&Context, Context),
+    site: Site,
+) -> Granted<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
     // What the stage works on counts, whether or not there is a queue before it.
     let gauge = bell.gauge(context, site, limit.get()).map(Gauge::held);
-    let feed = match feed_asking(gauge.clone(), publisher, limit, first, bell, context) {
+    let around = (context, above);
+    let feed = match feed_under(gauge.clone(), publisher, (limit, first), bell, around) {
         Feed::Lane(outlet) => Feed::Lane(outlet.granting()),
         pulled => pulled,
     };
     Granted { feed: Some(feed), done: 0, gauge }
 }
+
+/// As [`granted_feed`], for a host that is [handed](Pull::hand_out) the items of the publishers which
+/// it holds in place, where upstream [hands](Publisher::HANDS) and nobody looks.
+pub(crate) fn handing_feed<P: Publisher>(
+    publisher: P,
+    limit: NonZeroUsize,
+    bell: Bell,
+    context: &Context,
+    site: Site,
+) -> Granted<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
+    let mut above = context.upstream();
+    if P::HANDS && unwatched(context) {
+        above = above.with_host(Receiver(bell.clone()));
+    }
+    granted_under(publisher, (limit, limit), bell, (context, above), site)
+}
+
+/// The host of a publisher that hands: see [`handing_feed`].
+pub(crate) struct Receiver(pub(crate) Bell);
 
 impl<Q: Pull> Granted<Q> {
     /// The stage is done with `n` of its items.
@@ -324,6 +366,12 @@ impl<Q: Pull> Granted<Q> {
             Some(Feed::Pulled(pull)) => Some(pull),
             _ => None,
         }
+    }
+
+    /// As [`Pull::hand_out`].
+    #[inline]
+    pub(crate) fn hand_out(&mut self, hands: &mut impl Hands) -> bool {
+        self.in_place().is_some_and(|upstream| upstream.hand_out(hands))
     }
 
     /// Whether upstream is held in place, or was.

@@ -14,23 +14,27 @@ pub(crate) struct Keys<K, V, S> {
     hasher: S,
     /// The first place of each chain; a power of two of them, or none.
     chains: Vec<usize>,
-    places: Vec<Place<K, V>>,
+    /// What a key is found by, apart from the values: they are looked at for each item, and so fit
+    /// into what is near.
+    places: Vec<Place<K>>,
+    values: Vec<Option<V>>,
     /// The first of the empty places.
     free: usize,
     len: usize,
 }
 
-struct Place<K, V> {
+struct Place<K> {
     hash: u64,
     /// The next of the chain, or the next empty one.
     next: usize,
-    entry: Option<(K, V)>,
+    key: Option<K>,
 }
 
 impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
     /// Without a key, and without a place for one.
     pub(crate) fn new(hasher: S) -> Keys<K, V, S> {
-        Keys { hasher, chains: Vec::new(), places: Vec::new(), free: NONE, len: 0 }
+        let (chains, places, values) = (Vec::new(), Vec::new(), Vec::new());
+        Keys { hasher, chains, places, values, free: NONE, len: 0 }
     }
 
     /// How many keys there are.
@@ -40,7 +44,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
     }
 
     /// The number of a key; its hash where it is not there, to [`insert`](Keys::insert) it by.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find<Q>(&self, key: &Q) -> Result<usize, u64>
     where
         K: Borrow<Q>,
@@ -50,7 +54,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
         let mut n = self.chains.get(self.chain(hash)).copied().unwrap_or(NONE);
         while let Some(place) = self.places.get(n) {
             if place.hash == hash
-                && let Some((there, _)) = &place.entry
+                && let Some(there) = &place.key
                 && there.borrow() == key
             {
                 return Ok(n);
@@ -61,16 +65,16 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
     }
 
     /// As [`find`](Keys::find), with its value.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find_mut<Q>(&mut self, key: &Q) -> Result<(usize, &mut V), u64>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let n = self.find(key)?;
-        match self.places.get_mut(n).and_then(|place| place.entry.as_mut()) {
-            Some((_, value)) => Ok((n, value)),
-            None => unreachable!("what was found is there"),
+        match self.values.get_mut(n) {
+            Some(Some(value)) => Ok((n, value)),
+            _ => unreachable!("what was found is there"),
         }
     }
 
@@ -85,15 +89,17 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
             self.grow();
         }
         let chain = self.chain(hash);
-        let place = Place { hash, next: self.chains[chain], entry: Some((key, value)) };
+        let place = Place { hash, next: self.chains[chain], key: Some(key) };
         let n = match self.places.get_mut(self.free) {
             Some(empty) => {
                 let n = std::mem::replace(&mut self.free, empty.next);
                 *empty = place;
+                self.values[n] = Some(value);
                 n
             }
             None => {
                 self.places.push(place);
+                self.values.push(Some(value));
                 self.places.len() - 1
             }
         };
@@ -105,7 +111,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
     /// Takes a key out; its number goes to another.
     pub(crate) fn remove(&mut self, n: usize) -> Option<(K, V)> {
         let place = self.places.get_mut(n)?;
-        let entry = place.entry.take()?;
+        let entry = place.key.take()?;
         let next = std::mem::replace(&mut place.next, self.free);
         let chain = self.chain(self.places[n].hash);
         let mut before = self.chains[chain];
@@ -119,23 +125,23 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
         }
         self.free = n;
         self.len -= 1;
-        Some(entry)
+        self.values[n].take().map(|value| (entry, value))
     }
 
     /// The key and the value of a number.
     #[inline]
     pub(crate) fn get_mut(&mut self, n: usize) -> Option<(&K, &mut V)> {
-        self.places.get_mut(n)?.entry.as_mut().map(|(key, value)| (&*key, value))
+        Some((self.places.get(n)?.key.as_ref()?, self.values[n].as_mut()?))
     }
 
     /// All values.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.places.iter_mut().filter_map(|place| place.entry.as_mut()).map(|(_, value)| value)
+        self.values.iter_mut().flatten()
     }
 
     /// All values.
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        self.places.iter().filter_map(|place| place.entry.as_ref()).map(|(_, value)| value)
+        self.values.iter().flatten()
     }
 
     /// Takes all keys out.
@@ -143,7 +149,9 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
         self.chains.clear();
         self.free = NONE;
         self.len = 0;
-        std::mem::take(&mut self.places).into_iter().filter_map(|place| place.entry)
+        let keys = std::mem::take(&mut self.places).into_iter().map(|place| place.key);
+        let values = std::mem::take(&mut self.values);
+        keys.zip(values).filter_map(|(key, value)| key.zip(value))
     }
 
     #[inline]
@@ -158,7 +166,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
         self.chains.resize(chains, NONE);
         // As long as a key is put in there is no empty place whose chain could be confused.
         for n in 0..self.places.len() {
-            if self.places[n].entry.is_some() {
+            if self.places[n].key.is_some() {
                 let chain = self.chain(self.places[n].hash);
                 self.places[n].next = std::mem::replace(&mut self.chains[chain], n);
             }

@@ -21,8 +21,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_blocks::emission::Emission;
 use millstream_core::{
-    ActiveSubscriber, Cause, Context, Credit, Discards, End, Fault, More, Panic, Publisher, Pull,
-    Pulled, Rest, Subscriber, Subscription,
+    ActiveSubscriber, Cause, Context, Credit, Discards, End, Fault, Handed, More, Panic, Publisher,
+    Pull, Pulled, Rest, Subscriber, Subscription,
 };
 
 /// What becomes of one item of upstream.
@@ -894,6 +894,50 @@ where
     }
 }
 
+/// An item in a loop of the source: whether that goes on, and else why not.
+#[inline(always)]
+fn one_of_many<T, E, O>(
+    keeper: &mut Keeper<T, E, O>,
+    phase: &mut Phase,
+    item: T,
+    stopped: &mut Pulled<O::Item, O::Error>,
+    each: &mut impl FnMut(O::Item) -> bool,
+) -> bool
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    O: Step<T, E>,
+{
+    match keeper.step.next(item) {
+        Emit::Item(item) => return each(item),
+        Emit::Skip(item) | Emit::Discard(item) => keeper.discard(item),
+        Emit::Keep | Emit::KeepAsking => {}
+        Emit::Ready(item) => {
+            if let Some(item) = item {
+                keeper.discard(item);
+            }
+            *phase = Phase::Ready;
+        }
+        Emit::Last(item) => {
+            *phase = Phase::Over;
+            if each(item) {
+                *stopped = Pulled::Complete;
+            }
+        }
+        Emit::Stop(item) => {
+            keeper.discard(item);
+            *stopped = Pulled::Complete;
+        }
+        Emit::Complete => *stopped = Pulled::Complete,
+        Emit::Error(error) => *stopped = Pulled::Error(error),
+        Emit::Reject(item, error) => {
+            keeper.discard(item);
+            *stopped = Pulled::Error(error);
+        }
+    }
+    false
+}
+
 impl<P, O> Pull for StagePull<P, O>
 where
     P: Pull,
@@ -933,36 +977,8 @@ where
             let pulled = if self.phase == Phase::Running {
                 let StagePull { producer, keeper, phase } = self;
                 let mut stopped = Pulled::Skipped;
-                let pulled = producer.pull_while(|item| {
-                    match keeper.step.next(item) {
-                        Emit::Item(item) => return each(item),
-                        Emit::Skip(item) | Emit::Discard(item) => keeper.discard(item),
-                        Emit::Keep | Emit::KeepAsking => {}
-                        Emit::Ready(item) => {
-                            if let Some(item) = item {
-                                keeper.discard(item);
-                            }
-                            *phase = Phase::Ready;
-                        }
-                        Emit::Last(item) => {
-                            *phase = Phase::Over;
-                            if each(item) {
-                                stopped = Pulled::Complete;
-                            }
-                        }
-                        Emit::Stop(item) => {
-                            keeper.discard(item);
-                            stopped = Pulled::Complete;
-                        }
-                        Emit::Complete => stopped = Pulled::Complete,
-                        Emit::Error(error) => stopped = Pulled::Error(error),
-                        Emit::Reject(item, error) => {
-                            keeper.discard(item);
-                            stopped = Pulled::Error(error);
-                        }
-                    }
-                    false
-                });
+                let pulled = producer
+                    .pull_while(|item| one_of_many(keeper, phase, item, &mut stopped, &mut each));
                 match pulled {
                     Pulled::Skipped => return stopped,
                     other => self.digest(other),
@@ -978,6 +994,26 @@ where
                 }
                 other => return other,
             }
+        }
+    }
+
+    /// A step that has items of its own to give first takes none that is handed.
+    #[inline]
+    fn pull_handed<T: Send + 'static>(
+        &mut self,
+        handed: &mut Handed<T>,
+        mut each: impl FnMut(O::Item) -> bool,
+    ) -> Pulled<O::Item, O::Error> {
+        if self.phase != Phase::Running {
+            return Pulled::Pending;
+        }
+        let StagePull { producer, keeper, phase } = self;
+        let mut stopped = Pulled::Skipped;
+        let pulled = producer
+            .pull_handed(handed, |item| one_of_many(keeper, phase, item, &mut stopped, &mut each));
+        match pulled {
+            Pulled::Skipped => stopped,
+            other => self.digest(other),
         }
     }
 

@@ -1,7 +1,10 @@
 //! The table of a stage with many upstreams at a time: `merge`, `flat_map_unordered`.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use millstream_blocks::bell::Bell;
-use millstream_core::{Pull, Pulled};
+use millstream_core::{Handed, Hands, Pull, Pulled};
 
 use crate::shape::joined::Feed;
 use crate::shape::roster::Roster;
@@ -127,6 +130,13 @@ impl<Q: Pull> Table<Q> {
         Some(self.rest())
     }
 
+    /// What is handed the items of the feeds that are held in place, for `each`.
+    #[inline]
+    pub(crate) fn receiver<F>(&mut self, each: F) -> Receiver<'_, Q, F> {
+        self.started = true;
+        Receiver { table: self, each, stopped: None }
+    }
+
     /// As [`pull`](Table::pull), without demand: an end, or an item that had to be taken to find
     /// out.
     pub(crate) fn look_ahead(&mut self) -> Pulled<Q::Item, Q::Error> {
@@ -158,5 +168,109 @@ impl<Q: Pull> Table<Q> {
 
     fn rest(&self) -> Pulled<Q::Item, Q::Error> {
         if self.is_empty() { Pulled::Complete } else { Pulled::Pending }
+    }
+}
+
+/// The feeds of a table, which are handed items: see [`Pull::hand_out`].
+pub(crate) struct Receiver<'a, Q: Pull, F> {
+    table: &'a mut Table<Q>,
+    each: F,
+    /// Why it takes nothing more.
+    stopped: Option<Stopped<Q::Error>>,
+}
+
+enum Stopped<E> {
+    Enough,
+    Failed(E),
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// Takes nothing: for a host without demand.
+pub(crate) struct NoHands;
+
+impl Hands for NoHands {
+    fn room(&self) -> Option<usize> {
+        None
+    }
+
+    fn hand<T: Send + 'static>(&mut self, _: usize, handed: Handed<T>) -> Result<bool, T> {
+        handed.into_item().map_or(Ok(false), Err)
+    }
+}
+
+impl<Q: Pull, F> Receiver<'_, Q, F> {
+    /// The failure of a feed, which was taken out. A panic is raised again only here: it is no affair
+    /// of upstream's.
+    #[inline]
+    pub(crate) fn finish(self) -> Result<(), Q::Error> {
+        match self.stopped {
+            None | Some(Stopped::Enough) => Ok(()),
+            Some(Stopped::Failed(error)) => Err(error),
+            Some(Stopped::Panicked(payload)) => resume_unwind(payload),
+        }
+    }
+}
+
+impl<Q: Pull, F: FnMut(Q::Item) -> bool> Hands for Receiver<'_, Q, F> {
+    fn room(&self) -> Option<usize> {
+        Some(self.table.free.len())
+    }
+
+    #[inline]
+    fn hand<T: Send + 'static>(&mut self, place: usize, handed: Handed<T>) -> Result<bool, T> {
+        let mut handed = handed;
+        let mut goes_on = true;
+        if self.stopped.is_none()
+            && let Some(Some(feed)) = self.table.places.get_mut(place)
+        {
+            let each = &mut self.each;
+            let pulled = catch_unwind(AssertUnwindSafe(|| {
+                feed.pull_handed(&mut handed, |item| {
+                    goes_on = each(item);
+                    goes_on
+                })
+            }));
+            match pulled {
+                Ok(Pulled::Pending | Pulled::Skipped) => {}
+                pulled => {
+                    self.stopped = self.settle(place, pulled);
+                    goes_on = self.stopped.is_none();
+                }
+            }
+        }
+        match handed.into_item() {
+            Some(item) => Err(item),
+            None => Ok(goes_on),
+        }
+    }
+}
+
+impl<Q: Pull, F: FnMut(Q::Item) -> bool> Receiver<'_, Q, F> {
+    #[cold]
+    fn settle(
+        &mut self,
+        place: usize,
+        pulled: std::thread::Result<Pulled<Q::Item, Q::Error>>,
+    ) -> Option<Stopped<Q::Error>> {
+        let settled = pulled.and_then(|pulled| {
+            catch_unwind(AssertUnwindSafe(|| match pulled {
+                Pulled::Item(item) => Ok((self.each)(item)),
+                Pulled::Complete => {
+                    self.table.remove(place);
+                    Ok(true)
+                }
+                Pulled::Error(error) => {
+                    self.table.remove(place);
+                    Err(error)
+                }
+                Pulled::Pending | Pulled::Skipped => Ok(true),
+            }))
+        });
+        match settled {
+            Ok(Ok(true)) => None,
+            Ok(Ok(false)) => Some(Stopped::Enough),
+            Ok(Err(error)) => Some(Stopped::Failed(error)),
+            Err(payload) => Some(Stopped::Panicked(payload)),
+        }
     }
 }

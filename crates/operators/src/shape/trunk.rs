@@ -10,16 +10,21 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use millstream_blocks::bell::Bell;
-use millstream_blocks::branch::Desk;
+use millstream_blocks::branch::{Desk, Root};
 use millstream_blocks::cause::within;
 use millstream_blocks::gauge::{Panel, Site};
-use millstream_core::{Context, Credit, More, Publisher, Pull, Pulled};
+use millstream_core::{Context, Credit, Hands, More, Publisher, Pull, Pulled};
 
 use crate::shape::hunger::Hunger;
 use crate::shape::joined::{Feed, feed_on};
 
 /// How many items are divided before it is looked for a fault of the whole.
 const BURST: usize = 64;
+
+/// The same, where a host runs the trunk and has most of them in hand; one that goes into a queue,
+/// or needs a new branch, counts as [`QUEUED`] of them, since the host is to look at it soon.
+const IN_HAND: usize = 1024;
+const QUEUED: usize = 64;
 
 /// How often an upstream that skips items is asked at most whether it is over, while nobody
 /// wants any.
@@ -47,6 +52,23 @@ pub(crate) trait Divide: Send + 'static {
     /// Takes an item, while something is hungry and nothing is [held](Divide::is_held).
     fn route(&mut self, item: Self::Item, hunger: &mut Hunger);
 
+    /// As [`route`](Divide::route), in the turn of a host that holds branches in place.
+    fn hand(&mut self, item: Self::Item, hunger: &mut Hunger, hands: &mut impl Hands) -> Went {
+        let _ = hands;
+        self.route(item, hunger);
+        Went::Queued
+    }
+
+    /// The host of the trunk would hold so many more branches.
+    fn grant(&mut self, room: usize, hunger: &mut Hunger) {
+        let _ = (room, hunger);
+    }
+
+    /// How many of those that count as hungry are not to be fed for now.
+    fn spared(&self) -> usize {
+        0
+    }
+
     /// Whether an item waits for its place: no other is taken before.
     fn is_held(&self) -> bool;
 
@@ -60,6 +82,16 @@ pub(crate) trait Divide: Send + 'static {
     fn is_over(&self) -> bool;
 }
 
+/// What became of an item in the turn of a host.
+pub(crate) enum Went {
+    /// The host has it, and takes another.
+    InHand,
+    /// It is in a queue, or waits.
+    Queued,
+    /// The host takes no other for now.
+    Stopped,
+}
+
 /// See the [module](self).
 pub(crate) struct Trunk<N, O: Pull, D> {
     /// Until upstream is connected to.
@@ -69,6 +101,8 @@ pub(crate) struct Trunk<N, O: Pull, D> {
     /// An item that was taken to find out whether upstream is over.
     ahead: Option<O::Item>,
     started: bool,
+    /// The host had to go away without what it wants.
+    starved: bool,
     divide: D,
     hunger: Hunger,
     news: Vec<usize>,
@@ -108,6 +142,7 @@ where
             upstream: None,
             ahead: None,
             started: false,
+            starved: false,
             divide,
             hunger: Hunger::default(),
             news: Vec::new(),
@@ -171,10 +206,124 @@ where
             demand.add(More::of(self.hunger.hungry() as u64));
             panel.rest(demand);
         }
+        if std::mem::take(&mut self.starved) {
+            // Whatever it was that came may be what it waits for.
+            self.desk.call_host();
+        }
+        self.let_go();
+        Pulled::Pending
+    }
+
+    fn let_go(&mut self) {
         while let Some(n) = self.hunger.take_kept() {
             self.divide.rest(n, &mut self.hunger);
         }
-        Pulled::Pending
+    }
+
+    #[inline]
+    fn divide_in_hand(&mut self, hands: &mut impl Hands) -> bool {
+        let spared = self.divide.spared();
+        if self.hunger.all() <= spared {
+            self.look_ahead();
+            return false;
+        }
+        if self.divide.is_held() {
+            return false;
+        }
+        self.started = true;
+        let Trunk { upstream, divide, hunger, desk, .. } = self;
+        if let Some(item) = self.ahead.take() {
+            divide.hand(item, hunger, hands);
+            return true;
+        }
+        let Some(upstream) = upstream else { return false };
+        let mut left = IN_HAND;
+        let pulled = upstream.pull_while(|item| {
+            match divide.hand(item, hunger, hands) {
+                // Nothing else has changed by it.
+                Went::InHand => left -= 1,
+                Went::Queued => {
+                    left = left.saturating_sub(QUEUED);
+                    if hunger.all() <= spared || divide.is_held() {
+                        return false;
+                    }
+                }
+                Went::Stopped => return false,
+            }
+            left > 0 && !desk.has_news()
+        });
+        match pulled {
+            Pulled::Item(_) | Pulled::Skipped => {}
+            Pulled::Pending => return false,
+            Pulled::Complete => self.finish(Ok(())),
+            Pulled::Error(error) => self.finish(Err(error)),
+        }
+        true
+    }
+}
+
+/// What a host runs in its own turn.
+pub(crate) trait InHand: Pull<Item = Infallible, Error = Infallible> {
+    /// Divides items; the host would hold `room` more branches. `false` where there is nothing for
+    /// now.
+    fn run_for(&mut self, room: usize, hands: &mut impl Hands) -> bool;
+}
+
+impl<N, O, D> InHand for Trunk<N, O, D>
+where
+    N: FnOnce(Seer<'_>) -> Feed<O> + Send + 'static,
+    O: Pull,
+    D: Divide<Item = O::Item, Error = O::Error>,
+{
+    #[inline]
+    fn run_for(&mut self, room: usize, hands: &mut impl Hands) -> bool {
+        self.starved = false;
+        self.listen();
+        self.divide.grant(room, &mut self.hunger);
+        let goes_on = self.divide_in_hand(hands);
+        self.let_go();
+        if self.divide.is_over() {
+            // Told by whoever has the turn of the trunk, when it rests.
+            self.desk.bell().ring();
+        }
+        self.starved = !goes_on;
+        goes_on
+    }
+}
+
+/// A trunk with a host that runs it: what the host pulls the branches from that are new.
+pub(crate) struct Rooted<G, R: InHand> {
+    branches: G,
+    root: Root<R>,
+}
+
+impl<G, R: InHand> Rooted<G, R> {
+    /// `branches` come from what `root` runs.
+    pub(crate) fn new(branches: G, root: Root<R>) -> Self {
+        Rooted { branches, root }
+    }
+}
+
+impl<G: Pull, R: InHand> Pull for Rooted<G, R> {
+    type Item = G::Item;
+    type Error = G::Error;
+
+    #[inline]
+    fn pull(&mut self) -> Pulled<G::Item, G::Error> {
+        self.branches.pull()
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<G::Item, G::Error> {
+        self.branches.look_ahead(started)
+    }
+
+    #[inline]
+    fn hand_out(&mut self, hands: &mut impl Hands) -> bool {
+        let Some(room) = hands.room() else {
+            self.root.ring();
+            return false;
+        };
+        self.root.visit(|trunk| trunk.run_for(room, hands)).unwrap_or(false)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use millstream_core::{More, Publisher};
+use millstream_core::{Context, Handed, More, Publisher, Pull, Pulled, Subscriber};
 use millstream_operators::PublisherExt;
 use millstream_operators::fan_out::{Group, Stalled};
 use millstream_sync::{model, thread};
@@ -173,5 +173,137 @@ fn row_58_a_stall_races_the_request_that_ends_it() {
             assert_eq!(out, [Item(0), Item(1), Complete]);
             assert_eq!(groups, [vec![Item(0), Complete], vec![Item(1), Item(3), Complete]]);
         }
+    });
+}
+
+/// A group in place, or nothing in its stead.
+enum Placed {
+    Here(Group<u32, Token, Error>),
+    Elsewhere,
+}
+
+impl Publisher for Placed {
+    type Item = Token;
+    type Error = Error;
+    const HOSTED: bool = true;
+
+    fn subscribe<S: Subscriber<Token, Error>>(self, subscriber: S) {
+        match self {
+            Placed::Here(group) => group.subscribe(subscriber),
+            Placed::Elsewhere => unreachable!("those in place are pulled"),
+        }
+    }
+
+    fn into_pull(self, context: Context) -> Result<impl Pull<Item = Token, Error = Error>, Placed> {
+        match self {
+            Placed::Here(group) => match group.into_pull(context) {
+                Ok(pull) => Ok(PlacedPull(Some(pull))),
+                Err(group) => Err(Placed::Here(group)),
+            },
+            Placed::Elsewhere => Ok(PlacedPull(None)),
+        }
+    }
+}
+
+struct PlacedPull<P>(Option<P>);
+
+impl<P: Pull> Pull for PlacedPull<P> {
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn pull(&mut self) -> Pulled<P::Item, P::Error> {
+        self.0.as_mut().map_or(Pulled::Complete, Pull::pull)
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<P::Item, P::Error> {
+        self.0.as_mut().map_or(Pulled::Complete, |pull| pull.look_ahead(started))
+    }
+
+    fn pull_handed<T: Send + 'static>(
+        &mut self,
+        handed: &mut Handed<T>,
+        each: impl FnMut(P::Item) -> bool,
+    ) -> Pulled<P::Item, P::Error> {
+        self.0.as_mut().map_or(Pulled::Complete, |pull| pull.pull_handed(handed, each))
+    }
+}
+
+/// `n` items by their numbers modulo 2: even ones in place, each of which `each` sees; odd ones are
+/// read elsewhere, by whoever asks for two at the beginning.
+fn in_place(n: u32, each: fn(u32)) -> (Oracle, Oracle, Oracle) {
+    let (source, out, other) = (Oracle::new(), Oracle::new(), Oracle::new());
+    let (alive, read) = (source.alive(), other.clone());
+    millstream_operators::source::from_iter(0..n)
+        .map(move |n| Token(n, alive.clone()))
+        .map_err(|never| match never {})
+        .group_by(2, 1, Stalled::Fail, |item| item.0 % 2)
+        .flat_map_unordered(2, 1, move |group| match group.key() {
+            0 => Placed::Here(group),
+            _ => {
+                group.subscribe(read.probe(|_| More::NONE));
+                Placed::Elsewhere
+            }
+        })
+        .inspect(move |item: &Token| each(item.0))
+        .subscribe(out.probe(|_| More::NONE));
+    (source, out, other)
+}
+
+/// Who runs `group_by` for its own groups, and who asks for one that is elsewhere.
+#[test]
+fn a_group_in_place_races_a_request_of_one_elsewhere() {
+    model("group_by: a_group_in_place_races_a_request_of_one_elsewhere", || {
+        let (source, out, other) = in_place(5, |_| {});
+        out.request(1);
+        assert_eq!(out.log(), None);
+        let asking = thread::spawn({
+            let out = out.clone();
+            move || out.request(9)
+        });
+        other.request(2);
+        asking.join().unwrap();
+        assert_eq!(out.finish(), [Item(0), Item(2), Item(4), Complete]);
+        assert_eq!(other.finish(), [Item(1), Item(3), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// A panic below those in place is no affair of the group that is elsewhere.
+#[test]
+fn a_panic_below_a_group_in_place_races_a_request_of_one_elsewhere() {
+    model("group_by: a_panic_below_a_group_in_place_races_a_request_of_one_elsewhere", || {
+        let (source, out, other) = in_place(5, |n| {
+            if n == 4 {
+                std::panic::resume_unwind(Box::new("ouch"));
+            }
+        });
+        out.request(1);
+        let asking = thread::spawn({
+            let out = out.clone();
+            move || out.request(9)
+        });
+        other.request(9);
+        asking.join().unwrap();
+        assert!(matches!(&out.finish()[..], [Item(0), Item(2), Fault(_)]));
+        assert_eq!(other.finish(), [Item(1), Item(3), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// Downstream goes, and with it all that is in place; the group elsewhere goes on.
+#[test]
+fn a_cancellation_of_those_in_place_races_a_request_of_one_elsewhere() {
+    model("group_by: a_cancellation_of_those_in_place_races_a_request_of_one_elsewhere", || {
+        let (source, out, other) = in_place(5, |_| {});
+        out.request(2);
+        let cancelling = thread::spawn({
+            let out = out.clone();
+            move || out.cancel()
+        });
+        other.request(9);
+        cancelling.join().unwrap();
+        assert_eq!(out.finish(), [Item(0), Item(2)]);
+        assert_eq!(other.finish(), [Item(1), Item(3), Complete]);
+        assert_eq!(source.count(), 0);
     });
 }
