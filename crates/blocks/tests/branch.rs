@@ -922,8 +922,16 @@ impl<L: Pull<Item = Token, Error = Error>> Pull for Hosting<L> {
 
 /// `n` items dealt: whoever counts them, who has the branch in place, and who reads the other.
 fn dealt(n: u32, capacity: usize, breaks: u32) -> (Oracle, Oracle, Oracle) {
+    dealt_from(0..n, capacity, breaks)
+}
+
+fn dealt_from(
+    numbers: std::ops::Range<u32>,
+    capacity: usize,
+    breaks: u32,
+) -> (Oracle, Oracle, Oracle) {
     let (source, hosting) = (Oracle::new(), Oracle::new());
-    let items = source.items(0..n);
+    let items = source.items(numbers);
     let capacity = NonZeroUsize::new(capacity).unwrap();
     let mut other = None;
     join(
@@ -965,6 +973,24 @@ fn a_visit_races_a_request_of_another_branch() {
         asking.join().unwrap();
         assert_eq!(host.finish(), [Item(0), Item(2), Complete]);
         assert_eq!(other.finish(), [Item(1), Item(3), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// The trunk is run for the other, who has enough before it is the host's turn.
+#[test]
+fn a_host_that_finds_its_trunk_busy_is_called() {
+    model("branch: a_host_that_finds_its_trunk_busy_is_called", || {
+        let (source, host, other) = dealt_from(1..3, 1, u32::MAX);
+        let asking = thread::spawn({
+            let other = other.clone();
+            move || other.request(1)
+        });
+        host.request(1);
+        asking.join().unwrap();
+        assert_eq!(host.log().as_deref(), Some(&[Item(2), Complete][..]), "it was called");
+        assert_eq!(host.finish(), [Item(2), Complete]);
+        assert_eq!(other.finish(), [Item(1), Complete]);
         assert_eq!(source.count(), 0);
     });
 }
