@@ -259,6 +259,7 @@ where
     }
 
     /// What divides upstream, and the groups, of which `queued` may be on the way.
+    #[expect(clippy::type_complexity, reason = "two opaque types, which no alias can name")]
     fn divided(
         self,
         desk: &Arc<Desk>,
