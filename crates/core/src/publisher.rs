@@ -71,6 +71,7 @@ pub trait Publisher: Send + Sized + 'static {
 
     /// Whether its items are publishers to which it can [hand](crate::Pull::hand_out) what is theirs,
     /// where the [host](Context::host) that pulls it holds them in place.
+    #[doc(hidden)]
     const HANDS: bool = false;
 
     /// Starts the stream towards `subscriber`, which is given its subscription before anything

@@ -63,13 +63,14 @@ pub trait Pull: Send + 'static {
         }
     }
 
-    /// Takes an item that was handed past the queue of a source: [`Pending`](Pulled::Pending) where
-    /// it was not taken, or where there is nothing else to tell. What comes of it goes to `each`, and
-    /// after `false` the answer is [`Skipped`](Pulled::Skipped), as from
-    /// [`pull_while`](Pull::pull_while).
+    /// As [`pull_while`](Pull::pull_while), where an item was handed past the queue of a source, for
+    /// what comes of that item alone. [`Pending`](Pulled::Pending) where it was not taken, or where
+    /// there is nothing else to tell.
     ///
-    /// Only the source that it is for takes it, and only where nothing comes before it. A stage in
-    /// between asks what is above it.
+    /// Only the source that it is for takes it, and only where nothing comes before it; a stage asks
+    /// what is above it. For stages of the library: one that does not know of it is given its items
+    /// through the queue.
+    #[doc(hidden)]
     #[inline]
     fn pull_handed<T: Send + 'static>(
         &mut self,
@@ -86,6 +87,7 @@ pub trait Pull: Send + 'static {
     /// Lets a publisher that [`HANDS`](crate::Publisher::HANDS) hand items to the publishers that it
     /// gave before, as long as `hands` takes them. `false` where it has nothing for now: it tells its
     /// host when it has.
+    #[doc(hidden)]
     #[inline]
     fn hand_out(&mut self, hands: &mut impl Hands) -> bool
     where
@@ -105,7 +107,9 @@ pub trait Pull: Send + 'static {
     }
 }
 
-/// An item on its way to one source among many that a host holds in place, past its queue.
+/// An item on its way to one source among many that a host holds in place, past its queue: see
+/// [`Pull::pull_handed`].
+#[doc(hidden)]
 #[derive(Debug)]
 pub struct Handed<T> {
     to: usize,
@@ -135,6 +139,7 @@ impl<T: Send + 'static> Handed<T> {
 }
 
 /// A host that is handed items for the sources that it holds in place: see [`Pull::hand_out`].
+#[doc(hidden)]
 pub trait Hands {
     /// How many more publishers it would hold; `None` where it takes no items now, and only wants to
     /// know what is over.

@@ -1,11 +1,12 @@
 //! Claims of `merge`, `flat_map_unordered` and `zip` where all that they join is synchronous: it is
-//! held in place and takes turns.
+//! held in place and takes turns; and of groups that are read in place.
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+use millstream::fan_out::Stalled;
 use millstream::prelude::*;
 use millstream::{More, Publisher};
 use support::{Ending, Mint, Probe, Told, next, next_then, script};
@@ -188,4 +189,33 @@ fn a_chain_in_place_gives_what_it_gives_when_it_is_pushed() {
     same("scan", || source().scan(0, |sum, n| Some(*sum + n)).step_by(3));
     same("chunks", || source().chunks(3).map(|chunk| chunk.len() as u64));
     same("all", || source().skip(1).filter(|n| n % 2 == 0).map(|n| n * 3).take(5).step_by(2));
+}
+
+/// Items that come past the queues of their groups keep the order of upstream; through the queues,
+/// several of a group come at a time.
+#[test]
+fn groups_in_place_are_handed_their_items_in_the_order_of_upstream() {
+    let items = all(millstream::from_iter(0..5000_u64)
+        .group_by(8, 64, Stalled::Fail, |n| n % 8)
+        .flat_map_unordered(8, 16, |group| group.map(|n| n)));
+    // Groups are on their way to the reader while the first items come.
+    let first = items.iter().rposition(|&n| n < 16).expect("all came");
+    assert!(first < 200, "{first} items until all groups were in place");
+    let rest = &items[first + 1..];
+    assert!(rest.is_sorted(), "some went through a queue: {:?}", unsorted(rest));
+}
+
+/// Where two neighbours are in the wrong order.
+fn unsorted(items: &[u64]) -> Option<&[u64]> {
+    items.windows(2).find(|pair| pair[0] > pair[1])
+}
+
+#[test]
+fn a_group_in_place_that_had_enough_makes_room_at_once() {
+    // One group at a time: each is over with its third item, and the next waits for its place.
+    let groups = millstream::from_iter(0..3000_u64)
+        .group_by(1, 4, Stalled::Wait, |n| n / 3)
+        .flat_map_unordered(1, 16, |group| group.take(3).map(|n| n as u32));
+    let probe = Probe::new().asking(More::UNBOUNDED).on(groups);
+    assert_eq!(probe.take(), next_then(0..3000, Told::Complete));
 }
