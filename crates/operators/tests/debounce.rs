@@ -140,6 +140,11 @@ fn sample_on_is_as_its_model() {
             let (mut slot, mut due, mut complete) = (None::<i64>, false, false);
             Box::new(move |worlds| {
                 let [up, signal] = worlds else { unreachable!() };
+                if complete {
+                    // Both are let go.
+                    up.inbox.clear();
+                    signal.inbox.clear();
+                }
                 // What comes at a time comes from one of them, so the order does not matter.
                 while let Some(told) = up.inbox.pop_front() {
                     match told {
@@ -163,6 +168,7 @@ fn sample_on_is_as_its_model() {
                         }
                     }
                 }
+                (up.released, signal.released) = (complete, complete);
                 if up.demand > 0
                     && (due || complete)
                     && let Some(item) = slot.take()
@@ -351,6 +357,32 @@ fn sample_on_ends_with_its_signal() {
     second.assert_failed(&"no");
     second.assert_items(&[]);
     assert!(sender.is_closed());
+}
+
+/// What is kept waits to be asked for, and needs neither of the two any more.
+#[test]
+fn sample_on_cancels_the_other_as_soon_as_one_is_over() {
+    let (sender, items) = millstream::channel::<u32>(4);
+    let (ask, signal) = millstream::channel::<()>(4);
+    let first = probe(items.sample_on(signal, 2), Behaviour::new());
+    sender.try_send(1).unwrap();
+    sender.complete();
+    assert!(ask.is_closed(), "upstream is over");
+    first.assert_no_end();
+    first.request(1);
+    first.assert_items(&[1]);
+    first.assert_completed();
+
+    let (sender, items) = millstream::channel::<u32>(4);
+    let (ask, signal) = millstream::channel::<()>(4);
+    let second = probe(items.sample_on(signal, 2), Behaviour::new());
+    sender.try_send(1).unwrap();
+    ask.complete();
+    assert!(sender.is_closed(), "the signal is over");
+    second.assert_no_end();
+    second.request(1);
+    second.assert_items(&[1]);
+    second.assert_completed();
 }
 
 #[test]

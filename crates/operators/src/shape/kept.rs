@@ -138,6 +138,13 @@ impl<Q: Pull> Taking<Q> {
         self.feed.is_none()
     }
 
+    /// No more of it is wanted: it is cancelled. What is kept stays.
+    pub(crate) fn leave(&mut self) {
+        self.feed = None;
+        let ahead = self.ahead.take();
+        self.discard(ahead);
+    }
+
     /// Whether it is synchronous.
     pub(crate) fn is_pulled(&self) -> bool {
         self.feed.as_ref().is_some_and(Feed::is_pulled)

@@ -26,7 +26,8 @@ use crate::shape::kept::{Asked, Taken, Taking, taking};
 /// Items and signals are taken as they come, `prefetch` of each asked for ahead. One that is
 /// synchronous is pulled while downstream asks.
 /// # Completion
-/// As upstream, or as the signal. The item that is kept goes before, when it is asked for.
+/// As upstream, or as the signal. The item that is kept goes before, when it is asked for; the other
+/// of the two is cancelled at once.
 /// # Errors
 /// A failure of either, at once: the item that is kept is discarded.
 /// # Cancellation
@@ -138,12 +139,22 @@ impl<P: Pull, Q: Pull<Error = P::Error>> Sampled<P, Q> {
         Ok(Taken::Some)
     }
 
+    /// Whether one of the two is over, which cancels the other: what is kept needs neither.
+    fn is_over(&mut self) -> bool {
+        let over = self.of.is_over() || self.signal.is_none();
+        if over {
+            self.signal = None;
+            self.of.leave();
+        }
+        over
+    }
+
     fn run(&mut self, asked: Asked) -> Pulled<P::Item, P::Error> {
         let taken = match self.items(asked).and_then(|items| Ok((items, self.signals(asked)?))) {
             Ok(taken) => taken,
             Err(error) => return Pulled::Error(error),
         };
-        let over = self.of.is_over() || self.signal.is_none();
+        let over = self.is_over();
         if asked == Asked::Yes
             && (self.goes || over)
             && let Some(item) = self.of.slot.take()
