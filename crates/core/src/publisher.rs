@@ -11,9 +11,20 @@ use crate::{Context, NeverPull, Pull, Subscriber};
 /// # Implementing
 /// Most publishers of an application are functions that return one built from others. One with
 /// a source of its own implements [`Pull`] and lets the library do the protocol
-/// (`millstream::from_pull`). Written by hand, `subscribe` must hand out a [`Subscription`]
-/// first, turn each request into demand of its own through
-/// [`ActiveSubscriber::on_request`], and end through [`ActiveSubscriber::on_end`].
+/// (`millstream::from_pull`), or sends into a `millstream::channel`.
+///
+/// One that is written by hand serves stages as well as ends. Serially, it
+///
+/// * hands out a [`Subscription`] first, and calls [`on_request`] with [`More::NONE`] once before the
+///   first item;
+/// * makes each request an [`on_request`]: what that answers is the demand, and not what was asked;
+/// * ends by [`on_end`], the answer [`More::CANCEL`] included, and asks what that gives back, if
+///   anything, to [go on](crate::Rest::go_on) with each request that follows;
+/// * asks one that answers [`More::YIELD`] again, by [`on_request`] with [`More::NONE`];
+/// * catches what panics in a signal: that is an end by a fault.
+///
+/// `millstream_testkit::rules::publisher` says which of it is missing; its own tests have a publisher
+/// by hand.
 ///
 /// A publisher serves one subscriber unless it is cloned (rules 1.10, 1.11):
 ///
@@ -45,8 +56,11 @@ use crate::{Context, NeverPull, Pull, Subscriber};
 /// ```
 ///
 /// [`Subscription`]: crate::Subscription
-/// [`ActiveSubscriber::on_request`]: crate::ActiveSubscriber::on_request
-/// [`ActiveSubscriber::on_end`]: crate::ActiveSubscriber::on_end
+/// [`on_request`]: crate::ActiveSubscriber::on_request
+/// [`on_end`]: crate::ActiveSubscriber::on_end
+/// [`More::NONE`]: crate::More::NONE
+/// [`More::CANCEL`]: crate::More::CANCEL
+/// [`More::YIELD`]: crate::More::YIELD
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a publisher",

@@ -4,7 +4,10 @@ use millstream::prelude::*;
 use std::sync::{Arc, Mutex};
 
 use millstream::shape::stage::{Books, Emit, Stage, Step};
-use millstream::{ActiveSubscriber, Demand, End, Fault, More, Pulled, Subscription, Upstream};
+use millstream::{
+    ActiveSubscriber, Credit, Demand, End, Fault, More, Progress, Pulled, Rest, Subscription,
+    Upstream,
+};
 use millstream_testkit::rules::{self, Report, Rule, Verdict};
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{Breach, Script, ScriptedPublisher, rules_for};
@@ -38,13 +41,13 @@ publishers_that_break! {
     dropping_the_subscriber_instead_of_an_end: VanishesAtEnd => [R1_04, R1_05];
     never_ending: NeverEnds => [R1_04, R1_05];
     completing_instead_of_failing: CompletesInsteadOfFailing => [R1_04];
-    keeping_the_subscriber: KeepsSubscriber => [R3_13];
-    ignoring_cancellation: IgnoresCancel => [R1_08, R3_06, R3_12, R3_13];
+    keeping_the_subscriber: KeepsSubscriber => [R1_05, R3_13];
+    ignoring_cancellation: IgnoresCancel => [R1_05, R1_08, R3_06, R3_12, R3_13];
     serving_requests_after_cancellation: ServesRequestAfterCancel => [R3_06, R3_13];
     a_panic_in_the_second_cancellation: PanicsInSecondCancel => [R3_07];
     a_panic_in_cancel: PanicsInCancel => [R3_15];
     a_panic_in_request: PanicsInRequest => [R3_16];
-    a_panic_after_the_end: PanicsAfterEnd => [R1_06];
+    a_panic_after_the_end: PanicsAfterEnd => [R1_05, R1_06];
     unwinding_out_of_request: Unwinds => [R2_13, R3_16];
     replacing_demand: ReplacesDemand => [R3_08];
     wrapping_demand: WrapsDemand => [R3_17];
@@ -172,107 +175,244 @@ fn subscribers_that_break_a_rule_are_told_which() {
     }
 }
 
-/// A publisher by hand that calls itself for each item.
-struct Recursing(u64);
+/// A publisher of numbers by hand, with nothing but the contract, and what it leaves out.
+struct ByHand {
+    items: u64,
+    neglects: Option<Neglect>,
+}
 
-struct Line<A>(Mutex<State<A>>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Neglect {
+    /// It calls itself for each item.
+    Recurses,
+    /// Nobody is asked before there is a request.
+    Beginning,
+    /// A request is demand, whatever who is subscribed makes of it.
+    Requests,
+    /// Who has enough is dropped without a word.
+    Cancellation,
+    /// It completes by `on_complete`.
+    Ends,
+    /// What `on_end` gives back is dropped.
+    Rest,
+    /// Who yields is not asked again.
+    Yields,
+}
+
+struct Line<A> {
+    state: Mutex<State<A>>,
+    neglects: Option<Neglect>,
+}
+
+enum Who<A> {
+    /// Somebody sends signals, or nobody is there any more.
+    Away,
+    Active(A),
+    Resting(Box<dyn Rest>),
+}
 
 struct State<A> {
-    active: Option<A>,
-    demand: u64,
-    next: u64,
-    end: u64,
+    who: Who<A>,
+    left: std::ops::Range<u64>,
+    demand: Credit,
+    /// What came by requests, and was not passed on.
+    news: Credit,
+    fault: Option<Fault>,
     cancelled: bool,
+}
+
+/// `None` where it panicked.
+fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).ok()
+}
+
+fn end<A: ActiveSubscriber<u64, TestError>>(active: A, with: End<TestError>) -> Who<A> {
+    caught(|| active.on_end(with)).flatten().map_or(Who::Away, Who::Resting)
 }
 
 impl<A: ActiveSubscriber<u64, TestError>> Line<A> {
     fn state(&self) -> std::sync::MutexGuard<'_, State<A>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn step(&self, mut active: A) -> Option<A> {
-        let item = {
-            let mut state = self.state();
-            if state.cancelled {
-                return None;
-            }
-            if state.next == state.end {
-                drop(state);
-                let end = std::panic::AssertUnwindSafe(|| active.on_end(End::Completed));
-                drop(std::panic::catch_unwind(end));
-                return None;
-            }
-            if state.demand == 0 {
-                return Some(active);
-            }
-            state.demand -= 1;
-            state.next += 1;
-            state.next
-        };
-        let signal = std::panic::AssertUnwindSafe(|| active.on_next(item));
-        let Ok(answer) = std::panic::catch_unwind(signal) else { return None };
-        {
-            let mut state = self.state();
-            state.demand = (state.demand + answer.count()).min(Demand::UNBOUNDED.get());
-            state.cancelled |= answer.is_cancel();
-        }
-        let depth = vec![item];
-        let active = self.step(active);
-        drop(depth);
-        active
+    fn does(&self, neglect: Neglect) -> bool {
+        self.neglects != Some(neglect)
     }
 
+    /// One signal after another, until there is nothing to do. Who comes meanwhile leaves a note.
     fn run(&self) {
-        let Some(active) = self.state().active.take() else { return };
-        let active = self.step(active);
-        self.state().active = active;
+        let mut who = std::mem::replace(&mut self.state().who, Who::Away);
+        loop {
+            if matches!(who, Who::Away) {
+                return;
+            }
+            let mut state = self.state();
+            let news = state.news.take();
+            let fault = state.fault.take();
+            let wanted = !state.demand.is_empty();
+            who = match who {
+                who if state.cancelled => {
+                    drop(state);
+                    return drop(who);
+                }
+                Who::Active(active) if fault.is_some() => {
+                    drop(state);
+                    end(active, End::Fault(fault.unwrap()))
+                }
+                Who::Active(active) if news != More::NONE => {
+                    drop(state);
+                    self.ask(active, news)
+                }
+                Who::Active(active) if state.left.is_empty() => {
+                    drop(state);
+                    self.complete(active)
+                }
+                Who::Active(active) if wanted => {
+                    state.demand.spend();
+                    let item = state.left.next().unwrap_or_default();
+                    drop(state);
+                    self.send(active, item)
+                }
+                Who::Resting(rest) if fault.is_some() => {
+                    drop(state);
+                    rest.break_off(fault.unwrap()).map_or(Who::Away, Who::Resting)
+                }
+                Who::Resting(mut rest) if news != More::NONE => {
+                    drop(state);
+                    match caught(|| rest.go_on(news, &|| self.state().cancelled)) {
+                        Some(Progress::Ended) => rest.finish().map_or(Who::Away, Who::Resting),
+                        Some(_) => Who::Resting(rest),
+                        None => Who::Away,
+                    }
+                }
+                who => {
+                    state.who = who;
+                    return;
+                }
+            };
+            if self.neglects == Some(Neglect::Recurses) {
+                self.state().who = who;
+                let depth = [0_u8; 256];
+                self.run();
+                std::hint::black_box(depth);
+                return;
+            }
+        }
+    }
+
+    fn ask(&self, mut active: A, more: More) -> Who<A> {
+        if self.neglects == Some(Neglect::Requests) {
+            return self.answered(active, Some(more));
+        }
+        let answer = caught(|| active.on_request(more));
+        self.answered(active, answer)
+    }
+
+    fn send(&self, mut active: A, item: u64) -> Who<A> {
+        let answer = caught(|| active.on_next(item));
+        self.answered(active, answer)
+    }
+
+    fn answered(&self, active: A, answer: Option<More>) -> Who<A> {
+        match answer {
+            None => end(active, End::Fault(Fault::SourceDropped)),
+            Some(answer) if answer.is_cancel() && self.does(Neglect::Cancellation) => {
+                let cause = active.cause();
+                end(active, End::Cancelled(cause))
+            }
+            Some(answer) if answer.is_cancel() => Who::Away,
+            Some(answer) if answer.is_yield() && self.does(Neglect::Yields) => {
+                self.ask(active, More::NONE)
+            }
+            Some(answer) if answer.is_yield() => Who::Active(active),
+            Some(answer) => {
+                self.state().demand.add(answer);
+                Who::Active(active)
+            }
+        }
+    }
+
+    fn complete(&self, active: A) -> Who<A> {
+        if self.neglects == Some(Neglect::Ends) {
+            caught(|| active.on_complete());
+            return Who::Away;
+        }
+        match end(active, End::Completed) {
+            Who::Resting(_) if self.neglects == Some(Neglect::Rest) => Who::Away,
+            who => who,
+        }
     }
 }
 
 impl<A: ActiveSubscriber<u64, TestError>> Upstream for Line<A> {
     fn request(&self, demand: Demand) {
-        let mut state = self.state();
-        state.demand = (state.demand + demand.get()).min(Demand::UNBOUNDED.get());
-        drop(state);
+        self.state().news.add(demand.into());
         self.run();
     }
 
     fn cancel(&self) {
-        let mut state = self.state();
-        state.cancelled = true;
-        let active = state.active.take();
-        drop(state);
-        drop(active);
+        self.state().cancelled = true;
+        self.run();
     }
 
     fn fail(&self, fault: Fault) {
-        let active = self.state().active.take();
-        if let Some(active) = active {
-            active.on_end(End::Fault(fault));
-        }
+        self.state().fault = Some(fault);
+        self.run();
     }
 }
 
-impl Publisher for Recursing {
+impl Publisher for ByHand {
     type Item = u64;
     type Error = TestError;
 
     fn subscribe<S: Subscriber<u64, TestError>>(self, subscriber: S) {
-        let state = State { active: None, demand: 0, next: 0, end: self.0, cancelled: false };
-        let line = Arc::new(Line(Mutex::new(state)));
+        let (left, neglects) = (0..self.items, self.neglects);
+        let (demand, news) = (Credit::NONE, Credit::NONE);
+        let state = State { who: Who::Away, left, demand, news, fault: None, cancelled: false };
+        let line = Arc::new(Line { state: Mutex::new(state), neglects });
         let subscription = Subscription::new(line.clone());
-        let subscribing = std::panic::AssertUnwindSafe(|| subscriber.on_subscribe(subscription));
-        let Ok(active) = std::panic::catch_unwind(subscribing) else { return };
-        if !line.state().cancelled {
-            line.state().active = Some(active);
+        if let Some(active) = caught(|| subscriber.on_subscribe(subscription)) {
+            // Asked once before the first item, whatever came by requests.
+            let asks = line.does(Neglect::Beginning);
+            let who = if asks { line.ask(active, More::NONE) } else { Who::Active(active) };
+            line.state().who = who;
             line.run();
         }
     }
 }
 
+fn by_hand(neglects: Option<Neglect>) -> Report {
+    rules::publisher(move |items| ByHand { items, neglects }).check()
+}
+
+#[test]
+fn a_publisher_by_hand_keeps_all_rules() {
+    by_hand(None).assert_kept();
+}
+
 #[test]
 fn a_publisher_that_recurses_is_told_before_the_stack_is_used_up() {
-    rules::publisher(Recursing).check().assert_broken(&[Rule::R3_03]);
+    by_hand(Some(Neglect::Recurses)).assert_broken(&[Rule::R3_03]);
+}
+
+/// What suits an end of a chain is too little for a stage.
+#[test]
+fn a_publisher_that_neglects_stages_is_told_what() {
+    for (neglect, rule, says) in [
+        (Neglect::Beginning, Rule::R1_05, "it is asked once by `on_request(NONE)`"),
+        (Neglect::Requests, Rule::R3_08, "demand is what `on_request` answers"),
+        (Neglect::Yields, Rule::R3_08, "it is asked again by `on_request(NONE)`"),
+        (Neglect::Cancellation, Rule::R1_05, "that stage is told `on_end(Cancelled)`"),
+        (Neglect::Ends, Rule::R1_05, "it ends by `on_end`"),
+        (Neglect::Rest, Rule::R1_05, "what that gives back is asked to go on"),
+    ] {
+        let report = by_hand(Some(neglect));
+        // One that is not asked does not know what is wanted of what it holds, either.
+        let also = (neglect == Neglect::Requests).then_some(Rule::R1_05);
+        report.assert_broken(&also.into_iter().chain([rule]).collect::<Vec<_>>());
+        let Verdict::Broken { what, .. } = report.verdict(rule) else { unreachable!() };
+        assert!(what.contains(says), "{neglect:?}: {what}");
+    }
 }
 
 /// Takes an error for the end.

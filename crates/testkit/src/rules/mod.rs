@@ -19,6 +19,7 @@
 mod processor;
 mod publisher;
 mod rule;
+mod stage;
 mod subscriber;
 mod subscription;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use millstream_core::{Demand, Publisher, Upstream};
 
 use crate::probe::{Answer, Behaviour, Event, Place, Probe, ProbeHandle};
+use crate::rules::stage::{Kind, Stage};
 use crate::rules::{Check, Found, Report, Rule, Verdict, not_reached, run, subscription, untested};
 
 /// Judges the publishers that `factory` makes: one of `n` items for each number `n`.
@@ -69,20 +70,23 @@ impl Debug for PublisherRules {
 
 const QUIET: Duration = Duration::from_millis(20);
 
-type Begin = Box<dyn Fn(u64, Behaviour) -> Run + Send + Sync>;
+type Begin = Box<dyn Fn(u64, Behaviour, Option<Kind>) -> Run + Send + Sync>;
 
 fn begin<P>(factory: impl Fn(u64) -> P + Send + Sync + 'static) -> Begin
 where
     P: Publisher<Item: Debug, Error: Debug>,
 {
-    Box::new(move |n, behaviour| {
+    Box::new(move |n, behaviour, stage| {
         let (probe, handle) = Probe::recording(
             behaviour,
             |item: P::Item| format!("{item:?}"),
             |error: P::Error| format!("{error:?}"),
         );
         let publisher = factory(n);
-        let outcome = catch_unwind(AssertUnwindSafe(|| publisher.subscribe(probe)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| match stage {
+            None => publisher.subscribe(probe),
+            Some(kind) => publisher.subscribe(Stage { kind, downstream: probe }),
+        }));
         let upstream = handle.upstream();
         Run { handle, upstream, unwound: outcome.is_err() }
     })
@@ -98,7 +102,12 @@ pub(super) struct Subject {
 
 impl Subject {
     pub(super) fn start(&self, n: u64, behaviour: Behaviour) -> Run {
-        (self.begin)(n, behaviour)
+        (self.begin)(n, behaviour, None)
+    }
+
+    /// As [`start`](Subject::start), with a stage between it and the probe.
+    pub(super) fn start_before(&self, kind: Kind, n: u64, behaviour: Behaviour) -> Run {
+        (self.begin)(n, behaviour, Some(kind))
     }
 
     /// Waits until `done`; without patience it must be so at once.
@@ -260,7 +269,7 @@ fn a_failure_is_an_error(subject: &Subject) -> Found {
         if (subject.gives)(n + 1_000) == (subject.gives)(n) {
             continue;
         }
-        let run = failing(n, Behaviour::new().initially((subject.gives)(n).max(n) + 1));
+        let run = failing(n, Behaviour::new().initially((subject.gives)(n).max(n) + 1), None);
         subject.settled(&run, ProbeHandle::is_ended);
         let end = run.handle.end();
         run.expect(matches!(end, Some(Event::Failed(_))), || {
@@ -281,6 +290,50 @@ fn a_finite_stream_completes(subject: &Subject) -> Found {
         })?;
         run.expect(delivered == expected, || {
             format!("a stream of {expected} items completed after {delivered}")
+        })?;
+    }
+    a_stage_is_given_the_end(subject)
+}
+
+/// Publishers end by `on_end`: a stage may have enough before, or have something left.
+fn a_stage_is_given_the_end(subject: &Subject) -> Found {
+    if (subject.gives)(10) >= 2 {
+        let run = subject.start_before(Kind::Two, 10, Behaviour::new().initially(5));
+        subject.settled(&run, ProbeHandle::is_ended);
+        let (end, delivered) = (run.handle.end(), run.handle.delivered());
+        run.expect(end == Some(Event::Completed) && delivered == 2, || {
+            format!(
+                "behind a stage that answered `CANCEL` to the second item, expected two items and \
+                 completion, got {delivered} and {end:?}: that stage is told `on_end(Cancelled)`"
+            )
+        })?;
+    }
+    let run = subject.start_before(Kind::Nothing, 3, Behaviour::new());
+    subject.settled(&run, ProbeHandle::is_ended);
+    let end = run.handle.end();
+    run.expect(end == Some(Event::Completed), || {
+        format!(
+            "behind a stage that wants nothing, expected completion without a request, got {end:?}: \
+             it is asked once by `on_request(NONE)` before the first item"
+        )
+    })?;
+    let last = (subject.gives)(3).min(1);
+    // Where it is asked for before the end, and after it.
+    for initially in [true, false] {
+        let behaviour = if initially { Behaviour::new().initially(1) } else { Behaviour::new() };
+        let run = subject.start_before(Kind::Last, 3, behaviour);
+        if !initially {
+            subject.quiet(&run);
+            run.request(1);
+        }
+        subject.settled(&run, ProbeHandle::is_ended);
+        let (end, delivered) = (run.handle.end(), run.handle.delivered());
+        run.expect(end == Some(Event::Completed) && delivered == last, || {
+            format!(
+                "behind a stage that holds the last item until the end, expected {last} items and \
+                 completion, got {delivered} and {end:?}: it ends by `on_end`, and what that gives \
+                 back is asked to go on"
+            )
         })?;
     }
     Ok(())

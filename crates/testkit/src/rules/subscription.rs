@@ -6,6 +6,7 @@ use millstream_core::{Demand, More};
 
 use crate::probe::{Answer, Behaviour, Event, Faulted, ProbeHandle};
 use crate::rules::publisher::{Run, Subject};
+use crate::rules::stage::Kind;
 use crate::rules::{Check, Found, Rule};
 
 pub(super) const CHECKS: &[Check<Subject>] = &[
@@ -104,6 +105,35 @@ fn requests_add_up(subject: &Subject) -> Found {
     let delivered = run.handle.delivered();
     run.expect(delivered >= expected, || {
         format!("after requests of 1, 2 and 2, {delivered} items came, not {expected}")
+    })?;
+    a_stage_is_asked(subject)
+}
+
+/// A request becomes what `on_request` of who is subscribed answers: a stage asks in its own unit.
+fn a_stage_is_asked(subject: &Subject) -> Found {
+    let half = ((subject.gives)(10) / 2).min(3);
+    let run = subject.start_before(Kind::Pairs, 10, Behaviour::new());
+    for n in [1, 2] {
+        run.request(n);
+    }
+    subject.settled(&run, |handle| handle.delivered() >= half);
+    let delivered = run.handle.delivered();
+    run.expect(delivered >= half, || {
+        format!(
+            "behind a stage that sends the second of each two, requests of 1 and 2 gave \
+             {delivered} items, not {half}: demand is what `on_request` answers"
+        )
+    })?;
+    let all = (subject.gives)(5);
+    let run =
+        subject.start_before(Kind::Yields, 5, Behaviour::new().initially(1).each(Answer::ONE));
+    subject.settled(&run, |handle| handle.delivered() >= all);
+    let delivered = run.handle.delivered();
+    run.expect(delivered >= all, || {
+        format!(
+            "behind a stage that answers `YIELD`, {delivered} of {all} items came: it is asked \
+             again by `on_request(NONE)`"
+        )
     })
 }
 
