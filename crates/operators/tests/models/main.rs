@@ -32,6 +32,7 @@ mod stopped_by;
 mod switch_map;
 mod take_until;
 mod throttle;
+mod throttle_adaptive;
 mod timeout;
 mod window;
 mod window_timeout;
