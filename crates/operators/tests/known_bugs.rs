@@ -566,6 +566,40 @@ fn row_90_a_future_that_panics_when_it_is_dropped_leaves_the_others_dropped_once
     }
 }
 
+/// The same stream, which cannot be held in place.
+#[derive(Clone)]
+struct Pushed<P>(P);
+
+impl<P: Publisher> Publisher for Pushed<P> {
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
+        self.0.subscribe(subscriber);
+    }
+}
+
+/// Sources that are held in place are a shortcut: what is delayed must be delayed by it as well.
+#[test]
+fn row_53_errors_wait_for_the_items_of_others_whether_these_are_in_place_or_pushed() {
+    fn ends<P: Publisher<Item = u32, Error = &'static str>>(sources: [P; 3]) -> (Vec<u32>, String) {
+        let merged = millstream::merge_all_delay_error(sources, 2);
+        let probe = testkit::probe(merged, Behaviour::new().initially(100));
+        let mut items = probe.items();
+        items.sort_unstable();
+        (items, format!("{:?}", probe.end()))
+    }
+    let numbers = |from: u32, fails_at: u32| {
+        millstream::range(from..from + 3)
+            .try_map(move |n| if n == fails_at { Err("broken") } else { Ok(n) })
+    };
+    let sources = [numbers(0, 1), numbers(10, 10), numbers(20, 99)];
+    let in_place = ends(sources.clone());
+    assert_eq!(in_place, ends(sources.map(Pushed)));
+    let failures = "Some(Failed(Failures([\"broken\", \"broken\"])))";
+    assert_eq!(in_place, (vec![0, 20, 21, 22], failures.to_owned()));
+}
+
 #[test]
 fn row_57_zip_is_complete_once_and_not_before_its_last_row() {
     let mint = Mint::new();
