@@ -366,6 +366,48 @@ fn an_aimd_of_rates_keeps_a_service_at_work_and_its_queue_short() {
     }
 }
 
+/// How long items wait at most, in multiples of what an [`Aimd`] wants: its rate goes up by 20 in each
+/// interval, the service does 1000 in one, and what is told is how long those waited that were done in it.
+fn longest_wait(bound: u32) -> f64 {
+    let mut aimd =
+        Aimd::new(10.0..=100_000.0).start(500.0).increase(20.0).latency(bound * INTERVAL);
+    // Which interval they came in, and how many.
+    let mut queue = VecDeque::new();
+    let mut longest = 0.0_f64;
+    for now in 0..4000_u32 {
+        queue.push_back((now, aimd.limit()));
+        let (mut done, mut waited) = (0.0_f64, 0.0_f64);
+        while let Some((came, items)) = queue.front_mut()
+            && done < 1000.0
+        {
+            let taken = items.min(1000.0 - done);
+            waited += taken * (f64::from(now - *came) + done / 1000.0);
+            done += taken;
+            *items -= taken;
+            if *items <= 0.0 {
+                queue.pop_front();
+            }
+        }
+        let mut sample = Sample::new(INTERVAL, done as u64);
+        sample.latency = Duration::from_secs_f64(waited / done + 0.001);
+        sample.limited = true;
+        aimd.adjust(&sample);
+        // From when on it has settled.
+        if now >= 2000 {
+            longest = longest.max(sample.latency.as_secs_f64());
+        }
+    }
+    longest / f64::from(bound)
+}
+
+#[test]
+fn an_aimd_that_is_told_of_a_wait_when_it_is_over_exceeds_a_long_bound_by_more() {
+    let waits = [1, 5, 20].map(longest_wait);
+    assert!((1.4..1.6).contains(&waits[0]), "{waits:?}");
+    assert!((1.6..2.0).contains(&waits[1]), "{waits:?}");
+    assert!((2.7..3.2).contains(&waits[2]), "{waits:?}");
+}
+
 // ---- where a Pid does not work ----------------------------------------------------------------
 
 #[test]

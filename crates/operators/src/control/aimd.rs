@@ -27,6 +27,14 @@ use crate::control::{Controller, Sample, bounds};
 /// As in TCP, a cut is answered once, and the samples that begin before the time is over that an
 /// item took then, or [`pause`](Aimd::pause) if that is longer, change nothing.
 ///
+/// **Where items wait in a queue** [`latency`](Aimd::latency) tells of the wait when it is over. The limit
+/// goes on rising meanwhile, and is left as it is for as long again after the cut. So a bound of many
+/// samples is exceeded by much: for a rate that is raised by 2 % of what the service can do each
+/// second, the longest wait is one and a half times a bound of a second, and three times one of
+/// twenty. A bound that is not far above what an item takes alone keeps the queue short, and so does
+/// an [overload](Sample::overloaded) that is told from the length of the queue. For items in flight it is
+/// bounded by the limit itself.
+///
 /// **What it is good for.** It finds what a service can do without knowing it, never rests at a
 /// limit that is too high, and several of them that share a service end up with equal shares. The
 /// price is the saw: for the default (a cut of 0.7) the limit is on average 15 % below the highest.
