@@ -36,8 +36,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Cause, Context, Demand, Discards, End, Fault, More, Panic, Pull, Pulled,
-    Rest, Subscriber, Subscription, Upstream,
+    ActiveSubscriber, Cause, Context, Demand, Discards, Fault, More, Panic, Pull, Pulled,
+    Subscriber, Subscription, Upstream,
 };
 use millstream_sync::{Mutex, lock};
 
@@ -227,16 +227,6 @@ where
     fn on_fault(self, fault: Fault) {
         drop(let_go(&self.link));
         self.inflow.break_off(fault);
-    }
-
-    fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {
-        match end {
-            End::Completed => self.on_complete(),
-            End::Failed(error) => self.on_error(error),
-            End::Fault(fault) => self.on_fault(fault),
-            End::Cancelled(_) => {}
-        }
-        None
     }
 }
 

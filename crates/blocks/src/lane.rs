@@ -32,8 +32,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use millstream_core::{
-    ActiveSubscriber, Cause, Context, Demand, Discards, End, Fault, More, Pull, Pulled, Rest,
-    Subscriber, Subscription, Undelivered, Upstream, report_undelivered,
+    ActiveSubscriber, Cause, Context, Demand, Discards, End, Fault, More, Pull, Pulled, Subscriber,
+    Subscription, Undelivered, Upstream, report_undelivered,
 };
 use millstream_sync::{Mutex, lock, pause};
 
@@ -301,16 +301,6 @@ impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for ActiveInle
 
     fn on_fault(mut self, fault: Fault) {
         self.fail(fault);
-    }
-
-    fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {
-        match end {
-            End::Completed => self.on_complete(),
-            End::Failed(error) => self.on_error(error),
-            End::Fault(fault) => self.on_fault(fault),
-            End::Cancelled(_) => {}
-        }
-        None
     }
 }
 

@@ -89,9 +89,6 @@ where
     }
 
     fn broken(&mut self, error: NoSignal<P::Error>) -> Result<(), P::Error> {
-        match error {
-            NoSignal::Empty => Ok(()),
-            NoSignal::Failed(error) => Err(error),
-        }
+        error.end()
     }
 }

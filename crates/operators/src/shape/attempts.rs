@@ -104,6 +104,16 @@ pub(crate) enum NoSignal<E> {
     Failed(E),
 }
 
+impl<E> NoSignal<E> {
+    /// The end of the stream that waited for it.
+    pub(crate) fn end(self) -> Result<(), E> {
+        match self {
+            NoSignal::Empty => Ok(()),
+            NoSignal::Failed(error) => Err(error),
+        }
+    }
+}
+
 /// `publisher` as a signal.
 pub(crate) fn signal<C: Publisher, T: Send + 'static>(publisher: C) -> Signal<C, T> {
     Stage::new(publisher, UntilItem { asked: false, like: PhantomData })

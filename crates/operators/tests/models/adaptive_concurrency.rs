@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use millstream_core::{Fault, More, Publisher};
-use millstream_executors::Executor;
+use millstream_executors::{Executor, Task};
 use millstream_operators::PublisherExt;
 use millstream_operators::control::{Controller, Sample};
 use millstream_sync::{model, thread};
@@ -127,18 +127,28 @@ fn counted(
     source.inspect(move |_| limits.sent())
 }
 
+/// The stage with these limits over a source: what is awaited, what is allowed, its task, and a gate
+/// for each item, the first two of them shut.
+fn flown<const N: usize>(
+    limits: &'static [usize],
+    source: impl FnOnce(&Oracle) -> Source,
+) -> (Oracle, Limits, Task, [Gate; N]) {
+    let (oracle, desk, limits) = (Oracle::new(), Desk::default(), Limits::new(limits));
+    let (gates, f) = gates(&limits, 2.min(N));
+    let time = desk.clone().with_clock(TickingClock::default());
+    counted(source(&oracle), &limits)
+        .adaptive_concurrency(time, limits.clone(), f)
+        .subscribe(oracle.probe(limits.delivers()));
+    let task = desk.task();
+    (oracle, limits, task, gates)
+}
+
 /// Whichever is first ends the round: the limit is one from then on, and the other flies on.
 #[test]
 fn a_cut_races_two_futures_in_flight() {
     model("adaptive_concurrency: a_cut_races_two_futures_in_flight", || {
-        let (oracle, desk, limits) = (Oracle::new(), Desk::default(), Limits::new(&[2, 1]));
-        let ([first, second, ..], f) = gates::<4>(&limits, 2);
-        let source = counted(Source::Items(oracle.items(0..4)), &limits);
-        let time = desk.clone().with_clock(TickingClock::default());
-        source
-            .adaptive_concurrency(time, limits.clone(), f)
-            .subscribe(oracle.probe(limits.delivers()));
-        let task = desk.task();
+        let (oracle, limits, task, [first, second, ..]) =
+            flown::<4>(&[2, 1], |oracle| Source::Items(oracle.items(0..4)));
         oracle.request(4);
         let executor = thread::spawn(move || run(Some(task)));
         let other = thread::spawn(move || second.open());
@@ -223,14 +233,8 @@ fn a_raise_by_a_result_that_waits_races_the_items() {
 #[test]
 fn requests_race_a_cut() {
     model("adaptive_concurrency: requests_race_a_cut", || {
-        let (oracle, desk, limits) = (Oracle::new(), Desk::default(), Limits::new(&[2, 1]));
-        let ([first, second, ..], f) = gates::<4>(&limits, 2);
-        let source = counted(Source::Items(oracle.items(0..4)), &limits);
-        let time = desk.clone().with_clock(TickingClock::default());
-        source
-            .adaptive_concurrency(time, limits.clone(), f)
-            .subscribe(oracle.probe(limits.delivers()));
-        let task = desk.task();
+        let (oracle, limits, task, [first, second, ..]) =
+            flown::<4>(&[2, 1], |oracle| Source::Items(oracle.items(0..4)));
         let executor = thread::spawn(move || run(Some(task)));
         let opener = thread::spawn(move || {
             first.open();
@@ -249,15 +253,9 @@ fn requests_race_a_cut() {
 #[test]
 fn the_end_of_upstream_races_the_last_future() {
     model("adaptive_concurrency: the_end_of_upstream_races_the_last_future", || {
-        let (oracle, desk, limits) = (Oracle::new(), Desk::default(), Limits::new(&[1, 2]));
-        let ([gate], f) = gates::<1>(&limits, 1);
         let hand = Hand::default();
-        let source = counted(Source::Hand(oracle.alive(), hand.clone()), &limits);
-        let time = desk.clone().with_clock(TickingClock::default());
-        source
-            .adaptive_concurrency(time, limits.clone(), f)
-            .subscribe(oracle.probe(limits.delivers()));
-        let task = desk.task();
+        let (oracle, limits, task, [gate]) =
+            flown::<1>(&[1, 2], |oracle| Source::Hand(oracle.alive(), hand.clone()));
         hand.send(Token(0, oracle.alive()));
         oracle.request(1);
         let executor = thread::spawn(move || run(Some(task)));
@@ -273,14 +271,8 @@ fn the_end_of_upstream_races_the_last_future() {
 #[test]
 fn a_cancellation_races_a_cut() {
     model("adaptive_concurrency: a_cancellation_races_a_cut", || {
-        let (oracle, desk, limits) = (Oracle::new(), Desk::default(), Limits::new(&[2, 1]));
-        let ([first, second, ..], f) = gates::<3>(&limits, 2);
-        let source = counted(Source::Items(oracle.items(0..3)), &limits);
-        let time = desk.clone().with_clock(TickingClock::default());
-        source
-            .adaptive_concurrency(time, limits.clone(), f)
-            .subscribe(oracle.probe(limits.delivers()));
-        let task = desk.task();
+        let (oracle, limits, task, [first, second, ..]) =
+            flown::<3>(&[2, 1], |oracle| Source::Items(oracle.items(0..3)));
         oracle.request(3);
         let executor = thread::spawn(move || run(Some(task)));
         let opener = thread::spawn(move || {
@@ -299,14 +291,8 @@ fn a_cancellation_races_a_cut() {
 #[test]
 fn an_executor_that_drops_the_task_races_a_raise() {
     model("adaptive_concurrency: an_executor_that_drops_the_task_races_a_raise", || {
-        let (oracle, desk, limits) = (Oracle::new(), Desk::default(), Limits::new(&[1, 3]));
-        let ([first, second, ..], f) = gates::<3>(&limits, 2);
-        let source = counted(Source::Items(oracle.items(0..3)), &limits);
-        let time = desk.clone().with_clock(TickingClock::default());
-        source
-            .adaptive_concurrency(time, limits.clone(), f)
-            .subscribe(oracle.probe(limits.delivers()));
-        let task = desk.task();
+        let (oracle, limits, task, [first, second, ..]) =
+            flown::<3>(&[1, 3], |oracle| Source::Items(oracle.items(0..3)));
         oracle.request(3);
         let executor = thread::spawn(move || run_and_drop(Some(task), 2));
         first.open();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use millstream_core::{Fault, More, Publisher};
+use millstream_executors::Task;
 use millstream_operators::PublisherExt;
 use millstream_sync::{Mutex, lock, model, thread};
 
@@ -63,15 +64,21 @@ fn gates<const N: usize>() -> ([Gate; N], impl FnMut(Token) -> Passing + Send + 
     (gates, move |item: Token| all[item.0 as usize].clone().pass(item))
 }
 
+/// Two items, of which `limit` are in flight: what is awaited, the task, and their gates.
+fn flown(limit: usize) -> (Oracle, Task, [Gate; 2]) {
+    let (oracle, desk) = (Oracle::new(), Desk::default());
+    let (gates, f) = gates();
+    let source = Source::Items(oracle.items(0..2));
+    source.map_async(desk.clone(), limit, f).subscribe(oracle.probe(|_| More::NONE));
+    let task = desk.task();
+    (oracle, task, gates)
+}
+
 /// The second is ready first, or at the same time: the results are in the order of the items.
 #[test]
 fn two_futures_become_ready_on_two_threads() {
     model("map_async: two_futures_become_ready_on_two_threads", || {
-        let (oracle, desk) = (Oracle::new(), Desk::default());
-        let ([first, second], f) = gates();
-        let source = Source::Items(oracle.items(0..2));
-        source.map_async(desk.clone(), 2, f).subscribe(oracle.probe(|_| More::NONE));
-        let task = desk.task();
+        let (oracle, task, [first, second]) = flown(2);
         oracle.request(2);
         let executor = thread::spawn(move || run(Some(task)));
         let other = thread::spawn(move || second.open());
@@ -85,11 +92,7 @@ fn two_futures_become_ready_on_two_threads() {
 #[test]
 fn a_request_races_a_future_that_becomes_ready() {
     model("map_async: a_request_races_a_future_that_becomes_ready", || {
-        let (oracle, desk) = (Oracle::new(), Desk::default());
-        let ([first, second], f) = gates();
-        let source = Source::Items(oracle.items(0..2));
-        source.map_async(desk.clone(), 1, f).subscribe(oracle.probe(|_| More::NONE));
-        let task = desk.task();
+        let (oracle, task, [first, second]) = flown(1);
         let executor = thread::spawn(move || run(Some(task)));
         let opener = thread::spawn(move || {
             first.open();
@@ -148,11 +151,7 @@ fn a_producer_races_a_future_that_becomes_ready() {
 #[test]
 fn a_cancellation_races_a_future_that_becomes_ready() {
     model("map_async: a_cancellation_races_a_future_that_becomes_ready", || {
-        let (oracle, desk) = (Oracle::new(), Desk::default());
-        let ([first, second], f) = gates();
-        let source = Source::Items(oracle.items(0..2));
-        source.map_async(desk.clone(), 2, f).subscribe(oracle.probe(|_| More::NONE));
-        let task = desk.task();
+        let (oracle, task, [first, second]) = flown(2);
         oracle.request(2);
         let executor = thread::spawn(move || run(Some(task)));
         let opener = thread::spawn(move || {
@@ -171,11 +170,7 @@ fn a_cancellation_races_a_future_that_becomes_ready() {
 #[test]
 fn an_executor_that_drops_the_task_races_a_waker() {
     model("map_async: an_executor_that_drops_the_task_races_a_waker", || {
-        let (oracle, desk) = (Oracle::new(), Desk::default());
-        let ([first, second], f) = gates();
-        let source = Source::Items(oracle.items(0..2));
-        source.map_async(desk.clone(), 2, f).subscribe(oracle.probe(|_| More::NONE));
-        let task = desk.task();
+        let (oracle, task, [first, second]) = flown(2);
         oracle.request(2);
         let executor = thread::spawn(move || run_and_drop(Some(task), 1));
         first.open();
