@@ -197,7 +197,7 @@ pub trait PublisherExt: Publisher {
 
     /// Each item a publisher, up to `limit` of them at a time, in any order. See
     /// [`FlatMapUnordered`].
-    #[doc(alias = "flatMap", alias = "flatMapMerge", alias = "merge")]
+    #[doc(alias = "flatMap", alias = "flatMapMerge", alias = "merge", alias = "flatten_unordered")]
     #[track_caller]
     fn flat_map_unordered<Q, F>(
         self,
@@ -473,7 +473,7 @@ pub trait PublisherExt: Publisher {
     }
 
     /// All but the last `n` items. See [`SkipLast`].
-    #[doc(alias = "dropLast")]
+    #[doc(alias = "skipLast", alias = "dropLast")]
     fn skip_last(self, n: usize) -> ItemStage<Self, SkipLast<Self::Item>> {
         ItemStage::new(self, SkipLast::new(n))
     }
@@ -1720,7 +1720,7 @@ pub trait PublisherExt: Publisher {
     // ---- lifecycle ------------------------------------------------------------------------
 
     /// A switch of its own, which ends the stream from outside. See [`KillSwitch`].
-    #[doc(alias = "KillSwitches.single", alias = "abortable", alias = "takeUntilOther")]
+    #[doc(alias = "KillSwitches.single", alias = "Abortable", alias = "takeUntilOther")]
     fn kill_switch(self) -> (StoppedBy<Self, Self::Error>, KillSwitch<Self::Error>) {
         let switch = KillSwitch::new();
         (StoppedBy::new(self, switch.clone()), switch)

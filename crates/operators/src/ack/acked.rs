@@ -144,7 +144,7 @@ where
     }
 
     /// Tells of each item what became of it, as it is settled. See [`SettleEach`].
-    #[doc(alias = "basicAck", alias = "deleteMessage", alias = "acknowledge")]
+    #[doc(alias = "basicAck", alias = "basicNack", alias = "deleteMessage", alias = "acknowledge")]
     pub fn settle_each<C, G>(self, settle: C) -> AckedPublisher<SettleEach<P, F, C>>
     where
         C: FnMut(K, Verdict) -> Result<(), G> + Send + 'static,

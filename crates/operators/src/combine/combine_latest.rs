@@ -54,7 +54,7 @@ pub struct CombineLatest<S> {
 }
 
 /// The latest items of two to eight publishers, as a tuple. See [`CombineLatest`].
-#[doc(alias = "zipLatest", alias = "mergeLatest")]
+#[doc(alias = "combineLatest", alias = "zipLatest", alias = "mergeLatest")]
 #[track_caller]
 pub fn combine_latest<S>(sources: S, prefetch: usize) -> CombineLatest<S>
 where

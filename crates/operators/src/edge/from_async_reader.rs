@@ -46,7 +46,12 @@ use crate::shape::polled::polled;
 /// assert_eq!(chunks, [b"ab".to_vec(), b"cd".to_vec(), b"e".to_vec()]);
 /// # Ok::<(), millstream::Failure<std::io::Error>>(())
 /// ```
-#[doc(alias = "ReaderStream", alias = "FileIO", alias = "fromInputStream", alias = "bytes")]
+#[doc(
+    alias = "ReaderStream",
+    alias = "FileIO.fromPath",
+    alias = "fromInputStream",
+    alias = "bytes"
+)]
 #[track_caller]
 pub fn from_async_reader<X, R>(executor: X, reader: R, chunk_size: usize) -> FromAsyncReader<X, R>
 where

@@ -37,7 +37,12 @@ use crate::source::{FromPull, from_pull};
 /// assert_eq!(chunks, [b"ab".to_vec(), b"cd".to_vec(), b"e".to_vec()]);
 /// # Ok::<(), millstream::Failure<std::io::Error>>(())
 /// ```
-#[doc(alias = "fromInputStream", alias = "FileIO", alias = "bytes", alias = "ReaderStream")]
+#[doc(
+    alias = "fromInputStream",
+    alias = "FileIO.fromPath",
+    alias = "bytes",
+    alias = "ReaderStream"
+)]
 #[track_caller]
 pub fn from_reader<R>(reader: R, chunk_size: usize) -> FromPull<FromReader<R>>
 where

@@ -118,7 +118,7 @@ impl<E> fmt::Debug for Restart<E> {
 }
 
 /// A publisher made anew whenever it ends, later each time. See [`RestartWithBackoff`].
-#[doc(alias = "RestartSource", alias = "retryWhen", alias = "repeatWhen")]
+#[doc(alias = "RestartSource.withBackoff", alias = "retryWhen", alias = "repeatWhen")]
 pub fn restart_with_backoff<X, P, M>(
     time: X,
     restart: Restart<P::Error>,
