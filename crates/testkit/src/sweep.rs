@@ -166,6 +166,11 @@ impl Pull for Pulling {
     }
 }
 
+/// What a plain value can do.
+trait Value: Clone + PartialEq + fmt::Debug + Send + 'static {}
+
+impl<V: Clone + PartialEq + fmt::Debug + Send + 'static> Value for V {}
+
 /// Items as plain values, so that an oracle need not know of tokens.
 pub trait Plain: Send + 'static {
     /// The plain value.
@@ -340,20 +345,50 @@ pub fn check_driven<const PULLS: bool, P, D>(
     P: Publisher<Item: Plain, Error: fmt::Debug>,
     D: FnMut(),
 {
-    sweep(&Sweep { name, build: &build, options: &options, by_pull: false }, &oracle);
-    if PULLS && P::PULLS {
-        sweep(&Sweep { name, build: &build, options: &options, by_pull: true }, &oracle);
+    let start = |source: Source<PULLS>, behaviour| {
+        let (publisher, drive) = build(source);
+        begin(behaviour, drive, |probe| publisher.subscribe(probe))
+    };
+    let by = if PULLS { "a source that can be pulled" } else { "a source that pushes" };
+    sweep(&Sweep { name, by, start: &start, options: &options }, &oracle);
+    // Not even compiled for what cannot be pulled.
+    if const { PULLS && P::PULLS } {
+        let start = |source: Source<PULLS>, behaviour| {
+            let (publisher, drive) = build(source);
+            begin(behaviour, drive, |probe| match publisher.into_pull(Context::default()) {
+                Ok(pull) => ScriptedPublisher::pulling(pull).subscribe(probe),
+                Err(publisher) => publisher.subscribe(probe),
+            })
+        };
+        let by = "pulled itself";
+        sweep(&Sweep { name, by, start: &start, options: &options }, &oracle);
     }
 }
 
-fn sweep<const PULLS: bool, P, D, B>(
-    sweep: &Sweep<'_, B>,
-    oracle: &impl Fn(Vec<i64>) -> Vec<<P::Item as Plain>::Plain>,
-) where
-    P: Publisher<Item: Plain, Error: fmt::Debug>,
-    D: FnMut(),
-    B: Fn(Source<PULLS>) -> (P, D) + Sync,
-{
+/// A run as it begins, whatever the operator.
+struct Begun<'a, V> {
+    handle: ProbeHandle<V, String>,
+    drive: Box<dyn FnMut() + 'a>,
+    /// Whether `subscribe` returned.
+    subscribed: bool,
+}
+
+/// Subscribes a probe that keeps plain values. This and what calls it is all that is compiled for
+/// each operator: the rest of a sweep knows only the values.
+fn begin<'a, T: Plain, E: fmt::Debug + Send + 'static>(
+    behaviour: Behaviour,
+    drive: impl FnMut() + 'a,
+    subscribe: impl FnOnce(Probe<T, E, T::Plain, String>),
+) -> Begun<'a, T::Plain> {
+    let (probe, handle) = Probe::recording(behaviour, T::plain, |error| format!("{error:?}"));
+    let subscribed = catch_unwind(AssertUnwindSafe(|| subscribe(probe))).is_ok();
+    Begun { handle, drive: Box::new(drive), subscribed }
+}
+
+fn sweep<const PULLS: bool, V: Value>(
+    sweep: &Sweep<'_, PULLS, V>,
+    oracle: &dyn Fn(Vec<i64>) -> Vec<V>,
+) {
     let options = sweep.options;
     for n in [0, 1, 2, 5] {
         let values: Vec<i64> = (1..=n).collect();
@@ -384,12 +419,12 @@ fn sweep<const PULLS: bool, P, D, B>(
     sweep.long(&values, expected);
 }
 
-struct Sweep<'a, B> {
+struct Sweep<'a, const PULLS: bool, V> {
     name: &'a str,
-    build: &'a B,
+    /// What is subscribed to or pulled.
+    by: &'static str,
+    start: &'a (dyn Fn(Source<PULLS>, Behaviour) -> Begun<'a, V> + Sync),
     options: &'a Options,
-    /// Pull the operator itself, where it can be pulled.
-    by_pull: bool,
 }
 
 struct Expected<V> {
@@ -415,59 +450,30 @@ fn request_of_one() -> Answer {
     Answer::Request(Demand::ONE)
 }
 
-impl<B> Sweep<'_, B> {
-    fn start<const PULLS: bool, P, D>(
+impl<const PULLS: bool, V: Value> Sweep<'_, PULLS, V> {
+    fn start(
         &self,
         values: &[i64],
         ending: Ending,
         behaviour: Behaviour,
         case: String,
-    ) -> Run<'_, <P::Item as Plain>::Plain, D>
-    where
-        P: Publisher<Item: Plain, Error: fmt::Debug>,
-        D: FnMut(),
-        B: Fn(Source<PULLS>) -> (P, D),
-    {
+    ) -> Run<'_, V> {
         let ledger = Ledger::new();
         let source = Source::new(values.to_vec(), ending, &ledger);
-        let (publisher, drive) = (self.build)(source);
-        let (probe, handle) =
-            Probe::recording(behaviour, P::Item::plain, |error| format!("{error:?}"));
         let case = format!(
             "row `{}` ({}), {} items, {ending:?}: {case}",
             self.name,
-            match (PULLS, self.by_pull) {
-                (false, _) => "a source that pushes",
-                (true, false) => "a source that can be pulled",
-                (true, true) => "pulled itself",
-            },
+            self.by,
             values.len(),
         );
+        let Begun { handle, drive, subscribed } = (self.start)(source, behaviour);
         let mut run = Run { case, handle, ledger, drive, options: self.options };
-        let by_pull = self.by_pull;
-        let subscribed = catch_unwind(AssertUnwindSafe(|| {
-            if !by_pull {
-                return publisher.subscribe(probe);
-            }
-            match publisher.into_pull(Context::default()) {
-                Ok(pull) => ScriptedPublisher::pulling(pull).subscribe(probe),
-                Err(publisher) => publisher.subscribe(probe),
-            }
-        }));
-        run.check(subscribed.is_ok(), "a panic came out of `subscribe` (rules 1.9, 2.13)");
+        run.check(subscribed, "a panic came out of `subscribe` (rules 1.9, 2.13)");
         (run.drive)();
         run
     }
 
-    fn demand<const PULLS: bool, P, D>(
-        &self,
-        values: &[i64],
-        expected: &Expected<<P::Item as Plain>::Plain>,
-    ) where
-        P: Publisher<Item: Plain, Error: fmt::Debug>,
-        D: FnMut(),
-        B: Fn(Source<PULLS>) -> (P, D),
-    {
+    fn demand(&self, values: &[i64], expected: &Expected<V>) {
         let mut behaviours = vec![
             ("answers none", Behaviour::new()),
             ("answers one", Behaviour::new().each(Answer::ONE)),
@@ -495,15 +501,7 @@ impl<B> Sweep<'_, B> {
         without.over();
     }
 
-    fn cancellation<const PULLS: bool, P, D>(
-        &self,
-        values: &[i64],
-        expected: &Expected<<P::Item as Plain>::Plain>,
-    ) where
-        P: Publisher<Item: Plain, Error: fmt::Debug>,
-        D: FnMut(),
-        B: Fn(Source<PULLS>) -> (P, D),
-    {
+    fn cancellation(&self, values: &[i64], expected: &Expected<V>) {
         let ending = expected.ending;
         for k in 0..=expected.items.len() as u64 {
             let case = format!("cancelled from outside after {k} items");
@@ -534,15 +532,7 @@ impl<B> Sweep<'_, B> {
         }
     }
 
-    fn panics<const PULLS: bool, P, D>(
-        &self,
-        values: &[i64],
-        expected: &Expected<<P::Item as Plain>::Plain>,
-    ) where
-        P: Publisher<Item: Plain, Error: fmt::Debug>,
-        D: FnMut(),
-        B: Fn(Source<PULLS>) -> (P, D),
-    {
+    fn panics(&self, values: &[i64], expected: &Expected<V>) {
         let ending = expected.ending;
         let places = [Place::Subscribe, Place::Complete, Place::Error, Place::Fault];
         for place in places {
@@ -571,12 +561,7 @@ impl<B> Sweep<'_, B> {
         }
     }
 
-    fn long<const PULLS: bool, P, D>(&self, values: &[i64], expected: u64)
-    where
-        P: Publisher<Item: Plain, Error: fmt::Debug>,
-        D: FnMut(),
-        B: Fn(Source<PULLS>) -> (P, D) + Sync,
-    {
+    fn long(&self, values: &[i64], expected: u64) {
         let behaviours = [
             ("unbounded", Behaviour::new().initially(u64::MAX)),
             ("answers one", Behaviour::new().initially(1).each(Answer::ONE)),
@@ -609,11 +594,11 @@ impl<B> Sweep<'_, B> {
     }
 }
 
-struct Run<'a, V, D> {
+struct Run<'a, V> {
     case: String,
     handle: ProbeHandle<V, String>,
     ledger: Ledger,
-    drive: D,
+    drive: Box<dyn FnMut() + 'a>,
     options: &'a Options,
 }
 
@@ -633,11 +618,7 @@ impl<F: FnOnce() -> String> Text for F {
     }
 }
 
-impl<V, D> Run<'_, V, D>
-where
-    V: Clone + PartialEq + fmt::Debug,
-    D: FnMut(),
-{
+impl<V: Value> Run<'_, V> {
     fn check(&self, holds: bool, what: impl Text) {
         assert!(holds, "{}: {}\nlog:\n{}", self.case, what.text(), self.handle.log_text());
     }
