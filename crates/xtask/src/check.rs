@@ -250,6 +250,7 @@ pub(crate) fn run() -> Result<(), String> {
     unsafe_code(&root, &mut findings)?;
     forbidden_words(&root, &mut findings)?;
     operators(&root, &mut findings)?;
+    models(&root, &mut findings)?;
     blocks(&root, &mut findings)?;
     if findings.is_empty() {
         println!("conventions: all kept");
@@ -464,6 +465,18 @@ fn row_of<V>(operators: &BTreeMap<String, V>) -> impl Fn(&str) -> Option<String>
         };
         operators.keys().filter(is_of).max_by_key(|operator| operator.len()).cloned()
     }
+}
+
+/// Models that judge no fault of an operator may be models that cannot fail.
+fn models(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
+    let folder = root.join("crates/operators");
+    for path in files(&folder.join("tests/models"), ".rs")? {
+        let module = name(&path).trim_end_matches(".rs").to_owned();
+        if read(&path)?.contains("#[test]") && !folder.join("faults").join(&module).exists() {
+            findings.push(format!("crates/operators: models of `{module}` have no seeded fault"));
+        }
+    }
+    Ok(())
 }
 
 fn blocks(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
