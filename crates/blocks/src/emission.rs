@@ -21,7 +21,7 @@
 //!   panics does not keep the end from downstream: the panic is told in its place.
 
 use std::fmt;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, needs_drop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_core::{
@@ -173,6 +173,18 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         self.run_at(more, interrupted)
     }
 
+    /// Sends items until credit or items run out, where nobody interrupts and nobody will ask again.
+    /// At the end of the source downstream is told; what stages below hold past it is sent as far as
+    /// there is credit.
+    #[inline]
+    pub(crate) fn run_out(&mut self, more: More) {
+        if matches!(self.run_at(more, || false), Progress::Ended)
+            && let Some(rest) = self.finish()
+        {
+            drop(run_rest(rest, More::NONE, &|| false));
+        }
+    }
+
     /// [`run`](Emission::run), at a pace.
     #[inline]
     pub(crate) fn run_at(&mut self, more: More, pace: impl Pace) -> Progress {
@@ -227,15 +239,15 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
                 continue;
             }
             self.started = true;
-            let stopped = if self.credit.is_unbounded() {
+            let (next, stopped) = if self.credit.is_unbounded() {
                 self.run_unbounded(pace)
             } else {
                 self.run_counted(pace)
             };
-            match stopped {
-                Ok(next) => answer = next,
-                Err(progress) => return progress,
+            if let Some(progress) = stopped {
+                return progress;
             }
+            answer = next;
         }
     }
 
@@ -244,10 +256,13 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         self.active.as_mut().unwrap_or_else(|| unreachable!("a loop gives it back"))
     }
 
-    // The two loops are functions of their own so that the compiler gives them all registers.
+    // The two loops are functions of their own so that the compiler gives them all registers. Where
+    // there is no progress, there is an answer: a pair comes back in registers, a `Result` would not.
     #[inline(never)]
-    fn run_unbounded(&mut self, pace: impl Pace) -> Result<More, Progress> {
-        let Some(mut producer) = self.producer.take() else { return Err(Progress::Ended) };
+    fn run_unbounded(&mut self, pace: impl Pace) -> (More, Option<Progress>) {
+        let Some(mut producer) = self.producer.take() else {
+            return (More::NONE, Some(Progress::Ended));
+        };
         let mut lent = Lent::from(&mut self.active);
         let active = &mut *lent.here;
         let stopped = 'run: {
@@ -260,13 +275,13 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
                 });
                 pace.end(count);
                 if answer.is_special() {
-                    break 'run Ok(answer);
+                    break 'run (answer, None);
                 }
                 if let Err(progress) = without_item(&mut self.ahead, &mut self.end, pulled) {
-                    break 'run Err(progress);
+                    break 'run (More::NONE, Some(progress));
                 }
             }
-            Err(Progress::Interrupted)
+            (More::NONE, Some(Progress::Interrupted))
         };
         drop(lent);
         self.producer = Some(producer);
@@ -274,8 +289,10 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     }
 
     #[inline(never)]
-    fn run_counted(&mut self, pace: impl Pace) -> Result<More, Progress> {
-        let Some(mut producer) = self.producer.take() else { return Err(Progress::Ended) };
+    fn run_counted(&mut self, pace: impl Pace) -> (More, Option<Progress>) {
+        let Some(mut producer) = self.producer.take() else {
+            return (More::NONE, Some(Progress::Ended));
+        };
         let mut lent = Lent::from(&mut self.active);
         let active = &mut *lent.here;
         let mut credit = self.credit;
@@ -293,13 +310,13 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
                 });
                 pace.end(count);
                 if let Err(answer) = settled {
-                    break 'run Ok(answer);
+                    break 'run (answer, None);
                 }
                 if let Err(progress) = without_item(&mut self.ahead, &mut self.end, pulled) {
-                    break 'run Err(progress);
+                    break 'run (More::NONE, Some(progress));
                 }
             }
-            Err(Progress::Interrupted)
+            (More::NONE, Some(Progress::Interrupted))
         };
         drop(lent);
         self.credit = credit;
@@ -335,8 +352,10 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
 
     /// Delivers the end, after [`Progress::Ended`]; the source is dropped before. Nothing is left.
     pub fn finish(&mut self) -> Option<Box<dyn Rest>> {
-        let end = self.end.take().unwrap_or(End::Fault(Fault::SourceDropped));
-        self.end_with(end)
+        match self.end.take() {
+            Some(end) => self.end_with(end),
+            None => self.end_with(End::Fault(Fault::SourceDropped)),
+        }
     }
 
     /// Ends with a fault in the middle; the source is dropped before. Nothing is left.
@@ -347,15 +366,14 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     // Not `self`: a chain that is moved to its end is copied once more.
     fn end_with(&mut self, end: End<P::Error>) -> Option<Box<dyn Rest>> {
         let end = without_source((self.ahead.take(), self.producer.take()), end);
-        match (self.active.take(), end) {
-            (Some(active), end) => active.on_end(end),
+        let Some(active) = self.active.take() else {
             // Its end was told, and panicked.
-            (None, End::Fault(fault)) => {
+            if let End::Fault(fault) = end {
                 report_undelivered(&Undelivered::Fault(fault));
-                None
             }
-            (None, _) => None,
-        }
+            return None;
+        };
+        active.on_end(end)
     }
 }
 
@@ -409,7 +427,16 @@ impl<A> Drop for Lent<'_, A> {
 
 /// Drops a source, and says how its stream ends then: a panic of its destructor is told in place
 /// of `end`, unless that is a fault already.
-pub(crate) fn without_source<E>(source: impl Sized, end: End<E>) -> End<E> {
+#[inline]
+pub(crate) fn without_source<S, E>(source: S, end: End<E>) -> End<E> {
+    // Nobody runs who could look for a cause, or panic.
+    if !needs_drop::<S>() {
+        return end;
+    }
+    dropped_before(source, end)
+}
+
+fn dropped_before<S, E>(source: S, end: End<E>) -> End<E> {
     // What upstream is made of is cancelled, if it is not over.
     let dropped = AssertUnwindSafe(|| within(end.cause(), || drop(source)));
     let Err(payload) = catch_unwind(dropped) else { return end };

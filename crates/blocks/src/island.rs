@@ -53,7 +53,7 @@ use crate::turn::{Holder, Turn};
 /// Subscribes `subscriber` to a source that is pulled: the whole protocol of a synchronous
 /// publisher. One allocation.
 pub fn emit<P: Pull, S: Subscriber<P::Item, P::Error>>(producer: P, subscriber: S) {
-    let island = Island::<P, S::Active>::new(false, None, None);
+    let island = Island::<P, S::Active, _>::new(Pulled::default());
     // The turn is held while the subscriber becomes active: a request from inside
     // `on_subscribe` is noted, and served below.
     // SAFETY: made by `held`, and this is its one call (model `first_turn_excludes`).
@@ -61,14 +61,12 @@ pub fn emit<P: Pull, S: Subscriber<P::Item, P::Error>>(producer: P, subscriber: 
     let subscription = Subscription::new(island.clone());
     match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
         Ok(active) => {
-            let running = Running::Source(Emission::new(producer, active));
-            // ordering: acquire pairs with the release in `detach`: what was done by the handle before
-            // is in the word and the mail (model `asking_and_letting_go_race_on_subscribe`).
-            if island.let_go.load(Ordering::Acquire) != 0 {
+            let emission = Emission::new(producer, active);
+            if island.filled.was_let_go() {
                 holder.abandon();
-                return island.run_alone(running);
+                return island.run_alone(emission);
             }
-            holder.with(|station| station.running = running);
+            holder.with(|station| station.running = Running::Source(emission));
             island.drive(&mut holder);
         }
         Err(payload) => undelivered(payload),
@@ -127,7 +125,7 @@ where
     S: Subscriber<P::Item, P::Error>,
 {
     let context = subscriber.context();
-    let island = Island::<P, S::Active>::new(true, Panel::of(&context), feeds);
+    let island = Island::<P, S::Active>::new(Joined { panel: Panel::of(&context), feeds });
     begin(&island, make, &context, subscriber);
     island
 }
@@ -168,17 +166,70 @@ fn begin<P, S>(
     }
 }
 
-pub(crate) struct Island<P: Pull, A> {
+pub(crate) struct Island<P: Pull, A, F = Joined> {
     turn: Turn<Station<P, A>>,
     mail: Mutex<Mail>,
-    /// One, where the handle was let go of an island that is not joined.
-    let_go: AtomicUsize,
-    /// Whether somebody else fills the source: then there are others that hold this island.
-    joined: bool,
+    filled: F,
+}
+
+/// Where the source has its items from.
+pub(crate) trait Filled: Send + Sync + 'static {
+    /// The handle was let go: whether that is all there is to do.
+    fn let_go(&self) -> bool;
+
     /// Where somebody looks at its boundaries.
-    panel: Option<Arc<Panel>>,
+    fn panel(&self) -> Option<&Arc<Panel>> {
+        None
+    }
+
     /// Who fills it, and may keep its turn.
+    fn feeds(&self) -> Option<&Arc<dyn Feeds>> {
+        None
+    }
+}
+
+/// It is synchronous: only the handle holds the island.
+#[derive(Default)]
+struct Pulled {
+    /// One, where the handle was let go.
+    let_go: AtomicUsize,
+}
+
+impl Pulled {
+    fn was_let_go(&self) -> bool {
+        // ordering: acquire pairs with the release in `let_go`: what was done by the handle before
+        // is in the word and the mail (model `asking_and_letting_go_race_on_subscribe`).
+        self.let_go.load(Ordering::Acquire) != 0
+    }
+}
+
+impl Filled for Pulled {
+    #[inline]
+    fn let_go(&self) -> bool {
+        // ordering: release pairs with the acquire in `was_let_go`.
+        self.let_go.store(1, Ordering::Release);
+        true
+    }
+}
+
+/// Somebody else fills it: there are others that hold the island.
+pub(crate) struct Joined {
+    panel: Option<Arc<Panel>>,
     feeds: Option<Arc<dyn Feeds>>,
+}
+
+impl Filled for Joined {
+    fn let_go(&self) -> bool {
+        false
+    }
+
+    fn panel(&self) -> Option<&Arc<Panel>> {
+        self.panel.as_ref()
+    }
+
+    fn feeds(&self) -> Option<&Arc<dyn Feeds>> {
+        self.feeds.as_ref()
+    }
 }
 
 /// Who fills the source of a fed island.
@@ -233,23 +284,16 @@ struct Station<P: Pull, A> {
     detached: bool,
 }
 
-impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F> {
     #[inline(always)]
-    fn new(
-        joined: bool,
-        panel: Option<Arc<Panel>>,
-        feeds: Option<Arc<dyn Feeds>>,
-    ) -> Arc<Island<P, A>> {
+    fn new(filled: F) -> Arc<Island<P, A, F>> {
         // In two steps: an island that is made before there is memory for it would have to be dropped
         // where there is none, and so is copied as a whole, with the room for what is not there yet.
-        let place = Arc::<Island<P, A>>::new_uninit();
+        let place = Arc::<Island<P, A, F>>::new_uninit();
         let island = Island {
             turn: Turn::held(Station { running: Running::Vacant, detached: false }),
             mail: Mutex::new(Mail::default()),
-            let_go: AtomicUsize::new(0),
-            joined,
-            panel,
-            feeds,
+            filled,
         };
         // SAFETY: `place` has just been made, so nobody else can read or write it (every model begins
         // with it), and it is initialised when it is said to be.
@@ -261,26 +305,26 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
 
     /// Runs a stream that nobody can ask, cancel or break off any more, and drops what is left when
     /// the demand is used up. The turn is kept for ever, in case somebody tries.
-    fn run_alone(&self, mut running: Running<P, A>) {
+    fn run_alone(&self, mut emission: Emission<P, A>) {
         let claim = self.turn.last_claim();
         if claim.closed {
-            return running.dismiss(mail::cause(&self.mail));
+            return Running::Source(emission).dismiss(mail::cause(&self.mail));
         }
         if claim.signalled
             && let Some(fault) = lock(&self.mail).take().fault
         {
-            return running.break_off_contained(fault);
+            return Running::Source(emission).break_off_contained(fault);
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| running.advance(claim.more, || false)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| emission.run_out(claim.more)));
         if let Err(payload) = outcome {
-            running.break_off_contained(Fault::Panicked(Panic::new(payload)));
+            Running::Source(emission).break_off_contained(Fault::Panicked(Panic::new(payload)));
         }
     }
 
     /// Emits as the holder of the turn, until there is nothing to do.
     fn drive(&self, holder: &mut Holder<'_, Station<P, A>>) {
         if let Rests::Left { hungry } = self.contained(holder, false)
-            && let Some(feeds) = &self.feeds
+            && let Some(feeds) = self.filled.feeds()
         {
             feeds.news(hungry);
         }
@@ -289,7 +333,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
     /// [`turns`](Island::turns), where a panic ends the stream.
     fn contained(&self, holder: &mut Holder<'_, Station<P, A>>, keeps: bool) -> Rests {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.turns(holder, keeps)));
-        outcome.unwrap_or_else(|payload| Island::broken(holder, payload))
+        outcome.unwrap_or_else(|payload| Self::broken(holder, payload))
     }
 
     fn broken(holder: &mut Holder<'_, Station<P, A>>, payload: Box<dyn Any + Send>) -> Rests {
@@ -332,7 +376,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
                 // What was asked before letting go may have come after the claim.
                 continue;
             }
-            if goes_on && let Some(panel) = &self.panel {
+            if goes_on && let Some(panel) = self.filled.panel() {
                 panel.rest(holder.with(|station| station.running.credit()));
             }
             // At the end the holder is dropped without leaving: the word closes.
@@ -371,13 +415,13 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
         let visited = catch_unwind(AssertUnwindSafe(|| {
             holder.with(|station| station.running.source().map(f))
         }));
-        let Ok(result) = visited.map_err(|payload| Island::broken(&mut holder, payload)) else {
+        let Ok(result) = visited.map_err(|payload| Self::broken(&mut holder, payload)) else {
             return None;
         };
         // What came meanwhile, be it the end, is for the island.
         if !holder.leave() {
             self.drive(&mut holder);
-        } else if let Some(feeds) = &self.feeds {
+        } else if let Some(feeds) = self.filled.feeds() {
             feeds.news(false);
         }
         result
@@ -385,7 +429,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
 
     /// Whoever has the turn may only keep it, and must see this all the same.
     fn knock_in_haste(&self, holder: Option<Holder<'_, Station<P, A>>>) {
-        match (holder, &self.feeds) {
+        match (holder, self.filled.feeds()) {
             (Some(mut holder), _) => self.drive(&mut holder),
             // Whoever feeds it may send items to others.
             (None, Some(feeds)) => afresh(|| feeds.news(true)),
@@ -400,7 +444,9 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Island<P, A> {
     }
 }
 
-impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Direct<P::Item> for Island<P, A> {
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Direct<P::Item>
+    for Island<P, A, F>
+{
     fn enter(&self) -> Rests {
         match self.turn.enter() {
             Some(holder) => self.keep_on(holder),
@@ -426,7 +472,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Direct<P::Item> for Island
             Ok(Ok(Some(None))) => (Rests::Over, None),
             Ok(Ok(Some(Some(_)))) => (self.keep_on(holder), None),
             Ok(Err(item)) => (self.keep_on(holder), Some(item)),
-            Err(payload) => (Island::broken(&mut holder, payload), None),
+            Err(payload) => (Self::broken(&mut holder, payload), None),
         }
     }
 
@@ -448,7 +494,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Direct<P::Item> for Island
     }
 }
 
-impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> {
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Upstream for Island<P, A, F> {
     fn request(&self, demand: Demand) {
         self.knock(self.turn.request(demand));
     }
@@ -463,10 +509,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> 
     }
 
     fn detach(&self) {
-        if !self.joined {
-            // ordering: release pairs with the acquire in `emit`.
-            self.let_go.store(1, Ordering::Release);
-        } else if !self.turn.is_closed() {
+        if !self.filled.let_go() && !self.turn.is_closed() {
             lock(&self.mail).detached = true;
             self.knock(self.turn.signal());
         }
@@ -481,7 +524,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Upstream for Island<P, A> 
     }
 }
 
-impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Host for Island<P, A> {
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Host for Island<P, A, F> {
     fn ring(&self) {
         self.knock(self.turn.signal());
     }
@@ -491,11 +534,11 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Host for Island<P, A> {
     }
 
     fn panel(&self) -> Option<&Arc<Panel>> {
-        self.panel.as_ref()
+        self.filled.panel()
     }
 }
 
-impl<P: Pull, A> fmt::Debug for Island<P, A> {
+impl<P: Pull, A, F> fmt::Debug for Island<P, A, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Island").field("turn", &self.turn).finish_non_exhaustive()
     }

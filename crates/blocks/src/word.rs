@@ -91,8 +91,8 @@ impl DemandWord {
             if seen & CLOSED != 0 {
                 return Knock::Closed;
             }
-            let sum = ((seen & DEMAND) + demand.get()).min(DEMAND);
-            let next = (seen & !DEMAND) | sum | TURN;
+            let room = DEMAND - (seen & DEMAND);
+            let next = (seen | TURN) + demand.get().min(room);
             // ordering: acquire pairs with the release in `leave`: whoever enters sees the
             // state as the last holder left it (model `turn_excludes`). Release pairs with the
             // acquire in `claim`: what the requester did before is visible to the emitter (rule

@@ -439,10 +439,25 @@ fn alone_what_a_stage_holds_goes_where_nobody_can_ask_for_it() {
     model("island: alone_what_a_stage_holds_goes_where_nobody_can_ask_for_it", || {
         let oracle = Oracle::new();
         oracle.asks(More::ONE);
-        let stage = Holding { held: oracle.items(7..8), below: oracle.probe(|_| More::NONE) };
+        let stage = Holding::new(oracle.items(7..8), oracle.probe(|_| More::NONE));
         emit(oracle.items(0..1), LetsGo(stage, Demand::ONE));
         assert_eq!(oracle.count(), 0);
         assert_eq!(oracle.finish(), [Item(0)]);
+    });
+}
+
+/// More than what the stage sends at once, at the end of its upstream.
+#[test]
+fn alone_what_a_stage_holds_is_sent_as_far_as_it_was_asked_for() {
+    model("island: alone_what_a_stage_holds_is_sent_as_far_as_it_was_asked_for", || {
+        let oracle = Oracle::new();
+        oracle.asks(More::of(13));
+        let mut stage = Holding::new(oracle.items(10..30), oracle.probe(|_| More::NONE));
+        stage.owed.add(More::of(12));
+        emit(oracle.items(0..1), LetsGo(stage, Demand::ONE));
+        assert_eq!(oracle.count(), 0);
+        let all: Vec<u32> = (0..1).chain(10..22).collect();
+        assert_eq!(items(&oracle.finish()), all);
     });
 }
 
@@ -492,13 +507,22 @@ fn panic_races_request() {
 struct Holding<S> {
     held: Items,
     below: S,
+    /// What was asked for beyond the items of upstream.
+    owed: Credit,
+}
+
+impl<S> Holding<S> {
+    fn new(held: Items, below: S) -> Holding<S> {
+        Holding { held, below, owed: Credit::NONE }
+    }
 }
 
 impl<S: Subscriber<Token, Error>> Subscriber<Token, Error> for Holding<S> {
     type Active = Holding<S::Active>;
 
     fn on_subscribe(self, subscription: Subscription) -> Holding<S::Active> {
-        Holding { held: self.held, below: self.below.on_subscribe(subscription) }
+        let Holding { held, below, owed } = self;
+        Holding { held, below: below.on_subscribe(subscription), owed }
     }
 }
 
@@ -512,7 +536,7 @@ impl<A: ActiveSubscriber<Token, Error>> ActiveSubscriber<Token, Error> for Holdi
     }
 
     fn on_end(self, _: End<Error>) -> Option<Box<dyn Rest>> {
-        Emission::resumed(self.held, self.below, Credit::NONE, None).run_within(8)
+        Emission::resumed(self.held, self.below, self.owed, None).run_within(8)
     }
 
     fn on_complete(self) {
@@ -532,7 +556,7 @@ impl<A: ActiveSubscriber<Token, Error>> ActiveSubscriber<Token, Error> for Holdi
 fn with_rest() -> Oracle {
     let oracle = Oracle::new();
     let below = oracle.probe(|_| More::NONE);
-    emit(oracle.items(0..1), Holding { held: oracle.items(10..12), below });
+    emit(oracle.items(0..1), Holding::new(oracle.items(10..12), below));
     oracle
 }
 

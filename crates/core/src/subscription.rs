@@ -1,6 +1,7 @@
 //! [`Subscription`]: the one handle of a subscriber on its stream.
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use crate::{Cause, Demand, Fault, IntoDemand, Undelivered, report_undelivered};
@@ -94,8 +95,10 @@ impl Subscription {
     /// For stages that pass the handle on: gives up cancellation on drop.
     #[inline]
     #[must_use]
-    pub fn into_upstream(mut self) -> Arc<dyn Upstream> {
-        self.0.take().unwrap_or_else(|| unreachable!("only a consumed handle is empty"))
+    pub fn into_upstream(self) -> Arc<dyn Upstream> {
+        // An empty handle has nothing to drop, and need not be looked at for it.
+        let upstream = ManuallyDrop::new(self).0.take();
+        upstream.unwrap_or_else(|| unreachable!("only a consumed handle is empty"))
     }
 
     /// Asks for `demand` items **more**, on top of all that was asked before (rule 3.8).
