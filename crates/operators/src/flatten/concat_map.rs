@@ -139,12 +139,19 @@ impl<F, I: Pull> Flatten<F, I> {
                 Pulled::Pending => unreachable!("what is pulled in place has its items at hand"),
             };
             if !goes_on {
-                self.inner = Some(inner);
-                self.started = true;
+                keep(&mut self.inner, &mut self.started, inner);
                 return Pulled::Skipped;
             }
         }
     }
+}
+
+/// Seldom, and out of line: the loop around it has the registers for what each item needs.
+#[cold]
+#[inline(never)]
+fn keep<I>(place: &mut Option<I>, started: &mut bool, inner: I) {
+    *place = Some(inner);
+    *started = true;
 }
 
 impl<T, F, I> Expand<T, I::Error> for Flatten<F, I>

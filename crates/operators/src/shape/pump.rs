@@ -150,13 +150,15 @@ struct ActivePump<O, A, F> {
 }
 
 impl<O, A, F> ActivePump<O, A, F> {
-    /// As [`pump`](Self::pump) where nobody counts; `item` is what upstream has just sent.
+    /// As [`pump`](Self::pump) where nobody counts; `item` is what upstream has just sent. It was asked
+    /// for, and counts as owed until it has given all: then the next one is.
     #[inline]
     fn gush<T, E>(&mut self, item: Option<T>) -> More
     where
         O: Expand<T, E, Error = F>,
         A: ActiveSubscriber<O::Item, F>,
     {
+        let came = item.is_some();
         let ActivePump { expand, downstream, .. } = self;
         let mut left = STRETCH;
         let mut stop = More::YIELD;
@@ -177,7 +179,11 @@ impl<O, A, F> ActivePump<O, A, F> {
         };
         match stopped {
             Pulled::Item(never) => match never {},
-            Pulled::Skipped => stop,
+            Pulled::Skipped => {
+                self.asked &= !came;
+                stop
+            }
+            Pulled::Pending if came => More::ONE,
             Pulled::Pending => self.ask(),
             Pulled::Complete => self.stop(End::Completed),
             Pulled::Error(error) => self.stop(End::Failed(error)),
@@ -235,10 +241,10 @@ where
 {
     #[inline(always)]
     fn on_next(&mut self, item: T) -> More {
-        self.asked = false;
         if self.owed.is_unbounded() {
             return self.gush(Some(item));
         }
+        self.asked = false;
         self.expand.accept(item);
         self.pump()
     }
