@@ -592,3 +592,14 @@ fn a_stream_in_a_function_that_is_called_at_the_end_has_causes_of_its_own() {
     assert!(outer.try_map(|_| Err::<u32, _>("bad")).count().block().is_err());
     assert_eq!(watched.cause(), Cause::NoMoreNeeded);
 }
+
+/// One that knows nothing of this library: it is told, and does not look.
+#[test]
+fn a_cause_arrives_at_a_publisher_by_hand_above_publishers_that_are_pushed() {
+    let upstream = ScriptedPublisher::<u32, Error>::new();
+    let inner = |n| millstream::just(n).map_err(|never| match never {}).boxed();
+    let probe = probe(upstream.clone().concat_map(inner), Behaviour::new());
+    let cause = Cause::given("why");
+    probe.cancel_because(cause.clone());
+    assert_eq!(upstream.cause(), Some(cause));
+}

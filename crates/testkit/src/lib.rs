@@ -20,6 +20,7 @@
 pub mod clock;
 pub mod executor;
 mod lock;
+mod order;
 mod probe;
 mod reaper;
 pub mod rules;

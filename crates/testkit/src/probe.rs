@@ -11,6 +11,7 @@ use millstream_core::{
 };
 
 use crate::lock::lock;
+use crate::order;
 
 /// What happened at a [`Probe`], in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,6 +208,8 @@ struct Record<T, E> {
     gone: bool,
     enough: bool,
     stack: Option<(ThreadId, usize)>,
+    /// When it panicked in an item.
+    panicked: Option<u64>,
 }
 
 struct Shared<T, E> {
@@ -367,6 +370,7 @@ impl<T, E, V, F> Probe<T, E, V, F> {
                 gone: false,
                 enough: false,
                 stack: None,
+                panicked: None,
             }),
             changed: Condvar::new(),
             upstream: Mutex::new(Slot::Empty),
@@ -554,7 +558,10 @@ where
                 shared.cancel(None);
                 More::NONE
             }
-            Answer::Panic => panic_on_purpose("a probe panicked in on_next"),
+            Answer::Panic => {
+                shared.record().panicked = Some(order::tick());
+                panic_on_purpose("a probe panicked in on_next")
+            }
         };
         drop(inside);
         more
@@ -670,6 +677,11 @@ impl<T, E> ProbeHandle<T, E> {
     /// How many items were asked for, by requests and by answers.
     pub fn requested(&self) -> More {
         self.shared().record().requested.get()
+    }
+
+    /// When it panicked in an item, in the order of what is noted.
+    pub(crate) fn panicked(&self) -> Option<u64> {
+        self.0.0.record().panicked
     }
 
     /// The breaches it saw.

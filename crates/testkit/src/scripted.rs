@@ -13,6 +13,7 @@ use millstream_core::{
 };
 
 use crate::lock::lock;
+use crate::order;
 use crate::probe::panic_on_purpose;
 
 /// A way to break the protocol on purpose: see [`ScriptedPublisher::breaking`].
@@ -173,8 +174,8 @@ struct State<T, E> {
     requests: u64,
     requests_after_end: u64,
     cancels: u64,
-    /// Why it was cancelled.
-    cause: Option<Cause>,
+    /// Why it was cancelled, and when.
+    cause: Option<(Cause, u64)>,
     panics: u64,
     sent: u64,
     breaches: Vec<Breach>,
@@ -211,6 +212,13 @@ impl<T, E> State<T, E> {
             return self.wrapping > 0;
         }
         !self.credit.is_empty()
+    }
+
+    /// The first cause stands, and what has ended is not cancelled any more.
+    fn told(&mut self, cause: Cause) {
+        if !self.over && self.cause.is_none() {
+            self.cause = Some((cause, order::tick()));
+        }
     }
 
     fn add(&mut self, more: More) {
@@ -415,7 +423,7 @@ impl<T: Send + 'static, E: Send + 'static> Wire<T, E> {
             let ignored = {
                 let mut state = self.state();
                 state.enough = true;
-                state.cause.get_or_insert_with(|| cause.clone());
+                state.told(cause.clone());
                 if state.breaks(Breach::KeepsSubscriber) {
                     state.cancelled = true;
                     state.over = true;
@@ -506,7 +514,7 @@ impl<T: Send + 'static, E: Send + 'static> Upstream for Line<T, E> {
         {
             let mut state = self.0.state();
             state.cancels += 1;
-            state.cause.get_or_insert(Cause::NoMoreNeeded);
+            state.told(Cause::NoMoreNeeded);
             let (first, second) =
                 (state.breaks(Breach::PanicsInCancel), state.breaks(Breach::PanicsInSecondCancel));
             if first || second && state.cancels > 1 {
@@ -526,7 +534,7 @@ impl<T: Send + 'static, E: Send + 'static> Upstream for Line<T, E> {
     }
 
     fn cancel_because(&self, cause: Cause) {
-        self.0.state().cause.get_or_insert(cause);
+        self.0.state().told(cause);
         self.cancel();
     }
 
@@ -732,6 +740,11 @@ impl<T: Send + 'static, E: Send + 'static> ScriptedPublisher<T, E> {
     /// Why it was cancelled, if it was: as the first said who did.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
+        self.0.state().cause.as_ref().map(|(cause, _)| cause.clone())
+    }
+
+    /// Why it was cancelled, and when, in the order of what is noted.
+    pub(crate) fn told(&self) -> Option<(Cause, u64)> {
         self.0.state().cause.clone()
     }
 

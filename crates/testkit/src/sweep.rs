@@ -27,14 +27,17 @@
 //!
 //! After each run: nothing more was delivered than asked for, at any instant; the items are
 //! those of the function, or a beginning of them after a failure; there was one end, or none
-//! after a cancellation; signals did not overlap; the subscriber is gone, and so are all items.
+//! after a cancellation; what was told to the source of why it was cancelled fits; signals did not
+//! overlap; the subscriber is gone, and so are all items.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use millstream_core::{Context, Demand, Fault, More, Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Cause, Context, Demand, Fault, More, Publisher, Pull, Pulled, Subscriber};
 
+use crate::lock::lock;
 use crate::probe::{Answer, Behaviour, Event, Faulted, Place, Probe, ProbeHandle};
 use crate::scripted::{Script, ScriptedPublisher};
 use crate::token::{Counted, Ledger, Token};
@@ -85,12 +88,22 @@ pub struct Source<const PULLS: bool> {
     ending: Ending,
     ledger: Ledger,
     threaded: bool,
+    /// The streams of it and of its clones that were subscribed to.
+    streams: Streams,
 }
+
+type Streams = Arc<Mutex<Vec<ScriptedPublisher<Token, TestError>>>>;
 
 impl<const PULLS: bool> Source<PULLS> {
     /// These values, with this end.
     pub fn new(values: Vec<i64>, ending: Ending, ledger: &Ledger) -> Self {
-        Source { values, ending, ledger: ledger.clone(), threaded: false }
+        Source {
+            values,
+            ending,
+            ledger: ledger.clone(),
+            threaded: false,
+            streams: Streams::default(),
+        }
     }
 
     /// Sends from threads of its own when it is subscribed to; the row needs
@@ -121,7 +134,7 @@ impl<const PULLS: bool> Publisher for Source<PULLS> {
     const PULLS: bool = PULLS;
 
     fn subscribe<S: Subscriber<Token, TestError>>(self, subscriber: S) {
-        let threaded = self.threaded;
+        let (threaded, streams) = (self.threaded, self.streams.clone());
         let (items, ending) = self.sent();
         let script = Script::items(items);
         let script = match ending {
@@ -131,6 +144,7 @@ impl<const PULLS: bool> Publisher for Source<PULLS> {
         };
         let publisher = ScriptedPublisher::playing(script);
         let publisher = if threaded { publisher.on_other_threads() } else { publisher };
+        lock(&streams).push(publisher.clone());
         publisher.subscribe(subscriber);
     }
 
@@ -254,6 +268,7 @@ pub struct Options {
     may_fail: bool,
     bursts: bool,
     faults: bool,
+    causes: bool,
     long: u64,
     patience: Duration,
 }
@@ -266,6 +281,7 @@ impl Default for Options {
             may_fail: false,
             bursts: false,
             faults: true,
+            causes: true,
             long: 10_000,
             patience: Duration::ZERO,
         }
@@ -304,6 +320,13 @@ impl Options {
     /// The operator does not pass on faults of its source.
     pub fn keeps_faults(mut self) -> Options {
         self.faults = false;
+        self
+    }
+
+    /// What it drops at a cancellation may fail it before its source is cancelled, which is then told
+    /// a failure (an item that was to be acknowledged, and never will be).
+    pub fn fails_by_what_it_drops(mut self) -> Options {
+        self.causes = false;
         self
     }
 
@@ -460,6 +483,7 @@ impl<const PULLS: bool, V: Value> Sweep<'_, PULLS, V> {
     ) -> Run<'_, V> {
         let ledger = Ledger::new();
         let source = Source::new(values.to_vec(), ending, &ledger);
+        let streams = source.streams.clone();
         let case = format!(
             "row `{}` ({}), {} items, {ending:?}: {case}",
             self.name,
@@ -467,7 +491,7 @@ impl<const PULLS: bool, V: Value> Sweep<'_, PULLS, V> {
             values.len(),
         );
         let Begun { handle, drive, subscribed } = (self.start)(source, behaviour);
-        let mut run = Run { case, handle, ledger, drive, options: self.options };
+        let mut run = Run { case, handle, ledger, streams, drive, options: self.options };
         run.check(subscribed, "a panic came out of `subscribe` (rules 1.9, 2.13)");
         (run.drive)();
         run
@@ -512,6 +536,12 @@ impl<const PULLS: bool, V: Value> Sweep<'_, PULLS, V> {
             run.handle.cancel();
             (run.drive)();
             run.cancelled(k, expected, false);
+            let case = format!("cancelled from outside after {k} items, and why");
+            let mut run = self.start(values, ending, Behaviour::new(), case);
+            if k > 0 {
+                run.request(k);
+            }
+            run.cancelled_because(k, expected);
             if k == 0 {
                 let at_once = Behaviour::new().initially(1).cancels_at_once();
                 let case = "cancelled inside on_subscribe".to_owned();
@@ -556,6 +586,9 @@ impl<const PULLS: bool, V: Value> Sweep<'_, PULLS, V> {
                     "a subscriber that panicked is kept (rule 2.13)",
                 );
                 run.check(run.handle.delivered() <= k, "items came after a panic (rule 2.13)");
+                if let Some(panicked) = run.handle.panicked() {
+                    run.told(panicked, Cause::is_failure, "the subscriber panicked");
+                }
                 run.over();
             }
         }
@@ -598,6 +631,7 @@ struct Run<'a, V> {
     case: String,
     handle: ProbeHandle<V, String>,
     ledger: Ledger,
+    streams: Streams,
     drive: Box<dyn FnMut() + 'a>,
     options: &'a Options,
 }
@@ -696,7 +730,44 @@ impl<V: Value> Run<'_, V> {
         })
     }
 
+    /// Streams of the source that were cancelled from then on were told a cause that fits.
+    fn told(&self, since: u64, fits: impl Fn(&Cause) -> bool, what: &str) {
+        let streams = lock(&self.streams).clone();
+        let told = streams.iter().filter_map(ScriptedPublisher::told);
+        for (cause, _) in told.filter(|(_, at)| *at > since) {
+            self.check(fits(&cause), || format!("{what}, and the source was told: {cause}"));
+        }
+    }
+
+    /// What is given as the cause arrives, at each stream of the source that is still there.
+    fn cancelled_because(mut self, k: u64, expected: &Expected<V>) {
+        let given = Cause::given("a cause");
+        let streams = lock(&self.streams).clone();
+        let there: Vec<_> = streams.into_iter().filter(|stream| !stream.is_over()).collect();
+        self.handle.cancel_because(given.clone());
+        (self.drive)();
+        for stream in there {
+            // One on a thread of its own may have ended by itself.
+            let over = self.settled(|_| stream.is_over());
+            self.check(over, "the source was not cancelled");
+            let cause = if self.options.causes { stream.cause() } else { None };
+            self.check(cause.is_none() || cause.as_ref() == Some(&given), || {
+                format!("a cause was given, and the source was told {cause:?}")
+            });
+        }
+        self.cancelled_by(k, expected, false);
+    }
+
     fn cancelled(self, k: u64, expected: &Expected<V>, bursts: bool) {
+        self.settled(ProbeHandle::is_dropped);
+        // One that fails by itself may have done so before.
+        if self.options.causes && !self.options.may_fail {
+            self.told(0, |cause| !cause.is_failure(), "no more was needed");
+        }
+        self.cancelled_by(k, expected, bursts);
+    }
+
+    fn cancelled_by(self, k: u64, expected: &Expected<V>, bursts: bool) {
         // An end that came with the last item is as good as a cancellation.
         let gone = self.settled(ProbeHandle::is_dropped);
         self.check(gone, "the subscriber is kept after cancellation (rule 3.13)");

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use millstream::{
-    ActiveSubscriber, Context, End, Fault, More, Publisher, Rest, Subscriber, Subscription,
+    ActiveSubscriber, Cause, Context, Demand, End, Fault, More, Publisher, Rest, Subscriber,
+    Subscription, Upstream,
 };
 use millstream_testkit::sweep::{self, Options, Source, TestError};
 use millstream_testkit::{Faulted, Token};
@@ -21,6 +22,8 @@ enum Wrong {
     SwallowsFaults,
     ForgetsDemand,
     RecursesOverItems,
+    ForgetsTheCause,
+    ClaimsAFailure,
 }
 
 /// A stage by hand that passes everything on, but for one thing.
@@ -41,11 +44,37 @@ impl<S: Subscriber<Token, TestError>> Subscriber<Token, TestError> for Before<S>
     type Active = Active<S::Active>;
 
     fn on_subscribe(self, subscription: Subscription) -> Self::Active {
+        let subscription = match self.1 {
+            Wrong::ForgetsTheCause | Wrong::ClaimsAFailure => {
+                Subscription::new(Arc::new(Between(subscription.into_upstream(), self.1)))
+            }
+            _ => subscription,
+        };
         Active { downstream: self.0.on_subscribe(subscription), wrong: self.1, kept: Vec::new() }
     }
 
     fn context(&self) -> Context {
         self.0.context()
+    }
+}
+
+/// Has nothing to say about why it is cancelled, or the wrong thing.
+struct Between(Arc<dyn Upstream>, Wrong);
+
+impl Upstream for Between {
+    fn request(&self, demand: Demand) {
+        self.0.request(demand);
+    }
+
+    fn cancel(&self) {
+        match self.1 {
+            Wrong::ClaimsAFailure => self.0.cancel_because(Cause::Failed),
+            _ => self.0.cancel(),
+        }
+    }
+
+    fn fail(&self, fault: Fault) {
+        self.0.fail(fault);
     }
 }
 
@@ -175,6 +204,16 @@ fn a_swallowed_fault_is_found() {
 #[test]
 fn forgotten_demand_is_found() {
     says(Wrong::ForgetsDemand, "it stalls: 2 items could be sent, and 1 were");
+}
+
+#[test]
+fn a_cause_that_does_not_arrive_is_found() {
+    says(Wrong::ForgetsTheCause, "a cause was given, and the source was told Some(NoMoreNeeded)");
+}
+
+#[test]
+fn a_failure_that_was_none_is_found() {
+    says(Wrong::ClaimsAFailure, "no more was needed, and the source was told: downstream failed");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+use millstream_blocks::cause::current;
 use millstream_blocks::relay::{Feeder, Sequence, SourceEnd, Then, relay};
 use millstream_core::{
     ActiveSubscriber, Context, Demand, End, Fault, More, Publisher, Pull, Pulled, Rest, Subscriber,
@@ -280,6 +281,14 @@ where
         {
             self.asked = true;
             outer.request(Demand::ONE);
+        }
+    }
+}
+
+impl<T, F> Drop for Inners<T, F> {
+    fn drop(&mut self) {
+        if let Some(outer) = self.outer.take() {
+            outer.cancel_because(current());
         }
     }
 }
