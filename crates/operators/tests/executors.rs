@@ -461,6 +461,26 @@ fn blocking_is_allowed_in_the_place_for_blocking_work() {
     assert_eq!((sum.unwrap(), first.unwrap()), (24, 7));
 }
 
+/// Tokio does not tell a thread of its `spawn_blocking` apart from its workers: the thread says it.
+#[cfg(feature = "tokio")]
+#[test]
+fn a_thread_of_spawn_blocking_may_block_where_it_says_so() {
+    use millstream::executor::executor_thread::enter_blocking;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let count = || millstream::from_iter(0..3).count().block();
+    let [unmarked, marked] = runtime.block_on(async {
+        let unmarked = tokio::task::spawn_blocking(count).await.unwrap();
+        let marked = tokio::task::spawn_blocking(move || {
+            let _may_block = enter_blocking();
+            count()
+        });
+        [unmarked, marked.await.unwrap()]
+    });
+    assert!(matches!(unmarked, Err(Failure::Fault(Fault::BlockedExecutor))), "{unmarked:?}");
+    assert_eq!(marked.unwrap(), 3);
+}
+
 /// Also in the future of a `map_async`, and in a closure of a pipeline that such a future awaits.
 #[test]
 fn blocking_is_allowed_in_futures_on_the_place_for_blocking_work() {

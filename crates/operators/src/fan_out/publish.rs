@@ -143,19 +143,26 @@ impl<P: Publisher> Publish<P> {
     /// refuses or drops it, upstream is cancelled then. Until then upstream pauses.
     ///
     /// ```
-    /// use millstream::executor::CurrentThread;
-    /// use millstream::prelude::*;
+    /// use std::time::Duration;
     ///
-    /// let executor = CurrentThread::new();
-    /// let numbers = millstream::from_iter(1..=5)
-    ///     .publish(16)
-    ///     .grace(executor.handle(), std::future::pending) // as a rule, a sleep
-    ///     .ref_count(1);
-    /// assert_eq!(executor.run_until(numbers.clone().first())?, Some(1));
-    /// assert_eq!(executor.run_until(numbers.clone().first())?, Some(2), "it was kept");
+    /// use millstream::prelude::*;
+    /// use millstream::time::sleep;
+    /// use millstream_testkit::VirtualTime;
+    ///
+    /// let time = VirtualTime::new(1);
+    /// let clock = time.clone();
+    /// let wait = move || {
+    ///     let minute = sleep(clock.clone(), Duration::from_secs(60));
+    ///     async { drop(minute.await) } // over at once where the clock is shut down
+    /// };
+    /// let numbers = millstream::from_iter(1..=5).publish(16).grace(time.clone(), wait).ref_count(1);
+    /// assert_eq!(time.run_until(numbers.clone().first())?, Some(1));
+    /// assert_eq!(time.run_until(numbers.clone().first())?, Some(2), "it was kept");
+    /// time.advance(Duration::from_secs(60));
+    /// assert_eq!(time.run_until(numbers.clone().first())?, None, "it was cancelled");
     /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
     /// ```
-    #[doc(alias = "refCount")]
+    #[doc(alias = "refCount", alias = "RefCountGrace")]
     pub fn grace<X, F>(
         mut self,
         executor: X,

@@ -85,7 +85,9 @@ impl<P: Publisher, G: Gather<P::Item, P::Error>> Run<P, G> {
     /// runs an executor: it could wait for work that only this thread can do. Such a thread is
     /// known where an executor [says so](millstream_executors::executor_thread::enter), inside the poll of any
     /// end of this library, and, with the feature `tokio`, inside a tokio runtime. Inside the
-    /// `block_on` of another library, outside of any pipeline, it cannot be told.
+    /// `block_on` of another library, outside of any pipeline, it cannot be told. A thread of tokio's
+    /// `spawn_blocking` cannot be told from a worker of its, and is refused as well unless it
+    /// [says](millstream_executors::executor_thread::enter_blocking) that it may block.
     pub fn block(self) -> Result<G::Output, Failure<G::Error>> {
         if executor_thread::is_current() {
             return Err(Failure::Fault(Fault::BlockedExecutor));
