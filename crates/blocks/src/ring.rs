@@ -60,8 +60,9 @@ pub fn ring<T>(capacity: usize) -> (Writer<T>, Reader<T>) {
         .map(|_| UnsafeCell::new(MaybeUninit::uninit()))
         .collect::<Box<[_]>>();
     let ring = Arc::new(Ring {
-        tail: Line(AtomicU64::new(0)),
-        head: Line(AtomicU64::new(0)),
+        apart: Apart::new(),
+        tail: Line(AtomicU64::new(0), Apart::new()),
+        head: Line(AtomicU64::new(0), Apart::new()),
         mask: slots.len() as u64 - 1,
         capacity: capacity as u64,
         most: AtomicU64::new(0),
@@ -73,11 +74,25 @@ pub fn ring<T>(capacity: usize) -> (Writer<T>, Reader<T>) {
     )
 }
 
-/// On cache lines of its own: two, because they are fetched in pairs.
-#[repr(align(128))]
-struct Line(AtomicU64);
+/// On cache lines of its own: two, because they are fetched in pairs. By what is left free behind it
+/// and before, wherever the whole lies: memory that is aligned to them takes an allocator several
+/// times as long, and groups and windows have a ring each.
+#[repr(C)]
+struct Line(AtomicU64, Apart<120>);
 
+/// Bytes that nobody reads or writes.
+struct Apart<const N: usize>(MaybeUninit<[u8; N]>);
+
+impl<const N: usize> Apart<N> {
+    fn new() -> Apart<N> {
+        Apart(MaybeUninit::uninit())
+    }
+}
+
+#[repr(C)]
 struct Ring<T> {
+    /// Behind the two counts of an `Arc`, two lines with them.
+    apart: Apart<112>,
     tail: Line,
     head: Line,
     mask: u64,
