@@ -55,6 +55,9 @@
 //! * **A host that finds its trunk busy is called.** It leaves a note and signals; whoever has the
 //!   turn of the trunk looks at the note when it has given that up, and rings. So nobody waits for a
 //!   turn, and the host is rung while nobody holds what it wants to enter.
+//! * **A host that takes a branch on** leaves a mark and rings nobody: the trunk feeds what is in place in
+//!   a visit of that host only, and hears of it there. A branch whose end was read has nobody to tell
+//!   that it goes: its feeder has gone before.
 //! * **The order is kept** where items are handed, because only the feeder fills the ring, and it
 //!   hands only when the reader has taken all that was in there.
 //! * **The end.** A feeder ends its branch behind what is queued. One that is dropped without an
@@ -238,10 +241,21 @@ impl Desk {
     }
 
     fn tell(&self, n: usize) {
+        self.note(n);
+        self.bell.ring();
+    }
+
+    /// As [`tell`](Desk::tell), for the host of the trunk: its next visit has a use for it, and nobody
+    /// else.
+    fn note(&self, n: usize) {
         self.marks.set(n);
         // ordering: relaxed; as in `has_news`.
         self.news.store(1, Ordering::Relaxed);
-        self.bell.ring();
+    }
+
+    /// Where the host of the trunk is that of this bell: the place that the bell is for.
+    fn place(&self, bell: &Bell) -> Option<Option<usize>> {
+        lock(&self.caller.as_ref()?.host).as_ref()?.mark_of(bell)
     }
 }
 
@@ -318,7 +332,7 @@ pub fn branch<T: Send + 'static, E: Send + 'static>(
 ) -> (Feeder<T, E>, Branch<T, E>) {
     let (mut writer, reader) = ring(capacity.get());
     let watch = match &seen {
-        Seen::Together(Some(gauge)) => Some(Watch::new(gauge.clone(), writer.observe())),
+        Seen::Together(Some(gauge)) => Some(Box::new(Watch::new(gauge.clone(), writer.observe()))),
         Seen::Together(None) | Seen::Alone(_) => None,
     };
     let shared = Arc::new(Shared {
@@ -625,10 +639,7 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         match &post.reading {
             Reading::Here(stem) => self.stem = Some(stem.clone()),
             Reading::Hosted(host) => {
-                if let Some(caller) = &self.shared.desk.caller
-                    && let Some(root) = &*lock(&caller.host)
-                    && let Some(place) = root.mark_of(host)
-                {
+                if let Some(place) = self.shared.desk.place(host) {
                     (self.rooted, self.place) = (true, place);
                 }
                 self.host = Some(host.clone());
@@ -787,7 +798,7 @@ pub struct Branch<T: Send + 'static, E: Send + 'static> {
     discards: Discards,
     seen: Seen,
     /// Where somebody looks.
-    watch: Option<Watch>,
+    watch: Option<Box<Watch>>,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
@@ -806,7 +817,7 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
                     (Seen::Alone(site), Some(panel)) => {
                         let queue = shared.queue();
                         queue.map(|(capacity, queue)| {
-                            Watch::new(panel.gauge(context, *site, capacity), queue)
+                            Box::new(Watch::new(panel.gauge(context, *site, capacity), queue))
                         })
                     }
                     _ => self.watch.take(),
@@ -827,7 +838,15 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
                     stem.fail(fault);
                 }
                 let discards = context.discards().clone();
-                Limb { reader: Some(reader), shared, discards, watch, taken: 0, low: u64::MAX }
+                Limb {
+                    reader: Some(reader),
+                    shared,
+                    discards,
+                    watch,
+                    taken: 0,
+                    low: u64::MAX,
+                    over: false,
+                }
             },
             subscriber,
         );
@@ -843,6 +862,7 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
             return Err(self);
         };
         let Some(shared) = self.shared.take() else { return Err(self) };
+        let rooted = shared.desk.place(host).is_some();
         let mut post = lock(&shared.post);
         post.context = context.upstream();
         let before = std::mem::replace(&mut post.reading, Reading::Hosted(host.clone()));
@@ -861,8 +881,13 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
             watch: None,
             taken: 0,
             low: capacity - capacity / 4,
+            over: false,
         };
-        drop(Told(shared));
+        if rooted {
+            shared.desk.note(shared.n);
+        } else {
+            drop(Told(shared));
+        }
         Ok(limb)
     }
 }
@@ -906,11 +931,13 @@ struct Limb<T: Send + 'static, E: Send + 'static> {
     shared: Arc<Shared<T, E>>,
     discards: Discards,
     /// Where somebody looks.
-    watch: Option<Watch>,
+    watch: Option<Box<Watch>>,
     /// Items that were taken since the trunk's note was looked at.
     taken: u64,
     /// After how many it is; never where an island does so.
     low: u64,
+    /// Whether the end was taken: the feeder has gone before.
+    over: bool,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Limb<T, E> {
@@ -920,6 +947,7 @@ impl<T: Send + 'static, E: Send + 'static> Limb<T, E> {
             Some(Err(error)) => (State::Failed, Pulled::Error(error)),
             _ => (State::Completed, Pulled::Complete),
         };
+        self.over = true;
         if let Some(watch) = &mut self.watch {
             watch.end = Some(end);
         }
@@ -995,7 +1023,8 @@ impl<T: Send + 'static, E: Send + 'static> Drop for Limb<T, E> {
         // Before it is seen to have gone.
         Note::leave(&self.shared.desk.cause, |note| note);
         let here = std::mem::replace(&mut lock(&self.shared.post).reading, Reading::Gone);
-        let told = Told(self.shared.clone());
+        // Nobody is left to be told of one that is over.
+        let told = (!self.over).then(|| Told(self.shared.clone()));
         if let Some(watch) = &self.watch {
             watch.reading.close(reader.leave(), watch.end);
         }
