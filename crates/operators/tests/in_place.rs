@@ -5,10 +5,13 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use millstream::fan_out::Stalled;
 use millstream::prelude::*;
-use millstream::{More, Publisher};
+use millstream::{Context, More, Publisher, Pull, Pulled, Subscriber};
+use millstream_core::Handed;
 use support::{Ending, Mint, Probe, Told, next, next_then, script};
 
 use Ending::{Complete, Fail};
@@ -218,4 +221,137 @@ fn a_group_in_place_that_had_enough_makes_room_at_once() {
         .flat_map_unordered(1, 16, |group| group.take(3).map(|n| n as u32));
     let probe = Probe::new().asking(More::UNBOUNDED).on(groups);
     assert_eq!(probe.take(), next_then(0..3000, Told::Complete));
+}
+
+/// Counts what comes from a publisher in place past its queue.
+struct Counted<P> {
+    inner: P,
+    handed: Arc<AtomicUsize>,
+}
+
+impl<P: Publisher> Publisher for Counted<P> {
+    type Item = P::Item;
+    type Error = P::Error;
+    const HOSTED: bool = P::HOSTED;
+
+    fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
+        self.inner.subscribe(subscriber);
+    }
+
+    fn into_pull(
+        self,
+        context: Context,
+    ) -> Result<impl Pull<Item = P::Item, Error = P::Error>, Self> {
+        let Counted { inner, handed } = self;
+        match inner.into_pull(context) {
+            Ok(inner) => Ok(Counted { inner, handed }),
+            Err(inner) => Err(Counted { inner, handed }),
+        }
+    }
+}
+
+impl<P: Pull> Pull for Counted<P> {
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn pull(&mut self) -> Pulled<P::Item, P::Error> {
+        self.inner.pull()
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<P::Item, P::Error> {
+        self.inner.look_ahead(started)
+    }
+
+    fn pull_handed<T: Send + 'static>(
+        &mut self,
+        item: &mut Handed<T>,
+        mut each: impl FnMut(P::Item) -> bool,
+    ) -> Pulled<P::Item, P::Error> {
+        let Counted { inner, handed } = self;
+        inner.pull_handed(item, |item| {
+            handed.fetch_add(1, Ordering::Relaxed);
+            each(item)
+        })
+    }
+}
+
+/// 10,000 items, by a pipeline that is given what counts how many of them come past a queue: those.
+fn handed<P: Publisher<Item = u64>>(pipeline: impl FnOnce(Arc<AtomicUsize>) -> P) -> usize
+where
+    P::Error: std::fmt::Debug,
+{
+    let handed = Arc::default();
+    let mut items = pipeline(Arc::clone(&handed)).collect::<Vec<_>>().block().unwrap();
+    items.sort_unstable();
+    assert_eq!(items, (0..10_000).collect::<Vec<_>>());
+    handed.load(Ordering::Relaxed)
+}
+
+/// What counts inner publishers.
+fn counting<P>(handed: Arc<AtomicUsize>) -> impl FnMut(P) -> Counted<P> {
+    move |inner| Counted { inner, handed: handed.clone() }
+}
+
+#[test]
+fn windows_in_place_are_handed_all_but_their_first_items() {
+    let source = || millstream::from_iter(0..10_000_u64);
+    let one_by_one = handed(|handed| source().window(100).concat_map(counting(handed)));
+    assert_eq!(one_by_one, 10_000 - 100);
+    let several = handed(|handed| source().window(100).flat_map_unordered(4, 16, counting(handed)));
+    assert_eq!(several, 10_000 - 100);
+    let until =
+        handed(|handed| source().window_until(1000, |n| n % 10 == 9).concat_map(counting(handed)));
+    assert_eq!(until, 10_000 - 1000);
+    let of_a_key =
+        handed(|handed| source().window_by_key(1000, |n| n / 10).concat_map(counting(handed)));
+    assert_eq!(of_a_key, 10_000 - 1000);
+    let while_true =
+        handed(|handed| source().window_while(50, |_| true).concat_map(counting(handed)));
+    assert_eq!(while_true, 10_000 - 200);
+}
+
+#[test]
+fn groups_in_place_are_handed_all_but_what_came_while_they_were_opened() {
+    let groups = millstream::from_iter(0..10_000_u64).group_by(64, 16, Stalled::Fail, |n| n % 64);
+    let handed = handed(|handed| groups.flat_map_unordered(64, 16, counting(handed)));
+    assert!(handed > 9_800, "{handed} were handed");
+}
+
+/// Who looks counts what is in queues: nothing goes past them.
+#[test]
+fn nothing_is_handed_where_somebody_looks() {
+    let board = millstream::Board::new(16);
+    let windows = millstream::from_iter(0..10_000_u64).window(100);
+    let handed =
+        handed(|handed| windows.flat_map_unordered(2, 16, counting(handed)).observed(&board));
+    assert_eq!(handed, 0);
+}
+
+#[test]
+fn a_window_in_place_that_is_left_early_is_counted_on() {
+    let items =
+        all(millstream::from_iter(0..1000_u64).window(100).concat_map(|window| window.take(2)));
+    assert_eq!(items, (0..10).flat_map(|n| [n * 100, n * 100 + 1]).collect::<Vec<_>>());
+}
+
+#[test]
+fn windows_in_place_take_no_more_of_upstream_than_is_asked_for() {
+    let mint = Mint::new();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let seen = taken.clone();
+    let windows = script(&mint, 0, 1000, Complete)
+        .inspect(move |_| {
+            let _ = seen.fetch_add(1, Ordering::Relaxed);
+        })
+        .window(10)
+        .concat_map(|window| window);
+    let probe = Probe::new().on(windows);
+    for asked in 1..=35 {
+        probe.request(1);
+        assert_eq!(probe.take(), next([asked]));
+        assert_eq!(taken.load(Ordering::Relaxed), asked as usize);
+    }
+    probe.cancel();
+    assert!(!probe.is_held());
+    assert_eq!(mint.live(), 0);
 }

@@ -4,11 +4,11 @@ use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 
 use millstream_blocks::gauge::Site;
-use millstream_core::{Publisher, Subscriber};
+use millstream_core::{Context, Publisher, Pull, Subscriber};
 
 use crate::shape::gathering::UpTo;
-use crate::shape::joined::capacity;
-use crate::shape::windowing::{Nothing, Window, windows};
+use crate::shape::joined::{Receiver, capacity};
+use crate::shape::windowing::{Nothing, Window, windows, windows_in_hand};
 
 /// A publisher for each `size` items: [`PublisherExt::window`](crate::PublisherExt::window).
 ///
@@ -32,7 +32,9 @@ use crate::shape::windowing::{Nothing, Window, windows};
 /// An upstream that is not synchronous is asked for `size`, and for three quarters of it each
 /// time as many items were taken; one that is synchronous is pulled. Items are taken only while
 /// somebody wants what there is not: the reader of the open window an item, or downstream another
-/// window. Each window has its own demand.
+/// window. Each window has its own demand. Where nobody [looks](crate::PublisherExt::observed), a
+/// `concat_map` or `flat_map_unordered` directly below a `window` over a synchronous upstream cuts the
+/// windows itself, as it is asked for items: all but the first of a window come past its queue.
 /// # Completion
 /// A window is complete with its last item. Of upstream completes the open window, behind its
 /// items, and downstream.
@@ -84,5 +86,16 @@ impl<P: Publisher<Error: Clone>> Publisher for Windows<P> {
     fn subscribe<S: Subscriber<Self::Item, P::Error>>(self, subscriber: S) {
         let Windows { upstream, size, site } = self;
         windows(upstream, size, UpTo, |_| Nothing(PhantomData), site, subscriber);
+    }
+
+    const HANDS: bool = P::PULLS;
+
+    fn into_pull(
+        self,
+        context: Context,
+    ) -> Result<impl Pull<Item = Self::Item, Error = P::Error>, Self> {
+        let Some(host) = Receiver::of::<P>(&context) else { return Err(self) };
+        let Windows { upstream, size, site } = self;
+        Ok(windows_in_hand(upstream, size, UpTo, site, (host, context.upstream())))
     }
 }

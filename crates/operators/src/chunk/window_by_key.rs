@@ -4,11 +4,11 @@ use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 
 use millstream_blocks::gauge::Site;
-use millstream_core::{Publisher, Subscriber};
+use millstream_core::{Context, Publisher, Pull, Subscriber};
 
 use crate::chunk::ChunkByKey;
-use crate::shape::joined::capacity;
-use crate::shape::windowing::{Nothing, Window, windows};
+use crate::shape::joined::{Receiver, capacity};
+use crate::shape::windowing::{Nothing, Window, windows, windows_in_hand};
 
 /// A publisher for each stretch of neighbours that have the same key:
 /// [`PublisherExt::window_by_key`](crate::PublisherExt::window_by_key).
@@ -82,5 +82,16 @@ where
     fn subscribe<S: Subscriber<Self::Item, P::Error>>(self, subscriber: S) {
         let WindowByKey { upstream, max, cut, site } = self;
         windows(upstream, max, cut, |_| Nothing(PhantomData), site, subscriber);
+    }
+
+    const HANDS: bool = P::PULLS;
+
+    fn into_pull(
+        self,
+        context: Context,
+    ) -> Result<impl Pull<Item = Self::Item, Error = P::Error>, Self> {
+        let Some(host) = Receiver::of::<P>(&context) else { return Err(self) };
+        let WindowByKey { upstream, max, cut, site } = self;
+        Ok(windows_in_hand(upstream, max, cut, site, (host, context.upstream())))
     }
 }

@@ -6,14 +6,14 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, branch, rooted_trunk, trunk};
+use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, branch, trunk};
 use millstream_blocks::gauge::{Gauge, Panel, Site};
 use millstream_core::{Context, Fault, Hands, Publisher, Pull, Stall, Subscriber};
 
 use crate::shape::hunger::Hunger;
-use crate::shape::joined::{Receiver, capacity, unwatched};
+use crate::shape::joined::{Receiver, capacity};
 use crate::shape::keys::Keys;
-use crate::shape::trunk::{Divide, InHand, Rooted, Seer, Trunk, Went, connect};
+use crate::shape::trunk::{Divide, InHand, Seer, Trunk, Went, connect, rooted};
 
 /// A publisher for each key, of its items:
 /// [`PublisherExt::group_by`](crate::PublisherExt::group_by).
@@ -224,22 +224,10 @@ where
         self,
         context: Context,
     ) -> Result<impl Pull<Item = Self::Item, Error = P::Error>, Self> {
-        let Some(host) = context.host::<Receiver>().filter(|_| P::PULLS && unwatched(&context))
-        else {
-            return Err(self);
-        };
-        let room = self.max_groups.min(AT_A_TIME);
+        let Some(host) = Receiver::of::<P>(&context) else { return Err(self) };
+        let (size, room) = (self.branches(), self.max_groups.min(AT_A_TIME));
         let above = context.upstream();
-        let mut pulled = None;
-        let root = rooted_trunk(self.branches(), &host.0, |desk| {
-            let (trunk, groups) = self.divided(desk, above.clone(), room, Some(0));
-            pulled = Some(groups.into_pull(above.with_host(host.0.clone())));
-            trunk
-        });
-        match pulled {
-            Some(Ok(groups)) => Ok(Rooted::new(groups, root)),
-            _ => unreachable!("a branch has just been made, and there is a host"),
-        }
+        Ok(rooted(size, host, above, move |desk, above| self.divided(desk, above, room, Some(0))))
     }
 }
 

@@ -2,14 +2,18 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::num::NonZeroUsize;
 
 use millstream_blocks::cause::current;
+use millstream_blocks::gauge::Site;
 use millstream_blocks::relay::{Feeder, Sequence, SourceEnd, Then, relay};
 use millstream_core::{
     ActiveSubscriber, Context, Demand, End, Fault, More, Publisher, Pull, Pulled, Rest, Subscriber,
     Subscription,
 };
 
+use crate::flatten::flat_map_unordered::flatten;
+use crate::shape::joined::unwatched;
 use crate::shape::pump::{Expand, Pump};
 
 /// Each item becomes a publisher, one after another:
@@ -30,13 +34,17 @@ use crate::shape::pump::{Expand, Pump};
 /// When upstream and the inner publisher are complete.
 /// # Errors
 /// An error of either, at once: an error of upstream cancels the inner publisher, an error of
-/// that cancels upstream. A panic in the function becomes a fault.
+/// that cancels upstream. One of upstream that ends a window or a group as well comes behind the items
+/// of that, where it is held in place. A panic in the function becomes a fault.
 /// # Cancellation
 /// Both are cancelled. An inner publisher that is held in place looks for a cancellation after
 /// each stretch of 1024 items; the answer [`More::CANCEL`] works at once.
 /// # Bounds
 /// Holds one inner publisher and no items. An inner publisher that is synchronous
-/// ([`Publisher::PULLS`]) is held in place, without an allocation.
+/// ([`Publisher::PULLS`]) is held in place, without an allocation. So is a window, or a group, directly
+/// below `window` or `group_by` over a synchronous upstream, where nobody
+/// [looks](crate::PublisherExt::observed): each item comes from upstream as it is asked for, past the
+/// queue of the window.
 ///
 /// # Examples
 /// ```
@@ -79,6 +87,11 @@ where
                 Err(_) => unreachable!("a publisher that says `PULLS` can be pulled"),
             });
             Pump::new(upstream, flatten).subscribe(subscriber);
+        } else if P::HANDS && Q::HOSTED && unwatched(&subscriber.context()) {
+            // One at a time, which may be handed its items. Nobody looks, so nobody is told where.
+            let one = NonZeroUsize::MIN;
+            let unseen = Site::here("concat_map");
+            flatten(upstream, f, (one, one), unseen, subscriber);
         } else {
             let context = subscriber.context();
             let sequence =

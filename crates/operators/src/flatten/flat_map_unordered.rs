@@ -108,19 +108,36 @@ where
                 subscriber,
             );
         }
-        join(
-            |bell, context| {
-                let outer = handing_feed(upstream, limit, bell.clone(), context, site);
-                let room = limit.saturating_mul(prefetch).get();
-                let gauge = gauge::<Q>(bell, context, site.input("inner"), room);
-                let around = context.clone();
-                let inner =
-                    move |item, bell| hosted_feed(gauge.clone(), f(item), prefetch, bell, &around);
-                Flattened { outer, table: Table::new(limit.get()), inner, bell: bell.clone() }
-            },
-            subscriber,
-        );
+        flatten(upstream, f, (limit, prefetch), site, subscriber);
     }
+}
+
+/// Up to `limit` at a time, each in place where it is [`HOSTED`](Publisher::HOSTED), and in a queue of
+/// `prefetch` where it is not.
+pub(super) fn flatten<P, Q, F, S>(
+    upstream: P,
+    mut f: F,
+    (limit, prefetch): (NonZeroUsize, NonZeroUsize),
+    site: Site,
+    subscriber: S,
+) where
+    P: Publisher,
+    Q: Publisher<Error = P::Error>,
+    F: FnMut(P::Item) -> Q + Send + 'static,
+    S: Subscriber<Q::Item, P::Error>,
+{
+    join(
+        |bell, context| {
+            let outer = handing_feed(upstream, limit, bell.clone(), context, site);
+            let room = limit.saturating_mul(prefetch).get();
+            let gauge = gauge::<Q>(bell, context, site.input("inner"), room);
+            let around = context.clone();
+            let inner =
+                move |item, bell| hosted_feed(gauge.clone(), f(item), prefetch, bell, &around);
+            Flattened { outer, table: Table::new(limit.get()), inner, bell: bell.clone() }
+        },
+        subscriber,
+    );
 }
 
 /// Inner publishers that are synchronous, which nobody looks at.

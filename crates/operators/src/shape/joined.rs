@@ -62,6 +62,15 @@ impl<Q: Pull> Feed<Q> {
         }
     }
 
+    /// It, where it is held in place: for a loop that is not to be written for a lane as well.
+    #[inline]
+    pub(crate) fn in_place(&mut self) -> Option<&mut Q> {
+        match self {
+            Feed::Pulled(pull) => Some(pull),
+            Feed::Lane(_) => None,
+        }
+    }
+
     /// As [`pull`](Pull::pull), for stages with many feeds: the lane is out of line, so that what
     /// surrounds it stays short.
     #[inline]
@@ -300,6 +309,14 @@ pub(crate) fn handing_feed<P: Publisher>(
 /// The host of a publisher that hands: see [`handing_feed`].
 pub(crate) struct Receiver(pub(crate) Bell);
 
+impl Receiver {
+    /// Of whoever pulls under this context, for a publisher over `P`: where that is held in place
+    /// too, and nobody looks.
+    pub(crate) fn of<P: Publisher>(context: &Context) -> Option<&Receiver> {
+        context.host::<Receiver>().filter(|_| P::PULLS && unwatched(context))
+    }
+}
+
 impl<Q: Pull> Granted<Q> {
     /// The stage is done with `n` of its items.
     #[inline]
@@ -362,10 +379,7 @@ impl<Q: Pull> Granted<Q> {
     /// [ended](Granted::end), and need not say that it is [done](Granted::done) with its items.
     #[inline]
     pub(crate) fn in_place(&mut self) -> Option<&mut Q> {
-        match &mut self.feed {
-            Some(Feed::Pulled(pull)) => Some(pull),
-            _ => None,
-        }
+        self.feed.as_mut()?.in_place()
     }
 
     /// As [`Pull::hand_out`].

@@ -10,13 +10,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use millstream_blocks::bell::Bell;
-use millstream_blocks::branch::{Desk, Root};
+use millstream_blocks::branch::{Desk, Root, rooted_trunk};
 use millstream_blocks::cause::within;
 use millstream_blocks::gauge::{Panel, Site};
 use millstream_core::{Context, Credit, Hands, More, Publisher, Pull, Pulled};
 
 use crate::shape::hunger::Hunger;
-use crate::shape::joined::{Feed, feed_on};
+use crate::shape::joined::{Feed, Receiver, feed_on};
 
 /// How many items are divided before it is looked for a fault of the whole.
 const BURST: usize = 64;
@@ -222,8 +222,7 @@ where
 
     #[inline]
     fn divide_in_hand(&mut self, hands: &mut impl Hands) -> bool {
-        let spared = self.divide.spared();
-        if self.hunger.all() <= spared {
+        if self.hunger.all() <= self.divide.spared() {
             self.look_ahead();
             return false;
         }
@@ -233,10 +232,10 @@ where
         self.started = true;
         let Trunk { upstream, divide, hunger, desk, .. } = self;
         if let Some(item) = self.ahead.take() {
-            divide.hand(item, hunger, hands);
+            ahead_in_hand(divide, item, hunger, hands);
             return true;
         }
-        let Some(upstream) = upstream else { return false };
+        let Some(upstream) = upstream.as_mut().and_then(Feed::in_place) else { return false };
         let mut left = IN_HAND;
         let pulled = upstream.pull_while(|item| {
             match divide.hand(item, hunger, hands) {
@@ -244,7 +243,7 @@ where
                 Went::InHand => left -= 1,
                 Went::Queued => {
                     left = left.saturating_sub(QUEUED);
-                    if hunger.all() <= spared || divide.is_held() {
+                    if hunger.all() <= divide.spared() || divide.is_held() {
                         return false;
                     }
                 }
@@ -260,6 +259,18 @@ where
         }
         true
     }
+}
+
+/// Out of line, so that the loop has the only other one in it.
+#[cold]
+#[inline(never)]
+fn ahead_in_hand<D: Divide>(
+    divide: &mut D,
+    item: D::Item,
+    hunger: &mut Hunger,
+    hands: &mut impl Hands,
+) {
+    divide.hand(item, hunger, hands);
 }
 
 /// What a host runs in its own turn.
@@ -297,10 +308,23 @@ pub(crate) struct Rooted<G, R: InHand> {
     root: Root<R>,
 }
 
-impl<G, R: InHand> Rooted<G, R> {
-    /// `branches` come from what `root` runs.
-    pub(crate) fn new(branches: G, root: Root<R>) -> Self {
-        Rooted { branches, root }
+/// Runs a trunk that `host` may run as well. `make` is given the context of what is upstream of that;
+/// it gives the trunk, and the branch by which those that are new come to the host.
+pub(crate) fn rooted<B: Publisher, R: InHand, M: FnOnce(&Arc<Desk>, Context) -> (R, B)>(
+    size: usize,
+    host: &Receiver,
+    above: Context,
+    make: M,
+) -> Rooted<impl Pull<Item = B::Item, Error = B::Error> + use<B, R, M>, R> {
+    let mut branches = None;
+    let root = rooted_trunk(size, &host.0, |desk| {
+        let (trunk, new) = make(desk, above.clone());
+        branches = Some(new.into_pull(above.with_host(host.0.clone())));
+        trunk
+    });
+    match branches {
+        Some(Ok(branches)) => Rooted { branches, root },
+        _ => unreachable!("a branch has just been made, and there is a host"),
     }
 }
 

@@ -13,20 +13,24 @@
 //! ```
 //!
 //! A window has room for all its items, so it is completed whether or not somebody reads it, as soon
-//! as downstream wants the next.
+//! as downstream wants the next. Where a host holds windows in place it runs the trunk itself, and is
+//! handed their items past their queues; but for a window that an `Outside` completes, since that is
+//! asked only before the host begins, and it may be busy with items for long.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, branch, trunk};
 use millstream_blocks::gauge::Site;
-use millstream_core::{Context, Publisher, Subscriber};
+use millstream_core::{Context, Hands, Publisher, Pull, Subscriber};
 
 use crate::shape::chunked::{Cut, Place};
 use crate::shape::gathering::{Occasion, Outside, Word};
 use crate::shape::hunger::Hunger;
-use crate::shape::trunk::{Divide, Seer, Trunk, connect};
+use crate::shape::joined::Receiver;
+use crate::shape::trunk::{Divide, InHand, Seer, Trunk, Went, connect, rooted};
 
 /// The number of the branch to which windows are sent, and of that of the open window.
 const OUT: usize = 0;
@@ -40,9 +44,14 @@ pub struct Window<T: Send + 'static, E: Send + 'static>(Branch<T, E>);
 impl<T: Send + 'static, E: Send + 'static> Publisher for Window<T, E> {
     type Item = T;
     type Error = E;
+    const HOSTED: bool = <Branch<T, E> as Publisher>::HOSTED;
 
     fn subscribe<S: Subscriber<T, E>>(self, subscriber: S) {
         self.0.subscribe(subscriber);
+    }
+
+    fn into_pull(self, context: Context) -> Result<impl Pull<Item = T, Error = E>, Self> {
+        self.0.into_pull(context).map_err(Window)
     }
 }
 
@@ -53,7 +62,7 @@ impl<T: Send + 'static, E: Send + 'static> fmt::Debug for Window<T, E> {
 }
 
 /// Nothing completes a window but its items.
-pub(crate) struct Nothing<E>(pub(crate) std::marker::PhantomData<fn() -> E>);
+pub(crate) struct Nothing<E>(pub(crate) PhantomData<fn() -> E>);
 
 impl<E: 'static> Outside for Nothing<E> {
     type Error = E;
@@ -80,24 +89,63 @@ pub(crate) fn windows<P, C, X, S>(
 {
     let context = subscriber.context();
     trunk(OPEN + 1, |desk| {
-        let seen = Seen::Together(None);
-        let (out, windows) = branch(desk, OUT, NonZeroUsize::MIN, &context, seen);
+        let (trunk, windows) = divided(upstream, max, cut, outside, site, (desk, context, None));
         windows.subscribe(subscriber);
-        let bell = desk.bell().clone();
-        let connect = move |seen: Seer<'_>| connect(upstream, max, bell, seen, site);
-        let windowing = Windowing {
-            cut,
-            max: max.get(),
-            outside: outside(desk),
-            open: None,
-            out: Some(out),
-            held: None,
-            desk: desk.clone(),
-            context,
-        };
-        Trunk::new(desk, windowing, connect)
+        trunk
     });
 }
+
+/// Windows for a host that holds them in place, and runs this itself.
+pub(crate) fn windows_in_hand<P, C>(
+    upstream: P,
+    max: NonZeroUsize,
+    cut: C,
+    site: Site,
+    (host, above): (&Receiver, Context),
+) -> impl Pull<Item = Window<P::Item, P::Error>, Error = P::Error> + use<P, C>
+where
+    P: Publisher<Error: Clone>,
+    C: Cut<P::Item>,
+{
+    rooted(OPEN + 1, host, above, move |desk, above| {
+        divided(upstream, max, cut, |_| Nothing(PhantomData), site, (desk, above, Some(0)))
+    })
+}
+
+/// What divides upstream, and the windows. `wanted` is how many a host would take.
+fn divided<P, C, X, O>(
+    upstream: P,
+    max: NonZeroUsize,
+    cut: C,
+    outside: O,
+    site: Site,
+    (desk, context, wanted): (&Arc<Desk>, Context, Option<usize>),
+) -> (impl InHand + use<P, C, X, O>, Windows<P::Item, P::Error>)
+where
+    P: Publisher<Error: Clone>,
+    C: Cut<P::Item>,
+    X: Outside<Error = P::Error>,
+    O: FnOnce(&Desk) -> X,
+{
+    let seen = Seen::Together(None);
+    let (out, windows) = branch(desk, OUT, NonZeroUsize::MIN, &context, seen);
+    let bell = desk.bell().clone();
+    let connect = move |seen: Seer<'_>| connect(upstream, max, bell, seen, site);
+    let windowing = Windowing {
+        cut,
+        max: max.get(),
+        outside: outside(desk),
+        open: None,
+        out: Some(out),
+        wanted,
+        held: None,
+        desk: desk.clone(),
+        context,
+    };
+    (Trunk::new(desk, windowing, connect), windows)
+}
+
+type Windows<T, E> = Branch<Window<T, E>, E>;
 
 struct Windowing<T: Send + 'static, E: Send + 'static, C, X> {
     cut: C,
@@ -106,6 +154,8 @@ struct Windowing<T: Send + 'static, E: Send + 'static, C, X> {
     open: Option<Open<T, E>>,
     /// Downstream, until it is over.
     out: Option<Feeder<Window<T, E>, E>>,
+    /// How many windows the host of the trunk would take, where it has one.
+    wanted: Option<usize>,
     /// An item that begins a window which nobody asked for yet, and whether it completes it.
     held: Option<(T, Ends)>,
     desk: Arc<Desk>,
@@ -157,7 +207,7 @@ where
     #[cold]
     fn begin(&mut self, item: T, ends: Ends, hunger: &mut Hunger) {
         let Some(out) = &mut self.out else { return self.context.discards().discard(item) };
-        if !out.is_hungry() {
+        if !out.is_hungry() || self.wanted == Some(0) {
             self.held = Some((item, ends));
             return;
         }
@@ -172,7 +222,7 @@ where
         self.open = Some(Open { feeder: Some(feeder), count: 1 });
         self.outside.begun();
         match hunger.send(OUT, out, Window(items)) {
-            Sent::Taken => {}
+            Sent::Taken => self.wanted = self.wanted.map(|wanted| wanted - 1),
             // It was hungry, so there is room for one; if not, it has gone.
             Sent::Full(window) | Sent::Gone(window) => {
                 drop(window);
@@ -200,6 +250,37 @@ where
         {
             hunger.forget(&feeder);
         }
+    }
+
+    #[inline]
+    fn place(&mut self, place: Place, item: T, hunger: &mut Hunger) {
+        match place {
+            Place::Within => self.put(item, Ends::Later, hunger),
+            Place::Last => self.put(item, Ends::Here, hunger),
+            Place::First => {
+                self.complete(hunger);
+                self.begin(item, Ends::Later, hunger);
+            }
+            Place::Alone => {
+                self.complete(hunger);
+                self.begin(item, Ends::Here, hunger);
+            }
+            Place::Between => {
+                self.complete(hunger);
+                self.context.discards().discard(item);
+            }
+        }
+    }
+
+    /// As [`place`](Windowing::place), in the turn of a host that was not handed the item.
+    #[cold]
+    fn queue(&mut self, place: Place, item: T, hunger: &mut Hunger) -> Went {
+        self.place(place, item, hunger);
+        // A window that was begun is to be in place before the next item comes.
+        if self.open.as_ref().is_some_and(|open| open.count == 1) {
+            return Went::Stopped;
+        }
+        Went::Queued
     }
 
     fn downstream_is_gone(&mut self, hunger: &mut Hunger) {
@@ -258,22 +339,43 @@ where
 
     #[inline]
     fn route(&mut self, item: T, hunger: &mut Hunger) {
-        match self.cut.place(&item, self.open.is_some()) {
-            Place::Within => self.put(item, Ends::Later, hunger),
-            Place::Last => self.put(item, Ends::Here, hunger),
-            Place::First => {
+        let place = self.cut.place(&item, self.open.is_some());
+        self.place(place, item, hunger);
+    }
+
+    #[inline(always)]
+    fn hand(&mut self, item: T, hunger: &mut Hunger, hands: &mut impl Hands) -> Went {
+        let place = self.cut.place(&item, self.open.is_some());
+        if let Place::Within | Place::Last = place
+            && let Some(open) = &mut self.open
+            && let Some(feeder) = &mut open.feeder
+        {
+            let goes_on = match feeder.hand(item, hands) {
+                Ok(goes_on) => goes_on,
+                Err(item) => return self.queue(place, item, hunger),
+            };
+            open.count += 1;
+            if place == Place::Last || open.count == self.max {
                 self.complete(hunger);
-                self.begin(item, Ends::Later, hunger);
+                // The host is to see that before it is given the next.
+                return Went::Stopped;
             }
-            Place::Alone => {
-                self.complete(hunger);
-                self.begin(item, Ends::Here, hunger);
-            }
-            Place::Between => {
-                self.complete(hunger);
-                self.context.discards().discard(item);
-            }
+            return if goes_on { Went::InHand } else { Went::Stopped };
         }
+        self.queue(place, item, hunger)
+    }
+
+    fn grant(&mut self, room: usize, hunger: &mut Hunger) {
+        self.wanted = Some(room);
+        if let Some((item, ends)) = self.held.take() {
+            self.begin(item, ends, hunger);
+        }
+    }
+
+    /// Downstream, where it would take no window.
+    fn spared(&self) -> usize {
+        let hungry = self.out.as_ref().is_some_and(Feeder::is_hungry);
+        usize::from(hungry && self.wanted == Some(0))
     }
 
     #[inline]

@@ -3,13 +3,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use millstream_core::{Context, Handed, More, Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::fan_out::{Group, Stalled};
 use millstream_sync::{model, thread};
 
 use crate::oracle::Signal::{Complete, Fault, Item};
 use crate::oracle::{Error, Hand, Oracle, Signal, Source, Token};
+use crate::placed::Placed;
 
 /// A source by hand, the groups that were sent, and who is sent them.
 struct Grouped {
@@ -174,58 +175,6 @@ fn row_58_a_stall_races_the_request_that_ends_it() {
             assert_eq!(groups, [vec![Item(0), Complete], vec![Item(1), Item(3), Complete]]);
         }
     });
-}
-
-/// A group in place, or nothing in its stead.
-enum Placed {
-    Here(Group<u32, Token, Error>),
-    Elsewhere,
-}
-
-impl Publisher for Placed {
-    type Item = Token;
-    type Error = Error;
-    const HOSTED: bool = true;
-
-    fn subscribe<S: Subscriber<Token, Error>>(self, subscriber: S) {
-        match self {
-            Placed::Here(group) => group.subscribe(subscriber),
-            Placed::Elsewhere => unreachable!("those in place are pulled"),
-        }
-    }
-
-    fn into_pull(self, context: Context) -> Result<impl Pull<Item = Token, Error = Error>, Placed> {
-        match self {
-            Placed::Here(group) => match group.into_pull(context) {
-                Ok(pull) => Ok(PlacedPull(Some(pull))),
-                Err(group) => Err(Placed::Here(group)),
-            },
-            Placed::Elsewhere => Ok(PlacedPull(None)),
-        }
-    }
-}
-
-struct PlacedPull<P>(Option<P>);
-
-impl<P: Pull> Pull for PlacedPull<P> {
-    type Item = P::Item;
-    type Error = P::Error;
-
-    fn pull(&mut self) -> Pulled<P::Item, P::Error> {
-        self.0.as_mut().map_or(Pulled::Complete, Pull::pull)
-    }
-
-    fn look_ahead(&mut self, started: bool) -> Pulled<P::Item, P::Error> {
-        self.0.as_mut().map_or(Pulled::Complete, |pull| pull.look_ahead(started))
-    }
-
-    fn pull_handed<T: Send + 'static>(
-        &mut self,
-        handed: &mut Handed<T>,
-        each: impl FnMut(P::Item) -> bool,
-    ) -> Pulled<P::Item, P::Error> {
-        self.0.as_mut().map_or(Pulled::Complete, |pull| pull.pull_handed(handed, each))
-    }
 }
 
 /// `n` items by their numbers modulo 2: even ones in place, each of which `each` sees; odd ones are

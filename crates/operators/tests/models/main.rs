@@ -25,6 +25,7 @@ mod group_by;
 mod map_async;
 mod merge;
 mod pipeline;
+mod placed;
 mod publish_on;
 mod retry_backoff;
 mod share;

@@ -165,3 +165,26 @@ fn a_request_for_a_window_races_the_items_before_it() {
         assert_eq!(windows, [vec![Item(0), Item(1), Complete], vec![Item(2), Complete]]);
     });
 }
+
+/// Who runs `window` for the windows that are in place is asked by two.
+#[test]
+fn requests_race_each_other_for_windows_in_place() {
+    model("window: requests_race_each_other_for_windows_in_place", || {
+        let (source, out) = (Oracle::new(), Oracle::new());
+        let alive = source.alive();
+        millstream_operators::source::from_iter(0..5)
+            .map(move |n| Token(n, alive.clone()))
+            .map_err(|never| match never {})
+            .window(2)
+            .concat_map(|window: Window<Token, Error>| window)
+            .subscribe(out.probe(|_| More::NONE));
+        let asking = thread::spawn({
+            let out = out.clone();
+            move || out.request(2)
+        });
+        out.request(9);
+        asking.join().unwrap();
+        assert_eq!(out.finish(), [Item(0), Item(1), Item(2), Item(3), Item(4), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
