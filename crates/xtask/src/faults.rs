@@ -16,7 +16,11 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// How long the model that a fault names may take: a sound one ends in seconds.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long all models of a file may take together, also on a busy machine.
+const LIMIT_OF_ALL: Duration = Duration::from_secs(600);
 
 /// Modules of operators' models whose frames do not fit on loom's stacks without any optimization.
 const LARGE: [&str; 5] = ["drain", "group_by", "share", "window", "window_timeout"];
@@ -252,7 +256,7 @@ impl Bench {
             Layer::Operators => named.iter().map(|named| &named[..]).collect(),
         };
         for filter in filters {
-            match self.run(&models, filter)? {
+            match self.run(&models, filter, LIMIT_OF_ALL)? {
                 Ran::Clean => {}
                 Ran::Failed(model) => {
                     return Err(format!("{test}: `{model}` fails without any fault"));
@@ -287,10 +291,10 @@ impl Bench {
             return Ok((false, "INVALID: does not compile".to_owned()));
         };
         let named = &fault.model;
-        Ok(match self.run(&models, &["--exact", named])? {
+        Ok(match self.run(&models, &["--exact", named], LIMIT)? {
             Ran::Failed(_) => (true, format!("caught by {named}")),
             Ran::TimedOut => (true, format!("caught by {named} (hangs)")),
-            Ran::Clean => match self.run(&models, &[])? {
+            Ran::Clean => match self.run(&models, &[], LIMIT_OF_ALL)? {
                 Ran::Failed(other) => (false, format!("NOT caught by {named}, but by {other}")),
                 Ran::TimedOut => (false, format!("NOT caught by {named}, but another hangs")),
                 Ran::Clean => (false, "SURVIVED".to_owned()),
@@ -342,7 +346,7 @@ impl Bench {
     }
 
     /// Runs models up to the first that fails.
-    fn run(&self, models: &Path, filter: &[&str]) -> Result<Ran, String> {
+    fn run(&self, models: &Path, filter: &[&str], limit: Duration) -> Result<Ran, String> {
         let said = self.target.join("faults-output.txt");
         let log = File::create(&said).map_err(|error| format!("{}: {error}", said.display()))?;
         let again = log.try_clone().map_err(|error| error.to_string())?;
@@ -361,7 +365,7 @@ impl Bench {
             let panicked = text.lines().find_map(|line| {
                 line.strip_prefix("thread '")?.split_once("' ").map(|(model, _)| model.to_owned())
             });
-            let timed_out = started.elapsed() > LIMIT;
+            let timed_out = started.elapsed() > limit;
             if ended.is_none() && panicked.is_none() && !timed_out {
                 std::thread::sleep(Duration::from_millis(20));
                 continue;
