@@ -3,12 +3,14 @@
 use std::hint::black_box;
 use std::ops::Range;
 
-use futures::stream;
+use futures::channel::mpsc;
+use futures::future::{join, join_all};
+use futures::{Stream, StreamExt, stream};
 
 use super::peer;
 use crate::model::UNBOUNDED;
 use crate::peers::{iterate, subscribe, wait};
-use crate::{Kind, Measure, Peer, Promise, Workload, items, observe};
+use crate::{Kind, Measure, Peer, Promise, Workload, add_up, items, observe};
 
 /// One of four parts of the items.
 fn part(n: u64) -> Range<u64> {
@@ -29,6 +31,27 @@ pub(super) fn workloads() -> Vec<Workload> {
         let source = |n| Shared::from_iter(part(n));
         observe!(source(0).merge(source(1)).merge(source(2)).merge(source(3)))
     }));
+    // Four that push by doors which are for any thread, and one that takes: tasks on this one.
+    pushed.push(peer(Kind::Library, "futures, four channels", || {
+        let (doors, queues): (Vec<_>, Vec<_>) = (0..4).map(|_| mpsc::channel(256)).unzip();
+        on_one_thread(
+            doors,
+            async |door: &mut mpsc::Sender<u64>, item| {
+                futures::SinkExt::feed(door, item).await.is_ok()
+            },
+            stream::select_all(queues),
+        )
+    }));
+    pushed.push(peer(Kind::Library, "tokio, one channel", || {
+        let (door, mut queue) = tokio::sync::mpsc::channel(256);
+        let doors = vec![door; 4];
+        on_one_thread(
+            doors,
+            async |door: &mut tokio::sync::mpsc::Sender<u64>, item| door.send(item).await.is_ok(),
+            stream::poll_fn(move |cx| queue.poll_recv(cx)),
+        )
+    }));
+    pushed.push(peer(Kind::Library, "crossbeam, four channels", selected));
     vec![
         Workload {
             name: "W5/merge",
@@ -91,6 +114,51 @@ pub(super) fn workloads() -> Vec<Workload> {
             ],
         },
     ]
+}
+
+/// Each part of the items is sent by its door, and what comes out of `queue` added up.
+fn on_one_thread<S>(
+    doors: Vec<S>,
+    send: impl AsyncFn(&mut S, u64) -> bool + Copy,
+    mut queue: impl Stream<Item = u64> + Unpin,
+) -> u64 {
+    let fill = |(n, mut door)| async move {
+        for item in part(n) {
+            assert!(send(&mut door, item).await, "the queue is there");
+        }
+    };
+    let filled = join_all((0..).zip(doors).map(fill));
+    let emptied = async {
+        let mut total = 0;
+        while let Some(item) = queue.next().await {
+            total = add_up(total, item);
+        }
+        total
+    };
+    futures::executor::block_on(join(filled, emptied)).1
+}
+
+/// Nobody waits on one thread: each fills its channel, and then all are emptied.
+fn selected() -> u64 {
+    let (doors, queues): (Vec<_>, Vec<_>) = (0..4).map(|_| crossbeam_channel::bounded(256)).unzip();
+    let mut left: Vec<_> = (0..4).map(part).collect();
+    let mut select = crossbeam_channel::Select::new();
+    for queue in &queues {
+        select.recv(queue);
+    }
+    let mut total = 0;
+    while left.iter().any(|part| !part.is_empty()) {
+        for (part, door) in left.iter_mut().zip(&doors) {
+            for item in part.take(256 - door.len()) {
+                door.send(item).expect("the queue is there");
+            }
+        }
+        while let Ok(ready) = select.try_select() {
+            let queue = &queues[ready.index()];
+            total = add_up(total, ready.recv(queue).expect("it is ready"));
+        }
+    }
+    total
 }
 
 fn merge_peers() -> Vec<Peer> {
