@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::hint::black_box;
 use std::rc::Rc;
 
 use futures::future::ready;
@@ -240,7 +241,9 @@ fn fifty() -> Workload {
     }
 }
 
-/// A promise for a chain with each stage behind a pointer.
+/// A promise for a chain with each stage behind a pointer. Each peer goes through `black_box` before
+/// it is run: whoever runs a boxed chain does not know what is in the box, and where it is made in the
+/// same function the compiler looks into the outermost.
 const BOXED: Promise =
     Promise { of_model: Some(1.2), of_best: Some(0.5), of_jvm: Some(0.5), ..Promise::NONE };
 
@@ -259,34 +262,34 @@ fn boxed_three() -> Workload {
                 let chain: Box<dyn Iterator<Item = u64>> = Box::new(chain.map(|item| item + 1));
                 let chain: Box<dyn Iterator<Item = u64>> = Box::new(chain.filter(even));
                 let chain: Box<dyn Iterator<Item = u64>> = Box::new(chain.map(|item| item * 3));
-                iterate(chain)
+                iterate(black_box(chain))
             }),
             peer(Kind::Model, "model, boxed", || {
                 let (total, handle) = (Rc::new(Cell::new(0)), Handle::default());
                 let down: Down = Box::new(OwnSum::new(&total, &handle));
                 let down: Down = Box::new(Map(|item| item * 3, down));
                 let down: Down = Box::new(Filter(even, down));
-                let mut down: Down = Box::new(Map(|item| item + 1, down));
-                drive(items(), &handle, &mut down);
+                let down: Down = Box::new(Map(|item| item + 1, down));
+                drive(items(), &handle, &mut black_box(down));
                 total.get()
             }),
             peer(Kind::Ours, "millstream, boxed", || {
                 use millstream::prelude::*;
                 let chain = millstream::from_iter(0..items()).boxed();
                 let chain = chain.map(|item| item + 1).boxed().filter(even).boxed();
-                subscribe::<UNBOUNDED>(chain.map(|item| item * 3).boxed())
+                subscribe::<UNBOUNDED>(black_box(chain.map(|item| item * 3).boxed()))
             }),
             peer(Kind::Library, "futures, boxed, fold", || {
                 use futures::StreamExt;
                 let chain = stream::iter(0..items()).boxed().map(|item| item + 1).boxed();
                 let chain = chain.filter(|item| ready(even(item))).boxed();
-                wait_by_fold(chain.map(|item| item * 3).boxed())
+                wait_by_fold(black_box(chain.map(|item| item * 3).boxed()))
             }),
             peer(Kind::Library, "futures, boxed", || {
                 use futures::StreamExt;
                 let chain = stream::iter(0..items()).boxed().map(|item| item + 1).boxed();
                 let chain = chain.filter(|item| ready(even(item))).boxed();
-                wait(chain.map(|item| item * 3).boxed())
+                wait(black_box(chain.map(|item| item * 3).boxed()))
             }),
         ],
     }
@@ -337,29 +340,29 @@ fn boxed_fifty_of_their_own() -> Workload {
         promise: Promise { of_jvm: None, ..BOXED },
         peers: vec![
             peer(Kind::Limit, "iterator, boxed", || {
-                iterate(fifty_of_their_own!(Box::new(0..items()), iterator_over))
+                iterate(black_box(fifty_of_their_own!(Box::new(0..items()), iterator_over)))
             }),
             peer(Kind::Model, "model, boxed", || {
                 let (total, handle) = (Rc::new(Cell::new(0)), Handle::default());
                 let sum: Down = Box::new(OwnSum::new(&total, &handle));
-                let mut down = fifty_of_their_own_backwards!(sum, receiver_over);
-                drive(items(), &handle, &mut down);
+                let down = fifty_of_their_own_backwards!(sum, receiver_over);
+                drive(items(), &handle, &mut black_box(down));
                 total.get()
             }),
             peer(Kind::Ours, "millstream, boxed", || {
                 use millstream::prelude::*;
                 let source = millstream::from_iter(0..items()).boxed();
-                subscribe::<UNBOUNDED>(fifty_of_their_own!(source, publisher_over))
+                subscribe::<UNBOUNDED>(black_box(fifty_of_their_own!(source, publisher_over)))
             }),
             peer(Kind::Library, "futures, boxed, fold", || {
                 use futures::StreamExt;
                 let source = stream::iter(0..items()).boxed();
-                wait_by_fold(fifty_of_their_own!(source, stream_over))
+                wait_by_fold(black_box(fifty_of_their_own!(source, stream_over)))
             }),
             peer(Kind::Library, "futures, boxed", || {
                 use futures::StreamExt;
                 let source = stream::iter(0..items()).boxed();
-                wait(fifty_of_their_own!(source, stream_over))
+                wait(black_box(fifty_of_their_own!(source, stream_over)))
             }),
         ],
     }
@@ -422,7 +425,7 @@ pub(crate) fn boxed_iterator(depth: usize) -> u64 {
     for _ in 0..depth {
         chain = Box::new(chain.map(step));
     }
-    iterate(chain)
+    iterate(black_box(chain))
 }
 
 pub(crate) fn boxed_model(depth: usize) -> u64 {
@@ -431,7 +434,7 @@ pub(crate) fn boxed_model(depth: usize) -> u64 {
     for _ in 0..depth {
         down = Box::new(Map(step, down));
     }
-    drive(items(), &handle, &mut down);
+    drive(items(), &handle, &mut black_box(down));
     total.get()
 }
 
@@ -441,7 +444,7 @@ pub(crate) fn boxed_millstream(depth: usize) -> u64 {
     for _ in 0..depth {
         chain = chain.map(step).boxed();
     }
-    subscribe::<UNBOUNDED>(chain)
+    subscribe::<UNBOUNDED>(black_box(chain))
 }
 
 pub(crate) fn boxed_futures(depth: usize) -> stream::BoxStream<'static, u64> {
@@ -450,5 +453,5 @@ pub(crate) fn boxed_futures(depth: usize) -> stream::BoxStream<'static, u64> {
     for _ in 0..depth {
         chain = chain.map(step).boxed();
     }
-    chain
+    black_box(chain)
 }
