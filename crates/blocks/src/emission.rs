@@ -14,6 +14,10 @@
 //! * Where the one who runs it lets others run after some items, a loop counts them in a register:
 //!   see `Pace`.
 //! * Without bound there is no counting of credit.
+//! * A source that is [sure](Pull::size_hint) of its next items sends them in *blocks*, as far as
+//!   there is credit for a whole one: within a block nothing looks whether the credit or the source
+//!   is used up. Answers still count: one that cancels ends the stream at that item, and more
+//!   demand is there for the next block.
 //! * When the credit is used up the source is asked whether it is over, because an end needs no
 //!   demand (rules 2.9, 2.10).
 //! * An answer that cancels is followed by one question: why ([`cause`](crate::cause)).
@@ -34,6 +38,12 @@ use crate::cause::within;
 /// How often a source that skips items is asked at most whether it is over, while there is no
 /// demand: it may have no end, and nobody asked for its items.
 const LOOKS: u32 = 64;
+
+/// How many items there are in a block.
+const BLOCK: usize = 8;
+
+/// From how much credit on items are sent in blocks, while there is as much as for one.
+const ENOUGH: u64 = 4 * BLOCK as u64;
 
 /// Who says that a loop is to stop, though there is credit.
 ///
@@ -241,6 +251,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
             self.started = true;
             let (next, stopped) = if self.credit.is_unbounded() {
                 self.run_unbounded(pace)
+            } else if self.is_sure_of_a_block() && !pace.interrupted() {
+                self.run_in_blocks(pace)
             } else {
                 self.run_counted(pace)
             };
@@ -256,7 +268,21 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         self.active.as_mut().unwrap_or_else(|| unreachable!("a loop gives it back"))
     }
 
-    // The two loops are functions of their own so that the compiler gives them all registers. Where
+    /// Whether items are sent in blocks: see `run_in_blocks`.
+    #[inline]
+    fn has_blocks() -> bool {
+        P::hints() && !A::keeps_items()
+    }
+
+    /// Whether there is credit for some blocks, and one is sure to come.
+    #[inline]
+    fn is_sure_of_a_block(&self) -> bool {
+        Self::has_blocks()
+            && self.credit.covers(ENOUGH)
+            && self.producer.as_ref().is_some_and(|producer| producer.size_hint().0 >= BLOCK)
+    }
+
+    // The loops are functions of their own so that the compiler gives them all registers. Where
     // there is no progress, there is an answer: a pair comes back in registers, a `Result` would not.
     #[inline(never)]
     fn run_unbounded(&mut self, pace: impl Pace) -> (More, Option<Progress>) {
@@ -306,6 +332,10 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
                         settled = Err(if answer.is_special() { answer } else { More::NONE });
                         return false;
                     }
+                    if Self::has_blocks() && answer.count() > 1 && credit.covers(ENOUGH) {
+                        settled = Err(More::NONE);
+                        return false;
+                    }
                     !pace.spends(&mut count)
                 });
                 pace.end(count);
@@ -322,6 +352,53 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         self.credit = credit;
         self.producer = Some(producer);
         stopped
+    }
+
+    /// Sends items that are sure to come and that there is credit for, a block at a time: inside of
+    /// one nobody looks whether the source or the credit is used up.
+    #[inline(never)]
+    fn run_in_blocks(&mut self, pace: impl Pace) -> (More, Option<Progress>) {
+        let Some(mut producer) = self.producer.take() else {
+            return (More::NONE, Some(Progress::Ended));
+        };
+        let mut lent = Lent::from(&mut self.active);
+        let active = &mut *lent.here;
+        let mut credit = self.credit;
+        let mut count = pace.begin();
+        let stopped = 'run: {
+            while credit.covers(BLOCK as u64) {
+                match producer.size_hint() {
+                    // Told apart from a few: from here on the compiler knows that there is one, and
+                    // from the next line on that there is a block, so it drops what `pull` asks.
+                    (_, Some(0)) => break 'run Err(Pulled::Complete),
+                    (sure, _) if sure < BLOCK => break,
+                    _ => {}
+                }
+                for _ in 0..BLOCK {
+                    match producer.pull() {
+                        Pulled::Item(item) => {
+                            let answer = active.on_next(item);
+                            if !credit.settle_covered(answer) {
+                                break 'run Ok(answer);
+                            }
+                            if pace.spends(&mut count) {
+                                break 'run Ok(More::NONE);
+                            }
+                        }
+                        other => break 'run Err(other),
+                    }
+                }
+            }
+            Ok(More::NONE)
+        };
+        pace.end(count);
+        drop(lent);
+        self.credit = credit;
+        self.producer = Some(producer);
+        match stopped {
+            Ok(answer) => (answer, None),
+            Err(pulled) => (More::NONE, without_item(&mut self.ahead, &mut self.end, pulled).err()),
+        }
     }
 
     fn look_ahead(&mut self, pace: impl Pace) -> Progress {

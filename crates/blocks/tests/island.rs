@@ -881,3 +881,156 @@ fn cancel_inside_of_a_look_ahead_is_seen() {
         assert_eq!(oracle.finish(), [Item(0)]);
     });
 }
+
+/// A source that is sure of its items, which are sent in blocks where enough are asked for.
+struct Sure {
+    items: Items,
+    of: std::ops::Range<u32>,
+    over: bool,
+}
+
+impl Sure {
+    fn new(items: Items, of: std::ops::Range<u32>) -> Sure {
+        Sure { items, of, over: false }
+    }
+}
+
+impl Pull for Sure {
+    type Item = Token;
+    type Error = Error;
+
+    fn pull(&mut self) -> Pulled<Token, Error> {
+        assert!(!self.over, "pulled after its end");
+        self.of.next();
+        let pulled = self.items.pull();
+        self.over = matches!(pulled, Pulled::Complete);
+        pulled
+    }
+
+    fn hints() -> bool {
+        true
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.of.size_hint()
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<Token, Error> {
+        self.items.look_ahead(started)
+    }
+}
+
+/// Enough for some blocks, and no whole number of them.
+const BLOCKS: u32 = 35;
+
+fn in_blocks(react: impl FnMut(u32) -> More + Send + 'static) -> Oracle {
+    let oracle = Oracle::new();
+    emit(Sure::new(oracle.items(0..2 * BLOCKS), 0..2 * BLOCKS), oracle.probe(react));
+    oracle
+}
+
+#[test]
+fn request_races_blocks() {
+    model("island: request_races_blocks", || {
+        let oracle = in_blocks(|_| More::NONE);
+        let other = beside(&oracle, |oracle| oracle.request(2));
+        oracle.request(u64::from(BLOCKS));
+        other.join().unwrap();
+        let log = oracle.finish();
+        assert_eq!(items(&log), (0..BLOCKS + 2).collect::<Vec<_>>(), "as many as were asked for");
+    });
+}
+
+#[test]
+fn answers_in_a_block_are_demand() {
+    model("island: answers_in_a_block_are_demand", || {
+        // At the second, in the middle of the first block, and when it is nearly used up.
+        let oracle = in_blocks(|seen| match seen {
+            2 => More::ONE,
+            5 => More::of(3),
+            38 => More::of(4),
+            _ => More::NONE,
+        });
+        oracle.request(u64::from(BLOCKS));
+        assert_eq!(items(&oracle.finish()), (0..BLOCKS + 8).collect::<Vec<_>>());
+        // For all: the source is over then.
+        let oracle = in_blocks(|seen| if seen == 5 { More::UNBOUNDED } else { More::NONE });
+        oracle.request(u64::from(BLOCKS));
+        assert_eq!(oracle.finish().last(), Some(&Complete));
+    });
+}
+
+#[test]
+fn a_block_ends_where_the_source_does() {
+    model("island: a_block_ends_where_the_source_does", || {
+        let whole = |n| (0..n).map(Item).chain([Complete]).collect::<Vec<_>>();
+        let oracle = in_blocks(|_| More::NONE);
+        oracle.request(1000);
+        assert_eq!(oracle.finish(), whole(2 * BLOCKS));
+        // One that is sure of more than it has.
+        let oracle = Oracle::new();
+        emit(Sure::new(oracle.items(0..11), 0..100), oracle.probe(|_| More::NONE));
+        oracle.request(1000);
+        assert_eq!(oracle.finish(), whole(11));
+    });
+}
+
+#[test]
+fn cancel_inside_a_block_races_request() {
+    model("island: cancel_inside_a_block_races_request", || {
+        let oracle = Oracle::new();
+        let inside = oracle.clone();
+        let probe = oracle.probe(move |seen| {
+            if seen == 3 {
+                inside.cancel();
+            }
+            More::NONE
+        });
+        emit(Sure::new(oracle.items(0..2 * BLOCKS), 0..2 * BLOCKS), probe);
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(u64::from(BLOCKS));
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0);
+        assert_eq!(items(&oracle.finish()), [0, 1, 2], "nothing follows a cancellation inside");
+    });
+}
+
+#[test]
+fn cancel_before_a_block_is_seen() {
+    model("island: cancel_before_a_block_is_seen", || {
+        let oracle = Oracle::new();
+        let inside = oracle.clone();
+        // It asks for blocks in the same signal.
+        let probe = oracle.probe(move |_| {
+            inside.cancel();
+            More::of(u64::from(BLOCKS))
+        });
+        emit(Sure::new(oracle.items(0..2 * BLOCKS), 0..2 * BLOCKS), probe);
+        oracle.request(1);
+        assert_eq!(oracle.count(), 0);
+        assert_eq!(items(&oracle.finish()), [0], "nothing follows a cancellation inside");
+    });
+}
+
+#[test]
+fn answered_cancel_ends_a_block() {
+    model("island: answered_cancel_ends_a_block", || {
+        let oracle = in_blocks(|seen| if seen == 3 { More::CANCEL } else { More::NONE });
+        oracle.request(u64::from(BLOCKS));
+        assert_eq!(oracle.count(), 0, "the answer frees source and subscriber");
+        assert_eq!(oracle.finish(), [Item(0), Item(1), Item(2)]);
+    });
+}
+
+#[test]
+fn a_panic_inside_a_block_races_request() {
+    model("island: a_panic_inside_a_block_races_request", || {
+        let oracle = in_blocks(|seen| if seen == 3 { panics() } else { More::NONE });
+        let other = beside(&oracle, |oracle| oracle.request(1));
+        oracle.request(u64::from(BLOCKS));
+        other.join().unwrap();
+        assert_eq!(oracle.count(), 0, "a panic frees source and subscriber");
+        let log = oracle.finish();
+        assert!(matches!(&log[..], [Item(0), Item(1), Item(2), Signal::Fault(_)]), "{log:?}");
+    });
+}

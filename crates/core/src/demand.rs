@@ -382,6 +382,27 @@ impl Credit {
         counts
     }
 
+    /// Whether `n` items may be sent, without a look in between.
+    #[inline]
+    #[must_use]
+    pub const fn covers(self, n: u64) -> bool {
+        self.0 >= n
+    }
+
+    /// As [`settle`](Credit::settle), but whether any is left is not looked at, since it was
+    /// [before](Credit::covers), for this item and those after it. `false` where the answer is
+    /// neither [`More::NONE`] nor [`More::ONE`]; then it is not added.
+    #[inline]
+    #[must_use]
+    pub const fn settle_covered(&mut self, answer: More) -> bool {
+        debug_assert!(self.0 > 0 && !self.is_unbounded());
+        if answer.0 == 1 {
+            return true;
+        }
+        self.0 -= 1;
+        answer.0 == 0
+    }
+
     /// Uses up at most `n`, and says how many.
     #[inline]
     pub const fn spend_up_to(&mut self, n: u64) -> u64 {
@@ -472,6 +493,23 @@ mod tests {
         credit.add(More::of(2));
         assert_eq!(credit.spend_up_to(5), 2);
         assert!(credit.is_empty());
+    }
+
+    #[test]
+    fn settling_what_is_covered_counts_as_settling_does() {
+        let most = Demand::UNBOUNDED.get() - 1;
+        for credit in [2, 3, 130, most].map(Credit) {
+            for answer in [0, 1, 2, 128, most].map(More::of).into_iter().chain([More::CANCEL]) {
+                let (mut settled, mut covered) = (credit, credit);
+                let _ = settled.settle(answer);
+                if !covered.settle_covered(answer) {
+                    assert!(answer.is_special() || answer.count() > 1);
+                    covered.add(answer);
+                }
+                assert_eq!(covered, settled, "{credit:?}, {answer:?}");
+            }
+        }
+        assert!(Credit(3).covers(3) && !Credit(3).covers(4));
     }
 
     #[test]

@@ -97,6 +97,25 @@ pub trait Pull: Send + 'static {
         false
     }
 
+    /// Whether [`size_hint`](Pull::size_hint) ever knows anything: only then is it asked.
+    #[inline]
+    fn hints() -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
+
+    /// How many items are to come, at least and at most, as of an iterator.
+    ///
+    /// Where as many are sure to come as there is demand for, they are [pulled](Pull::pull) one
+    /// after another, and counted in no branch. A source that is sure of too many is found out by
+    /// `pull`; one that has at most none is complete.
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, None)
+    }
+
     /// Called without demand, to find out whether the stream is over: completion needs no
     /// demand (rule 2.9). [`Pulled::Pending`] says "can't tell without taking an item"; an item
     /// given here is kept by the caller and delivered next. `started` tells whether an item was

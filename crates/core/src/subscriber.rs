@@ -188,6 +188,15 @@ pub trait ActiveSubscriber<T, E>: Send + Sized + 'static {
         Cause::NoMoreNeeded
     }
 
+    /// For whoever sends signals: whether a stage keeps items for later. What it keeps is in memory,
+    /// where a short loop is faster than a long one.
+    #[doc(hidden)]
+    #[inline]
+    #[must_use]
+    fn keeps_items() -> bool {
+        false
+    }
+
     /// For whoever sends signals: the stream is over. Delivers the end, and gives back what is
     /// still to be delivered, if a stage holds items for which there is no demand yet.
     ///

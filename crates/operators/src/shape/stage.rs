@@ -726,6 +726,11 @@ where
         self.keeper.books.cause().unwrap_or_else(|| self.downstream.cause())
     }
 
+    #[inline]
+    fn keeps_items() -> bool {
+        O::HOLDS || A::keeps_items()
+    }
+
     // The fields are moved out one by one: taking the stage apart first would copy the whole
     // chain below it, at each stage. And only steps that hold items may name `Tail` here: a
     // second way down for every stage would double the code of the end at each.

@@ -99,6 +99,16 @@ where
         }
     }
 
+    #[inline]
+    fn hints() -> bool {
+        true
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+
     fn look_ahead(&mut self, started: bool) -> Pulled<I::Item, E> {
         match self.0.size_hint() {
             (_, Some(0)) => Pulled::Complete,
