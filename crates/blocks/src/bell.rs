@@ -25,6 +25,13 @@ pub trait Host: Send + Sync + 'static {
     /// Something broke: ends the stream with `fault`, at once.
     fn fail(&self, fault: Fault);
 
+    /// For what the host runs, in its turn: there is nothing to do, and there may be when others on the
+    /// same executor have run. The host lets them, once, and looks again before it rests. One that knows
+    /// of no others just looks again.
+    fn linger(&self) {
+        self.ring();
+    }
+
     /// Where the boundaries that it runs have their gauges, if somebody looks at them.
     fn panel(&self) -> Option<&Arc<Panel>> {
         None
@@ -63,6 +70,11 @@ impl Bell {
             marks.set(*mark);
         }
         self.host.ring();
+    }
+
+    /// Lets others run before the host looks again; see [`Host::linger`].
+    pub fn linger(&self) {
+        self.host.linger();
     }
 
     /// Ends the stream of the host with `fault`.
@@ -131,6 +143,13 @@ impl Marks {
     pub fn set(&self, mark: usize) {
         // ordering: release pairs with the acquire in `take` (model `a_mark_publishes`).
         self.words[mark / 64].fetch_or(1 << (mark % 64), Ordering::Release);
+    }
+
+    /// Whether there is none. One that is added at the same time may be missed: its bell rings after.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        // ordering: relaxed; a guess, as in `take`.
+        self.words.iter().all(|word| word.load(Ordering::Relaxed) == 0)
     }
 
     /// Takes out all numbers, and calls `each` with them, in ascending order.

@@ -28,6 +28,12 @@
 //! * **It does not starve others.** After [`BUDGET`] items it wakes itself and returns. A turn
 //!   that follows on another counts as [`TURN`] of them, since it need not send any: a future that
 //!   the source drives may wake itself whenever it is polled.
+//! * **It lingers where its source asks for that** ([`Host::linger`]): it wakes itself and returns, with
+//!   the turn in its hand, so others on the executor run, and who knocks meanwhile only adds and wakes
+//!   nobody (model `who_knocks_while_it_lingers_wakes_nobody`). That is once: the next poll takes what
+//!   was added and rests, unless the source asks again. What comes as it rests is seen by `leave`, as
+//!   ever (models `a_producer_races_a_task_that_lingers`, `cancel_races_a_task_that_lingers`,
+//!   `detach_races_a_task_that_lingers`).
 //! * **An executor that drops the task**, because it is shut down or has had enough, ends the
 //!   stream with [`Fault::ExecutorGone`]; one that [refuses](crate::entrust) it, with the reason.
 //!   A task that was cancelled before is just dropped, for the [cause](crate::cause) that is in its
@@ -45,7 +51,7 @@ use millstream_core::{
     ActiveSubscriber, Cause, Context, Demand, Fault, Panic, Progress, Pull, Subscriber,
     Subscription, Upstream,
 };
-use millstream_sync::{Mutex, lock};
+use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
 use crate::bell::{Bell, Host};
 use crate::cause::within;
@@ -82,6 +88,7 @@ where
         word: DemandWord::held(),
         waker: WakerSlot::new(),
         mail: Mutex::new(Mail::default()),
+        lingers: AtomicU64::new(0),
         panel: Panel::of(&context),
     });
     let subscription = Subscription::new(post.clone());
@@ -124,6 +131,8 @@ struct Post {
     word: DemandWord,
     waker: WakerSlot,
     mail: Mutex<Mail>,
+    /// Whether the source asked that others run before the task looks again.
+    lingers: AtomicU64,
     /// Where somebody looks at its boundaries.
     panel: Option<Arc<Panel>>,
 }
@@ -133,6 +142,17 @@ impl Post {
         if knock == Knock::Entered {
             self.waker.wake();
         }
+    }
+
+    /// Whether the source asked that others run, since the last time.
+    fn lingers(&self) -> bool {
+        // ordering: relaxed, here and below; written by what the task runs, and read when that returned.
+        let lingers = self.lingers.load(Ordering::Relaxed) != 0;
+        if lingers {
+            // ordering: relaxed, as above.
+            self.lingers.store(0, Ordering::Relaxed);
+        }
+        lingers
     }
 }
 
@@ -173,6 +193,11 @@ impl Host for Post {
 
     fn fail(&self, fault: Fault) {
         Upstream::fail(self, fault);
+    }
+
+    fn linger(&self) {
+        // ordering: relaxed, as in `lingers`.
+        self.lingers.store(1, Ordering::Relaxed);
     }
 
     fn panel(&self) -> Option<&Arc<Panel>> {
@@ -217,11 +242,12 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
                 return None;
             }
             *detached |= mail.detached;
-            if progress == Progress::Interrupted && left.get() == 0 {
+            let spent = progress == Progress::Interrupted && left.get() == 0;
+            if post.lingers() || spent {
                 if let Some(panel) = &post.panel {
                     panel.demand(running.credit());
                 }
-                return Some(Rested::Spent);
+                return Some(Rested::Holding);
             }
             if let Some(panel) = &post.panel {
                 panel.rest(running.credit());
@@ -235,7 +261,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
             }
             left.set(left.get().saturating_sub(TURN));
             if left.get() == 0 {
-                return Some(Rested::Spent);
+                return Some(Rested::Holding);
             }
         }
     }
@@ -297,8 +323,8 @@ impl Pace for Budget<'_> {
 enum Rested {
     /// The turn was given up.
     Left,
-    /// The budget is spent; the turn is still held.
-    Spent,
+    /// Others are to run first: the budget is spent, or the source lingers. The turn is still held.
+    Holding,
 }
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Future for Task<P, A> {
@@ -317,7 +343,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Future for Task<P, A> {
         }
         match catch_unwind(AssertUnwindSafe(|| this.turns(cx.waker()))) {
             Ok(Some(Rested::Left)) => Poll::Pending,
-            Ok(Some(Rested::Spent)) => {
+            Ok(Some(Rested::Holding)) => {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }

@@ -131,3 +131,18 @@ fn a_fault_goes_to_the_host() {
         assert_eq!(host.rung.load(Ordering::Acquire), 0);
     });
 }
+
+#[test]
+fn a_host_that_knows_no_others_looks_again() {
+    model("bell: a_host_that_knows_no_others_looks_again", || {
+        let host = host();
+        let bell = Bell::new(host.clone());
+        let marks = Marks::new(70);
+        assert!(marks.is_empty());
+        bell.marked(&marks, 69).linger();
+        assert_eq!(host.rung.load(Ordering::Acquire), 1);
+        assert!(marks.is_empty(), "nothing came");
+        marks.set(69);
+        assert!(!marks.is_empty());
+    });
+}

@@ -322,6 +322,123 @@ fn it_lets_others_run_when_its_source_wakes_it_again_and_again() {
     });
 }
 
+/// Lets others run where the one that it pulls has nothing, for the first time.
+struct Lingering<P>(P, Bell, bool);
+
+impl<P: Pull> Pull for Lingering<P> {
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn pull(&mut self) -> Pulled<P::Item, P::Error> {
+        let pulled = self.0.pull();
+        if matches!(pulled, Pulled::Pending) && !std::mem::replace(&mut self.2, true) {
+            self.1.linger();
+        }
+        pulled
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<P::Item, P::Error> {
+        self.0.look_ahead(started)
+    }
+}
+
+/// A task whose source lingers once, when it was polled.
+fn lingering<S: Subscriber<Token, Error>>(
+    oracle: &Oracle,
+    start: &Start,
+    subscriber: S,
+) -> Runner<impl Future<Output = ()> + use<S>> {
+    let source = Source::Late(oracle.items(0..2), start.clone());
+    let task = task(
+        |bell, context| {
+            let (inlet, outlet) = lane(NonZeroUsize::MIN, bell.clone(), context, None);
+            source.subscribe(inlet);
+            Lingering(outlet, bell.clone(), false)
+        },
+        subscriber,
+    );
+    let mut runner = Runner::new(task.unwrap());
+    oracle.request(1);
+    assert!(!runner.poll());
+    runner
+}
+
+/// It keeps its turn and wakes itself: who knocks meanwhile does not.
+#[test]
+fn who_knocks_while_it_lingers_wakes_nobody() {
+    model("task: who_knocks_while_it_lingers_wakes_nobody", || {
+        let (oracle, start) = (Oracle::new(), Start::default());
+        let mut runner = lingering(&oracle, &start, oracle.probe(|_| More::NONE));
+        assert!(runner.was_woken(), "by itself");
+        start.go();
+        oracle.request(1);
+        assert!(!runner.was_woken(), "it is about to run");
+        assert!(runner.poll(), "all was there");
+        drop(runner);
+        assert_eq!(oracle.finish(), all(2));
+    });
+}
+
+/// After the next poll it rests, and is woken again.
+#[test]
+fn it_lingers_once() {
+    model("task: it_lingers_once", || {
+        let (oracle, start) = (Oracle::new(), Start::default());
+        let mut runner = lingering(&oracle, &start, oracle.probe(|_| More::NONE));
+        assert!(runner.was_woken(), "by itself");
+        assert!(!runner.poll());
+        assert!(!runner.was_woken(), "it rests");
+        start.go();
+        assert!(runner.was_woken());
+        oracle.request(1);
+        runner.run();
+        assert_eq!(oracle.finish(), all(2));
+    });
+}
+
+/// What comes while it lingers, or as it rests after that, is sent.
+#[test]
+fn a_producer_races_a_task_that_lingers() {
+    model("task: a_producer_races_a_task_that_lingers", || {
+        let (oracle, start) = (Oracle::new(), Start::default());
+        let runner = lingering(&oracle, &start, oracle.probe(|_| More::NONE));
+        let executor = thread::spawn(move || runner.run_when_woken());
+        let producer = thread::spawn(move || start.go());
+        oracle.request(1);
+        producer.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(oracle.finish(), all(2));
+    });
+}
+
+#[test]
+fn cancel_races_a_task_that_lingers() {
+    model("task: cancel_races_a_task_that_lingers", || {
+        let (oracle, start) = (Oracle::new(), Start::default());
+        let runner = lingering(&oracle, &start, oracle.probe(|_| More::NONE));
+        let executor = thread::spawn(move || runner.run_when_woken());
+        let producer = thread::spawn(move || start.go());
+        oracle.cancel();
+        producer.join().unwrap();
+        executor.join().unwrap();
+        assert!(begins(&all(2), &oracle.finish()));
+    });
+}
+
+#[test]
+fn detach_races_a_task_that_lingers() {
+    model("task: detach_races_a_task_that_lingers", || {
+        let (oracle, start) = (Oracle::new(), Start::default());
+        let runner = lingering(&oracle, &start, oracle.probe(|_| More::NONE));
+        let executor = thread::spawn(move || runner.run_when_woken());
+        let producer = thread::spawn(move || start.go());
+        oracle.detach();
+        producer.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(items(&oracle.log().expect("starved and let go")), [0]);
+    });
+}
+
 /// Three stages: a source, a task, another task.
 struct Staged<P>(P, std::sync::mpsc::Sender<Box<dyn Future<Output = ()> + Send + Unpin>>);
 

@@ -49,6 +49,11 @@ impl<F: Future<Output = ()>> Runner<F> {
         self.task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
     }
 
+    /// Whether it was woken since it was asked last, or slept.
+    pub fn was_woken(&self) -> bool {
+        std::mem::take(&mut *lock(&self.alarm.woken))
+    }
+
     /// On another executor: who woke it before wakes nobody now.
     pub fn moved(self) -> Runner<F> {
         Runner { alarm: Arc::default(), ..self }
@@ -56,8 +61,18 @@ impl<F: Future<Output = ()>> Runner<F> {
 
     /// Polls it at once, and whenever it is woken, until it is ready.
     pub fn run(mut self) {
-        while !self.poll() {
+        if !self.poll() {
+            self.run_when_woken();
+        }
+    }
+
+    /// Polls it whenever it is woken, until it is ready.
+    pub fn run_when_woken(mut self) {
+        loop {
             self.alarm.sleep();
+            if self.poll() {
+                return;
+            }
         }
     }
 }
