@@ -24,6 +24,10 @@ use crate::shape::turns::AtOnce;
 /// elsewhere or asks for nothing. A closure downstream that blocks its thread stops them, since it
 /// runs on the same task: put [`publish_on`](crate::PublisherExt::publish_on) between.
 ///
+/// Before it rests it lets the executor run others once, since futures are often tasks there: their
+/// results are taken together. Where many were ready after that, the next futures are polled for the
+/// first time when others have run. Where few were, neither is done, but for a try from time to time.
+///
 /// # Demand
 /// `limit` when it is subscribed to, and one more for each result that was sent: never more than
 /// `limit` items are on their way, in flight, or waiting for demand. A synchronous upstream is

@@ -3,6 +3,19 @@
 //! Each place is pinned once, keeps its waker, and is used again: launching a future allocates
 //! nothing. A future is polled when it is launched and when it was woken, by the task of the
 //! stage, whatever downstream does in the meantime.
+//!
+//! **The stage lingers.** Futures that were launched just now are often tasks of the same executor, in
+//! its queue behind this one. The first to finish would wake the stage, for a single result, and so
+//! would each after it. So a stage that has launched some lets its executor run the others once before
+//! it rests ([`Bell::linger`]): what finishes meanwhile leaves its mark, wakes nobody, and is taken
+//! together.
+//!
+//! **Futures are put off**, where many were ready after that: the next ones are polled for the first
+//! time when the stage has lingered, as many of them are ready by then, and those need no waker. Work
+//! that begins with the first poll (a future that is not a task already) begins by so much later.
+//!
+//! Both are guesses, which [`Hope`] makes by what came of the last: a stage whose futures wait for
+//! something else does neither, but for a try from time to time.
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
@@ -26,7 +39,11 @@ pub(crate) struct Flights<Fut: Future, K> {
     marks: Arc<Marks>,
     /// Places whose futures were woken and not polled since.
     woken: VecDeque<usize>,
+    /// Places whose futures were put off, and not polled yet.
+    fresh: Vec<usize>,
     flying: usize,
+    hope: Hope,
+    bell: Bell,
 }
 
 struct Place<Fut, K> {
@@ -49,7 +66,10 @@ impl<Fut: Future, K: Copy> Flights<Fut, K> {
             places: (0..limit).map(place).collect(),
             free: (0..limit).rev().collect(),
             woken: VecDeque::with_capacity(limit),
+            fresh: Vec::with_capacity(limit),
             flying: 0,
+            hope: Hope::default(),
+            bell: bell.clone(),
             marks,
         }
     }
@@ -60,18 +80,26 @@ impl<Fut: Future, K: Copy> Flights<Fut, K> {
         self.flying
     }
 
-    /// Polls a future for the first time, and keeps it where it is not ready; `ticket` comes back
-    /// with its result.
+    /// Polls a future for the first time, unless it is put off, and keeps it where it is not ready;
+    /// `ticket` comes back with its result.
     #[inline]
     pub(crate) fn launch(&mut self, ticket: K, future: Fut) -> Option<Fut::Output> {
-        let Some(n) = self.free.pop() else {
+        let Some(&n) = self.free.last() else {
             unreachable!("a stage launches no more than its limit")
         };
         let place = &mut self.places[n];
         place.future.set(Some(future));
+        if self.hope.puts_off() {
+            self.fresh.push(n);
+        } else if let Some(output) = place.poll() {
+            return Some(output);
+        } else {
+            self.hope.launched = true;
+        }
         place.ticket = ticket;
+        self.free.pop();
         self.flying += 1;
-        self.poll(n)
+        None
     }
 
     /// Takes note of the futures that were woken, for [`land`](Flights::land) to poll. One that
@@ -80,32 +108,158 @@ impl<Fut: Future, K: Copy> Flights<Fut, K> {
     pub(crate) fn listen(&mut self) {
         let woken = &mut self.woken;
         self.marks.take(|n| woken.push_back(n));
+        if self.hope.waits() {
+            woken.extend(self.fresh.drain(..));
+        }
     }
 
-    /// The result of a future that was woken and is ready now, with its ticket.
+    /// There is nothing to do: lets others run first, where that may bring something. Futures that
+    /// were put off wait for that.
+    #[inline(never)]
+    pub(crate) fn rest(&mut self) {
+        if self.hope.is_there(self.flying, self.fresh.len(), || self.marks.is_empty()) {
+            self.bell.linger();
+        }
+    }
+
+    /// The result of a future that was woken, or put off, and is ready now, with its ticket.
     pub(crate) fn land(&mut self) -> Option<(K, Fut::Output)> {
         while let Some(n) = self.woken.pop_front() {
-            if let Some(output) = self.poll(n) {
-                return Some((self.places[n].ticket, output));
-            }
-        }
-        None
-    }
-
-    #[inline]
-    fn poll(&mut self, n: usize) -> Option<Fut::Output> {
-        let Place { future, waker, .. } = &mut self.places[n];
-        // A future may wake when it is over already.
-        let flying = future.as_mut().as_pin_mut()?;
-        match flying.poll(&mut task::Context::from_waker(waker)) {
-            Poll::Pending => None,
-            Poll::Ready(output) => {
-                future.set(None);
+            let place = &mut self.places[n];
+            if let Some(output) = place.poll() {
                 self.free.push(n);
                 self.flying -= 1;
+                return Some((place.ticket, output));
+            }
+        }
+        self.hope.landed(self.flying - self.fresh.len());
+        None
+    }
+}
+
+impl<Fut: Future, K> Place<Fut, K> {
+    /// The result of its future, which is gone then.
+    #[inline]
+    fn poll(&mut self) -> Option<Fut::Output> {
+        // A future may wake when it is over already.
+        let flying = self.future.as_mut().as_pin_mut()?;
+        match flying.poll(&mut task::Context::from_waker(&self.waker)) {
+            Poll::Pending => None,
+            Poll::Ready(output) => {
+                self.future.set(None);
                 Some(output)
             }
         }
+    }
+}
+
+/// Whether the futures of a stage are ready when others on its executor have run.
+#[derive(Default)]
+struct Hope {
+    /// Some were launched, and were not ready at once, since the stage lingered last.
+    launched: bool,
+    /// The stage lingers, and what came of it is not known yet.
+    trial: Option<Trial>,
+    /// That it lingers at all.
+    lingering: Doubt,
+    /// That it puts futures off.
+    putting_off: Doubt,
+    /// How many more times those that are launched are put off, before they are polled at once for a
+    /// change: they may be ready then.
+    rounds: u32,
+}
+
+struct Trial {
+    /// How many are in flight.
+    flying: usize,
+    /// Whether some of them were put off.
+    put_off: bool,
+}
+
+impl Hope {
+    const ROUNDS: u32 = 63;
+
+    /// Whether what is launched now is put off.
+    #[inline]
+    fn puts_off(&self) -> bool {
+        self.rounds > 0
+    }
+
+    /// Whether the stage has lingered, and not looked since.
+    #[inline]
+    fn waits(&self) -> bool {
+        self.trial.is_some()
+    }
+
+    /// Whether to linger: so many are in flight, and so many of them are put off. `nothing_came` where
+    /// none was woken.
+    #[inline]
+    fn is_there(
+        &mut self,
+        flying: usize,
+        put_off: usize,
+        nothing_came: impl FnOnce() -> bool,
+    ) -> bool {
+        let put_off = put_off > 0;
+        if put_off {
+            self.rounds = self.rounds.saturating_sub(1);
+        } else if !self.launched || flying == 0 || !nothing_came() || !self.lingering.allows() {
+            return false;
+        }
+        self.launched = false;
+        self.trial = Some(Trial { flying, put_off });
+        true
+    }
+
+    /// What was woken, or put off, was polled: so many are not ready.
+    #[inline]
+    fn landed(&mut self, still: usize) {
+        if let Some(trial) = self.trial.take() {
+            self.learn(&trial, still);
+        }
+    }
+
+    #[inline(never)]
+    fn learn(&mut self, trial: &Trial, still: usize) {
+        let landed = trial.flying.saturating_sub(still);
+        let many = 4 * landed >= trial.flying;
+        if trial.put_off {
+            self.putting_off.learn(many);
+            if !many {
+                self.rounds = 0;
+            }
+        } else {
+            self.lingering.learn(landed > 0);
+            if many && self.putting_off.allows() {
+                self.rounds = Hope::ROUNDS;
+            }
+        }
+    }
+}
+
+/// How often something is not tried, because it was in vain.
+#[derive(Default)]
+struct Doubt {
+    /// How many times it is not, from now on.
+    skips: u32,
+    /// How many times it was not, before the last try.
+    skipped: u32,
+}
+
+impl Doubt {
+    const MOST: u32 = 255;
+
+    /// Whether to try.
+    fn allows(&mut self) -> bool {
+        let allows = self.skips == 0;
+        self.skips = self.skips.saturating_sub(1);
+        allows
+    }
+
+    /// It was tried, and good for something or in vain: the next try is twice as far away.
+    fn learn(&mut self, good: bool) {
+        self.skipped = if good { 0 } else { (2 * self.skipped + 1).min(Doubt::MOST) };
+        self.skips = self.skipped;
     }
 }
 
@@ -499,11 +653,17 @@ where
         }
         let held = self.held();
         self.limit.rested(held);
+        if self.flights.len() > 0 {
+            self.flights.rest();
+        }
         self.rest()
     }
 
     fn look_ahead(&mut self, _: bool) -> Pulled<U, G> {
-        match self.work() {
+        let worked = self.work();
+        // A future that was put off needs no demand either.
+        self.flights.rest();
+        match worked {
             Pulled::Pending => self.rest(),
             other => other,
         }
@@ -523,5 +683,77 @@ where
         let discards = &self.discards;
         self.landed.drain(&mut |result| discards.discard(result));
         self.turns.drain(&mut |item| discards.discard(item));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One round: so many are launched and not ready at once; how many are in flight when the stage has
+    /// looked again. Whether it lingered.
+    fn round(hope: &mut Hope, launched: usize, still: usize) -> bool {
+        let put_off = if hope.puts_off() { launched } else { 0 };
+        hope.launched |= put_off == 0;
+        let lingers = hope.is_there(launched, put_off, || true);
+        assert_eq!(hope.waits(), lingers);
+        hope.landed(still);
+        assert!(!hope.waits(), "it is known");
+        lingers
+    }
+
+    #[test]
+    fn a_stage_lingers_less_and_less_where_that_is_in_vain() {
+        let mut hope = Hope::default();
+        let lingered: Vec<usize> = (0..2000).filter(|_| round(&mut hope, 4, 4)).collect();
+        assert_eq!(lingered, [0, 2, 6, 14, 30, 62, 126, 254, 510, 766, 1022, 1278, 1534, 1790]);
+    }
+
+    #[test]
+    fn it_lingers_each_time_where_that_brings_a_few_and_puts_nothing_off() {
+        let mut hope = Hope::default();
+        for _ in 0..100 {
+            assert!(round(&mut hope, 16, 15));
+            assert!(!hope.puts_off());
+        }
+    }
+
+    #[test]
+    fn futures_are_put_off_where_that_brought_many_but_for_a_change() {
+        let mut hope = Hope::default();
+        let at_once: Vec<u32> = (0..200)
+            .filter(|_| {
+                let at_once = !hope.puts_off();
+                assert!(round(&mut hope, 16, 12));
+                at_once
+            })
+            .collect();
+        assert_eq!(at_once, [0, 64, 128, 192]);
+    }
+
+    /// They begin with their first poll: to put them off is in vain, and to linger is not.
+    #[test]
+    fn futures_are_put_off_less_and_less_where_few_are_ready_after() {
+        let mut hope = Hope::default();
+        let put_off: Vec<usize> = (0..600)
+            .filter(|_| {
+                let put_off = hope.puts_off();
+                assert!(round(&mut hope, 16, if put_off { 13 } else { 0 }));
+                put_off
+            })
+            .collect();
+        assert_eq!(put_off, [1, 4, 9, 18, 35, 68, 133, 262, 519]);
+    }
+
+    #[test]
+    fn it_rests_where_something_came_or_nothing_was_launched_or_flies() {
+        let mut hope = Hope::default();
+        assert!(!hope.is_there(1, 0, || true), "nothing was launched");
+        hope.launched = true;
+        assert!(!hope.is_there(0, 0, || true), "nothing flies");
+        assert!(!hope.is_there(1, 0, || false), "one was woken");
+        assert!(hope.is_there(1, 0, || true));
+        hope.landed(1);
+        assert!(!hope.is_there(1, 0, || true), "once");
     }
 }

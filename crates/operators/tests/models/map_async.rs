@@ -13,7 +13,7 @@ use millstream_sync::{Mutex, lock, model, thread};
 use crate::desk::Desk;
 use crate::oracle::Signal::{Complete, Error, Fault as Faulted, Item};
 use crate::oracle::{Oracle, Source, Token, begins};
-use crate::runner::{run, run_and_drop};
+use crate::runner::{Runner, run, run_and_drop};
 use crate::{all, late, split};
 
 /// What a future waits for.
@@ -162,6 +162,75 @@ fn a_cancellation_races_a_future_that_becomes_ready() {
         opener.join().unwrap();
         executor.join().unwrap();
         assert!(begins(&all(0..2), &oracle.finish()));
+    });
+}
+
+/// They wake nobody, and are taken together.
+#[test]
+fn the_stage_lingers_while_futures_become_ready() {
+    model("map_async: the_stage_lingers_while_futures_become_ready", || {
+        let (oracle, desk) = (Oracle::new(), Desk::default());
+        let ([first, second], f) = gates();
+        let source = Source::Items(oracle.items(0..2));
+        source.map_async(desk.clone(), 2, f).subscribe(oracle.probe(|_| More::NONE));
+        let mut runner = Runner::new(desk.task());
+        oracle.request(2);
+        assert!(!runner.poll());
+        assert!(runner.was_woken(), "by itself");
+        first.open();
+        second.open();
+        assert!(!runner.was_woken(), "it is about to run");
+        assert!(runner.poll());
+        drop(runner);
+        assert_eq!(oracle.finish(), all(0..2));
+    });
+}
+
+/// A stage whose first two futures were ready when it had lingered, so that the next two are put off:
+/// they were not polled.
+fn put_off(oracle: &Oracle) -> ([Gate; 2], Runner<Task>) {
+    let desk = Desk::default();
+    let ([first, second, third, fourth], f) = gates();
+    let source = Source::Items(oracle.items(0..4));
+    source.map_async(desk.clone(), 2, f).subscribe(oracle.probe(|_| More::NONE));
+    let mut runner = Runner::new(desk.task());
+    oracle.request(4);
+    assert!(!runner.poll());
+    first.open();
+    second.open();
+    assert!(!runner.poll());
+    assert_eq!(oracle.log(), None, "it is not over");
+    ([third, fourth], runner)
+}
+
+#[test]
+fn futures_that_are_put_off_race_what_makes_them_ready() {
+    model("map_async: futures_that_are_put_off_race_what_makes_them_ready", || {
+        let oracle = Oracle::new();
+        let ([third, fourth], runner) = put_off(&oracle);
+        let executor = thread::spawn(move || runner.run_when_woken());
+        let other = thread::spawn(move || fourth.open());
+        third.open();
+        other.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(oracle.finish(), all(0..4));
+    });
+}
+
+#[test]
+fn a_cancellation_races_futures_that_are_put_off() {
+    model("map_async: a_cancellation_races_futures_that_are_put_off", || {
+        let oracle = Oracle::new();
+        let ([third, fourth], runner) = put_off(&oracle);
+        let executor = thread::spawn(move || runner.run_when_woken());
+        let opener = thread::spawn(move || {
+            fourth.open();
+            third.open();
+        });
+        oracle.cancel();
+        opener.join().unwrap();
+        executor.join().unwrap();
+        assert!(begins(&all(0..4), &oracle.finish()));
     });
 }
 
