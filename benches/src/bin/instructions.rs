@@ -102,7 +102,7 @@ fn counts(jobs: &[(&Workload, &Peer)], times: usize) -> Vec<Vec<u64>> {
 fn under_callgrind(workload: &Workload, peer: &Peer) -> u64 {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .args(["--toggle-collect=*counted*"])
+        .args(["--toggle-collect=*what_callgrind_counts*"])
         .arg(std::env::current_exe().expect("this program has a path"))
         .args(["--one", workload.name, peer.name])
         .output()
@@ -118,12 +118,13 @@ fn one(name: &str, peer: &str) {
         for peer in workload.peers.iter().filter(|p| workload.name == name && p.name == peer) {
             // The first run pays for what is set up once in a process.
             black_box((peer.run)());
-            black_box(counted(black_box(peer.run)));
+            black_box(what_callgrind_counts(black_box(peer.run)));
         }
     }
 }
 
+/// Whatever has this name within its own turns the counting off and on again, so nothing else has it.
 #[inline(never)]
-fn counted(run: fn() -> u64) -> u64 {
+fn what_callgrind_counts(run: fn() -> u64) -> u64 {
     black_box(run())
 }
