@@ -228,17 +228,32 @@ impl Bench {
         }
     }
 
-    /// Leaves in the file of operators' models the module that judges the fault, and what modules
-    /// share: all of them together take ten times as long to build.
+    /// Leaves in the file of operators' models the module that judges the fault, and what that one
+    /// uses: all of them together take ten times as long to build.
     fn leave_only_models_of(&self, fault: &Fault) -> Result<(), String> {
         let Layer::Operators = fault.layer else { return Ok(()) };
-        let judge = fault.judge();
-        let shared = ["oracle", "runner", "clock", "desk", "map_async"];
+        let folder = self.root.join("crates/operators/tests/models");
+        let mut used = vec![fault.judge().to_owned()];
+        let mut seen = 0;
+        while let Some(module) = used.get(seen) {
+            let text = read(&folder.join(module).with_extension("rs"))?;
+            for (at, path) in text.match_indices("crate::") {
+                let name = &text[at + path.len()..];
+                let name = name.split(|c: char| !c.is_alphanumeric() && c != '_').next();
+                let name = name.unwrap_or_default().to_owned();
+                if !used.contains(&name) && folder.join(&name).with_extension("rs").is_file() {
+                    used.push(name);
+                }
+            }
+            seen += 1;
+        }
+        // Those of the blocks, which have a path before them.
+        used.extend(["oracle", "runner"].map(str::to_owned));
         let models = "crates/operators/tests/models/main.rs";
         let whole = read(&self.root.join(models))?;
         let stays = |line: &&str| {
             let module = line.strip_prefix("mod ").and_then(|line| line.strip_suffix(';'));
-            module.is_none_or(|module| module == judge || shared.contains(&module))
+            module.is_none_or(|module| used.iter().any(|used| used == module))
         };
         let left: Vec<&str> = whole.lines().filter(stays).collect();
         write_new(&self.tree.join(models), left.join("\n").as_bytes())
