@@ -159,10 +159,10 @@ pub fn items() -> u64 {
     black_box(ITEMS.load(Ordering::Relaxed))
 }
 
-/// The items of a workload that crosses threads: ten times [`items`], so that waking the threads
-/// is no part of it.
+/// The items of a workload in which much is paid once, for waking threads or opening groups: ten times
+/// [`items`], so that it is no part of the cost of one.
 #[must_use]
-pub fn crossing() -> u64 {
+pub fn many() -> u64 {
     10 * items()
 }
 

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use super::peer;
 use crate::model::UNBOUNDED;
 use crate::peers::subscribe;
-use crate::{Kind, Measure, Promise, Workload, items};
+use crate::{Kind, Measure, Promise, Workload, many};
 
 /// One of `groups`.
 #[inline]
@@ -20,7 +20,7 @@ pub(super) fn workloads() -> Vec<Workload> {
         name: "W7",
         task: "items in 256 groups, counted",
         measure: Measure::Alone,
-        size: items,
+        size: many,
         promise: Promise {
             of_limit: Some(1.2),
             of_best: Some(0.85),
@@ -28,9 +28,9 @@ pub(super) fn workloads() -> Vec<Workload> {
             ..Promise::NONE
         },
         peers: vec![
-            peer(Kind::Limit, "a map of counters", || counters(items(), 256)),
-            peer(Kind::Ours, "millstream", || grouped(items(), 256)),
-            peer(Kind::Library, "rxrust", || observed(items(), 256)),
+            peer(Kind::Limit, "a map of counters", || counters(many(), 256)),
+            peer(Kind::Ours, "millstream", || grouped(many(), 256)),
+            peer(Kind::Library, "rxrust", || observed(many(), 256)),
         ],
     }]
 }

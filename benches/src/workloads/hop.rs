@@ -9,7 +9,7 @@ use millstream::executor::PoolHandle;
 use super::peer;
 use crate::channels::{BUFFER, through, through_tasks};
 use crate::executors::{POOL, THREADS, TOKIO, with_tokio_here};
-use crate::{Kind, Measure, Peer, Promise, Workload, add_up, crossing};
+use crate::{Kind, Measure, Peer, Promise, Workload, add_up, many};
 
 pub(super) fn workloads() -> Vec<Workload> {
     vec![
@@ -17,7 +17,7 @@ pub(super) fn workloads() -> Vec<Workload> {
             name: "W3/1",
             task: "one hop: the source on one thread, the sink on another",
             measure: Measure::Across,
-            size: crossing,
+            size: many,
             promise: Promise {
                 of_limit: Some(3.0),
                 of_best: Some(0.5),
@@ -31,7 +31,7 @@ pub(super) fn workloads() -> Vec<Workload> {
             name: "W3/3",
             task: "three hops between four threads",
             measure: Measure::Across,
-            size: crossing,
+            size: many,
             promise: Promise {
                 of_limit: Some(2.0),
                 of_best: Some(0.8),
@@ -45,7 +45,7 @@ pub(super) fn workloads() -> Vec<Workload> {
             name: "W3/pulled",
             task: "a hop whose source is pulled where the sink is",
             measure: Measure::Across,
-            size: crossing,
+            size: many,
             promise: Promise {
                 of_limit: Some(4.0),
                 allocations: Some(64),
@@ -55,14 +55,14 @@ pub(super) fn workloads() -> Vec<Workload> {
             peers: vec![
                 peer(Kind::Limit, "iterator, on a thread", || {
                     std::thread::spawn(|| {
-                        (0..crossing()).map(|item| item + 1).map(triple).fold(0, add_up)
+                        (0..many()).map(|item| item + 1).map(triple).fold(0, add_up)
                     })
                     .join()
                     .expect("it does not panic")
                 }),
                 peer(Kind::Ours, "millstream", || {
                     use millstream::prelude::*;
-                    let items = millstream::from_iter(0..crossing()).map(|item| item + 1);
+                    let items = millstream::from_iter(0..many()).map(|item| item + 1);
                     sum(items.publish_on(POOL.handle(), BUFFER).map(triple))
                 }),
             ],
@@ -82,7 +82,7 @@ fn sum(publisher: impl millstream::Publisher<Item = u64, Error = std::convert::I
 /// The source and each stage on the executor that `on` names.
 fn ours(hops: usize, on: impl Fn(usize) -> PoolHandle) -> u64 {
     use millstream::prelude::*;
-    let items = millstream::from_iter(0..black_box(crossing())).map(|item| item + 1);
+    let items = millstream::from_iter(0..black_box(many())).map(|item| item + 1);
     let first = items.subscribe_on(on(0)).publish_on(on(1), BUFFER);
     if hops == 1 {
         return sum(first.map(triple));
@@ -93,30 +93,26 @@ fn ours(hops: usize, on: impl Fn(usize) -> PoolHandle) -> u64 {
 fn peers<const HOPS: usize>() -> Vec<Peer> {
     vec![
         peer(Kind::Limit, "ring, spinning", || {
-            through(HOPS, crossing(), || rtrb::RingBuffer::new(BUFFER), triple)
+            through(HOPS, many(), || rtrb::RingBuffer::new(BUFFER), triple)
         }),
         peer(Kind::Ours, "millstream, 2 workers", || ours(HOPS, |_| POOL.handle())),
         peer(Kind::Ours, "millstream, a thread each", || ours(HOPS, |n| THREADS[n].handle())),
-        peer(Kind::Library, "std", || through(HOPS, crossing(), || sync_channel(BUFFER), triple)),
+        peer(Kind::Library, "std", || through(HOPS, many(), || sync_channel(BUFFER), triple)),
         peer(Kind::Library, "crossbeam", || {
-            through(HOPS, crossing(), || crossbeam_channel::bounded(BUFFER), triple)
+            through(HOPS, many(), || crossbeam_channel::bounded(BUFFER), triple)
         }),
-        peer(Kind::Library, "flume", || {
-            through(HOPS, crossing(), || flume::bounded(BUFFER), triple)
-        }),
-        peer(Kind::Library, "kanal", || {
-            through(HOPS, crossing(), || kanal::bounded(BUFFER), triple)
-        }),
+        peer(Kind::Library, "flume", || through(HOPS, many(), || flume::bounded(BUFFER), triple)),
+        peer(Kind::Library, "kanal", || through(HOPS, many(), || kanal::bounded(BUFFER), triple)),
         peer(Kind::Library, "tokio, 2 workers", || {
-            through_tasks(&TOKIO, HOPS, crossing(), || tokio::sync::mpsc::channel(BUFFER), triple)
+            through_tasks(&TOKIO, HOPS, many(), || tokio::sync::mpsc::channel(BUFFER), triple)
         }),
         peer(Kind::Library, "futures, 2 workers", || {
             // Room for one more each sender has there.
-            through_tasks(&TOKIO, HOPS, crossing(), || mpsc::channel(BUFFER - 1), triple)
+            through_tasks(&TOKIO, HOPS, many(), || mpsc::channel(BUFFER - 1), triple)
         }),
         peer(Kind::Other, "tokio, 1 thread", || {
             let make = || tokio::sync::mpsc::channel(BUFFER);
-            with_tokio_here(|runtime| through_tasks(runtime, HOPS, crossing(), make, triple))
+            with_tokio_here(|runtime| through_tasks(runtime, HOPS, many(), make, triple))
         }),
     ]
 }

@@ -34,7 +34,7 @@ final class W12Memory {
 
     private static void run(String peer, int items) {
         W3Hop hops = new W3Hop() {};
-        hops.crossing = items;
+        hops.many = items;
         hops.last = W12Memory::slow;
         hops.expected = (long) items * (items + 1L) / 2;
         switch (peer) {

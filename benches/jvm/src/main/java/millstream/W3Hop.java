@@ -13,7 +13,7 @@ import reactor.core.publisher.Flux;
 import reactor.core.scheduler.Scheduler;
 
 /** What crosses threads: a source on one, each stage on another, the sum on the last. */
-@OperationsPerInvocation(Workload.CROSSING)
+@OperationsPerInvocation(Workload.MANY)
 public abstract class W3Hop extends Workload {
     static final long EXPECTED = 1_500_001_500_000L;
 
@@ -25,7 +25,7 @@ public abstract class W3Hop extends Workload {
     /** The source and each stage on what {@code on} names. */
     long reactor(int hops, IntFunction<Scheduler> on) {
         Flux<Integer> items =
-                Flux.range(0, crossing).map(item -> item + 1).subscribeOn(on.apply(0));
+                Flux.range(0, many).map(item -> item + 1).subscribeOn(on.apply(0));
         for (int hop = 1; hop <= hops; hop++) {
             items = items.publishOn(on.apply(hop), BUFFER);
         }
@@ -36,7 +36,7 @@ public abstract class W3Hop extends Workload {
 
     long rxjava(int hops, IntFunction<io.reactivex.rxjava3.core.Scheduler> on) {
         Flowable<Integer> items =
-                Flowable.range(0, crossing).map(item -> item + 1).subscribeOn(on.apply(0));
+                Flowable.range(0, many).map(item -> item + 1).subscribeOn(on.apply(0));
         for (int hop = 1; hop <= hops; hop++) {
             items = items.observeOn(on.apply(hop), false, BUFFER);
         }
@@ -47,7 +47,7 @@ public abstract class W3Hop extends Workload {
 
     long pekko(int hops, IntFunction<String> on) {
         Source<Integer, NotUsed> items =
-                Source.range(0, crossing - 1).map(item -> item + 1).async(on.apply(0), BUFFER);
+                Source.range(0, many - 1).map(item -> item + 1).async(on.apply(0), BUFFER);
         for (int hop = 1; hop < hops; hop++) {
             items = items.map(item -> item).async(on.apply(hop), BUFFER);
         }
@@ -72,7 +72,7 @@ public abstract class W3Hop extends Workload {
             end = relay;
         }
         end.subscribe(sum);
-        int count = crossing;
+        int count = many;
         On.Jdk.THREAD[0].execute(
                 () -> {
                     for (int item = 0; item < count; item++) {

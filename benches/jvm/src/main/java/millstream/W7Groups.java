@@ -15,7 +15,7 @@ import reactor.core.publisher.Flux;
  * Items in 256 groups, counted: by the sink, to which each item comes all the way, or within each
  * group, where the method is called {@code Count}.
  */
-@OperationsPerInvocation(Workload.ITEMS)
+@OperationsPerInvocation(Workload.MANY)
 public class W7Groups extends Workload {
     @Param("W7")
     public String workload;
@@ -31,60 +31,60 @@ public class W7Groups extends Workload {
     @Benchmark
     public long reactor() {
         Sum sum = new Sum();
-        Flux.range(0, items)
+        Flux.range(0, many)
                 .groupBy(item -> key(item), GROUP_BUFFER)
                 .flatMap(group -> group.map(item -> 1), GROUPS, GROUP_BUFFER)
                 .subscribe(sum);
-        return expect(items, sum.get());
+        return expect(many, sum.get());
     }
 
     @Benchmark
     public long reactorCount() {
         Sum sum = new Sum();
-        Flux.range(0, items)
+        Flux.range(0, many)
                 .groupBy(item -> key(item), GROUP_BUFFER)
                 .flatMap(
                         group -> group.count().map(count -> count.intValue()),
                         GROUPS,
                         GROUP_BUFFER)
                 .subscribe(sum);
-        return expect(items, sum.get());
+        return expect(many, sum.get());
     }
 
     @Benchmark
     public long rxjava() {
         Sum sum = new Sum();
-        Flowable.range(0, items)
+        Flowable.range(0, many)
                 .groupBy(item -> key(item), item -> item, false, GROUP_BUFFER)
                 .flatMap(group -> group.map(item -> 1), false, GROUPS, GROUP_BUFFER)
                 .subscribe(sum);
-        return expect(items, sum.get());
+        return expect(many, sum.get());
     }
 
     @Benchmark
     public long rxjavaCount() {
         Sum sum = new Sum();
-        Flowable.range(0, items)
+        Flowable.range(0, many)
                 .groupBy(item -> key(item), item -> item, false, GROUP_BUFFER)
                 .flatMapSingle(
                         group -> group.count().map(count -> count.intValue()), false, GROUPS)
                 .subscribe(sum);
-        return expect(items, sum.get());
+        return expect(many, sum.get());
     }
 
     @Benchmark
     public long pekko() {
         SubSource<Integer, NotUsed> groups =
-                Source.range(0, items - 1).groupBy(GROUPS, item -> key(item));
-        return expect(items, On.Pekko.sum(groups.map(item -> 1).mergeSubstreams()));
+                Source.range(0, many - 1).groupBy(GROUPS, item -> key(item));
+        return expect(many, On.Pekko.sum(groups.map(item -> 1).mergeSubstreams()));
     }
 
     @Benchmark
     public long pekkoCount() {
         SubSource<Integer, NotUsed> groups =
-                Source.range(0, items - 1).groupBy(GROUPS, item -> key(item));
+                Source.range(0, many - 1).groupBy(GROUPS, item -> key(item));
         return expect(
-                items, On.Pekko.sum(groups.fold(0, (count, item) -> count + 1).mergeSubstreams()));
+                many, On.Pekko.sum(groups.fold(0, (count, item) -> count + 1).mergeSubstreams()));
     }
 
     /** No groups that anybody could subscribe to: a map of counters. */
@@ -92,12 +92,12 @@ public class W7Groups extends Workload {
     public long bare() {
         long total = 0;
         for (long count :
-                IntStream.range(0, items)
+                IntStream.range(0, many)
                         .boxed()
                         .collect(Collectors.groupingBy(item -> key(item), Collectors.counting()))
                         .values()) {
             total += count;
         }
-        return expect(items, total);
+        return expect(many, total);
     }
 }

@@ -29,8 +29,8 @@ public abstract class Workload {
     /** As many as where {@code cargo xtask compare} runs the workloads of Rust. */
     static final int ITEMS = 100_000;
 
-    /** The items of a workload that crosses threads. */
-    static final int CROSSING = 10 * ITEMS;
+    /** The items of a workload in which much is paid once: waking threads, opening groups. */
+    static final int MANY = 10 * ITEMS;
 
     /** How many items a boundary has room for. */
     static final int BUFFER = 256;
@@ -38,7 +38,7 @@ public abstract class Workload {
     /** Fields, and not constants, so that no compiler knows them. */
     int items = ITEMS;
 
-    int crossing = CROSSING;
+    int many = MANY;
 
     /** The result, once it is known to be right. */
     static long expect(long expected, long result) {
