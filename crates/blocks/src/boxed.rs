@@ -131,6 +131,8 @@ type At<T, E> = NonNull<Head<T, E>>;
 /// Its functions, and those of its [`Table`], are safe to call with the head of an active place that
 /// nobody else reaches meanwhile; a [`BoxActive`] has one.
 struct Head<T, E> {
+    // SAFETY: what the caller owes is said above, and whom each is called by at `BoxActive` (model
+    // `a_cancellation_races_a_boxed_chain`).
     next: unsafe fn(At<T, E>, T) -> More,
     table: NonNull<Table<T, E>>,
 }
@@ -138,6 +140,8 @@ struct Head<T, E> {
 /// What is called seldom. Each function is given the head of an active place, and the last two take
 /// the place with it.
 struct Table<T, E> {
+    // SAFETY: as of `Head::next`; of the last two, one is called, once (model
+    // `what_is_inside_is_dropped_once`).
     request: unsafe fn(At<T, E>, More) -> More,
     cause: unsafe fn(At<T, E>) -> Cause,
     end: unsafe fn(At<T, E>, End<E>) -> Left,
@@ -185,21 +189,29 @@ impl<T: 'static, E: 'static, S: Subscriber<T, E>> Place<T, E, S> {
         unsafe { Box::from_raw(head.cast().as_ptr()) }
     }
 
+    /// # Safety
+    /// As for [`active`](Place::active).
     unsafe fn next(head: At<T, E>, item: T) -> More {
         // SAFETY: a `BoxActive` has the place alone, and is borrowed.
         unsafe { Self::active(head) }.on_next(item)
     }
 
+    /// # Safety
+    /// As for [`active`](Place::active).
     unsafe fn request(head: At<T, E>, more: More) -> More {
         // SAFETY: a `BoxActive` has the place alone, and is borrowed.
         unsafe { Self::active(head) }.on_request(more)
     }
 
+    /// # Safety
+    /// As for [`active`](Place::active).
     unsafe fn cause(head: At<T, E>) -> Cause {
         // SAFETY: a `BoxActive` has the place alone, and is borrowed.
         unsafe { Self::active(head) }.cause()
     }
 
+    /// # Safety
+    /// As for [`take`](Place::take).
     unsafe fn end(head: At<T, E>, end: End<E>) -> Left {
         // SAFETY: a `BoxActive` is used up.
         let mut place = unsafe { Self::take(head) };
@@ -211,6 +223,8 @@ impl<T: 'static, E: 'static, S: Subscriber<T, E>> Place<T, E, S> {
         active.on_end(end)
     }
 
+    /// # Safety
+    /// As for [`take`](Place::take).
     unsafe fn drop(head: At<T, E>) {
         // SAFETY: a `BoxActive` is dropped.
         let mut place = unsafe { Self::take(head) };

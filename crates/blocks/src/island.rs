@@ -455,6 +455,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Direct<P::Item>
         }
     }
 
+    // SAFETY: the caller's part is that of `Direct::offer`: it keeps the turn (model
+    // `the_kept_turn_excludes`).
     unsafe fn offer(&self, item: P::Item) -> (Rests, Option<P::Item>) {
         // SAFETY: the caller keeps the turn (model `the_kept_turn_excludes`).
         let mut holder = unsafe { self.turn.resume() };
