@@ -396,32 +396,32 @@ fn it_lingers_once() {
     });
 }
 
+/// The log of a task that lingers on one thread, while another produces, and this one does something.
+fn lingering_races(meanwhile: impl FnOnce(&Oracle)) -> Vec<Signal> {
+    let (oracle, start) = (Oracle::new(), Start::default());
+    let runner = lingering(&oracle, &start, oracle.probe(|_| More::NONE));
+    let executor = thread::spawn(move || runner.run_when_woken());
+    let producer = thread::spawn(move || start.go());
+    meanwhile(&oracle);
+    producer.join().unwrap();
+    executor.join().unwrap();
+    oracle.finish()
+}
+
 /// What comes while it lingers, or as it rests after that, is sent.
 #[test]
 fn a_producer_races_a_task_that_lingers() {
     model("task: a_producer_races_a_task_that_lingers", || {
-        let (oracle, start) = (Oracle::new(), Start::default());
-        let runner = lingering(&oracle, &start, oracle.probe(|_| More::NONE));
-        let executor = thread::spawn(move || runner.run_when_woken());
-        let producer = thread::spawn(move || start.go());
-        oracle.request(1);
-        producer.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(oracle.finish(), all(2));
+        let log = lingering_races(|oracle| oracle.request(1));
+        assert_eq!(log, all(2));
     });
 }
 
 #[test]
 fn cancel_races_a_task_that_lingers() {
     model("task: cancel_races_a_task_that_lingers", || {
-        let (oracle, start) = (Oracle::new(), Start::default());
-        let runner = lingering(&oracle, &start, oracle.probe(|_| More::NONE));
-        let executor = thread::spawn(move || runner.run_when_woken());
-        let producer = thread::spawn(move || start.go());
-        oracle.cancel();
-        producer.join().unwrap();
-        executor.join().unwrap();
-        assert!(begins(&all(2), &oracle.finish()));
+        let log = lingering_races(Oracle::cancel);
+        assert!(begins(&all(2), &log));
     });
 }
 
