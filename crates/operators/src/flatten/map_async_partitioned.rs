@@ -33,6 +33,8 @@ use crate::shape::turns::OnePerKey;
 /// The stage drives its futures on a task of its own, as
 /// [`map_async`](crate::PublisherExt::map_async) does.
 ///
+/// When a future is polled for the first time is told at [`MapAsync`](crate::flatten::MapAsync).
+///
 /// # Demand
 /// `limit` when it is subscribed to, and one more for each result that was sent: never more than
 /// `limit` items are on their way, waiting for their key, in flight, or waiting for demand. A

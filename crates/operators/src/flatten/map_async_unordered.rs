@@ -24,6 +24,8 @@ use crate::shape::turns::AtOnce;
 /// elsewhere or asks for nothing. A closure downstream that blocks its thread stops them, since it
 /// runs on the same task: put [`publish_on`](crate::PublisherExt::publish_on) between.
 ///
+/// When a future is polled for the first time is told at [`MapAsync`](crate::flatten::MapAsync).
+///
 /// # Demand
 /// `limit` when it is subscribed to, and one more for each result that was sent: never more than
 /// `limit` items are on their way, in flight, or waiting for demand. A synchronous upstream is
