@@ -6,6 +6,7 @@ use std::ops::Range;
 use futures::channel::mpsc;
 use futures::future::{join, join_all};
 use futures::{Stream, StreamExt, stream};
+use millstream::{Publisher, Subscriber};
 
 use super::peer;
 use crate::model::UNBOUNDED;
@@ -18,12 +19,31 @@ fn part(n: u64) -> Range<u64> {
     black_box(n * size)..black_box((n + 1) * size)
 }
 
+/// A publisher by hand around another: it cannot be pulled, and sends what it is asked for.
+struct Pushing<P>(P);
+
+impl<P: Publisher> Publisher for Pushing<P> {
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
+        self.0.subscribe(subscriber);
+    }
+}
+
 pub(super) fn workloads() -> Vec<Workload> {
+    let mut boxed = merge_peers();
+    boxed[1] = peer(Kind::Ours, "millstream", || {
+        use millstream::prelude::*;
+        let sources = (0..4).map(|n| millstream::from_iter(part(n)).boxed());
+        subscribe::<UNBOUNDED>(millstream::merge_all(sources, 256))
+    });
+    boxed.push(peer(Kind::Library, "futures, boxed", || {
+        wait(stream::select_all((0..4).map(|n| stream::iter(part(n)).boxed())))
+    }));
     let mut pushed = merge_peers();
     pushed[1] = peer(Kind::Ours, "millstream", || {
-        use millstream::prelude::*;
-        // A box cannot be pulled: each source pushes into a queue.
-        let sources = (0..4).map(|n| millstream::from_iter(part(n)).boxed());
+        let sources = (0..4).map(|n| Pushing(millstream::from_iter(part(n))));
         subscribe::<UNBOUNDED>(millstream::merge_all(sources, 256))
     });
     pushed.push(peer(Kind::Library, "rxrust, shared", || {
@@ -65,6 +85,19 @@ pub(super) fn workloads() -> Vec<Workload> {
                 ..Promise::NONE
             },
             peers: merge_peers(),
+        },
+        Workload {
+            name: "W5/boxed",
+            task: "four sources merged whose types nobody knows",
+            measure: Measure::Alone,
+            size: items,
+            promise: Promise {
+                of_limit: Some(2.5),
+                of_best: Some(1.5),
+                of_jvm: Some(0.6),
+                ..Promise::NONE
+            },
+            peers: boxed,
         },
         Workload {
             name: "W5/pushed",

@@ -12,7 +12,7 @@ import reactor.core.publisher.Flux;
 /** Four sources merged, each with a part of the items. */
 @OperationsPerInvocation(Workload.ITEMS)
 public class W5Merge extends Workload {
-    @Param("W5/merge W5/pushed")
+    @Param("W5/merge W5/boxed W5/pushed")
     public String workload;
 
     private static final long EXPECTED = 4_999_950_000L;
