@@ -442,7 +442,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
 
     // Not `self`: a chain that is moved to its end is copied once more.
     fn end_with(&mut self, end: End<P::Error>) -> Option<Box<dyn Rest>> {
-        let end = without_source((self.ahead.take(), self.producer.take()), end);
+        // The source first: what is dropped is no news to it.
+        let end = without_source((self.producer.take(), self.ahead.take()), end);
         let Some(active) = self.active.take() else {
             // Its end was told, and panicked.
             if let End::Fault(fault) = end {

@@ -22,8 +22,11 @@
 //! * **The end** comes behind what is queued, whether completion or failure, and needs no demand of
 //!   its own. A fault does not wait: it goes to the host at once.
 //! * **Cancellation.** An outlet that is dropped marks the ring first, cancels upstream second,
-//!   and discards what is queued; an item that is just being pushed comes back to the inlet, which
-//!   discards it. A subscription that arrives later is cancelled on arrival.
+//!   and discards what is queued last; an item that is just being pushed comes back to the inlet,
+//!   which keeps it until it is dropped. So an item whose destructor tells upstream of its end (it was
+//!   to be acknowledged) tells one that knows it is cancelled (model
+//!   `what_is_dropped_is_no_news_to_an_upstream_that_is_cancelled`). A subscription that arrives later
+//!   is cancelled on arrival.
 //! * **An upstream that is over** is let go when its end leaves the queue, and not cancelled.
 //! * **A source that goes away** without an end is [`Fault::SourceDropped`].
 
@@ -63,6 +66,7 @@ where
     let discards = context.discards().clone();
     let active = ActiveInlet {
         writer: Some(writer),
+        refused: None,
         shared: shared.clone(),
         bell,
         discards: discards.clone(),
@@ -167,14 +171,14 @@ enum Link {
 }
 
 /// The subscriber of a lane.
-pub struct Inlet<T, E> {
+pub struct Inlet<T: 'static, E> {
     active: ActiveInlet<T, E>,
     /// What it asks for at the beginning.
     first: Demand,
     context: Context,
 }
 
-impl<T, E> Inlet<T, E> {
+impl<T: 'static, E> Inlet<T, E> {
     /// Asks for `first` at the beginning, which is at most the capacity, and not for all of that.
     #[must_use]
     pub fn asking(mut self, first: NonZeroUsize) -> Inlet<T, E> {
@@ -208,16 +212,18 @@ impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for Inlet<T, E> {
     }
 }
 
-impl<T, E> fmt::Debug for Inlet<T, E> {
+impl<T: 'static, E> fmt::Debug for Inlet<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inlet").field("active", &self.active).finish_non_exhaustive()
     }
 }
 
 /// The subscriber of a lane, with its subscription.
-pub struct ActiveInlet<T, E> {
+pub struct ActiveInlet<T: 'static, E> {
     /// Here until the end.
     writer: Option<Writer<T>>,
+    /// An item that did not get into the queue. It goes when this does: upstream is cancelled by then.
+    refused: Option<T>,
     shared: Arc<Shared<E>>,
     bell: Bell,
     discards: Discards,
@@ -225,17 +231,14 @@ pub struct ActiveInlet<T, E> {
     reading: Option<Reading>,
 }
 
-impl<T, E> ActiveInlet<T, E> {
-    /// An item that did not get into the queue.
+impl<T: 'static, E> ActiveInlet<T, E> {
+    /// An item that did not get into the queue, and is the last.
     #[cold]
-    fn refuse(&self, item: T)
-    where
-        T: 'static,
-    {
+    fn refuse(&mut self, item: T) {
         if let Some(reading) = &self.reading {
             reading.refuse();
         }
-        self.discards.discard(item);
+        self.refused = Some(item);
     }
 
     fn end(&mut self, end: End<E>) {
@@ -304,8 +307,11 @@ impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for ActiveInle
     }
 }
 
-impl<T, E> Drop for ActiveInlet<T, E> {
+impl<T: 'static, E> Drop for ActiveInlet<T, E> {
     fn drop(&mut self) {
+        if let Some(item) = self.refused.take() {
+            self.discards.discard(item);
+        }
         // Dropped without an end: because the outlet cancelled, or the source went away.
         if self.writer.as_ref().is_some_and(|writer| !writer.is_gone()) {
             afresh(|| self.fail(Fault::SourceDropped));
@@ -313,7 +319,7 @@ impl<T, E> Drop for ActiveInlet<T, E> {
     }
 }
 
-impl<T, E> fmt::Debug for ActiveInlet<T, E> {
+impl<T: 'static, E> fmt::Debug for ActiveInlet<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ActiveInlet").field("writer", &self.writer).finish_non_exhaustive()
     }
@@ -521,25 +527,27 @@ impl<T: 'static, E> Drop for Outlet<T, E> {
         // The ring first: what upstream drops when it is cancelled, by this or because it finds
         // nobody when it subscribes, is not a source gone away (models
         // `cancel_is_not_a_source_gone`, `a_late_subscription_is_not_a_source_gone`).
-        let discards = &self.discards;
-        let cancel = Cancel(&self.shared);
         self.shared.note(current());
+        let levels = reader.leave();
         if let Some(Watched::Lane(watch)) = self.watch.as_deref() {
-            watch.reading.close(reader.leave(), watch.end);
+            watch.reading.close(levels, watch.end);
         }
-        reader.close(|item| discards.discard(item));
-        drop(cancel);
+        // The items last, whatever upstream does when it is cancelled.
+        let _queued = Queued(Some(reader), &self.discards);
+        let link = std::mem::replace(&mut *lock(&self.shared.link), Link::Gone);
+        if let Link::Here(upstream) = link {
+            cause::cancel(&*upstream, current());
+        }
     }
 }
 
-/// Gives up the link and cancels when it is dropped, whatever the destructors of items did.
-struct Cancel<'a, E>(&'a Shared<E>);
+/// What is queued is discarded when this is dropped.
+struct Queued<'a, T: 'static>(Option<Reader<T>>, &'a Discards);
 
-impl<E> Drop for Cancel<'_, E> {
+impl<T: 'static> Drop for Queued<'_, T> {
     fn drop(&mut self) {
-        let link = std::mem::replace(&mut *lock(&self.0.link), Link::Gone);
-        if let Link::Here(upstream) = link {
-            cause::cancel(&*upstream, current());
+        if let Some(reader) = self.0.take() {
+            reader.close(|item| self.1.discard(item));
         }
     }
 }

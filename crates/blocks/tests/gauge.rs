@@ -264,6 +264,8 @@ fn an_item_too_many_is_discarded() {
         let mut inlet = inlet.unwrap();
         let _ = inlet.on_next(Token(0, oracle.alive()));
         assert_eq!(inlet.on_next(Token(1, oracle.alive())), More::CANCEL);
+        // It goes with the inlet.
+        drop(inlet);
         let over = row(&board);
         assert_eq!((over.received, over.sent, over.discarded, over.fill), (2, 0, 2, 0));
         assert_eq!(over.state, State::Broken);

@@ -389,6 +389,60 @@ fn an_item_too_many_ends_the_stream() {
     });
 }
 
+/// What upstream learns, in this order. Behind a lock that loom sees: else it would not try both orders
+/// of what is noted by two threads.
+#[derive(Clone, Default)]
+struct Learnt(Arc<Mutex<Vec<&'static str>>>);
+
+impl Learnt {
+    fn note(&self, what: &'static str) {
+        lock(&self.0).push(what);
+    }
+}
+
+/// An item that tells upstream when it is dropped.
+struct Telling(Learnt);
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.note("dropped");
+    }
+}
+
+impl Upstream for Learnt {
+    fn request(&self, _: Demand) {}
+
+    fn cancel(&self) {
+        self.note("cancelled");
+    }
+}
+
+/// The outlet goes with an item in the queue, while another is pushed: whoever sends knows that it is
+/// over when either is dropped.
+#[test]
+fn what_is_dropped_is_no_news_to_an_upstream_that_is_cancelled() {
+    model("lane: what_is_dropped_is_no_news_to_an_upstream_that_is_cancelled", || {
+        let learnt = Learnt::default();
+        let bell = Bell::new(Arc::new(Listening(Arc::default())));
+        let capacity = NonZeroUsize::new(2).unwrap();
+        let (inlet, outlet) = lane::<Telling, Error>(capacity, bell, &Context::default(), None);
+        let mut inlet = inlet.on_subscribe(Subscription::new(Arc::new(learnt.clone())));
+        assert!(!inlet.on_next(Telling(learnt.clone())).is_cancel());
+        let told = learnt.clone();
+        let sender = thread::spawn(move || {
+            if inlet.on_next(Telling(told.clone())).is_cancel() {
+                told.note("cancelled");
+            }
+            drop(inlet);
+        });
+        drop(outlet);
+        sender.join().unwrap();
+        let log = lock(&learnt.0);
+        assert_eq!(log[0], "cancelled", "{log:?}");
+        assert_eq!(log.iter().filter(|what| **what == "dropped").count(), 2, "{log:?}");
+    });
+}
+
 /// Notes what it is asked for, and sends as many.
 struct Asked(Arc<Mutex<Vec<u64>>>, u32, Alive);
 

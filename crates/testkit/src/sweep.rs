@@ -268,7 +268,6 @@ pub struct Options {
     may_fail: bool,
     bursts: bool,
     faults: bool,
-    causes: bool,
     long: u64,
     patience: Duration,
 }
@@ -281,7 +280,6 @@ impl Default for Options {
             may_fail: false,
             bursts: false,
             faults: true,
-            causes: true,
             long: 10_000,
             patience: Duration::ZERO,
         }
@@ -320,13 +318,6 @@ impl Options {
     /// The operator does not pass on faults of its source.
     pub fn keeps_faults(mut self) -> Options {
         self.faults = false;
-        self
-    }
-
-    /// What it drops at a cancellation may fail it before its source is cancelled, which is then told
-    /// a failure (an item that was to be acknowledged, and never will be).
-    pub fn fails_by_what_it_drops(mut self) -> Options {
-        self.causes = false;
         self
     }
 
@@ -750,7 +741,7 @@ impl<V: Value> Run<'_, V> {
             // One on a thread of its own may have ended by itself.
             let over = self.settled(|_| stream.is_over());
             self.check(over, "the source was not cancelled");
-            let cause = if self.options.causes { stream.cause() } else { None };
+            let cause = stream.cause();
             self.check(cause.is_none() || cause.as_ref() == Some(&given), || {
                 format!("a cause was given, and the source was told {cause:?}")
             });
@@ -761,7 +752,7 @@ impl<V: Value> Run<'_, V> {
     fn cancelled(self, k: u64, expected: &Expected<V>, bursts: bool) {
         self.settled(ProbeHandle::is_dropped);
         // One that fails by itself may have done so before.
-        if self.options.causes && !self.options.may_fail {
+        if !self.options.may_fail {
             self.told(0, |cause| !cause.is_failure(), "no more was needed");
         }
         self.cancelled_by(k, expected, bursts);

@@ -160,7 +160,7 @@ where
                     debug_assert!(granted.is_err() || granted.is_ok_and(|n| n == left));
                 }
                 let (issuer, discards) = (opened, context.discards().clone());
-                Issuing { outer, issuer, tag, left, low: left / 4, discards }
+                Issuing { outer, issuer, tag, left, low: left / 4, stop: None, discards }
             },
             subscriber,
         );
@@ -176,6 +176,8 @@ struct Issuing<Q: Pull, F, K: Send + 'static> {
     left: u64,
     /// It looks for more when it has no more than this.
     low: u64,
+    /// Why no more may be issued, until it is told.
+    stop: Option<Stop>,
     discards: Discards,
 }
 
@@ -194,6 +196,15 @@ where
         Ok(more > 0)
     }
 
+    /// No more may be issued. It is told when whoever pulls has looked whether it is cancelled: then
+    /// what was dropped for that is no news.
+    #[cold]
+    fn stopped(&mut self, stop: Stop) -> Pulled<Acked<Q::Item>, AckError<Q::Error>> {
+        self.left = 0;
+        self.stop = Some(stop);
+        Pulled::Skipped
+    }
+
     fn issue(&mut self, item: Q::Item) -> Pulled<Acked<Q::Item>, AckError<Q::Error>> {
         let tag = (self.tag)(&item);
         let Some(issuer) = &mut self.issuer else { return Pulled::Complete };
@@ -204,7 +215,7 @@ where
             }
             Err((_, stop)) => {
                 self.discards.discard(item);
-                Pulled::Error(stop.into())
+                self.stopped(stop)
             }
         }
     }
@@ -234,8 +245,13 @@ where
 
     fn pull(&mut self) -> Pulled<Self::Item, Self::Error> {
         let mut looked = self.left <= self.low;
-        if looked && let Err(stop) = self.look() {
-            return Pulled::Error(stop.into());
+        if looked {
+            if let Some(stop) = self.stop.take() {
+                return Pulled::Error(stop.into());
+            }
+            if let Err(stop) = self.look() {
+                return self.stopped(stop);
+            }
         }
         loop {
             if self.left == 0 {
@@ -253,14 +269,17 @@ where
             match self.look() {
                 Ok(true) => {}
                 Ok(false) => return Pulled::Pending,
-                Err(stop) => return Pulled::Error(stop.into()),
+                Err(stop) => return self.stopped(stop),
             }
         }
     }
 
     fn look_ahead(&mut self, started: bool) -> Pulled<Self::Item, Self::Error> {
-        if let Err(stop) = self.look() {
+        if let Some(stop) = self.stop.take() {
             return Pulled::Error(stop.into());
+        }
+        if let Err(stop) = self.look() {
+            return self.stopped(stop);
         }
         let ahead = match self.left {
             0 => self.outer.end_ahead(),

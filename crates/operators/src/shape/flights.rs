@@ -680,9 +680,25 @@ where
     U: 'static,
 {
     fn drop(&mut self) {
-        let discards = &self.discards;
-        self.landed.drain(&mut |result| discards.discard(result));
-        self.turns.drain(&mut |item| discards.discard(item));
+        // Upstream first, and what is held whatever that does: what is dropped is no news to it.
+        let _held = Held(&mut self.landed, &mut self.turns, &self.discards, PhantomData);
+        self.outer.end();
+    }
+}
+
+/// Results and items that wait are discarded when this is dropped.
+struct Held<'a, L: Landed<U>, W: Turns<T>, U: 'static, T: 'static>(
+    &'a mut L,
+    &'a mut W,
+    &'a Discards,
+    PhantomData<(U, T)>,
+);
+
+impl<L: Landed<U>, W: Turns<T>, U: 'static, T: 'static> Drop for Held<'_, L, W, U, T> {
+    fn drop(&mut self) {
+        let Held(landed, turns, discards, _) = self;
+        landed.drain(&mut |result| discards.discard(result));
+        turns.drain(&mut |item| discards.discard(item));
     }
 }
 
