@@ -446,7 +446,7 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
     fn pull(&mut self) -> Pulled<T, E> {
         while let Some(reader) = &mut self.reader {
             if reader.run().is_some_and(|run| run > 1) {
-                let _waited = self.patience.wait(reader);
+                let _waited = self.patience.wait(reader, self.left);
             }
             match reader.pop() {
                 Popped::Item(item) => {
@@ -486,38 +486,69 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
     }
 }
 
-/// When an outlet that has caught up with its inlet waits a moment before it looks again.
+/// When an outlet that has caught up with its inlet waits a moment before it looks again, and for how
+/// long.
 ///
 /// To look takes the cache line of the tail from the writer, and each push after it fetches the
 /// line back. Two sides in lock step so pay for every item what they should pay for dozens. A
 /// reader that took several items at a time has a writer that is at work just now; so it looks away
 /// for a moment, and finds many. Where that brought nothing (the writer has stopped, or would run
 /// on this very thread) it waits less and less often.
-#[derive(Default)]
+///
+/// **How long** is what the last looks say: until about a half has come of what may come, which is what
+/// upstream was asked for. After less than that they look more often than they need; after more the
+/// writer has used up what it was asked for, and rests, and is to be woken. That depends on the writer,
+/// on the capacity, and on how long a processor takes to look up. A slow writer is waited for no longer
+/// than `LONGEST`.
 struct Patience {
     /// How many times it will not wait.
     skip: u32,
     /// How many it will not next, if waiting is in vain again.
     doubt: u32,
+    /// How long it waits where as many may come as fit, in spins.
+    moment: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience { skip: 0, doubt: 0, moment: Patience::FIRST }
+    }
 }
 
 impl Patience {
     const MOST: u32 = 255;
+    const FIRST: u32 = 32;
+    const LONGEST: u32 = 96;
 
-    /// Waits and looks, or not: whether it did.
+    /// Waits and looks, or not: whether it did. So many items left the queue for which upstream was not
+    /// asked for others.
     #[cold]
-    fn wait<T>(&mut self, reader: &mut Reader<T>) -> bool {
+    fn wait<T>(&mut self, reader: &mut Reader<T>, left: u64) -> bool {
         if self.skip > 0 {
             self.skip -= 1;
             return false;
         }
-        pause();
+        let capacity = reader.capacity() as u64;
+        let coming = capacity.saturating_sub(left).max(1);
+        pause((u64::from(self.moment) * coming / capacity) as u32);
         self.doubt = match reader.look() {
             Look::Items => 0,
             Look::Nothing | Look::Over => (2 * self.doubt + 1).min(Patience::MOST),
         };
         self.skip = self.doubt;
+        if self.doubt == 0 {
+            self.learn(reader.seen(), coming);
+        }
         true
+    }
+
+    /// So many came, of those that might.
+    fn learn(&mut self, came: u64, coming: u64) {
+        if 8 * came < 3 * coming {
+            self.moment = (self.moment + self.moment / 8 + 1).min(Patience::LONGEST);
+        } else if 8 * came > 5 * coming {
+            self.moment = (self.moment - self.moment / 8).saturating_sub(1).max(1);
+        }
     }
 }
 
@@ -574,7 +605,7 @@ mod tests {
             for _ in 0..meanwhile {
                 assert!(matches!(writer.push(()), Pushed::Noted));
             }
-            waits += u32::from(patience.wait(&mut reader));
+            waits += u32::from(patience.wait(&mut reader, 0));
         }
         waits
     }
@@ -587,5 +618,34 @@ mod tests {
     #[test]
     fn waiting_in_vain_becomes_rare() {
         assert!(waits(10_000, 0) < 60, "{}", waits(10_000, 0));
+    }
+
+    /// How many of `capacity` come in the end while a reader waits, where so many come in ten spins; and
+    /// for how long it waits.
+    fn settled(capacity: u64, in_ten_spins: u64) -> (u64, u32) {
+        let mut patience = Patience::default();
+        let came = |moment| (u64::from(moment) * in_ten_spins / 10).clamp(1, capacity);
+        for _ in 0..100 {
+            patience.learn(came(patience.moment), capacity);
+        }
+        (came(patience.moment), patience.moment)
+    }
+
+    #[test]
+    fn it_waits_until_about_a_half_of_what_may_come_is_there() {
+        for (capacity, in_ten_spins) in [(256, 14), (256, 60), (256, 300), (16, 14), (16, 3)] {
+            let (came, _) = settled(capacity, in_ten_spins);
+            assert!((3 * capacity..=5 * capacity).contains(&(8 * came)), "{came} of {capacity}");
+        }
+    }
+
+    #[test]
+    fn a_slow_writer_is_not_waited_for_longer_and_longer() {
+        assert_eq!(settled(256, 1), (9, Patience::LONGEST));
+    }
+
+    #[test]
+    fn for_one_item_it_waits_as_shortly_as_it_can() {
+        assert_eq!(settled(1, 10), (1, 1));
     }
 }

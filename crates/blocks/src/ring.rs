@@ -327,6 +327,13 @@ impl<T> Reader<T> {
         (self.head == self.tail / STEP).then(|| self.head - self.since)
     }
 
+    /// How many of the items that it saw when it looked last are left.
+    #[inline]
+    #[must_use]
+    pub fn seen(&self) -> u64 {
+        self.tail / STEP - self.head
+    }
+
     /// Whether the queue is empty, and whether it stays so: looks again if need be.
     #[inline]
     pub fn look(&mut self) -> Look {

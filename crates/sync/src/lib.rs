@@ -162,11 +162,14 @@ pub fn panicking() -> bool {
     std::thread::panicking()
 }
 
-/// Lets other threads go on for about a microsecond, in which this one touches nothing that they
-/// share. In a model, which knows no time, nothing.
-pub fn pause() {
+/// Lets other threads go on while this one looks up `spins` times, and touches nothing that they share.
+/// How long that is depends on the processor: one takes from a nanosecond to some forty. In a model,
+/// which knows no time, nothing.
+pub fn pause(spins: u32) {
     #[cfg(not(any(millstream_loom, millstream_shuttle)))]
-    for _ in 0..32 {
+    for _ in 0..spins {
         std::hint::spin_loop();
     }
+    #[cfg(any(millstream_loom, millstream_shuttle))]
+    let _no_time = spins;
 }
