@@ -7,9 +7,11 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use futures::executor::block_on;
@@ -547,6 +549,209 @@ fn requests_run_where_the_subscription_runs() {
     let (asker, consumer) = (Pool::named("asker", 2), Pool::named("consumer", 2));
     let places = asked_from_everywhere(asker.handle(), consumer.handle());
     assert_eq!(places, BTreeSet::from(["asker".to_owned()]));
+}
+
+/// What a future waits for, and how often it was polled.
+#[derive(Clone, Default)]
+struct Gate(Arc<Mutex<(bool, Option<Waker>)>>, Arc<AtomicUsize>);
+
+impl Gate {
+    fn open(&self) {
+        let waker = {
+            let mut state = self.0.lock().unwrap();
+            state.0 = true;
+            state.1.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    async fn pass(self, item: Item) -> Item {
+        std::future::poll_fn(|context| {
+            self.1.fetch_add(1, SeqCst);
+            let mut state = self.0.lock().unwrap();
+            if state.0 {
+                return Poll::Ready(());
+            }
+            state.1 = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        item
+    }
+
+    /// Opened by a task of `executor`, for which it is queued now.
+    fn opened_on(executor: &impl Executor) -> Gate {
+        let gate = Gate::default();
+        let opened = gate.clone();
+        executor.spawn(Box::pin(async move { opened.open() })).unwrap();
+        gate
+    }
+}
+
+/// An executor that counts how often its tasks are polled, and how often they are woken by others:
+/// while no task is polled.
+#[derive(Clone)]
+struct Counted<X>(X, Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    polls: AtomicUsize,
+    woken: AtomicUsize,
+    polling: AtomicBool,
+}
+
+impl<X: Executor> Executor for Counted<X> {
+    fn spawn(&self, mut task: Task) -> Result<(), Refused> {
+        let counts = self.1.clone();
+        self.0.spawn(Box::pin(std::future::poll_fn(move |context| {
+            let waker = Waker::from(Arc::new(Observed(context.waker().clone(), counts.clone())));
+            counts.polls.fetch_add(1, SeqCst);
+            counts.polling.store(true, SeqCst);
+            let polled = task.as_mut().poll(&mut Context::from_waker(&waker));
+            counts.polling.store(false, SeqCst);
+            polled
+        })))
+    }
+}
+
+struct Observed(Waker, Arc<Counts>);
+
+impl Wake for Observed {
+    fn wake(self: Arc<Self>) {
+        if !self.1.polling.load(SeqCst) {
+            self.1.woken.fetch_add(1, SeqCst);
+        }
+        self.0.wake_by_ref();
+    }
+}
+
+/// Where nothing comes of it, a stage of futures is polled once more than it would be, less and less
+/// often.
+#[test]
+fn a_stage_of_futures_lets_others_run_before_it_rests_and_less_often_where_that_is_in_vain() {
+    let (mint, executor) = (Mint::new(), CurrentThread::new());
+    let gates: Vec<Gate> = (0..16).map(|_| Gate::default()).collect();
+    let all = gates.clone();
+    let mapped =
+        script(&mint, 0, 16, Ending::Complete).map_async(executor.handle(), 1, move |item| {
+            let gate = all[item.0 as usize - 1].clone();
+            gate.pass(item)
+        });
+    let probe = Probe::new().asking(More::UNBOUNDED).on(mapped);
+    let mut lingered = Vec::new();
+    for (n, gate) in gates.iter().enumerate() {
+        let mut steps = 0;
+        while executor.step() {
+            steps += 1;
+        }
+        assert_eq!(
+            gate.1.load(SeqCst),
+            1,
+            "nobody woke the future {n}, and nobody polled it twice"
+        );
+        if steps == 2 {
+            lingered.push(n);
+        } else {
+            assert_eq!(steps, 1, "{n}");
+        }
+        gate.open();
+    }
+    executor.run_until_idle();
+    assert_eq!(lingered, [0, 2, 6, 14]);
+    assert_eq!(probe.take(), next_then(1..=16, Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+/// Each is a task in the queue behind the stage. Those that finish while it lingers wake nobody, and
+/// their results are taken together: one poll for four items.
+#[test]
+fn futures_that_finish_while_a_stage_lingers_are_taken_together() {
+    let (mint, executor) = (Mint::new(), CurrentThread::new());
+    let counted = Counted(executor.handle(), Arc::default());
+    let handle = executor.handle();
+    let mapped =
+        script(&mint, 0, 64, Ending::Complete)
+            .map_async(counted.clone(), 4, move |item| Gate::opened_on(&handle).pass(item));
+    let probe = Probe::new().asking(More::UNBOUNDED).on(mapped);
+    executor.run_until_idle();
+    assert_eq!(probe.take(), next_then(1..=64, Told::Complete));
+    assert_eq!(mint.live(), 0);
+    let Counts { polls, woken, .. } = &*counted.1;
+    assert_eq!((polls.load(SeqCst), woken.load(SeqCst)), (1 + 64 / 4, 0));
+}
+
+/// Futures that were put off until others have run are polled then, though nothing wakes them.
+#[test]
+fn futures_that_are_put_off_are_polled_without_being_woken() {
+    let (mint, executor) = (Mint::new(), CurrentThread::new());
+    let handle = executor.handle();
+    let mapped =
+        script(&mint, 0, 12, Ending::Complete).map_async(executor.handle(), 4, move |item| {
+            let gate = if item.0 <= 4 { Gate::opened_on(&handle) } else { Gate::default() };
+            // Open, and nobody is told.
+            gate.0.lock().unwrap().0 |= item.0 > 4;
+            gate.pass(item)
+        });
+    let probe = Probe::new().asking(More::UNBOUNDED).on(mapped);
+    executor.run_until_idle();
+    assert_eq!(probe.take(), next_then(1..=12, Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+/// Whatever runs first, and whatever is polled though nobody woke it: the stage before the tasks that it
+/// lets run, between them, and after.
+#[test]
+fn a_stage_that_lingers_gives_all_results_in_whatever_order_tasks_run() {
+    for seed in 0..200 {
+        for spurious in [false, true] {
+            let (mint, executor) = (Mint::new(), Seeded::new(seed));
+            let tasks = executor.clone();
+            let mapped = script(&mint, 0, 40, Ending::Complete).map_async(
+                executor.clone(),
+                4,
+                move |item| Gate::opened_on(&tasks).pass(item),
+            );
+            let probe = Probe::new().on(mapped);
+            for n in 1..=8 {
+                probe.request(n);
+                while executor.step() {
+                    if spurious {
+                        let _one_of_them = executor.step_spuriously();
+                    }
+                }
+                assert_eq!(probe.take().len() as u64, n, "{seed}: all that was asked for");
+            }
+            probe.request(4);
+            executor.run_until_idle();
+            assert_eq!(probe.take(), next_then(37..=40, Told::Complete), "{seed}");
+            assert_eq!((mint.live(), executor.tasks()), (0, 0), "{seed}");
+        }
+    }
+}
+
+/// It holds its turn then, so whoever cancels leaves it to the task.
+#[test]
+fn a_stage_that_is_cancelled_or_dropped_while_it_lingers_keeps_nothing() {
+    for drops in [false, true] {
+        let (mint, executor) = (Mint::new(), Seeded::new(0));
+        let mapped = script(&mint, 0, 4, Ending::Complete)
+            .map_async(executor.clone(), 4, |item| Gate::default().pass(item));
+        let probe = Probe::new().asking(More::UNBOUNDED).on(mapped);
+        assert!(executor.step(), "it launches four, and lingers");
+        assert_eq!(mint.live(), 5, "four items, and their source");
+        if drops {
+            assert!(executor.drop_ready(), "it is ready, though nobody woke it");
+            assert_eq!(probe.take(), [gone()]);
+        } else {
+            probe.cancel();
+            executor.run_until_idle();
+            assert_eq!(probe.take(), []);
+        }
+        assert!(!probe.is_held());
+        assert_eq!((mint.live(), executor.tasks()), (0, 0));
+    }
 }
 
 #[cfg(feature = "tokio")]
