@@ -29,6 +29,15 @@ const ASLEEP: u64 = 2;
 /// How often a thread looks before it gives its core away between two looks.
 const EAGER: u32 = 256;
 
+/// What a thread does after it has looked for the time with this number, in vain.
+pub(crate) fn snooze(look: u32) {
+    if look < EAGER {
+        hint::spin_loop();
+    } else {
+        thread::yield_now();
+    }
+}
+
 /// What wakes one thread. See the [module](self).
 pub struct Alarm {
     state: AtomicU64,
@@ -70,11 +79,7 @@ impl Alarm {
             if self.state.load(Ordering::Relaxed) == RUNG {
                 break;
             }
-            if look < EAGER {
-                hint::spin_loop();
-            } else {
-                thread::yield_now();
-            }
+            snooze(look);
         }
         // ordering: relaxed; a guess that spares the lock.
         if self.state.load(Ordering::Relaxed) != RUNG {

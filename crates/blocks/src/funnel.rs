@@ -34,6 +34,11 @@
 //! A sender that comes to the desk marks `head` before it looks for room: either the reader's
 //! advance came first, and then there is room, or it finds the mark.
 //!
+//! **A thread that would have to sleep looks for room first** ([`Writer::push_soon`]): to be woken takes some
+//! thousand times as long as an item takes to be taken out. It stands nowhere meanwhile, so others may
+//! take the room; where somebody waits at the desk it stops looking, and goes there (model
+//! `who_looks_for_room_overtakes_nobody_at_the_desk`).
+//!
 //! **Nothing is left behind.** A reader that goes swaps `LEFT` into each claimed slot: either it
 //! finds an item there, which it discards, or the writer that comes to fill it finds `LEFT`, and
 //! keeps its item. What waits at the desk goes back to its senders.
@@ -60,6 +65,7 @@ use std::task::{self, Poll, Waker};
 use millstream_core::{Context, Discards, Pull, Pulled};
 use millstream_sync::{AtomicU64, AtomicUsize, Mutex, Ordering, UnsafeCell, lock};
 
+use crate::alarm::snooze;
 use crate::bell::Bell;
 use crate::ending::{Contained, Ending, Ends, Watch, forget, poll_until};
 use crate::gauge::{Levels, Queue, Site};
@@ -414,6 +420,27 @@ impl<T, E> Writer<T, E> {
             Err(Unclaimed::Closed) => Err(Refused::Closed(item)),
             Err(Unclaimed::Gated) => self.shared.push_at_the_desk(item),
         }
+    }
+
+    /// Puts an item at the end of the queue, if there is room or soon will be: looks for it up to
+    /// `looks` times, for a thread that would have to sleep. Where somebody waits for room it does not
+    /// look: it would have to stand behind.
+    ///
+    /// # Errors
+    /// As [`push`](Writer::push).
+    pub fn push_soon(&self, item: T, looks: u32) -> Result<(), Refused<T>> {
+        for look in 0..=looks {
+            match self.shared.claim(false) {
+                Ok(ticket) => {
+                    // SAFETY: claimed above.
+                    return unsafe { self.shared.fill(ticket, item) }.map_err(Refused::Closed);
+                }
+                Err(Unclaimed::Closed) => return Err(Refused::Closed(item)),
+                Err(Unclaimed::Full) if look < looks => snooze(look),
+                Err(Unclaimed::Full | Unclaimed::Gated) => break,
+            }
+        }
+        Err(Refused::Full(item))
     }
 
     /// Puts an item at the end of the queue as soon as there is room.

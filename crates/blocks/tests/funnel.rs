@@ -300,6 +300,75 @@ fn pushes_race_the_end_of_the_reader() {
     });
 }
 
+/// As [`put`], by a thread that looks for room.
+fn put_soon(writer: &Writer<Token, Error>, n: u32, alive: &Arc<()>) -> Result<(), Refused<u32>> {
+    writer.push_soon(Token(n, alive.clone()), 2).map_err(|refused| match refused {
+        Refused::Full(item) => Refused::Full(item.0),
+        Refused::Closed(item) => Refused::Closed(item.0),
+    })
+}
+
+/// It gets the room that is made meanwhile, or its item back.
+#[test]
+fn a_sender_that_looks_for_room_races_the_reader() {
+    model("funnel: a_sender_that_looks_for_room_races_the_reader", || {
+        let Rig { writer, mut reader, alive, .. } = rig(1);
+        assert_eq!(put_soon(&writer, 1, &alive), Ok(()));
+        let theirs = alive.clone();
+        let other = thread::spawn(move || (put_soon(&writer, 2, &theirs), writer));
+        assert!(matches!(reader.pull(), Pulled::Item(Token(1, _))));
+        let (last, writer) = other.join().unwrap();
+        let mut out = Vec::new();
+        drain(&mut reader, &mut out);
+        match last {
+            Ok(()) => assert_eq!(out, [2]),
+            Err(refused) => assert_eq!((refused, out), (Refused::Full(2), vec![])),
+        }
+        assert_eq!(put_soon(&writer, 3, &alive), Ok(()), "there is room");
+        drop((writer, reader));
+        assert_eq!(Arc::strong_count(&alive), 1);
+    });
+}
+
+/// Its turn is after theirs: the place that the reader makes belongs to the desk.
+#[test]
+fn who_looks_for_room_overtakes_nobody_at_the_desk() {
+    model("funnel: who_looks_for_room_overtakes_nobody_at_the_desk", || {
+        let Rig { writer, mut reader, alive, .. } = rig(1);
+        assert_eq!(put(&writer, 1, &alive), Ok(()));
+        let mut sent = send(writer.clone(), 2, &alive);
+        assert!(poll(&mut sent, Waker::noop()).is_pending());
+        let theirs = alive.clone();
+        let other = thread::spawn(move || (put_soon(&writer, 3, &theirs), writer));
+        assert!(matches!(reader.pull(), Pulled::Item(Token(1, _))));
+        let (last, writer) = other.join().unwrap();
+        assert_eq!(last, Err(Refused::Full(3)));
+        let mut out = Vec::new();
+        drain(&mut reader, &mut out);
+        assert_eq!(out, [2]);
+        assert_eq!(poll(&mut sent, Waker::noop()), Poll::Ready(Ok(())));
+        drop((writer, sent, reader));
+        assert_eq!(Arc::strong_count(&alive), 1);
+    });
+}
+
+/// Nobody looks for room that will not come.
+#[test]
+fn the_end_of_the_reader_races_a_sender_that_looks_for_room() {
+    model("funnel: the_end_of_the_reader_races_a_sender_that_looks_for_room", || {
+        let Rig { writer, reader, alive, discarded, .. } = rig(1);
+        assert_eq!(put(&writer, 1, &alive), Ok(()));
+        let theirs = alive.clone();
+        let other = thread::spawn(move || (put_soon(&writer, 2, &theirs), writer));
+        drop(reader);
+        let (last, writer) = other.join().unwrap();
+        assert!(matches!(last, Err(Refused::Full(2) | Refused::Closed(2))), "{last:?}");
+        assert_eq!(put_soon(&writer, 3, &alive), Err(Refused::Closed(3)));
+        assert_eq!(*discarded.lock().unwrap(), [1]);
+        assert_eq!(Arc::strong_count(&alive), 1);
+    });
+}
+
 #[test]
 fn a_sender_that_waits_has_its_turn() {
     model("funnel: a_sender_that_waits_has_its_turn", || {

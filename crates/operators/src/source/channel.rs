@@ -15,6 +15,10 @@ use millstream_executors::executor_thread;
 
 use crate::shape::joined;
 
+/// How often a thread that finds no room looks for some before it goes to sleep: for about as long as it
+/// would take to be woken.
+const LOOKS: u32 = 400;
+
 /// The items that [`Sender`]s send, from any thread and any number of them.
 ///
 /// ```text
@@ -184,6 +188,9 @@ impl<T, E> Sender<T, E> {
 
     /// Waits on this thread for room, and sends the item.
     ///
+    /// It looks for room for some microseconds, unless others wait for it already, and then sleeps. From
+    /// then on nobody overtakes it.
+    ///
     /// It must not be called from inside a signal of this channel's own stream: it would wait for
     /// room that only its own return can make.
     ///
@@ -195,7 +202,13 @@ impl<T, E> Sender<T, E> {
         if executor_thread::is_current() {
             return Err(SendBlockingError::OnExecutor(item));
         }
-        block_on(self.writer.send(item), 0).map_err(SendBlockingError::Closed)
+        match self.writer.push_soon(item, LOOKS) {
+            Ok(()) => Ok(()),
+            Err(Refused::Closed(item)) => Err(SendBlockingError::Closed(item)),
+            Err(Refused::Full(item)) => {
+                block_on(self.writer.send(item), LOOKS).map_err(SendBlockingError::Closed)
+            }
+        }
     }
 
     /// This sender is done. The stream completes when all are, behind what is queued.
