@@ -236,8 +236,16 @@ impl<T, E> State<T, E> {
 
 impl<T: Send + 'static, E: Send + 'static> Wire<T, E> {
     fn post(self: &Arc<Self>, post: Post<T, E>) {
-        self.state().posts.push_back(post);
-        let threaded = self.state().threaded;
+        let (busy, threaded) = {
+            let mut state = self.state();
+            state.posts.push_back(post);
+            (state.busy, state.threaded)
+        };
+        // Whoever is busy looks once more before it is not: a thread for each request from inside
+        // would have nothing to do.
+        if busy {
+            return;
+        }
         if threaded {
             let wire = self.clone();
             crate::reaper::spawn(move || wire.run());
