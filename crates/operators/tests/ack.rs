@@ -1,9 +1,6 @@
 //! Claims of acknowledgement: each item is settled once on every path, the window is never
 //! exceeded, commits are a prefix, and the end waits for the last of them.
 
-mod common;
-mod eager;
-
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::panic::resume_unwind;
@@ -11,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use common::{Ended, Watch, panic_message, scripted, watch, watch_until};
-use eager::Eager;
+use crate::common::{Ended, Watch, panic_message, scripted, watch, watch_until};
+use crate::eager::Eager;
 use millstream::ack::{
     Ack, AckError, Acked, AckedPublisher, Acknowledge, Nack, OnNack, PolledBatch, PolledClient,
     Settled, Verdict, from_polled_client,

@@ -1,14 +1,12 @@
 //! Claims about the stages whose limit a controller decides, in virtual time.
 
-mod common;
-
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use common::{Control, Ended, Mint, Token, Watch, panic_message, scripted, watch};
+use crate::common::{Control, Ended, Mint, Token, Watch, panic_message, scripted, watch};
 use millstream::Board;
 use millstream::control::{Aimd, Controller, Pid, Sample, Unit};
 use millstream::prelude::*;

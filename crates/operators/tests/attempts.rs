@@ -1,7 +1,5 @@
 //! What is tried again later: `retry_backoff` and its kin, in virtual time.
 
-mod schedule;
-
 use std::time::Duration;
 
 use millstream::fault::Backoff;
@@ -11,7 +9,7 @@ use millstream::time::{Clock, Moment};
 use millstream_testkit::{Behaviour, Ledger, VirtualTime, probe};
 use proptest::prelude::*;
 
-use schedule::{End, Model, Ports, Stalls, World, pass, same_of};
+use crate::schedule::{End, Model, Ports, Stalls, World, pass, same_of};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)

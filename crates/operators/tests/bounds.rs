@@ -1,13 +1,11 @@
 //! What a pipeline holds, whatever goes through it.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::Mint;
 use millstream::executor::{CurrentThread, Pool};
 use millstream::prelude::*;
-use support::Mint;
 
 /// Three boundaries with room for `capacity` each under a consumer that is slower than all of
 /// them: the most items that were alive at one time.

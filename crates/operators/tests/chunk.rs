@@ -1,11 +1,9 @@
 //! Claims about the operators that put several items into one.
 
-mod common;
-
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use common::{Ended, Mint, Token, panic_message, scripted, watch};
+use crate::common::{Ended, Mint, Token, panic_message, scripted, watch};
 use millstream::prelude::*;
 use millstream::{More, Publisher};
 use proptest::prelude::*;
@@ -230,7 +228,7 @@ fn what_is_begun_is_dropped_at_an_error_and_at_a_cancellation_of_each() {
     fn check<P, F>(cut: F)
     where
         P: Publisher<Item = Vec<Token>, Error = &'static str>,
-        F: Fn(common::Scripted<Token, &'static str>) -> P,
+        F: Fn(crate::common::Scripted<Token, &'static str>) -> P,
     {
         let mint = Mint::default();
         let (source, control) = scripted::<Token, &str>();
@@ -659,7 +657,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 }
 
 fn agrees<P: Publisher<Item = Vec<u32>, Error = Infallible>>(
-    build: impl Fn(common::Scripted<u32, Infallible>) -> P,
+    build: impl Fn(crate::common::Scripted<u32, Infallible>) -> P,
     items: &[u32],
     max: usize,
     rule: Model,

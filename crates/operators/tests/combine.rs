@@ -1,10 +1,10 @@
 //! Claims of the operators that make one stream of several.
 
-mod support;
-
+use crate::support::{
+    Ending, Hand, Item, Mint, Probe, Told, next, next_then, on_a_small_stack, script,
+};
 use millstream::prelude::*;
 use millstream::{End, More};
-use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, on_a_small_stack, script};
 
 use Ending::{Complete, Fail, Never};
 

@@ -1,8 +1,6 @@
 //! What takes all and keeps one item: `debounce`, `sample`, `throttle_first`, `throttle_latest`, in
 //! virtual time.
 
-mod schedule;
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +9,7 @@ use millstream::prelude::*;
 use millstream::timing::Trailing;
 use millstream_testkit::{Behaviour, VirtualTime, probe};
 
-use schedule::{End, Model, Ports, Signal, Stalls, World, same, same_of};
+use crate::schedule::{End, Model, Ports, Signal, Stalls, World, same, same_of};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)

@@ -1,7 +1,5 @@
 //! Delays: `delay`, `delay_each`, `delay_subscription` and `after`, in virtual time.
 
-mod schedule;
-
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -9,7 +7,7 @@ use millstream::prelude::*;
 use millstream::time::{Clock, Moment};
 use millstream_testkit::{Behaviour, VirtualTime, probe};
 
-use schedule::{End, Model, Ports, Signal, Stalls, World, pass, same, same_both, same_of};
+use crate::schedule::{End, Model, Ports, Signal, Stalls, World, pass, same, same_both, same_of};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)

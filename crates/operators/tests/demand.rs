@@ -1,16 +1,13 @@
 //! What an operator asks of its upstream, to the number: operators that give one item for one ask
 //! for what they are asked for, and unbounded stays unbounded.
 
-mod eager;
-mod support;
-
 use std::sync::{Arc, Mutex};
 
+use crate::support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 use millstream::prelude::*;
 use millstream::{Board, BoxPublisher, Demand, End, More};
-use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 
-use eager::Eager;
+use crate::eager::Eager;
 
 type Upstream = BoxPublisher<Item, &'static str>;
 

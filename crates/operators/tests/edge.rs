@@ -1,15 +1,13 @@
 //! Sources and ends that meet other asynchronous code: every pattern of demand, cancellation and
 //! panic for each source, on an executor that permutes its tasks, and claims one by one.
 
-mod common;
-
 use std::future::{poll_fn, ready};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use common::{Mint, scripted};
+use crate::common::{Mint, scripted};
 use millstream::ack::{PolledBatch, PolledClient};
 use millstream::edge::{AsyncSource, AsyncTarget, BoxAsyncSource, BoxAsyncTarget, DeliveryError};
 use millstream::executor::Seeded;
@@ -691,7 +689,7 @@ struct Recorder {
     told: Told,
     ready: Option<Gate>,
     sending: Option<Gate>,
-    fails_at: Option<common::Token>,
+    fails_at: Option<crate::common::Token>,
     count: u64,
     _gone: Gone,
 }
@@ -710,7 +708,7 @@ async fn through(gate: &Option<Gate>) {
     }
 }
 
-impl AsyncTarget<common::Token> for Recorder {
+impl AsyncTarget<crate::common::Token> for Recorder {
     type Output = u64;
     type Error = TestError;
 
@@ -719,7 +717,7 @@ impl AsyncTarget<common::Token> for Recorder {
         Ok(())
     }
 
-    async fn send(&mut self, item: common::Token) -> Result<(), TestError> {
+    async fn send(&mut self, item: crate::common::Token) -> Result<(), TestError> {
         self.told.note(format!("send {}", item.0));
         if self.fails_at.as_ref() == Some(&item) {
             return Err(TestError(self.count));
@@ -929,8 +927,8 @@ ends! {
 mod into_target {
     use super::*;
 
-    type Scripted = common::Scripted<common::Token, TestError>;
-    type Control = common::Control<common::Token, TestError>;
+    type Scripted = crate::common::Scripted<crate::common::Token, TestError>;
+    type Control = crate::common::Control<crate::common::Token, TestError>;
 
     fn upstream() -> (Scripted, Control, Mint) {
         let (publisher, control) = scripted();
@@ -1057,16 +1055,16 @@ mod into_target {
         assert_eq!(mint.alive(), 0);
     }
 
-    type Handed = Arc<Mutex<Option<millstream::BoxActive<common::Token, TestError>>>>;
+    type Handed = Arc<Mutex<Option<millstream::BoxActive<crate::common::Token, TestError>>>>;
 
     /// Hands out its subscriber, to be dropped without an end.
     struct Vanishing(Handed);
 
     impl Publisher for Vanishing {
-        type Item = common::Token;
+        type Item = crate::common::Token;
         type Error = TestError;
 
-        fn subscribe<S: Subscriber<common::Token, TestError>>(self, subscriber: S) {
+        fn subscribe<S: Subscriber<crate::common::Token, TestError>>(self, subscriber: S) {
             struct Idle;
             impl millstream::Upstream for Idle {
                 fn request(&self, _: millstream::Demand) {}
@@ -1233,7 +1231,7 @@ mod into_stream {
         let mut next = ByHand::new(stream.next());
         assert_eq!(next.ready().unwrap().unwrap(), 2);
         drop(next);
-        assert_eq!(collected::<common::Scripted<u32, TestError>>(stream).len(), 1);
+        assert_eq!(collected::<crate::common::Scripted<u32, TestError>>(stream).len(), 1);
     }
 
     #[test]
@@ -1253,7 +1251,7 @@ mod into_stream {
 
     #[test]
     fn dropping_it_cancels_and_discards_what_is_queued() {
-        let (publisher, control) = scripted::<common::Token, TestError>();
+        let (publisher, control) = scripted::<crate::common::Token, TestError>();
         let mint = Mint::default();
         let mut stream = publisher.into_stream(4);
         ByHand::new(stream.next()).pends();
@@ -1264,7 +1262,7 @@ mod into_stream {
         drop(stream);
         assert_eq!(mint.alive(), 0);
         assert!(control.is_cancelled());
-        let (publisher, control) = scripted::<common::Token, TestError>();
+        let (publisher, control) = scripted::<crate::common::Token, TestError>();
         drop(publisher.into_stream(4));
         assert!(!control.next(mint.token(0)), "it was never subscribed to");
         assert_eq!(mint.alive(), 0);
@@ -2247,7 +2245,7 @@ mod boards {
     #[test]
     fn the_queue_of_a_target_and_those_above_are_listed() {
         let board = Board::new(4);
-        let (publisher, control) = scripted::<common::Token, TestError>();
+        let (publisher, control) = scripted::<crate::common::Token, TestError>();
         let (mint, gate) = (Mint::default(), Gate::default());
         let target = Recorder { sending: Some(gate.clone()), ..recorder(&Told::default()) };
         let end = publisher.prefetch(2).named("ahead").into_target(target);

@@ -1,14 +1,12 @@
 //! Claims of the operators that look and do not touch.
 
-mod support;
-
 use std::error::Error;
 use std::sync::mpsc::{Receiver, channel};
 
+use crate::support::{Ending, Item, Mint, Probe, Told, next, next_then, script};
 use millstream::effect::{AtCheckpoint, FinallyReason};
 use millstream::prelude::*;
 use millstream::{Failure, Fault, More};
-use support::{Ending, Item, Mint, Probe, Told, next, next_then, script};
 
 use Ending::{Complete, Fail, Never};
 

@@ -1,17 +1,15 @@
 //! Claims of the ends.
 
-mod support;
-
 use std::convert::Infallible;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use crate::support::{Ending, Hand, Item, Mint, Script, on_a_small_stack, script};
 use futures::executor::block_on;
 use millstream::end::{SingleError, TooMany};
 use millstream::prelude::*;
 use millstream::{Demand, End, Failure, Fault, More, Undelivered};
-use support::{Ending, Hand, Item, Mint, Script, on_a_small_stack, script};
 
 use Ending::{Complete, Fail, Never};
 

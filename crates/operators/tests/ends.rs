@@ -1,15 +1,13 @@
 //! Every end, driven by hand: it is lazy, asks for what it documents, and stops upstream as soon
 //! as it knows; errors, faults and drops at every point leave nothing behind.
 
-mod eager;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use eager::Eager;
+use crate::eager::Eager;
 use millstream::prelude::*;
 use millstream::{Demand, Failure, Fault, More};
 use millstream_testkit::sweep::TestError;

@@ -3,8 +3,6 @@
 //!
 //! In all of it the end is told once, nothing hangs, and nothing is kept.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::atomic::Ordering::SeqCst;
@@ -14,13 +12,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
+use crate::support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 use futures::executor::block_on;
 use millstream::control::Aimd;
 use millstream::executor::{CurrentThread, Executor, Pool, Refused, Seeded, Task, Threads};
 use millstream::prelude::*;
 use millstream::{BoxPublisher, End, Failure, Fault, More};
 use millstream_testkit::VirtualClock;
-use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 
 type Any = Arc<dyn Executor>;
 type Boxed = BoxPublisher<Item, &'static str>;

@@ -1,16 +1,13 @@
 //! Claims of the operators that have several downstreams.
 
-mod eager;
-mod support;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use eager::Eager;
+use crate::eager::Eager;
+use crate::support::{Ending, Hand, Item, Mint, Number, Probe, Told, next, next_then, script};
 use millstream::fan_out::{NoSubscribers, SlowSubscriber};
 use millstream::prelude::*;
 use millstream::{End, Fault, More};
-use support::{Ending, Hand, Item, Mint, Number, Probe, Told, next, next_then, script};
 
 use Ending::{Complete, Fail, Never};
 

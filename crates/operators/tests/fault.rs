@@ -1,13 +1,11 @@
 //! Claims of the operators for errors and repetition.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::support::{Ending, Hand, Mint, Probe, Told, next, next_then, on_a_small_stack, script};
 use millstream::prelude::*;
 use millstream::{End, More};
-use support::{Ending, Hand, Mint, Probe, Told, next, next_then, on_a_small_stack, script};
 
 use Ending::{Complete, Fail};
 
@@ -126,8 +124,9 @@ fn without_an_error_there_is_no_fallback() {
 #[test]
 fn a_panic_in_the_fallback_is_a_fault() {
     let mint = Mint::new();
-    let probe = Probe::new().on(script(&mint, 0, 0, Fail("x"))
-        .on_error_resume(|_| -> millstream::BoxPublisher<support::Item, ()> { panic!("ouch") }));
+    let probe = Probe::new().on(script(&mint, 0, 0, Fail("x")).on_error_resume(
+        |_| -> millstream::BoxPublisher<crate::support::Item, ()> { panic!("ouch") },
+    ));
     assert!(matches!(&probe.take()[..], [Told::Fault(f)] if f.contains("ouch")));
     assert!(!probe.is_held());
 }

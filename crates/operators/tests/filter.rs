@@ -1,11 +1,9 @@
 //! Claims about the operators that pass some of the items.
 
-mod common;
-
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use common::{Ended, Mint, Token, panic_message, scripted, watch};
+use crate::common::{Ended, Mint, Token, panic_message, scripted, watch};
 use millstream::prelude::*;
 use millstream::{
     ActiveSubscriber, Context, Demand, Discards, More, Publisher, Subscriber, Subscription,

@@ -1,11 +1,11 @@
 //! Claims of the operators that make many items of one, each for inner publishers that are held
 //! in place and for inner publishers behind a relay.
 
-mod support;
-
+use crate::support::{
+    Ending, Hand, Item, Mint, Probe, Told, next, next_then, on_a_small_stack, script,
+};
 use millstream::prelude::*;
 use millstream::{BoxPublisher, End, More};
-use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, on_a_small_stack, script};
 
 use Ending::{Complete, Fail, Never};
 
@@ -14,7 +14,7 @@ type Boxed = BoxPublisher<Item, &'static str>;
 /// The same pipeline over both paths: `inner(n)` is the publisher for item `n`.
 fn both<P>(
     outer: impl Fn(&Mint) -> P,
-    inner: impl Fn(&Mint, u32) -> support::Script + Send + Sync + Copy + 'static,
+    inner: impl Fn(&Mint, u32) -> crate::support::Script + Send + Sync + Copy + 'static,
     check: impl Fn(&Mint, Probe, &dyn Fn(Probe, &Mint) -> Probe),
 ) where
     P: Publisher<Item = Item, Error = &'static str>,

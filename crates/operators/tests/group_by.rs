@@ -1,16 +1,14 @@
 //! Claims of the operators that divide one stream among several readers.
 
-mod support;
-
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 use millstream::executor::{CurrentThread, Seeded};
 use millstream::fan_out::{Group, Stalled};
 use millstream::prelude::*;
 use millstream::{BoxPublisher, End, Failure, Fault, More};
-use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 
 use Ending::{Complete, Fail, Never};
 

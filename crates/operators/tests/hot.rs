@@ -1,8 +1,6 @@
 //! Claims about the sources that others fill: `channel`, `oneshot`, `emitter`, `create`,
 //! `from_blocking_iter`; and about `blocking_iter`, which takes what comes.
 
-mod eager;
-
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -16,7 +14,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use eager::Eager;
+use crate::eager::Eager;
 use millstream::board::{Board, State};
 use millstream::executor::{CurrentThread, Executor, Seeded, Threads};
 use millstream::prelude::*;

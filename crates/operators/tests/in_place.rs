@@ -1,18 +1,16 @@
 //! Claims of `merge`, `flat_map_unordered` and `zip` where all that they join is synchronous: it is
 //! held in place and takes turns; and of groups that are read in place.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::{Ending, Mint, Probe, Told, next, next_then, script};
 use millstream::fan_out::Stalled;
 use millstream::prelude::*;
 use millstream::{Context, More, Publisher, Pull, Pulled, Subscriber};
 use millstream_core::Handed;
-use support::{Ending, Mint, Probe, Told, next, next_then, script};
 
 use Ending::{Complete, Fail};
 

@@ -1,18 +1,16 @@
 //! Claims of the stages that know keys, and of the asynchronous ones that they are like.
 
-mod support;
-
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use crate::support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 use futures::channel::oneshot;
 use millstream::executor::Seeded;
 use millstream::prelude::*;
 use millstream::{BoxPublisher, End, Failure, Fault, More};
-use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 
 use Ending::{Complete, Fail, Never};
 

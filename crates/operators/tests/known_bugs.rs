@@ -1,9 +1,6 @@
 //! What broke in other libraries, on operators with queues, futures or several upstreams. A test
 //! is named by its row in `docs/known-bugs.md`, which says what went wrong there.
 
-mod eager;
-mod support;
-
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
@@ -12,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use crate::support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 use millstream::chunk::ChunksTimeout;
 use millstream::executor::Seeded;
 use millstream::prelude::*;
@@ -19,10 +17,9 @@ use millstream::timing::{Rate, TimeoutError};
 use millstream::{BoxPublisher, Demand, End, Failure, Fault, More, Subscription};
 use millstream_testkit::{self as testkit, Behaviour, VirtualTime};
 use proptest::prelude::*;
-use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 
+use crate::eager::Eager;
 use Ending::{Complete, Fail, Never};
-use eager::Eager;
 
 type Boxed = BoxPublisher<Item, &'static str>;
 

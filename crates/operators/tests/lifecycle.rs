@@ -1,7 +1,5 @@
 //! Claims about what ends streams from outside.
 
-mod common;
-
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
@@ -9,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use common::{Ended, Mint, Token, scripted, watch};
+use crate::common::{Ended, Mint, Token, scripted, watch};
 use millstream::effect::FinallyReason;
 use millstream::executor::{CurrentThread, Pool};
 use millstream::lifecycle::{DrainHandle, DrainReport, KillSwitch};

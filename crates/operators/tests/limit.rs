@@ -1,11 +1,9 @@
 //! Claims about the operators that pass only so many items.
 
-mod common;
-
 use std::convert::Infallible;
 use std::error::Error;
 
-use common::{Ended, Mint, Token, panic_message, scripted, watch};
+use crate::common::{Ended, Mint, Token, panic_message, scripted, watch};
 use millstream::More;
 use millstream::limit::LimitError;
 use millstream::prelude::*;
@@ -50,7 +48,7 @@ fn map_while_ends_where_its_function_gives_nothing() {
 #[test]
 fn an_end_of_upstream_that_comes_first_passes() {
     let source = || millstream::range(0..2);
-    let never = |seen: common::Watch<i32, Infallible>| {
+    let never = |seen: crate::common::Watch<i32, Infallible>| {
         seen.request(2);
         assert_eq!((seen.items().len(), seen.end()), (2, Some(Ended::Complete)));
     };
@@ -116,7 +114,7 @@ fn take_last_drops_what_is_left_when_it_is_cancelled_after_the_end_of_upstream()
 
 /// What upstream was asked for after each of `n` items.
 fn asked_after_each(
-    control: &common::Control<u32, Infallible>,
+    control: &crate::common::Control<u32, Infallible>,
     n: std::ops::Range<u32>,
 ) -> Vec<u64> {
     n.map(|n| {

@@ -1,7 +1,5 @@
 //! Rates: `throttle` and its kin, and a bucket that streams share, in virtual time.
 
-mod schedule;
-
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -11,7 +9,7 @@ use millstream::time::{Clock, Moment};
 use millstream::timing::{Rate, ThrottleError, TokenBucket};
 use millstream_testkit::{Behaviour, Faulted, ProbeHandle, VirtualTime, probe};
 
-use schedule::{End, Model, Ports, Signal, Stalls, World, same_both, same_of};
+use crate::schedule::{End, Model, Ports, Signal, Stalls, World, same_both, same_of};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)

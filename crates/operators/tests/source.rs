@@ -1,13 +1,11 @@
 //! Claims about the sources.
 
-mod common;
-
 use std::convert::Infallible;
 use std::io::{self, BufReader, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use common::{Ended, Mint, panic_message, scripted, watch, watch_until};
+use crate::common::{Ended, Mint, panic_message, scripted, watch, watch_until};
 use millstream::prelude::*;
 use millstream::{Failure, Pull, Pulled};
 

@@ -2,12 +2,10 @@
 //!
 //! What a row is given serves for its ledger alone: the items do not depend on it.
 
-mod eager;
-
 use std::io::Cursor;
 use std::time::Duration;
 
-use eager::{Eager, in_haste};
+use crate::eager::{Eager, in_haste};
 use millstream::MissedTicks;
 use millstream::executor::Executor;
 use millstream::fault::Backoff;

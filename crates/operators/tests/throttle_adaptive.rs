@@ -1,7 +1,5 @@
 //! Claims about `throttle_adaptive`, in virtual time.
 
-mod schedule;
-
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +10,7 @@ use millstream::time::{Clock, Moment};
 use millstream::{Board, Fault};
 use millstream_testkit::{Behaviour, Faulted, ProbeHandle, VirtualTime, probe};
 
-use schedule::{End, Signal, Stalls, World, same};
+use crate::schedule::{End, Signal, Stalls, World, same};
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)

@@ -1,7 +1,5 @@
 //! Operators that wait for a time, in virtual time.
 
-mod schedule;
-
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -12,7 +10,7 @@ use millstream::timing::TimeoutError;
 use millstream::{Fault, MissedTicks};
 use millstream_testkit::{Behaviour, Faulted, Token, VirtualTime, probe};
 
-use schedule::{End, Hands, Model, Ports, Signal, Stalls, World, pass, same_both, same_of};
+use crate::schedule::{End, Hands, Model, Ports, Signal, Stalls, World, pass, same_both, same_of};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)

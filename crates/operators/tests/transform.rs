@@ -1,12 +1,10 @@
 //! Claims about the operators that turn one item into another.
 
-mod common;
-
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use common::{Ended, Mint, Token, panic_message, scripted, watch, watch_until};
+use crate::common::{Ended, Mint, Token, panic_message, scripted, watch, watch_until};
 use millstream::prelude::*;
 use millstream::transform::Signal;
 use millstream::{Failure, FromIter, More, Pull, Pulled};

@@ -1,17 +1,15 @@
 //! Claims about windows: a publisher for each stretch of items.
 
-mod support;
-
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 use millstream::chunk::Window;
 use millstream::executor::Seeded;
 use millstream::prelude::*;
 use millstream::{BoxPublisher, End, More, Publisher};
 use proptest::prelude::*;
-use support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
 
 use Ending::{Complete, Fail, Never};
 

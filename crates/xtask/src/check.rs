@@ -250,6 +250,7 @@ pub(crate) fn run() -> Result<(), String> {
     unsafe_code(&root, &mut findings)?;
     forbidden_words(&root, &mut findings)?;
     operators(&root, &mut findings)?;
+    tests(&root, &mut findings)?;
     models(&root, &mut findings)?;
     blocks(&root, &mut findings)?;
     if findings.is_empty() {
@@ -465,6 +466,36 @@ fn row_of<V>(operators: &BTreeMap<String, V>) -> impl Fn(&str) -> Option<String>
         };
         operators.keys().filter(is_of).max_by_key(|operator| operator.len()).cloned()
     }
+}
+
+/// Tests that are in no binary do not run, and nobody would notice.
+fn tests(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
+    let krate = root.join("crates/operators");
+    let manifest = read(&krate.join("Cargo.toml"))?;
+    let binaries: Vec<_> = manifest
+        .lines()
+        .filter_map(|line| line.strip_prefix("path = \"tests/")?.strip_suffix('"'))
+        .collect();
+    let mut families = String::new();
+    for family in binaries.iter().filter(|path| !path.contains('/')) {
+        families += &format!("\n{}", read(&krate.join("tests").join(family))?);
+    }
+    let entries = fs::read_dir(krate.join("tests")).map_err(|error| error.to_string())?;
+    for entry in entries {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        let file = name(&path);
+        let (module, binary) = match file.strip_suffix(".rs") {
+            Some(module) => (module, file.clone()),
+            None => (file.as_str(), format!("{file}/main.rs")),
+        };
+        let is_code = path.is_dir() || file.ends_with(".rs");
+        let runs =
+            binaries.contains(&binary.as_str()) || families.contains(&format!("\nmod {module};\n"));
+        if is_code && !runs {
+            findings.push(format!("crates/operators/tests/{file}: is a module of no test binary"));
+        }
+    }
+    Ok(())
 }
 
 /// Models that judge no fault of an operator may be models that cannot fail.

@@ -11,8 +11,6 @@
 //! are looked at with [one that is](same_in_place) as well. A failure prints the smallest schedule
 //! that fails.
 
-#![allow(dead_code, reason = "each test binary uses some of it")]
-
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -652,8 +650,8 @@ impl<'a, E: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static> Run<'a,
 #[allow(unused_macros, reason = "each test binary uses some of it")]
 macro_rules! same_both {
     ($stalls:expr, |$items:ident, $time:ident| $operator:expr, $model:expr, $own:expr $(,)?) => {{
-        schedule::same($stalls, |$items, $time| $operator, $model, $own);
-        schedule::same_in_place($stalls, |$items, $time| $operator, $model, $own);
+        $crate::schedule::same($stalls, |$items, $time| $operator, $model, $own);
+        $crate::schedule::same_in_place($stalls, |$items, $time| $operator, $model, $own);
     }};
 }
 

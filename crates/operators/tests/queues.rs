@@ -1,0 +1,12 @@
+//! Claims of what has a queue or runs on an executor.
+
+mod eager;
+mod support;
+
+mod board;
+mod bounds;
+mod cause;
+mod executors;
+mod hot;
+mod overflow;
+mod stall;
