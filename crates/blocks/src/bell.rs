@@ -58,17 +58,27 @@ impl Bell {
         Bell { host: self.host.clone(), mark: Some((marks.clone(), mark)) }
     }
 
-    /// The mark of a bell of the same host, if it leaves one; `None` where the host is another.
-    pub(crate) fn mark_of(&self, bell: &Bell) -> Option<Option<usize>> {
-        let same = std::ptr::addr_eq(Arc::as_ptr(&self.host), Arc::as_ptr(&bell.host));
-        same.then(|| bell.mark.as_ref().map(|(_, mark)| *mark))
+    /// Which host it is for.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.host).cast::<()>().addr()
+    }
+
+    /// The number of the mark that it leaves, if it leaves one.
+    #[must_use]
+    pub fn place(&self) -> Option<usize> {
+        self.mark.as_ref().map(|(_, mark)| *mark)
+    }
+
+    /// Leaves its mark, for a host that looks before it rests.
+    pub(crate) fn mark(&self) {
+        if let Some((marks, mark)) = &self.mark {
+            marks.set(*mark);
+        }
     }
 
     /// Tells the host that there is something to do.
     pub fn ring(&self) {
-        if let Some((marks, mark)) = &self.mark {
-            marks.set(*mark);
-        }
+        self.mark();
         self.host.ring();
     }
 

@@ -26,7 +26,7 @@
 //!
 //! | state of a branch | reader of the ring | the trunk |
 //! |---|---|---|
-//! | unread: nobody has subscribed | in the post | pushes; may take out what is oldest |
+//! | unread: nobody has subscribed | nobody | pushes; may take out what is oldest |
 //! | read | in the island | pushes, and rings if the reader sleeps |
 //! | hungry: read, with demand, and nothing to send | in the island | may keep the turn, and then sends directly |
 //! | hosted: pulled by a host that is told | in the host | pushes, and rings the host if the reader sleeps |
@@ -35,15 +35,17 @@
 //!
 //! | what | who may touch it | when |
 //! |---|---|---|
-//! | `post`: who reads, whether the trunk waits for room | anyone, under its lock | any |
+//! | `post`: who reads | anyone, under its lock | any |
+//! | `waits`: whether the trunk waits for room | set by the feeder, taken by the reader, each by an exchange | any |
 //! | `end` | written by the feeder before the ring is shut, taken by the reader after it saw that | |
+//! | whether its host visits the trunk, and was told of something | who has the turn of the trunk | |
 //! | the island's turn | whoever entered it; the feeder while it keeps it | |
 //! | `news` of the desk | set by branches, cleared by the trunk | a hint: the bell follows |
 //!
 //! * **No wake-up is lost.** A branch that becomes hungry, or goes, leaves its mark and rings the
 //!   trunk after it gave its turn up. A trunk that finds a ring full notes that it waits, and
-//!   tries once more; a branch looks at that note whenever it gives its turn up. Both do so under
-//!   the lock of the post, so one of the two sees the other.
+//!   tries once more; a branch looks at that note whenever it gives its turn up. Both do so by an
+//!   exchange of the same word, so the later of the two sees what the earlier did before.
 //! * **A kept turn holds nobody up.** While it is kept there is nothing in the ring that somebody
 //!   else could send. A request only adds; a cancellation closes the word and rings the trunk,
 //!   which lets go.
@@ -55,6 +57,9 @@
 //! * **A host that finds its trunk busy is called.** It leaves a note and signals; whoever has the
 //!   turn of the trunk looks at the note when it has given that up, and rings. So nobody waits for a
 //!   turn, and the host is rung while nobody holds what it wants to enter.
+//! * **A host that visits is not rung.** What is put into a queue of its own in its visit leaves its mark,
+//!   and the visit says that there is something: the host looks again before it rests, as it does after
+//!   each item.
 //! * **A host that takes a branch on** leaves a mark and rings nobody: the trunk feeds what is in place in
 //!   a visit of that host only, and hears of it there. A branch whose end was read has nobody to tell
 //!   that it goes: its feeder has gone before.
@@ -67,11 +72,16 @@
 //!   gone.
 //! * **Where somebody looks** ([`Seen`]) items go through the ring always, since what came and what
 //!   went are its indices. Of a branch that nobody looks at nothing is counted.
+//! * **One allocation**: the ring, which [begins small](crate::ring), and all else that its two ends
+//!   share. Items that are handed need no more room than for the first.
 //! * **Nothing keeps itself alive.** A branch that goes clears its post, but for the context of
-//!   whoever read it: that is for items which still come.
+//!   whoever read it: that is for items which still come. One without an island that was read to its
+//!   end leaves that to who is last: its feeder is gone, or just going.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -79,13 +89,13 @@ use millstream_core::{
     ActiveSubscriber, Cause, Context, Demand, Discards, Fault, Handed, Hands, More, Publisher,
     Pull, Pulled, Subscriber, Subscription,
 };
-use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
+use millstream_sync::{AtomicU64, AtomicUsize, Mutex, Ordering, UnsafeCell, lock};
 
 use crate::bell::{Bell, Host, Marks};
 use crate::cause::{Note, afresh};
 use crate::gauge::{self, Gauge, Site, State};
 use crate::island::{Direct, Feeds, Island, Rests, join, join_fed, join_visited};
-use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
+use crate::ring::{self, Holds, Look, Popped, Pushed, Ring};
 
 /// Runs a trunk: `make` is given the desk where its branches, numbered below `size`, leave their
 /// news, and returns what pulls upstream and feeds them; it is pulled until it has nothing to do,
@@ -104,8 +114,12 @@ pub fn rooted_trunk<P>(size: usize, host: &Bell, make: impl FnOnce(&Arc<Desk>) -
 where
     P: Pull<Item = Infallible, Error = Infallible>,
 {
-    let caller =
-        Arc::new(Caller { host: Mutex::new(Some(host.clone())), calls: AtomicU64::new(0) });
+    let caller = Arc::new(Caller {
+        host: Mutex::new(Some(host.clone())),
+        address: AtomicUsize::new(host.address()),
+        calls: AtomicU64::new(0),
+        visit: AtomicU64::new(AWAY),
+    });
     let orphans = Orphans::default();
     let anchor = Anchor { orphans: orphans.clone() };
     let called = caller.clone();
@@ -122,11 +136,20 @@ pub struct Root<P: Pull<Item = Infallible, Error = Infallible>> {
 }
 
 impl<P: Pull<Item = Infallible, Error = Infallible>> Root<P> {
-    /// Lends what the trunk runs to its host, which has its own turn, for the time of `f`. `None`
-    /// where the trunk is over, or is run by somebody else just now: then the host is rung when that
-    /// one rests.
-    pub fn visit<R>(&self, f: impl FnOnce(&mut P) -> R) -> Option<R> {
-        self.island.visit(|| self.caller.call(), f)
+    /// Lends what the trunk runs to its host, which has its own turn, for the time of `f`. Whether the
+    /// host is to look again before it rests, at its branches and at this: as `f` says, or because
+    /// something is in a queue that it reads. `false` where the trunk is over, or is run by somebody
+    /// else just now: then the host is rung when that one rests.
+    pub fn visit(&self, f: impl FnOnce(&mut P) -> bool) -> bool {
+        let told = Cell::new(false);
+        let visited = self.island.visit(
+            || self.caller.call(),
+            |trunk| {
+                let _visit = Visit::begin(&self.caller, &told);
+                f(trunk)
+            },
+        );
+        visited.unwrap_or(false) || told.get()
     }
 
     /// Lets the trunk do what there is to do without its host.
@@ -137,6 +160,8 @@ impl<P: Pull<Item = Infallible, Error = Infallible>> Root<P> {
 
 impl<P: Pull<Item = Infallible, Error = Infallible>> Drop for Root<P> {
     fn drop(&mut self) {
+        // ordering: relaxed; see `Desk::place`.
+        self.caller.address.store(0, Ordering::Relaxed);
         let host = lock(&self.caller.host).take();
         drop(host);
     }
@@ -152,7 +177,40 @@ impl<P: Pull<Item = Infallible, Error = Infallible>> fmt::Debug for Root<P> {
 struct Caller {
     /// Until it goes.
     host: Mutex<Option<Bell>>,
+    /// Which it is, likewise; else zero.
+    address: AtomicUsize,
     calls: AtomicU64,
+    /// Whether it visits the trunk. For whoever has the turn of the trunk.
+    visit: AtomicU64,
+}
+
+/// The host does not visit.
+const AWAY: u64 = 0;
+/// It does.
+const HERE: u64 = 1;
+/// It does, and something is in a queue that it reads.
+const TOLD: u64 = 2;
+
+/// A visit, which ends by a panic too.
+struct Visit<'a> {
+    caller: &'a Caller,
+    told: &'a Cell<bool>,
+}
+
+impl<'a> Visit<'a> {
+    fn begin(caller: &'a Caller, told: &'a Cell<bool>) -> Visit<'a> {
+        // ordering: relaxed; handed over with the turn of the trunk, as all of `visit`.
+        caller.visit.store(HERE, Ordering::Relaxed);
+        Visit { caller, told }
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        // ordering: relaxed; as in `begin`.
+        self.told.set(self.caller.visit.load(Ordering::Relaxed) == TOLD);
+        self.caller.visit.store(AWAY, Ordering::Relaxed);
+    }
 }
 
 impl Caller {
@@ -161,6 +219,18 @@ impl Caller {
         // ordering: relaxed; handed over by the word of the trunk: to who has its turn already, or
         // by the signal that follows (model `a_visit_races_a_request_of_another_branch`).
         self.calls.store(1, Ordering::Relaxed);
+    }
+
+    /// There is something for the host of this bell, which is that of the trunk: in a visit it is told
+    /// when that is over.
+    fn ring(&self, host: &Bell) {
+        // ordering: relaxed; handed over with the turn of the trunk, which the caller has.
+        if self.visit.load(Ordering::Relaxed) == AWAY {
+            return host.ring();
+        }
+        host.mark();
+        // ordering: relaxed; as above.
+        self.visit.store(TOLD, Ordering::Relaxed);
     }
 }
 
@@ -255,7 +325,18 @@ impl Desk {
 
     /// Where the host of the trunk is that of this bell: the place that the bell is for.
     fn place(&self, bell: &Bell) -> Option<Option<usize>> {
-        lock(&self.caller.as_ref()?.host).as_ref()?.mark_of(bell)
+        let caller = self.caller.as_ref()?;
+        // ordering: relaxed; whoever asks is that host, in the turn in which it goes too, or another:
+        // that has the address of one which is gone only after its memory was freed.
+        let same = caller.address.load(Ordering::Relaxed) == bell.address();
+        same.then(|| bell.place())
+    }
+
+    /// Whether the host of the trunk, if it had one, is there.
+    fn has_host(&self) -> bool {
+        // ordering: relaxed; one that goes takes its branches with it.
+        let there = |caller: &Arc<Caller>| caller.address.load(Ordering::Relaxed) != 0;
+        self.caller.as_ref().is_some_and(there)
     }
 }
 
@@ -321,46 +402,51 @@ pub enum Seen {
     Alone(Site),
 }
 
-/// Branch number `n` of a trunk: what it is fed by, and what is handed out. What it
-/// takes and never delivers goes to the discards of `context`, or of its subscriber.
+/// Branch number `n` of a trunk: what it is fed by, and what is handed out, with its `first` item in
+/// it, if there is one. What it takes and never delivers goes to the discards of `context`, or of its
+/// subscriber.
 pub fn branch<T: Send + 'static, E: Send + 'static>(
     desk: &Arc<Desk>,
     n: usize,
     capacity: NonZeroUsize,
     context: &Context,
     seen: Seen,
+    first: Option<T>,
 ) -> (Feeder<T, E>, Branch<T, E>) {
-    let (mut writer, reader) = ring(capacity.get());
-    let watch = match &seen {
-        Seen::Together(Some(gauge)) => Some(Box::new(Watch::new(gauge.clone(), writer.observe()))),
-        Seen::Together(None) | Seen::Alone(_) => None,
+    let (gauge, alone) = match seen {
+        Seen::Together(gauge) => (gauge, None),
+        Seen::Alone(site) => (None, Some(Box::new(site))),
     };
-    let shared = Arc::new(Shared {
-        post: Mutex::new(Post {
-            reading: Reading::Awaited { reader, fault: None },
-            waits: false,
-            context: Context::default(),
-            seen: watch.as_ref().map(|watch| watch.reading.clone()),
-        }),
-        end: Mutex::new(None),
-        desk: desk.clone(),
-        n,
+    // What is counted is put in when it can be.
+    let (first, counted) = if gauge.is_some() { (None, first) } else { (first, None) };
+    let shared = Shared::new(desk.clone(), n, Ring::small(capacity, first));
+    // SAFETY: the ring has just been made, and this is its one writer (every model begins with it).
+    let mut writer = unsafe { Writer::of(Held(shared.clone())) };
+    let watch = gauge.map(|gauge| {
+        writer.count();
+        let watch = Box::new(Watch::new(gauge, shared.clone()));
+        lock(&shared.post).seen = Some(watch.reading.clone());
+        watch
     });
-    let feeder = Feeder {
-        writer: Some(writer),
-        shared: shared.clone(),
+    let mut feeder = Feeder {
+        queued: !writer.is_drained(),
+        writer,
         stem: None,
         host: None,
         rooted: false,
         place: None,
-        queued: false,
         kept: false,
         hungry: false,
         over: false,
+        ended: false,
         seen: watch.is_some(),
     };
-    let branch = Branch { shared: Some(shared), discards: context.discards().clone(), seen, watch };
-    (feeder, branch)
+    if let Some(Sent::Full(item) | Sent::Gone(item)) = counted.map(|item| feeder.send(item)) {
+        // Nobody has it yet, and it has room for one.
+        context.discards().discard(item);
+    }
+    let discards = context.discards().clone();
+    (feeder, Branch { shared: Some(shared), discards, alone, watch })
 }
 
 /// What a branch keeps where somebody looks.
@@ -379,27 +465,125 @@ impl Watch {
     }
 }
 
+/// What its two ends share, in one allocation.
+#[repr(C)]
 struct Shared<T, E> {
-    post: Mutex<Post<T>>,
-    end: Mutex<Option<Result<(), E>>>,
+    // First: it is laid out for that.
+    ring: Ring<T>,
     desk: Arc<Desk>,
     n: usize,
+    post: Mutex<Post<T>>,
+    /// Not zero where the trunk found the ring full.
+    waits: AtomicU64,
+    end: UnsafeCell<Option<Result<(), E>>>,
 }
 
-impl<T: Send + 'static, E> Shared<T, E> {
+// SAFETY: `end` is reached by the feeder before it shuts the ring, and by the reader after it saw that
+// (models `the_end_races_a_request`, `the_end_races_a_request_of_a_host`); it and the items move
+// between threads, hence `Send`. All else is shared as it is.
+unsafe impl<T: Send, E: Send> Sync for Shared<T, E> {}
+
+impl<T, E> Shared<T, E> {
+    #[inline]
+    fn new(desk: Arc<Desk>, n: usize, ring: Ring<T>) -> Arc<Shared<T, E>> {
+        // In two steps, as an island is: made before there is memory for it, it would be copied, with
+        // all that is left free in a ring.
+        let place = Arc::<Shared<T, E>>::new_uninit();
+        let post = Post {
+            reading: Reading::Awaited { fault: None },
+            context: Context::default(),
+            seen: None,
+        };
+        let shared = Shared {
+            ring,
+            desk,
+            n,
+            post: Mutex::new(post),
+            waits: AtomicU64::new(0),
+            end: UnsafeCell::new(None),
+        };
+        // SAFETY: `place` has just been made, so nobody else can read or write it (every model begins
+        // with it), and it is initialised when it is said to be.
+        unsafe {
+            Arc::as_ptr(&place).cast_mut().write(MaybeUninit::new(shared));
+            place.assume_init()
+        }
+    }
+}
+
+/// How an end has the ring.
+struct Held<T, E>(Arc<Shared<T, E>>);
+
+// SAFETY: an `Arc` keeps what it points to, in its place.
+unsafe impl<T, E> Holds<T> for Held<T, E> {
+    #[inline]
+    fn ring(&self) -> &Ring<T> {
+        &self.0.ring
+    }
+}
+
+type Writer<T, E> = ring::Writer<T, Held<T, E>>;
+type Reader<T, E> = ring::Reader<T, Held<T, E>>;
+
+impl<T: Send + 'static, E: Send + 'static> gauge::Queue for Shared<T, E> {
+    fn levels(&self) -> gauge::Levels {
+        self.ring.levels()
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Shared<T, E> {
+    /// Whether the trunk waited for room, which was made, or because nothing was left.
+    fn waited(&self) -> bool {
+        // ordering: acquire and release pair with the exchange of `wait`: of the two the later sees
+        // what the earlier did before, which is to take items here, or to look for room there (models
+        // `room_races_the_trunk_that_waits_for_it`, `room_made_by_a_host_races_the_trunk_that_waits_for_it`).
+        self.waits.swap(0, Ordering::AcqRel) != 0
+    }
+
+    /// The trunk waits for room: it looks once more after this.
+    fn wait(&self) {
+        // ordering: acquire and release; see `waited`.
+        self.waits.swap(1, Ordering::AcqRel);
+    }
+
     /// Room was made, or nothing is left, by a reader without an island.
     #[cold]
     fn room(&self) {
-        if std::mem::take(&mut lock(&self.post).waits) {
+        if self.waited() {
             self.desk.tell(self.n);
         }
     }
 
-    /// The ring and its capacity, while nobody has subscribed.
-    fn queue(&self) -> Option<(usize, Arc<dyn gauge::Queue>)> {
-        match &lock(&self.post).reading {
-            Reading::Awaited { reader, .. } => Some((reader.capacity(), reader.queue())),
-            Reading::Here(_) | Reading::Hosted(_) | Reading::Gone => None,
+    /// Ends the branch with `fault`, where somebody reads it or may do so yet.
+    fn fail(&self, fault: Fault) {
+        let mut post = lock(&self.post);
+        let seen = post.seen.clone();
+        let broke = || {
+            if let Some(seen) = seen {
+                seen.broke();
+            }
+        };
+        match &mut post.reading {
+            Reading::Awaited { fault: waiting } => {
+                *waiting = Some(fault);
+                drop(post);
+                broke();
+            }
+            Reading::Here(stem) => {
+                let stem = stem.clone();
+                drop(post);
+                broke();
+                stem.fail(fault);
+            }
+            Reading::Hosted { context, .. } => {
+                let context = context.clone();
+                drop(post);
+                broke();
+                if let Some(host) = context.host::<Bell>() {
+                    host.fail(fault);
+                }
+            }
+            Reading::Gone => {}
         }
     }
 }
@@ -412,8 +596,6 @@ fn number<T, E>(shared: &Arc<Shared<T, E>>) -> usize {
 
 struct Post<T> {
     reading: Reading<T>,
-    /// The trunk found the ring full.
-    waits: bool,
     /// Of whoever reads, or has read.
     context: Context,
     /// Where somebody looks.
@@ -422,18 +604,19 @@ struct Post<T> {
 
 enum Reading<T> {
     /// Nobody has subscribed. A fault goes to whoever does.
-    Awaited { reader: Reader<T>, fault: Option<Fault> },
+    Awaited { fault: Option<Fault> },
     /// By this island.
     Here(Arc<dyn Direct<T>>),
-    /// By the host of this bell.
-    Hosted(Bell),
+    /// By the host whose bell is in this context; where that is the host of the trunk, the place that
+    /// the bell is for.
+    Hosted { context: Context, place: Option<Option<usize>> },
     /// Nobody will.
     Gone,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Feeds for Shared<T, E> {
     fn news(&self, hungry: bool) {
-        let waited = std::mem::take(&mut lock(&self.post).waits);
+        let waited = self.waited();
         if hungry || waited {
             self.desk.tell(self.n);
         }
@@ -454,13 +637,11 @@ pub enum Sent<T> {
 
 /// The end of a branch that the trunk has.
 pub struct Feeder<T: Send + 'static, E: Send + 'static> {
-    /// Here until the end.
-    writer: Option<Writer<T>>,
-    shared: Arc<Shared<T, E>>,
+    writer: Writer<T, E>,
     /// The island that reads, once it was needed.
     stem: Option<Arc<dyn Direct<T>>>,
-    /// Or the host that pulls, likewise.
-    host: Option<Bell>,
+    /// Or the context with the bell of the host that pulls, likewise.
+    host: Option<Context>,
     /// Whether that is the host of the trunk.
     rooted: bool,
     /// The place in which it holds the branch.
@@ -472,11 +653,18 @@ pub struct Feeder<T: Send + 'static, E: Send + 'static> {
     hungry: bool,
     /// Whether the island was seen to be over.
     over: bool,
+    /// Whether this has told the end.
+    ended: bool,
     /// Whether somebody looks: then all items go through the ring.
     seen: bool,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
+    #[inline]
+    fn shared(&self) -> &Arc<Shared<T, E>> {
+        &self.writer.holds().0
+    }
+
     /// Whether the branch has demand and nothing to send, as far as was seen.
     #[inline]
     #[must_use]
@@ -501,12 +689,12 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
     pub fn hand(&mut self, item: T, hands: &mut impl Hands) -> Result<bool, T> {
         let Some(place) = self.place else { return Err(item) };
         if self.queued {
-            if !self.writer.as_ref().is_some_and(Writer::is_drained) {
+            if !self.writer.is_drained() {
                 return Err(item);
             }
             self.queued = false;
         }
-        hands.hand(place, Handed::new(number(&self.shared), item))
+        hands.hand(place, Handed::new(number(self.shared()), item))
     }
 
     /// Whether this keeps the turn of the branch: the trunk must [give it up](Feeder::rest)
@@ -520,32 +708,39 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
     /// Whether somebody has subscribed.
     #[must_use]
     pub fn is_read(&self) -> bool {
-        self.stem.is_some() || !matches!(lock(&self.shared.post).reading, Reading::Awaited { .. })
+        self.stem.is_some() || !matches!(lock(&self.shared().post).reading, Reading::Awaited { .. })
     }
 
     /// Whether nobody will read, or read on.
     #[must_use]
     pub fn is_gone(&self) -> bool {
-        matches!(lock(&self.shared.post).reading, Reading::Gone)
+        matches!(lock(&self.shared().post).reading, Reading::Gone)
     }
 
     /// The context of whoever has subscribed.
     #[must_use]
     pub fn context(&mut self) -> Context {
         self.look();
-        lock(&self.shared.post).context.clone()
+        let post = lock(&self.shared().post);
+        match &post.reading {
+            Reading::Hosted { context, .. } => {
+                let context = context.clone();
+                drop(post);
+                context.upstream()
+            }
+            _ => post.context.clone(),
+        }
     }
 
     /// Whether the branch has nothing to send, and not only room for more; else there is news of it
     /// when that may have changed.
     pub fn starves(&mut self) -> bool {
-        let (true, Some(writer)) = (self.hungry, &self.writer) else { return false };
-        if self.host.is_none() {
-            return true;
+        if !self.hungry || self.host.is_none() {
+            return self.hungry;
         }
         // The note first: a reader leaves its mark in the ring, and then looks for the note.
-        lock(&self.shared.post).waits = true;
-        writer.is_awaited()
+        self.shared().wait();
+        self.writer.is_awaited()
     }
 
     /// Puts an item into the ring, where that is its way and there is room. It comes back where there
@@ -555,9 +750,8 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         if self.hungry && self.host.is_none() {
             return Err(item);
         }
-        let Some(writer) = &mut self.writer else { return Err(item) };
         self.queued = true;
-        match writer.push(item) {
+        match self.writer.push(item) {
             Pushed::Noted => Ok(()),
             Pushed::Wake => {
                 self.wake();
@@ -602,12 +796,11 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
                 Some(back) => item = back,
             }
         }
-        let Some(writer) = &mut self.writer else { return Sent::Gone(item) };
         self.queued = true;
-        let pushed = match writer.push(item) {
+        let pushed = match self.writer.push(item) {
             Pushed::Full(item) => {
-                lock(&self.shared.post).waits = true;
-                writer.push(item)
+                self.shared().wait();
+                self.writer.push(item)
             }
             pushed => pushed,
         };
@@ -631,25 +824,35 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         self.hungry = matches!(rests, Rests::Kept | Rests::Left { hungry: true });
     }
 
+    /// Looks who reads, if that is not known.
     fn look(&mut self) {
-        if self.stem.is_some() || self.host.is_some() {
-            return;
+        if self.stem.is_none() && self.host.is_none() {
+            self.find_reader();
         }
-        let post = lock(&self.shared.post);
+    }
+
+    /// Whether nobody will read, or read on.
+    fn find_reader(&mut self) -> bool {
+        let shared = &self.writer.holds().0;
+        let post = lock(&shared.post);
         match &post.reading {
             Reading::Here(stem) => self.stem = Some(stem.clone()),
-            Reading::Hosted(host) => {
-                if let Some(place) = self.shared.desk.place(host) {
-                    (self.rooted, self.place) = (true, place);
+            Reading::Hosted { context, place } => {
+                if let Some(place) = place
+                    && shared.desk.has_host()
+                {
+                    (self.rooted, self.place) = (true, *place);
                 }
-                self.host = Some(host.clone());
+                self.host = Some(context.clone());
             }
-            Reading::Awaited { .. } | Reading::Gone => return,
+            Reading::Awaited { .. } => return false,
+            Reading::Gone => return true,
         }
         if post.seen.is_some() && !std::mem::replace(&mut self.seen, true) {
             drop(post);
-            drop(self.writer.as_mut().map(Writer::observe));
+            self.writer.count();
         }
+        false
     }
 
     #[cold]
@@ -657,8 +860,11 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         self.look();
         if let Some(stem) = &self.stem {
             stem.ring();
-        } else if let Some(host) = &self.host {
-            host.ring();
+        } else if let Some(host) = self.host.as_ref().and_then(Context::host::<Bell>) {
+            match &self.shared().desk.caller {
+                Some(caller) if self.rooted => caller.ring(host),
+                _ => host.ring(),
+            }
         }
     }
 
@@ -666,13 +872,16 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
     /// island is kept, if nobody else has it.
     #[must_use = "a branch that has gone is to be dropped"]
     pub fn attend(&mut self) -> bool {
-        self.look();
+        let gone = if self.stem.is_none() && self.host.is_none() {
+            self.find_reader()
+        } else {
+            self.stem.is_none() && self.is_gone()
+        };
         let rests = match &self.stem {
             // SAFETY: `kept` says that this keeps the turn.
             Some(stem) if self.kept => unsafe { stem.attend() },
             Some(stem) => stem.enter(),
             None => {
-                let gone = self.is_gone();
                 self.hungry = self.host.is_some() && !gone;
                 return gone;
             }
@@ -699,53 +908,25 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
     /// Takes out the oldest item, where nobody has subscribed.
     #[must_use = "the item is to be discarded"]
     pub fn take_oldest(&mut self) -> Option<T> {
-        match &mut lock(&self.shared.post).reading {
-            Reading::Awaited { reader, .. } => match reader.pop() {
-                Popped::Item(item) => Some(item),
-                Popped::Empty | Popped::Shut => None,
-            },
+        let post = lock(&self.shared().post);
+        match &post.reading {
+            // SAFETY: whoever reads makes its reader after it took this state, under the same lock
+            // (model `the_oldest_is_taken_out_or_read`).
+            Reading::Awaited { .. } => unsafe { self.shared().ring.take_oldest() },
             _ => None,
         }
     }
 
     /// Ends the branch, behind what is queued.
     pub fn end(mut self, end: Result<(), E>) {
-        let Some(writer) = self.writer.take() else { return };
-        let before = lock(&self.shared.end).replace(end);
-        drop(before);
-        if writer.shut() || self.kept {
+        self.ended = true;
+        self.shared().end.with_mut(|place| {
+            // SAFETY: the ring is not shut yet, so no reader comes here, and there is one feeder
+            // (models `the_end_races_a_request`, `the_end_races_a_request_of_a_host`).
+            unsafe { *place = Some(end) };
+        });
+        if self.writer.shut_in_place() || self.kept {
             self.wake();
-        }
-        self.rest();
-    }
-
-    fn fail(&mut self, fault: Fault) {
-        self.look();
-        if !self.is_gone()
-            && let Some(seen) = lock(&self.shared.post).seen.clone()
-        {
-            seen.broke();
-        }
-        match (&self.stem, &self.host) {
-            (Some(stem), _) => stem.fail(fault),
-            (None, Some(host)) => host.fail(fault),
-            (None, None) => {
-                let mut post = lock(&self.shared.post);
-                match &mut post.reading {
-                    Reading::Awaited { fault: waiting, .. } => *waiting = Some(fault),
-                    Reading::Here(stem) => {
-                        let stem = stem.clone();
-                        drop(post);
-                        stem.fail(fault);
-                    }
-                    Reading::Hosted(host) => {
-                        let host = host.clone();
-                        drop(post);
-                        host.fail(fault);
-                    }
-                    Reading::Gone => {}
-                }
-            }
         }
         self.rest();
     }
@@ -754,28 +935,10 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
 impl<T: Send + 'static, E: Send + 'static> Drop for Feeder<T, E> {
     fn drop(&mut self) {
         self.rest();
-        if let Some(writer) = self.writer.take()
-            && !(self.over || self.is_gone())
-        {
-            let mut orphan = Feeder {
-                writer: None,
-                shared: self.shared.clone(),
-                stem: self.stem.take(),
-                host: self.host.take(),
-                rooted: self.rooted,
-                place: None,
-                queued: false,
-                kept: false,
-                hungry: false,
-                over: false,
-                seen: self.seen,
-            };
-            let orphans = self.shared.desk.orphans.clone();
-            lock(&orphans).push(Box::new(move |fault| {
-                // No item follows: the writer lives until it is known why.
-                drop(writer);
-                orphan.fail(fault);
-            }));
+        if !(self.ended || self.over || self.is_gone()) {
+            let shared = self.shared().clone();
+            let orphans = shared.desk.orphans.clone();
+            lock(&orphans).push(Box::new(move |fault| shared.fail(fault)));
         }
     }
 }
@@ -796,7 +959,8 @@ pub struct Branch<T: Send + 'static, E: Send + 'static> {
     /// Here until it is subscribed to.
     shared: Option<Arc<Shared<T, E>>>,
     discards: Discards,
-    seen: Seen,
+    /// Where it is a boundary of its own.
+    alone: Option<Box<Site>>,
     /// Where somebody looks.
     watch: Option<Box<Watch>>,
 }
@@ -812,41 +976,35 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
         join_fed(
             shared.clone(),
             move |stem, context| {
-                drop(self.shared.take());
-                let watch = match (&self.seen, stem.panel()) {
-                    (Seen::Alone(site), Some(panel)) => {
-                        let queue = shared.queue();
-                        queue.map(|(capacity, queue)| {
-                            Box::new(Watch::new(panel.gauge(context, *site, capacity), queue))
-                        })
+                let watch = match (&self.alone, stem.panel()) {
+                    (Some(site), Some(panel)) => {
+                        let gauge = panel.gauge(context, **site, shared.ring.capacity());
+                        Some(Box::new(Watch::new(gauge, shared.clone())))
                     }
                     _ => self.watch.take(),
                 };
+                drop(self.shared.take());
                 let mut post = lock(&shared.post);
                 post.context = context.clone();
                 post.seen = watch.as_ref().map(|watch| watch.reading.clone());
                 let here = Reading::Here(stem.clone());
                 let before = std::mem::replace(&mut post.reading, here);
                 drop(post);
-                let Reading::Awaited { reader, fault } = before else {
+                let Reading::Awaited { fault } = before else {
                     unreachable!("a branch is subscribed to once")
                 };
+                // SAFETY: whoever takes the state `Awaited` makes the one reader, and the lock is the
+                // edge (model `the_oldest_is_taken_out_or_read`).
+                let reader = unsafe { Reader::of(Held(shared)) };
+                let mut limb = Limb::new(reader, context.discards().clone());
                 if let Some(fault) = fault {
                     if let Some(watch) = &watch {
                         watch.reading.broke();
                     }
                     stem.fail(fault);
                 }
-                let discards = context.discards().clone();
-                Limb {
-                    reader: Some(reader),
-                    shared,
-                    discards,
-                    watch,
-                    taken: 0,
-                    low: u64::MAX,
-                    over: false,
-                }
+                limb.watch = watch;
+                limb
             },
             subscriber,
         );
@@ -862,32 +1020,32 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
             return Err(self);
         };
         let Some(shared) = self.shared.take() else { return Err(self) };
-        let rooted = shared.desk.place(host).is_some();
+        let place = shared.desk.place(host);
+        let discards = context.discards().clone();
         let mut post = lock(&shared.post);
-        post.context = context.upstream();
-        let before = std::mem::replace(&mut post.reading, Reading::Hosted(host.clone()));
-        drop(post);
-        let Reading::Awaited { reader, fault } = before else {
+        let Reading::Awaited { fault } = std::mem::replace(&mut post.reading, Reading::Gone) else {
             unreachable!("a branch is read once")
         };
-        if let Some(fault) = fault {
+        let failed = fault.map(|fault| (fault, context.clone()));
+        post.reading = Reading::Hosted { context, place };
+        drop(post);
+        let capacity = shared.ring.capacity() as u64;
+        let told = match place {
+            Some(_) => {
+                shared.desk.note(shared.n);
+                None
+            }
+            None => Some(Told(shared.clone())),
+        };
+        // SAFETY: as in `subscribe`.
+        let mut limb = Limb::new(unsafe { Reader::of(Held(shared)) }, discards);
+        limb.low = capacity - capacity / 4;
+        if let Some((fault, context)) = failed
+            && let Some(host) = context.host::<Bell>()
+        {
             host.fail(fault);
         }
-        let capacity = reader.capacity() as u64;
-        let limb = Limb {
-            reader: Some(reader),
-            shared: shared.clone(),
-            discards: context.discards().clone(),
-            watch: None,
-            taken: 0,
-            low: capacity - capacity / 4,
-            over: false,
-        };
-        if rooted {
-            shared.desk.note(shared.n);
-        } else {
-            drop(Told(shared));
-        }
+        drop(told);
         Ok(limb)
     }
 }
@@ -897,8 +1055,10 @@ impl<T: Send + 'static, E: Send + 'static> Drop for Branch<T, E> {
         let Some(shared) = self.shared.take() else { return };
         Note::leave(&shared.desk.cause, |note| note);
         let before = std::mem::replace(&mut lock(&shared.post).reading, Reading::Gone);
-        let told = Told(shared);
-        if let Reading::Awaited { mut reader, .. } = before {
+        let told = Told(shared.clone());
+        if let Reading::Awaited { .. } = before {
+            // SAFETY: as in `subscribe`.
+            let mut reader = unsafe { Reader::of(Held(shared)) };
             if let Some(watch) = &self.watch {
                 watch.reading.close(reader.leave(), watch.end);
             }
@@ -927,8 +1087,8 @@ impl<T: Send + 'static, E: Send + 'static> fmt::Debug for Branch<T, E> {
 /// What the island of a branch pulls.
 struct Limb<T: Send + 'static, E: Send + 'static> {
     /// Here until it is dropped.
-    reader: Option<Reader<T>>,
-    shared: Arc<Shared<T, E>>,
+    reader: Option<Reader<T, E>>,
+    number: usize,
     discards: Discards,
     /// Where somebody looks.
     watch: Option<Box<Watch>>,
@@ -941,9 +1101,20 @@ struct Limb<T: Send + 'static, E: Send + 'static> {
 }
 
 impl<T: Send + 'static, E: Send + 'static> Limb<T, E> {
+    fn new(reader: Reader<T, E>, discards: Discards) -> Limb<T, E> {
+        let number = number(&reader.holds().0);
+        let reader = Some(reader);
+        Limb { reader, number, discards, watch: None, taken: 0, low: u64::MAX, over: false }
+    }
+
+    /// The reader saw that the ring is shut.
     #[cold]
     fn over(&mut self) -> Pulled<T, E> {
-        let (end, pulled) = match lock(&self.shared.end).take() {
+        let Some(reader) = &self.reader else { return Pulled::Complete };
+        // SAFETY: the feeder wrote it before it shut the ring, and does not come here any more (models
+        // `the_end_races_a_request`, `the_end_races_a_request_of_a_host`).
+        let told = reader.holds().0.end.with_mut(|end| unsafe { (*end).take() });
+        let (end, pulled) = match told {
             Some(Err(error)) => (State::Failed, Pulled::Error(error)),
             _ => (State::Completed, Pulled::Complete),
         };
@@ -968,14 +1139,14 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Limb<T, E> {
                     self.taken += 1;
                     if self.taken == self.low {
                         self.taken = 0;
-                        self.shared.room();
+                        reader.holds().0.room();
                     }
                     return Pulled::Item(item);
                 }
                 Popped::Empty => {
                     if reader.sleep() {
                         if self.low != u64::MAX {
-                            self.shared.room();
+                            reader.holds().0.room();
                         }
                         return Pulled::Pending;
                     }
@@ -992,7 +1163,7 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Limb<T, E> {
         handed: &mut Handed<H>,
         mut each: impl FnMut(T) -> bool,
     ) -> Pulled<T, E> {
-        if let Some(item) = handed.take(number(&self.shared))
+        if let Some(item) = handed.take(self.number)
             && !each(item)
         {
             return Pulled::Skipped;
@@ -1021,10 +1192,20 @@ impl<T: Send + 'static, E: Send + 'static> Drop for Limb<T, E> {
     fn drop(&mut self) {
         let Some(mut reader) = self.reader.take() else { return };
         // Before it is seen to have gone.
-        Note::leave(&self.shared.desk.cause, |note| note);
-        let here = std::mem::replace(&mut lock(&self.shared.post).reading, Reading::Gone);
+        Note::leave(&reader.holds().0.desk.cause, |note| note);
+        if self.over && self.low != u64::MAX {
+            // Nobody is left to be told, and there is no item.
+            return;
+        }
+        let shared = reader.holds().0.clone();
+        let mut post = lock(&shared.post);
+        let here = std::mem::replace(&mut post.reading, Reading::Gone);
+        if let Reading::Hosted { context, .. } = &here {
+            post.context = context.upstream();
+        }
+        drop(post);
         // Nobody is left to be told of one that is over.
-        let told = (!self.over).then(|| Told(self.shared.clone()));
+        let told = (!self.over).then(|| Told(shared));
         if let Some(watch) = &self.watch {
             watch.reading.close(reader.leave(), watch.end);
         }

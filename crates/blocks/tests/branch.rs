@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_blocks::bell::Marks;
+use millstream_blocks::bell::{Bell, Marks};
 use millstream_blocks::branch::{
     Branch, Desk, Feeder, Root, Seen, Sent, branch, rooted_trunk, trunk,
 };
@@ -130,7 +130,7 @@ fn divided_as(
     trunk(readers, |desk| {
         let (inlet, outlet) = lane(NonZeroUsize::MIN, desk.bell().clone(), &context, None);
         let feeders = (0..readers).map(|n| {
-            let (feeder, reader) = branch(desk, n, capacity, &context, seen(n));
+            let (feeder, reader) = branch(desk, n, capacity, &context, seen(n), None);
             branches.push(reader);
             Some(feeder)
         });
@@ -185,10 +185,10 @@ fn row(board: &Board) -> Row {
     row.clone()
 }
 
-/// A subscriber with a board.
-struct Watched<F>(Probe<F>, Board);
+/// A subscriber with surroundings.
+struct Within<F>(Probe<F>, Context);
 
-impl<F: FnMut(u32) -> More + Send + 'static> Subscriber<Token, Error> for Watched<F> {
+impl<F: FnMut(u32) -> More + Send + 'static> Subscriber<Token, Error> for Within<F> {
     type Active = Probe<F>;
 
     fn on_subscribe(self, subscription: Subscription) -> Probe<F> {
@@ -196,7 +196,7 @@ impl<F: FnMut(u32) -> More + Send + 'static> Subscriber<Token, Error> for Watche
     }
 
     fn context(&self) -> Context {
-        self.1.watch().over(Context::default())
+        self.1.clone()
     }
 }
 
@@ -267,6 +267,88 @@ fn items_race_the_subscription() {
         assert_eq!(other.finish(), [Item(1), Complete]);
         assert_eq!(source.count(), 0);
     });
+}
+
+/// The trunk makes room in a branch that nobody reads, while somebody subscribes: each item is taken
+/// out or read, once.
+#[test]
+fn the_oldest_is_taken_out_or_read() {
+    for capacity in [1, 2] {
+        model("branch: the_oldest_is_taken_out_or_read", move || {
+            let source = Oracle::new();
+            let begins = Arc::new(std::sync::Mutex::new(false));
+            let (reader, bell) = displacing(source.items(0..4), capacity, begins.clone());
+            let taking = thread::spawn(move || {
+                *begins.lock().unwrap() = true;
+                bell.ring();
+            });
+            let oracle = read(reader);
+            oracle.request(9);
+            taking.join().unwrap();
+            let log = oracle.finish();
+            // In order, to the end, and none but the oldest are missing.
+            let first = 4 - (log.len() as u32 - 1);
+            assert_eq!(log, (first..4).map(Item).chain([Complete]).collect::<Vec<_>>());
+            assert!(log.len() > capacity, "as many as there is room for are kept: {log:?}");
+            assert_eq!(source.count(), 0);
+        });
+    }
+}
+
+/// Gives its items when it is told to begin, and makes room for the newest where nobody reads.
+struct Displacing {
+    items: oracle::Items,
+    held: Option<Token>,
+    feeder: Option<Feeder<Token, Error>>,
+    desk: Arc<Desk>,
+    begins: Arc<std::sync::Mutex<bool>>,
+}
+
+fn displacing(
+    items: oracle::Items,
+    capacity: usize,
+    begins: Arc<std::sync::Mutex<bool>>,
+) -> (Reader, Bell) {
+    let mut made = None;
+    trunk(1, |desk| {
+        let capacity = NonZeroUsize::new(capacity).unwrap();
+        let seen = Seen::Together(None);
+        let (feeder, branch) = branch(desk, 0, capacity, &Context::default(), seen, None);
+        made = Some((branch, desk.bell().clone()));
+        Displacing { items, held: None, feeder: Some(feeder), desk: desk.clone(), begins }
+    });
+    made.expect("the trunk was made")
+}
+
+impl Pull for Displacing {
+    type Item = Infallible;
+    type Error = Infallible;
+
+    fn pull(&mut self) -> Pulled<Infallible, Infallible> {
+        let Displacing { items, held, feeder: place, desk, begins } = self;
+        let Some(feeder) = place else { return Pulled::Complete };
+        desk.take(|_| assert!(!feeder.attend(), "it does not go"));
+        if !*begins.lock().unwrap() {
+            return Pulled::Pending;
+        }
+        while let Pulled::Item(item) = held.take().map_or_else(|| items.pull(), Pulled::Item) {
+            match feeder.send(item) {
+                Sent::Taken => {}
+                Sent::Full(item) => {
+                    *held = Some(item);
+                    if feeder.take_oldest().is_none() {
+                        feeder.rest();
+                        return Pulled::Pending;
+                    }
+                }
+                Sent::Gone(_) => unreachable!("it does not go"),
+            }
+        }
+        if let Some(feeder) = place.take() {
+            feeder.end(Ok(()));
+        }
+        Pulled::Complete
+    }
 }
 
 #[test]
@@ -360,7 +442,9 @@ fn a_cancelled_branch_leaves_nothing_behind() {
         let (source, hand) = (Oracle::new(), Hand::default());
         let by_hand = Source::Hand(source.alive(), hand.clone());
         let mut readers = divided(by_hand, 2, 1, u32::MAX);
-        let (other, oracle) = (read(readers.remove(1)), read(readers.remove(0)));
+        let (other, oracle, kept) = (read(readers.remove(1)), Oracle::new(), Oracle::new());
+        let context = Context::default().with_board(kept.alive());
+        readers.remove(0).subscribe(Within(oracle.probe(|_| More::NONE), context));
         oracle.request(9);
         let token = Token(0, source.alive());
         let producer = thread::spawn(move || hand.send(token));
@@ -368,6 +452,8 @@ fn a_cancelled_branch_leaves_nothing_behind() {
         producer.join().unwrap();
         let log = oracle.finish();
         assert!(log.is_empty() || log == [Item(0)], "{log:?}");
+        drop(oracle);
+        assert_eq!(kept.count(), 0, "what it was read with");
         assert_eq!(other.finish(), []);
         assert_eq!(source.count(), 0);
     });
@@ -521,7 +607,8 @@ fn a_look_races_the_items() {
         let seen = |n| Seen::Alone(Site::here("branch").number(n));
         let mut readers = divided_as(late, 1, 1, u32::MAX, seen);
         let oracle = Oracle::new();
-        readers.remove(0).subscribe(Watched(oracle.probe(|_| More::NONE), board.clone()));
+        let watched = board.watch().over(Context::default());
+        readers.remove(0).subscribe(Within(oracle.probe(|_| More::NONE), watched));
         oracle.request(2);
         let producer = thread::spawn(move || start.go());
         let (first, second) = (row(&board), row(&board));
@@ -699,6 +786,7 @@ fn asking_who_starves_races_the_last_item() {
                 NonZeroUsize::new(2).unwrap(),
                 &Context::default(),
                 Seen::Together(None),
+                None,
             );
             readers.push(reader);
             bell = Some(desk.bell().clone());
@@ -906,7 +994,7 @@ impl<L: Pull<Item = Token, Error = Error>> Pull for Hosting<L> {
             other => return other,
         }
         let mut hand = OneHand(&mut self.limb, None);
-        let goes_on = self.root.visit(|trunk| trunk.deal(&mut hand)).unwrap_or(false);
+        let goes_on = self.root.visit(|trunk| trunk.deal(&mut hand));
         match hand.1 {
             Some(item) => Pulled::Item(item),
             None if goes_on => Pulled::Skipped,
@@ -941,7 +1029,7 @@ fn dealt_from(
                 let feeders = (0..2).map(|n| {
                     let context = Context::default();
                     let seen = Seen::Together(None);
-                    let (feeder, reader) = branch(desk, n, capacity, &context, seen);
+                    let (feeder, reader) = branch(desk, n, capacity, &context, seen, None);
                     readers.push(reader);
                     Some(feeder)
                 });
@@ -958,6 +1046,89 @@ fn dealt_from(
         hosting.probe(|_| More::NONE),
     );
     (source, hosting, read(other.expect("two were made")))
+}
+
+/// What a visit puts into a queue is seen by the host, which is not rung, whatever the trunk says.
+#[test]
+fn what_a_visit_leaves_in_a_queue_is_seen() {
+    model("branch: what_a_visit_leaves_in_a_queue_is_seen", || {
+        let (source, host) = (Oracle::new(), Oracle::new());
+        let last = Token(7, source.alive());
+        join(
+            |bell, context| {
+                let mut reader = None;
+                let root = rooted_trunk(1, bell, |desk| {
+                    let seen = Seen::Together(None);
+                    let (feeder, branch) = branch(desk, 0, NonZeroUsize::MIN, context, seen, None);
+                    reader = Some(branch);
+                    Leaving { feeder: Some(feeder), last: Some(last), desk: desk.clone() }
+                });
+                let reader = reader.expect("the trunk was made");
+                match reader.into_pull(context.upstream().with_host(bell.clone())) {
+                    Ok(limb) => Visiting { limb, root },
+                    Err(_) => unreachable!("there is a host, and nobody looks"),
+                }
+            },
+            host.probe(|_| More::NONE),
+        );
+        host.request(9);
+        assert_eq!(host.finish(), [Item(7), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// Puts its item into the queue, and then the end, when it is visited; it has nothing more, it says.
+struct Leaving {
+    feeder: Option<Feeder<Token, Error>>,
+    last: Option<Token>,
+    desk: Arc<Desk>,
+}
+
+impl Pull for Leaving {
+    type Item = Infallible;
+    type Error = Infallible;
+
+    fn pull(&mut self) -> Pulled<Infallible, Infallible> {
+        Pulled::Pending
+    }
+}
+
+impl Leaving {
+    fn leave(&mut self) {
+        if let Some(feeder) = &mut self.feeder {
+            self.desk.take(|_| assert!(!feeder.attend(), "it does not go"));
+        }
+        match (self.last.take(), self.feeder.take()) {
+            (Some(item), Some(mut feeder)) => {
+                assert!(matches!(feeder.send(item), Sent::Taken), "there is room");
+                self.feeder = Some(feeder);
+            }
+            (None, Some(feeder)) => feeder.end(Ok(())),
+            _ => {}
+        }
+    }
+}
+
+struct Visiting<L> {
+    limb: L,
+    root: Root<Leaving>,
+}
+
+impl<L: Pull<Item = Token, Error = Error>> Pull for Visiting<L> {
+    type Item = Token;
+    type Error = Error;
+
+    fn pull(&mut self) -> Pulled<Token, Error> {
+        match self.limb.pull() {
+            Pulled::Pending => {}
+            other => return other,
+        }
+        let goes_on = self.root.visit(|trunk| {
+            trunk.leave();
+            false
+        });
+        if goes_on { Pulled::Skipped } else { Pulled::Pending }
+    }
 }
 
 /// Who has the branch in place finds the trunk busy, or the other does.

@@ -379,7 +379,7 @@ fn a_branch_says_why_it_goes_before_it_is_gone() {
         trunk(1, |desk| {
             desks.push(desk.clone());
             let context = Context::default();
-            let (feeder, reader) = branch(desk, 0, one(), &context, Seen::Together(None));
+            let (feeder, reader) = branch(desk, 0, one(), &context, Seen::Together(None), None);
             branches.push(reader);
             Stem { feeder: Some(feeder), upstream: Some(source), desk: desk.clone() }
         });

@@ -1,9 +1,10 @@
 //! Models of the ring: every item comes out once, in order, or comes back; nobody sleeps through
 //! one.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use millstream_blocks::ring::{Look, Popped, Pushed, Reader, Writer, ring};
+use millstream_blocks::ring::{Look, Popped, Pushed, Reader, Writer, ring, small_ring};
 use millstream_sync::{AtomicUsize, Ordering, model, thread};
 
 /// An item whose life is counted, by an `Arc` that loom does not see.
@@ -73,6 +74,91 @@ fn a_slot_is_used_again() {
     });
 }
 
+fn room_for(n: usize) -> NonZeroUsize {
+    NonZeroUsize::new(n).unwrap()
+}
+
+/// The one slot of a small ring, as long as each item is taken before the next comes; one that comes
+/// too early waits elsewhere, or has no room.
+#[test]
+fn the_one_slot_is_used_again() {
+    for capacity in [1, 2] {
+        model("ring: the_one_slot_is_used_again", move || {
+            let alive = Arc::new(());
+            let first = Some(Token(1, alive.clone()));
+            let (mut writer, mut reader) = small_ring(room_for(capacity), first);
+            let theirs = alive.clone();
+            let other = thread::spawn(move || {
+                let back = match put(&mut writer, 2, &theirs) {
+                    Pushed::Noted | Pushed::Wake => None,
+                    Pushed::Full(item) => Some(item.0),
+                    Pushed::Gone(item) => panic!("{item:?}"),
+                };
+                (writer, back)
+            });
+            let mut out = Vec::new();
+            drain(&mut reader, &mut out);
+            let (_writer, back) = other.join().unwrap();
+            drain(&mut reader, &mut out);
+            assert!(back.is_none() || capacity == 1, "there is room for two");
+            out.extend(back);
+            assert_eq!(out, [1, 2], "in the queue, or back with the writer");
+            assert_eq!(Arc::strong_count(&alive), 1);
+        });
+    }
+}
+
+/// Items wait in the one slot and behind it, where the reader finds them in order.
+#[test]
+fn a_ring_grows_while_it_is_read() {
+    model("ring: a_ring_grows_while_it_is_read", || {
+        let alive = Arc::new(());
+        let first = Some(Token(1, alive.clone()));
+        let (mut writer, mut reader) = small_ring(room_for(4), first);
+        let theirs = alive.clone();
+        let other = thread::spawn(move || {
+            for n in [2, 3, 4] {
+                assert!(matches!(put(&mut writer, n, &theirs), Pushed::Noted), "nobody sleeps");
+            }
+            writer
+        });
+        let mut out = Vec::new();
+        drain(&mut reader, &mut out);
+        let mut writer = other.join().unwrap();
+        drain(&mut reader, &mut out);
+        assert_eq!(out, [1, 2, 3, 4]);
+        assert!(matches!(put(&mut writer, 5, &alive), Pushed::Noted));
+        drain(&mut reader, &mut out);
+        assert_eq!(out.pop(), Some(5));
+        assert_eq!(Arc::strong_count(&alive), 1, "items are left");
+    });
+}
+
+/// What waits in the one slot and behind it is discarded, each once.
+#[test]
+fn a_ring_that_grows_races_the_end_of_its_reader() {
+    model("ring: a_ring_that_grows_races_the_end_of_its_reader", || {
+        let alive = Arc::new(());
+        let first = Some(Token(1, alive.clone()));
+        let (mut writer, reader) = small_ring(room_for(4), first);
+        let theirs = alive.clone();
+        let other = thread::spawn(move || {
+            let mut back = Vec::new();
+            for n in [2, 3] {
+                if let Pushed::Gone(item) = put(&mut writer, n, &theirs) {
+                    back.push(item.0);
+                }
+            }
+            back
+        });
+        let mut discarded = Vec::new();
+        reader.close(|item: Token| discarded.push(item.0));
+        discarded.extend(other.join().unwrap());
+        assert_eq!(discarded, [1, 2, 3], "each once, with the reader or with the writer");
+        assert_eq!(Arc::strong_count(&alive), 1, "an item is left in a ring that nobody reads");
+    });
+}
+
 #[test]
 fn push_races_the_end_of_the_reader() {
     model("ring: push_races_the_end_of_the_reader", || {
@@ -97,6 +183,26 @@ fn push_races_the_end_of_the_reader() {
         discarded.extend(back);
         assert_eq!(discarded, [1, 2, 3], "each once, with the reader or with the writer");
         assert_eq!(Arc::strong_count(&alive), 1, "an item is left in a ring that nobody reads");
+    });
+}
+
+#[test]
+fn a_reader_that_has_taken_all_races_a_push() {
+    model("ring: a_reader_that_has_taken_all_races_a_push", || {
+        let alive = Arc::new(());
+        let (mut writer, mut reader) = ring(2);
+        assert!(matches!(put(&mut writer, 1, &alive), Pushed::Noted));
+        assert!(matches!(reader.pop(), Popped::Item(Token(1, _))));
+        let theirs = alive.clone();
+        let other = thread::spawn(move || match put(&mut writer, 2, &theirs) {
+            Pushed::Gone(item) => vec![item.0],
+            _ => Vec::new(),
+        });
+        let mut discarded = Vec::new();
+        reader.close(|item: Token| discarded.push(item.0));
+        discarded.extend(other.join().unwrap());
+        assert_eq!(discarded, [2], "once, with the reader or with the writer");
+        assert_eq!(Arc::strong_count(&alive), 1, "it is left in a ring that nobody reads");
     });
 }
 
@@ -188,8 +294,15 @@ mod on_one_thread {
 
     #[test]
     fn one_too_many_comes_back() {
-        for capacity in [1, 2, 3, 5] {
-            let (mut writer, mut reader) = ring(capacity);
+        for (capacity, small) in [1, 2, 3, 5].into_iter().flat_map(|n| [(n, false), (n, true)]) {
+            let (mut writer, mut reader) =
+                if small { small_ring(room_for(capacity), None) } else { ring(capacity) };
+            assert_eq!(writer.capacity(), capacity);
+            // Through the one slot of a small ring.
+            for n in 0..3 {
+                assert!(matches!(writer.push(n), Pushed::Noted), "{capacity} {n}");
+                assert_eq!(reader.pop(), Popped::Item(n));
+            }
             for round in 0..3 {
                 for n in 0..capacity {
                     assert!(matches!(writer.push(n), Pushed::Noted), "{capacity} {round} {n}");

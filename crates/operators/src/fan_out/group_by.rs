@@ -257,7 +257,8 @@ where
     ) -> (impl InHand + use<P, K, F, S>, Branch<Group<K, P::Item, P::Error>, P::Error>) {
         let GroupBy { upstream, max_groups, capacity: room, stalled, key, hasher, site } = self;
         let limits = Limits { max_groups: max_groups.get(), capacity: room, stalled };
-        let (out, groups) = branch(desk, max_groups.get(), queued, &context, Seen::Together(None));
+        let seen = Seen::Together(None);
+        let (out, groups) = branch(desk, max_groups.get(), queued, &context, seen, None);
         let bell = desk.bell().clone();
         let connect = move |seen: Seer<'_>| connect(upstream, room, bell, seen, site);
         let grouping = Grouping {
@@ -469,11 +470,8 @@ where
         let Err(hash) = self.open.find(&key) else { return };
         let n = self.open.next();
         let seen = Seen::Together(self.gauge.clone());
-        let (mut feeder, items) = branch(&self.desk, n, self.limits.capacity, &self.context, seen);
-        if let Sent::Full(item) | Sent::Gone(item) = feeder.send(item) {
-            // Nobody has it yet, and it has room for one.
-            self.context.discards().discard(item);
-        }
+        let (room, first) = (self.limits.capacity, Some(item));
+        let (feeder, items) = branch(&self.desk, n, room, &self.context, seen, first);
         self.opened += 1;
         let age = self.opened;
         if self.limits.stalled == Stalled::DropOldest {

@@ -38,7 +38,7 @@ where
     trunk(K, |desk| {
         let feeders = (0..K).map(|n| {
             let seen = Seen::Alone(site.number(n));
-            let (feeder, branch) = branch(desk, n, capacity, &Context::default(), seen);
+            let (feeder, branch) = branch(desk, n, capacity, &Context::default(), seen, None);
             branches[n] = Some(branch);
             Some(feeder)
         });

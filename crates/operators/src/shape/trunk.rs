@@ -347,7 +347,7 @@ impl<G: Pull, R: InHand> Pull for Rooted<G, R> {
             self.root.ring();
             return false;
         };
-        self.root.visit(|trunk| trunk.run_for(room, hands)).unwrap_or(false)
+        self.root.visit(|trunk| trunk.run_for(room, hands))
     }
 }
 

@@ -128,7 +128,7 @@ where
     O: FnOnce(&Desk) -> X,
 {
     let seen = Seen::Together(None);
-    let (out, windows) = branch(desk, OUT, NonZeroUsize::MIN, &context, seen);
+    let (out, windows) = branch(desk, OUT, NonZeroUsize::MIN, &context, seen, None);
     let bell = desk.bell().clone();
     let connect = move |seen: Seer<'_>| connect(upstream, max, bell, seen, site);
     let windowing = Windowing {
@@ -214,11 +214,7 @@ where
         let room = NonZeroUsize::new(self.max).unwrap_or(NonZeroUsize::MIN);
         // Windows have no line on the board: there is no number that bounds what all of them hold.
         let seen = Seen::Together(None);
-        let (mut feeder, items) = branch(&self.desk, OPEN, room, &self.context, seen);
-        if let Sent::Full(item) | Sent::Gone(item) = feeder.send(item) {
-            // Nobody has it yet, and it has room for one.
-            self.context.discards().discard(item);
-        }
+        let (feeder, items) = branch(&self.desk, OPEN, room, &self.context, seen, Some(item));
         self.open = Some(Open { feeder: Some(feeder), count: 1 });
         self.outside.begun();
         match hunger.send(OUT, out, Window(items)) {
