@@ -69,16 +69,21 @@ impl Bell {
         self.mark.as_ref().map(|(_, mark)| *mark)
     }
 
-    /// Leaves its mark, for a host that looks before it rests.
-    pub(crate) fn mark(&self) {
+    /// Leaves its mark, or number `other` in its place, for a host that looks before it rests.
+    pub(crate) fn mark(&self, other: Option<usize>) {
         if let Some((marks, mark)) = &self.mark {
-            marks.set(*mark);
+            marks.set(other.unwrap_or(*mark));
         }
     }
 
     /// Tells the host that there is something to do.
     pub fn ring(&self) {
-        self.mark();
+        self.ring_for(None);
+    }
+
+    /// As [`ring`](Bell::ring), with mark number `other`, if that is another.
+    pub(crate) fn ring_for(&self, other: Option<usize>) {
+        self.mark(other);
         self.host.ring();
     }
 

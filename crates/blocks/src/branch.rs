@@ -221,14 +221,14 @@ impl Caller {
         self.calls.store(1, Ordering::Relaxed);
     }
 
-    /// There is something for the host of this bell, which is that of the trunk: in a visit it is told
-    /// when that is over.
-    fn ring(&self, host: &Bell) {
+    /// There is something for the host of this bell, which is that of the trunk, in that place: in a
+    /// visit it is told when that is over.
+    fn ring(&self, host: &Bell, place: Option<usize>) {
         // ordering: relaxed; handed over with the turn of the trunk, which the caller has.
         if self.visit.load(Ordering::Relaxed) == AWAY {
-            return host.ring();
+            return host.ring_for(place);
         }
-        host.mark();
+        host.mark(place);
         // ordering: relaxed; as above.
         self.visit.store(TOLD, Ordering::Relaxed);
     }
@@ -323,13 +323,13 @@ impl Desk {
         self.news.store(1, Ordering::Relaxed);
     }
 
-    /// Where the host of the trunk is that of this bell: the place that the bell is for.
-    fn place(&self, bell: &Bell) -> Option<Option<usize>> {
+    /// Where the host of the trunk is that of this bell, in that context: the place that is meant.
+    fn place(&self, bell: &Bell, context: &Context) -> Option<Option<usize>> {
         let caller = self.caller.as_ref()?;
         // ordering: relaxed; whoever asks is that host, in the turn in which it goes too, or another:
         // that has the address of one which is gone only after its memory was freed.
         let same = caller.address.load(Ordering::Relaxed) == bell.address();
-        same.then(|| bell.place())
+        same.then(|| context.place().or(bell.place()))
     }
 
     /// Whether the host of the trunk, if it had one, is there.
@@ -607,8 +607,8 @@ enum Reading<T> {
     Awaited { fault: Option<Fault> },
     /// By this island.
     Here(Arc<dyn Direct<T>>),
-    /// By the host whose bell is in this context; where that is the host of the trunk, the place that
-    /// the bell is for.
+    /// By the host whose bell is in this context; where that is the host of the trunk, the place in
+    /// which it holds the branch.
     Hosted { context: Context, place: Option<Option<usize>> },
     /// Nobody will.
     Gone,
@@ -860,10 +860,12 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         self.look();
         if let Some(stem) = &self.stem {
             stem.ring();
-        } else if let Some(host) = self.host.as_ref().and_then(Context::host::<Bell>) {
+        } else if let Some(context) = &self.host
+            && let Some(host) = context.host::<Bell>()
+        {
             match &self.shared().desk.caller {
-                Some(caller) if self.rooted => caller.ring(host),
-                _ => host.ring(),
+                Some(caller) if self.rooted => caller.ring(host, context.place()),
+                _ => host.ring_for(context.place()),
             }
         }
     }
@@ -1020,7 +1022,7 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Branch<T, E> {
             return Err(self);
         };
         let Some(shared) = self.shared.take() else { return Err(self) };
-        let place = shared.desk.place(host);
+        let place = shared.desk.place(host, &context);
         let discards = context.discards().clone();
         let mut post = lock(&shared.post);
         let Reading::Awaited { fault } = std::mem::replace(&mut post.reading, Reading::Gone) else {

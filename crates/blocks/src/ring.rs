@@ -12,7 +12,7 @@
 //! | slot `i` | the writer | `tail ≤ i < head + capacity` |
 //! | slot `i` | the reader | `head ≤ i < tail` |
 //! | `many`, `from` | the writer, once | no item of `many` was pushed |
-//! | `many` | the reader, once | it has seen such an item |
+//! | `many` | the reader | it has seen such an item |
 //! | index of `tail` | the writer | any |
 //! | `SHUT` | the writer, once, at its end | no push follows |
 //! | `ASLEEP` | set by the reader, cleared by the next push | the queue was empty |

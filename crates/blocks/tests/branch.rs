@@ -973,7 +973,7 @@ impl<L: Pull> Hands for OneHand<'_, L> {
     }
 
     fn hand<T: Send + 'static>(&mut self, place: usize, mut handed: Handed<T>) -> Result<bool, T> {
-        assert_eq!(place, 3, "the mark of the bell");
+        assert_eq!(place, 3, "where it is held");
         let OneHand(limb, taken) = self;
         let pulled = limb.pull_handed(&mut handed, |item| {
             assert!(taken.replace(item).is_none(), "one at a time");
@@ -1037,8 +1037,9 @@ fn dealt_from(
                 Dealer { items, feeders, held: None, desk: desk.clone(), starved: false, breaks }
             });
             other = readers.pop();
-            let marked = bell.marked(&Marks::new(4), 3);
-            match readers.remove(0).into_pull(context.upstream().with_host(marked)) {
+            // A bell for many places, and the one that is meant.
+            let marked = bell.marked(&Marks::new(4), 0);
+            match readers.remove(0).into_pull(context.upstream().with_host(marked).at(3)) {
                 Ok(limb) => Hosting { limb, root },
                 Err(_) => unreachable!("there is a host, and nobody looks"),
             }
@@ -1052,7 +1053,7 @@ fn dealt_from(
 #[test]
 fn what_a_visit_leaves_in_a_queue_is_seen() {
     model("branch: what_a_visit_leaves_in_a_queue_is_seen", || {
-        let (source, host) = (Oracle::new(), Oracle::new());
+        let (source, host, marks) = (Oracle::new(), Oracle::new(), Marks::new(4));
         let last = Token(7, source.alive());
         join(
             |bell, context| {
@@ -1064,7 +1065,8 @@ fn what_a_visit_leaves_in_a_queue_is_seen() {
                     Leaving { feeder: Some(feeder), last: Some(last), desk: desk.clone() }
                 });
                 let reader = reader.expect("the trunk was made");
-                match reader.into_pull(context.upstream().with_host(bell.clone())) {
+                let marked = bell.marked(&marks, 0);
+                match reader.into_pull(context.upstream().with_host(marked).at(2)) {
                     Ok(limb) => Visiting { limb, root },
                     Err(_) => unreachable!("there is a host, and nobody looks"),
                 }
@@ -1073,6 +1075,9 @@ fn what_a_visit_leaves_in_a_queue_is_seen() {
         );
         host.request(9);
         assert_eq!(host.finish(), [Item(7), Complete]);
+        let mut marked = Vec::new();
+        marks.take(|mark| marked.push(mark));
+        assert_eq!(marked, [2], "where it is held");
         assert_eq!(source.count(), 0);
     });
 }

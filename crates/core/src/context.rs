@@ -17,6 +17,7 @@ use std::sync::Arc;
 /// | [`board`](Context::board) | `observed` | a boundary, to enter itself |
 /// | [`name`](Context::name) | `named` | the nearest boundary upstream, which does not pass it on |
 /// | [`host`](Context::host) | whoever holds a publisher in place | a [`Pull`](crate::Pull) that others fill, to tell of news |
+/// | [`place`](Context::place) | likewise, where it holds many | the same, to tell whose news they are |
 ///
 /// ```
 /// use millstream_core::{Context, Discards};
@@ -28,6 +29,10 @@ use std::sync::Arc;
 /// let hosted = context.upstream().with_host(7_u32);
 /// assert_eq!(hosted.host(), Some(&7_u32));
 /// assert_eq!(hosted.upstream().host::<u32>(), None);
+///
+/// let (first, second) = (hosted.clone().at(0), hosted.at(1));
+/// assert_eq!((first.place(), second.place()), (Some(0), Some(1)));
+/// assert_eq!(second.upstream().place(), None);
 ///
 /// let context = context.with_discards(Discards::new(|n: u32| println!("{n} is lost"), Discards::default()));
 /// assert_eq!(context.name(), Some("parse"));
@@ -42,6 +47,7 @@ struct Surroundings {
     board: Option<Arc<dyn Any + Send + Sync>>,
     name: Option<Cow<'static, str>>,
     host: Option<Arc<dyn Any + Send + Sync>>,
+    place: Option<usize>,
 }
 
 static NOBODY: Discards = Discards(None);
@@ -75,6 +81,13 @@ impl Context {
         self.0.as_ref()?.host.as_ref()?.downcast_ref()
     }
 
+    /// The number of the place in which the [host](Context::host) holds the publisher, if it has many
+    /// and one of them is told of news for all.
+    #[must_use]
+    pub fn place(&self) -> Option<usize> {
+        self.0.as_ref()?.place
+    }
+
     /// The same, with others to tell of discarded items.
     #[must_use]
     pub fn with_discards(self, discards: Discards) -> Context {
@@ -99,6 +112,12 @@ impl Context {
         self.with(|context| context.host = Some(Arc::new(host)))
     }
 
+    /// The same, in that place of the host.
+    #[must_use]
+    pub fn at(self, place: usize) -> Context {
+        self.with(|context| context.place = Some(place))
+    }
+
     /// What a boundary that has taken its name, and is a host of its own, passes on.
     #[inline]
     #[must_use]
@@ -109,7 +128,9 @@ impl Context {
     fn passed_on(&self) -> Context {
         match &self.0 {
             Some(context) if context.name.is_some() || context.host.is_some() => {
-                self.clone().with(|context| (context.name, context.host) = (None, None))
+                self.clone().with(|context| {
+                    (context.name, context.host, context.place) = (None, None, None);
+                })
             }
             _ => self.clone(),
         }

@@ -47,8 +47,8 @@ use crate::shape::windowing::{Nothing, Window, windows, windows_in_hand};
 /// are discarded.
 /// # Bounds
 /// `size` items for each window that is not read to its end, and `size` of an upstream that is not
-/// synchronous. Windows are opened only as they are asked for. Some allocations for each window;
-/// none per item.
+/// synchronous. Windows are opened only as they are asked for. One allocation for each window,
+/// another where its items have to wait, and what its reader needs; none per item.
 /// # Panics
 /// When `size` is zero, or above 2<sup>24</sup>.
 ///

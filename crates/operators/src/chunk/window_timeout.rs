@@ -49,9 +49,10 @@ use crate::shape::windowing::{Window, windows};
 /// are discarded.
 /// # Bounds
 /// `size` items for each window that is not read to its end, and `size` of an upstream that is not
-/// synchronous. Windows are opened only as they are asked for. Some allocations for each window;
-/// none per item. One timer, which is set while a window is open; a window whose time has come is
-/// completed by a task of the executor, one for each.
+/// synchronous. Windows are opened only as they are asked for. One allocation for each window,
+/// another where its items have to wait, and what its reader needs; none per item. One timer, which is
+/// set while a window is open; a window whose time has come is completed by a task of the executor,
+/// one for each.
 /// # Panics
 /// When `size` is zero, or above 2<sup>24</sup>.
 ///

@@ -71,8 +71,9 @@ use crate::shape::trunk::{Divide, InHand, Seer, Trunk, Went, connect, rooted};
 /// cancelled. Of a group: that group is closed, and what it holds is discarded.
 /// # Bounds
 /// `max_groups` groups and keys, `capacity` items for each group, one item that has no place, and
-/// `capacity` items of an upstream that is not synchronous. Some allocations for each group; none
-/// per item. One bit for each of the `max_groups`, all of which are looked at when a reader asks.
+/// `capacity` items of an upstream that is not synchronous. One allocation for each group, another
+/// where its items have to wait, and what its reader needs; none per item. One bit for each of the
+/// `max_groups`, all of which are looked at when a reader asks.
 /// # Panics
 /// When `max_groups` or `capacity` is zero, or above 2<sup>24</sup>.
 ///

@@ -9,7 +9,8 @@ use millstream_blocks::island::join;
 use millstream_core::{Publisher, Pull, Pulled, Subscriber};
 
 use crate::shape::joined::{
-    Feed, Granted, capacity, gauge, granted_feed, handing_feed, hosted_feed, in_place, unwatched,
+    Feed, Granted, Hosting, capacity, gauge, granted_feed, handing_feed, hosted_feed, in_place,
+    unwatched,
 };
 use crate::shape::rounds::{Played, Rounds, TURN, Turn, one};
 use crate::shape::table::{NoHands, Table};
@@ -131,9 +132,9 @@ pub(super) fn flatten<P, Q, F, S>(
             let outer = handing_feed(upstream, limit, bell.clone(), context, site);
             let room = limit.saturating_mul(prefetch).get();
             let gauge = gauge::<Q>(bell, context, site.input("inner"), room);
-            let around = context.clone();
+            let mut hosting = Hosting::new(context);
             let inner =
-                move |item, bell| hosted_feed(gauge.clone(), f(item), prefetch, bell, &around);
+                move |item, bell| hosted_feed(gauge.clone(), f(item), prefetch, bell, &mut hosting);
             Flattened { outer, table: Table::new(limit.get()), inner, bell: bell.clone() }
         },
         subscriber,

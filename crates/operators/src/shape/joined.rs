@@ -190,13 +190,37 @@ pub(crate) fn hosted_feed<P: Publisher>(
     publisher: P,
     capacity: NonZeroUsize,
     bell: Bell,
-    context: &Context,
+    hosting: &mut Hosting,
 ) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
-    let mut above = context.upstream();
-    if P::HOSTED && gauge.is_none() {
-        above = above.with_host(bell.clone());
+    let above =
+        if P::HOSTED && gauge.is_none() { hosting.of(&bell) } else { hosting.context.upstream() };
+    feed_under(gauge, publisher, (capacity, capacity), bell, (&hosting.context, above))
+}
+
+/// The contexts of what a host holds in place: one for each place, which is made once, since those who
+/// are there one after another have the same bell.
+pub(crate) struct Hosting {
+    /// Of the host's subscriber.
+    context: Context,
+    /// With the bell of one place, which tells of any.
+    host: Option<Context>,
+    places: Vec<Option<Context>>,
+}
+
+impl Hosting {
+    pub(crate) fn new(context: &Context) -> Hosting {
+        Hosting { context: context.clone(), host: None, places: Vec::new() }
     }
-    feed_under(gauge, publisher, (capacity, capacity), bell, (context, above))
+
+    fn of(&mut self, bell: &Bell) -> Context {
+        let make = || self.context.upstream().with_host(bell.clone());
+        let host = self.host.get_or_insert_with(make);
+        let Some(n) = bell.place() else { return host.clone() };
+        if n >= self.places.len() {
+            self.places.resize(n + 1, None);
+        }
+        self.places[n].get_or_insert_with(|| host.clone().at(n)).clone()
+    }
 }
 
 fn feed_under<P: Publisher>(
