@@ -59,7 +59,13 @@ impl<T> Chunks<T> {
     #[cold]
     fn make_room(&mut self) {
         let held = self.chunk.len();
-        self.chunk.reserve_exact((self.size - held).min(held.max(RESERVED)));
+        let room = (self.size - held).min(held.max(RESERVED));
+        if held == 0 {
+            // Shorter than to look how what there is can grow.
+            self.chunk = Vec::with_capacity(room);
+        } else {
+            self.chunk.reserve_exact(room);
+        }
     }
 }
 
