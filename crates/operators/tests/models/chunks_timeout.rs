@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use millstream_core::{More, Publisher};
-use millstream_executors::Executor;
 use millstream_operators::PublisherExt;
 use millstream_sync::{model, thread};
 
-use crate::clock::ManualClock;
-use crate::desk::Desk;
-use crate::oracle::{Hand, Oracle, Source, begins};
+use crate::all;
+use crate::clock::late_on_time;
+use crate::oracle::{Hand, Source, begins};
 use crate::runner::run;
-use crate::{all, late};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -19,13 +16,11 @@ const SECOND: Duration = Duration::from_secs(1);
 #[test]
 fn the_timer_races_the_items() {
     model("chunks_timeout: the_timer_races_the_items", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..2);
-        let time = desk.clone().with_clock(clock.clone());
-        let chunks = source.chunks_timeout(time, 1, 2, SECOND);
-        chunks.concat_map_iter(|chunk| chunk).subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, start, task) = late_on_time(0..2, |_, source, time| {
+            let chunks = source.chunks_timeout(time, 1, 2, SECOND);
+            chunks.concat_map_iter(|chunk| chunk)
+        });
         oracle.request(9);
-        let task = desk.task();
         let executor = thread::spawn(move || run(Some(task)));
         let producer = thread::spawn(move || start.go());
         clock.pass();
@@ -40,14 +35,12 @@ fn the_timer_races_the_items() {
 #[test]
 fn the_timer_of_a_chunk_races_the_request() {
     model("chunks_timeout: the_timer_of_a_chunk_races_the_request", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..1);
-        let silent = Source::Hand(oracle.alive(), Hand::default());
-        let time = desk.clone().with_clock(clock.clone());
-        let chunks = source.chain(silent).chunks_timeout(time, 2, 2, SECOND).take(1);
-        chunks.concat_map_iter(|chunk| chunk).subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, start, task) = late_on_time(0..1, |oracle, source, time| {
+            let silent = Source::Hand(oracle.alive(), Hand::default());
+            let chunks = source.chain(silent).chunks_timeout(time, 2, 2, SECOND).take(1);
+            chunks.concat_map_iter(|chunk| chunk)
+        });
         start.go();
-        let task = desk.task();
         let executor = thread::spawn(move || run(Some(task)));
         let requester = {
             let oracle = oracle.clone();
@@ -65,13 +58,11 @@ fn the_timer_of_a_chunk_races_the_request() {
 #[test]
 fn the_timer_races_the_request() {
     model("chunks_timeout: the_timer_races_the_request", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..1);
-        let time = desk.clone().with_clock(clock.clone());
-        let chunks = source.chunks_timeout(time, 2, 2, SECOND);
-        chunks.concat_map_iter(|chunk| chunk).subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, start, task) = late_on_time(0..1, |_, source, time| {
+            let chunks = source.chunks_timeout(time, 2, 2, SECOND);
+            chunks.concat_map_iter(|chunk| chunk)
+        });
         start.go();
-        let task = desk.task();
         let executor = thread::spawn(move || run(Some(task)));
         let requester = {
             let oracle = oracle.clone();
@@ -88,13 +79,11 @@ fn the_timer_races_the_request() {
 #[test]
 fn the_timer_races_a_cancellation_and_an_item() {
     model("chunks_timeout: the_timer_races_a_cancellation_and_an_item", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..1);
-        let time = desk.clone().with_clock(clock.clone());
-        let chunks = source.chunks_timeout(time, 1, 2, SECOND);
-        chunks.concat_map_iter(|chunk| chunk).subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, start, task) = late_on_time(0..1, |_, source, time| {
+            let chunks = source.chunks_timeout(time, 1, 2, SECOND);
+            chunks.concat_map_iter(|chunk| chunk)
+        });
         oracle.request(9);
-        let task = desk.task();
         let executor = thread::spawn(move || run(Some(task)));
         let passes = {
             let clock = clock.clone();

@@ -1,12 +1,47 @@
 //! The clock of the models: it stands still until a thread of the model lets time pass.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
 
-use millstream_executors::time::{Clock, ClockGone, Moment, Timer};
+use millstream_core::{More, Publisher};
+use millstream_executors::time::{Clock, ClockGone, Moment, Timed, Timer};
+use millstream_executors::{Executor, Task};
 use millstream_sync::{Mutex, lock};
+
+use crate::desk::Desk;
+use crate::late;
+use crate::oracle::{Error, Oracle, Source, Start, Token};
+
+/// What stages that wait for a time are given.
+pub(crate) type Time = Timed<Desk, ManualClock>;
+
+/// Subscribes to a stream with a stage that waits on a clock: what asks, the clock, and the task of the
+/// stage.
+pub(crate) fn on_time<P: Publisher<Item = Token, Error = Error>>(
+    stream: impl FnOnce(&Oracle, Time) -> P,
+) -> (Oracle, ManualClock, Task) {
+    let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+    let stream = stream(&oracle, desk.clone().with_clock(clock.clone()));
+    stream.subscribe(oracle.probe(|_| More::NONE));
+    (oracle, clock, desk.task())
+}
+
+/// The same over items that another thread starts, and what starts them.
+pub(crate) fn late_on_time<P: Publisher<Item = Token, Error = Error>>(
+    numbers: Range<u32>,
+    stream: impl FnOnce(&Oracle, Source, Time) -> P,
+) -> (Oracle, ManualClock, Start, Task) {
+    let mut starts = Start::default();
+    let (oracle, clock, task) = on_time(|oracle, time| {
+        let (source, start) = late(oracle, numbers);
+        starts = start;
+        stream(oracle, source, time)
+    });
+    (oracle, clock, starts, task)
+}
 
 /// Stands at its beginning; from [`pass`](ManualClock::pass) on, whatever a timer is set for has
 /// come.

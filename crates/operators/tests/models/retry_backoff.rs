@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use millstream_core::{More, Publisher};
-use millstream_executors::Executor;
 use millstream_operators::PublisherExt;
 use millstream_operators::fault::Backoff;
 use millstream_sync::{model, thread};
 
-use crate::clock::ManualClock;
-use crate::desk::Desk;
-use crate::oracle::Oracle;
+use crate::clock::on_time;
 use crate::oracle::Signal::Error;
 use crate::runner::run;
 
@@ -21,13 +17,10 @@ fn once() -> Backoff {
 #[test]
 fn the_end_of_the_wait_races_a_request() {
     model("retry_backoff: the_end_of_the_wait_races_a_request", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let time = desk.clone().with_clock(clock.clone());
-        let tried =
-            millstream_operators::source::fail("late").retry_backoff(time, once(), |_| true);
-        tried.subscribe(oracle.probe(|_| More::NONE));
-        let pause = desk.task();
-        let executor = thread::spawn(move || run(Some(pause)));
+        let (oracle, clock, task) = on_time(|_, time| {
+            millstream_operators::source::fail("late").retry_backoff(time, once(), |_| true)
+        });
+        let executor = thread::spawn(move || run(Some(task)));
         let requester = {
             let oracle = oracle.clone();
             thread::spawn(move || oracle.request(1))
@@ -44,13 +37,10 @@ fn the_end_of_the_wait_races_a_request() {
 #[test]
 fn the_wait_ends_though_nobody_asks() {
     model("retry_backoff: the_wait_ends_though_nobody_asks", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let time = desk.clone().with_clock(clock.clone());
-        let tried =
-            millstream_operators::source::fail("late").retry_backoff(time, once(), |_| true);
-        tried.subscribe(oracle.probe(|_| More::NONE));
-        let pause = desk.task();
-        let executor = thread::spawn(move || run(Some(pause)));
+        let (oracle, clock, task) = on_time(|_, time| {
+            millstream_operators::source::fail("late").retry_backoff(time, once(), |_| true)
+        });
+        let executor = thread::spawn(move || run(Some(task)));
         clock.pass();
         executor.join().unwrap();
         assert_eq!(clock.timers(), 0);
@@ -61,13 +51,10 @@ fn the_wait_ends_though_nobody_asks() {
 #[test]
 fn the_end_of_the_wait_races_a_cancellation() {
     model("retry_backoff: the_end_of_the_wait_races_a_cancellation", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let time = desk.clone().with_clock(clock.clone());
-        let tried =
-            millstream_operators::source::fail("late").retry_backoff(time, once(), |_| true);
-        tried.subscribe(oracle.probe(|_| More::NONE));
-        let pause = desk.task();
-        let executor = thread::spawn(move || run(Some(pause)));
+        let (oracle, clock, task) = on_time(|_, time| {
+            millstream_operators::source::fail("late").retry_backoff(time, once(), |_| true)
+        });
+        let executor = thread::spawn(move || run(Some(task)));
         let passes = {
             let clock = clock.clone();
             thread::spawn(move || clock.pass())

@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use millstream_core::{More, Publisher, Pull, Pulled};
-use millstream_executors::Executor;
+use millstream_core::{Pull, Pulled};
 use millstream_operators::PublisherExt;
 use millstream_operators::timing::Rate;
 use millstream_sync::{model, thread};
 
-use crate::clock::ManualClock;
-use crate::desk::Desk;
-use crate::oracle::{Oracle, begins};
+use crate::all;
+use crate::clock::{late_on_time, on_time};
+use crate::oracle::begins;
 use crate::runner::{Runner, run};
-use crate::{all, late};
 
 fn one_a_second() -> Rate {
     Rate::new(1, Duration::from_secs(1)).burst(1)
@@ -21,12 +19,9 @@ fn one_a_second() -> Rate {
 #[test]
 fn the_timer_races_the_items() {
     model("throttle: the_timer_races_the_items", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..3);
-        let time = desk.clone().with_clock(clock.clone());
-        source.throttle(time, 1, one_a_second()).subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, start, task) =
+            late_on_time(0..3, |_, source, time| source.throttle(time, 1, one_a_second()));
         oracle.request(9);
-        let task = desk.task();
         let executor = thread::spawn(move || run(Some(task)));
         let producer = thread::spawn(move || start.go());
         clock.pass();
@@ -40,13 +35,10 @@ fn the_timer_races_the_items() {
 #[test]
 fn the_timer_races_the_request_for_the_item_that_waits() {
     model("throttle: the_timer_races_the_request_for_the_item_that_waits", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..2);
-        let time = desk.clone().with_clock(clock.clone());
-        source.throttle(time, 2, one_a_second()).subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, start, task) =
+            late_on_time(0..2, |_, source, time| source.throttle(time, 2, one_a_second()));
         start.go();
         oracle.request(1);
-        let task = desk.task();
         let executor = thread::spawn(move || run(Some(task)));
         let requester = {
             let oracle = oracle.clone();
@@ -64,17 +56,17 @@ fn the_timer_races_the_request_for_the_item_that_waits() {
 #[test]
 fn a_poll_for_nothing_races_the_request() {
     model("throttle: a_poll_for_nothing_races_the_request", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let mut items = oracle.items(0..2);
-        let source = millstream_operators::source::from_iter(std::iter::from_fn(move || {
-            if let Pulled::Item(item) = items.pull() { Some(item) } else { None }
-        }));
-        let time = desk.clone().with_clock(clock.clone());
-        let source = source.map_err(|never| match never {});
-        source.throttle(time, 2, one_a_second()).subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, task) = on_time(|oracle, time| {
+            let mut items = oracle.items(0..2);
+            let source = millstream_operators::source::from_iter(std::iter::from_fn(move || {
+                if let Pulled::Item(item) = items.pull() { Some(item) } else { None }
+            }));
+            let source = source.map_err(|never| match never {});
+            source.throttle(time, 2, one_a_second())
+        });
         clock.pass();
         oracle.request(1);
-        let mut task = Runner::new(desk.task());
+        let mut task = Runner::new(task);
         let executor = thread::spawn(move || {
             if !task.poll() && !task.poll() {
                 task.run();
@@ -90,13 +82,10 @@ fn a_poll_for_nothing_races_the_request() {
 #[test]
 fn the_timer_races_a_cancellation() {
     model("throttle: the_timer_races_a_cancellation", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..2);
-        let time = desk.clone().with_clock(clock.clone());
-        source.throttle(time, 2, one_a_second()).subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, start, task) =
+            late_on_time(0..2, |_, source, time| source.throttle(time, 2, one_a_second()));
         start.go();
         oracle.request(9);
-        let task = desk.task();
         let executor = thread::spawn(move || run(Some(task)));
         let passes = {
             let clock = clock.clone();

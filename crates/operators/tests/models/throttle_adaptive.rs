@@ -6,18 +6,15 @@
 
 use std::time::Duration;
 
-use millstream_core::{More, Publisher};
-use millstream_executors::Executor;
 use millstream_executors::time::{Clock, Moment};
 use millstream_operators::PublisherExt;
 use millstream_operators::control::{Controller, Sample};
 use millstream_sync::{model, thread};
 
-use crate::clock::ManualClock;
-use crate::desk::Desk;
-use crate::oracle::{Oracle, begins};
+use crate::all;
+use crate::clock::late_on_time;
+use crate::oracle::begins;
 use crate::runner::{Runner, run};
-use crate::{all, late};
 
 /// Answers one rate after another, and the last for ever, each half of a second.
 struct Rates(&'static [f64]);
@@ -53,16 +50,11 @@ fn at(micros: u64) -> Moment {
 #[test]
 fn a_raise_races_the_request_for_the_item_that_waits() {
     model("throttle_adaptive: a_raise_races_the_request_for_the_item_that_waits", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..2);
-        let time = desk.clone().with_clock(clock.clone());
-        source
-            .throttle_adaptive(time, 2, Rates(&[1.0, 1000.0]))
-            .burst(1)
-            .subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, start, task) = late_on_time(0..2, |_, source, time| {
+            source.throttle_adaptive(time, 2, Rates(&[1.0, 1000.0])).burst(1)
+        });
         start.go();
         oracle.request(1);
-        let task = desk.task();
         let executor = thread::spawn(move || run(Some(task)));
         let requester = {
             let oracle = oracle.clone();
@@ -80,15 +72,10 @@ fn a_raise_races_the_request_for_the_item_that_waits() {
 #[test]
 fn a_cut_races_the_items() {
     model("throttle_adaptive: a_cut_races_the_items", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..2);
-        let time = desk.clone().with_clock(clock.clone());
-        source
-            .throttle_adaptive(time, 1, Rates(&[1.0, 0.5]))
-            .burst(1)
-            .subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, start, task) = late_on_time(0..2, |_, source, time| {
+            source.throttle_adaptive(time, 1, Rates(&[1.0, 0.5])).burst(1)
+        });
         oracle.request(9);
-        let task = desk.task();
         let executor = thread::spawn(move || run(Some(task)));
         let producer = thread::spawn(move || start.go());
         clock.pass();
@@ -103,16 +90,12 @@ fn a_cut_races_the_items() {
 #[test]
 fn a_poll_for_nothing_races_a_rate_that_comes_back() {
     model("throttle_adaptive: a_poll_for_nothing_races_a_rate_that_comes_back", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..2);
-        let time = desk.clone().with_clock(clock.clone());
-        source
-            .throttle_adaptive(time, 2, Rates(&[0.0, 1.0]))
-            .burst(1)
-            .subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, start, task) = late_on_time(0..2, |_, source, time| {
+            source.throttle_adaptive(time, 2, Rates(&[0.0, 1.0])).burst(1)
+        });
         start.go();
         oracle.request(9);
-        let mut task = Runner::new(desk.task());
+        let mut task = Runner::new(task);
         let executor = thread::spawn(move || {
             if !task.poll() && !task.poll() {
                 task.run();
@@ -128,16 +111,11 @@ fn a_poll_for_nothing_races_a_rate_that_comes_back() {
 #[test]
 fn a_cancellation_races_a_rate_that_comes_back() {
     model("throttle_adaptive: a_cancellation_races_a_rate_that_comes_back", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..2);
-        let time = desk.clone().with_clock(clock.clone());
-        source
-            .throttle_adaptive(time, 2, Rates(&[0.0, 1000.0]))
-            .burst(1)
-            .subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, start, task) = late_on_time(0..2, |_, source, time| {
+            source.throttle_adaptive(time, 2, Rates(&[0.0, 1000.0])).burst(1)
+        });
         start.go();
         oracle.request(9);
-        let task = desk.task();
         let executor = thread::spawn(move || run(Some(task)));
         let passes = {
             let clock = clock.clone();

@@ -3,18 +3,16 @@
 
 use std::time::Duration;
 
-use millstream_core::{Fault, More, Publisher};
-use millstream_executors::Executor;
+use millstream_core::Fault;
 use millstream_operators::PublisherExt;
 use millstream_operators::timing::TimeoutError;
 use millstream_sync::{model, thread};
 
-use crate::clock::ManualClock;
-use crate::desk::Desk;
+use crate::all;
+use crate::clock::{late_on_time, on_time};
 use crate::oracle::Signal::{self, Error, Item};
 use crate::oracle::{Hand, Oracle, Source};
 use crate::runner::run;
-use crate::{all, late};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -34,12 +32,9 @@ fn silent(oracle: &Oracle) -> Source {
 #[test]
 fn the_timer_races_an_item_and_the_end() {
     model("timeout: the_timer_races_an_item_and_the_end", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..1);
-        let time = desk.clone().with_clock(clock.clone());
-        source.timeout(time, 2, SECOND).map_err(told).subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, start, task) =
+            late_on_time(0..1, |_, source, time| source.timeout(time, 2, SECOND).map_err(told));
         oracle.request(2);
-        let task = desk.task();
         let executor = thread::spawn(move || run(Some(task)));
         let producer = thread::spawn(move || start.go());
         clock.pass();
@@ -56,13 +51,8 @@ fn the_timer_races_an_item_and_the_end() {
 #[test]
 fn the_timer_of_a_silent_upstream_races_the_request() {
     model("timeout: the_timer_of_a_silent_upstream_races_the_request", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let time = desk.clone().with_clock(clock.clone());
-        silent(&oracle)
-            .timeout(time, 1, SECOND)
-            .map_err(told)
-            .subscribe(oracle.probe(|_| More::NONE));
-        let task = desk.task();
+        let (oracle, clock, task) =
+            on_time(|oracle, time| silent(oracle).timeout(time, 1, SECOND).map_err(told));
         let executor = thread::spawn(move || run(Some(task)));
         let requester = {
             let oracle = oracle.clone();
@@ -79,14 +69,9 @@ fn the_timer_of_a_silent_upstream_races_the_request() {
 #[test]
 fn the_timer_races_a_cancellation() {
     model("timeout: the_timer_races_a_cancellation", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let time = desk.clone().with_clock(clock.clone());
-        silent(&oracle)
-            .timeout(time, 1, SECOND)
-            .map_err(told)
-            .subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, task) =
+            on_time(|oracle, time| silent(oracle).timeout(time, 1, SECOND).map_err(told));
         oracle.request(1);
-        let task = desk.task();
         let executor = thread::spawn(move || run(Some(task)));
         let passes = {
             let clock = clock.clone();
@@ -105,11 +90,8 @@ fn the_timer_races_a_cancellation() {
 #[test]
 fn the_end_of_the_clock_races_the_request() {
     model("timeout: the_end_of_the_clock_races_the_request", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let time = desk.clone().with_clock(clock.clone());
-        let stream = silent(&oracle).timeout(time, 1, SECOND).map_err(told);
-        stream.subscribe(oracle.probe(|_| More::NONE));
-        let task = desk.task();
+        let (oracle, clock, task) =
+            on_time(|oracle, time| silent(oracle).timeout(time, 1, SECOND).map_err(told));
         let executor = thread::spawn(move || run(Some(task)));
         let requester = {
             let oracle = oracle.clone();
@@ -126,12 +108,9 @@ fn the_end_of_the_clock_races_the_request() {
 #[test]
 fn the_end_of_the_clock_races_the_timer_and_an_item() {
     model("timeout: the_end_of_the_clock_races_the_timer_and_an_item", || {
-        let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
-        let (source, start) = late(&oracle, 0..1);
-        let time = desk.clone().with_clock(clock.clone());
-        source.timeout(time, 2, SECOND).map_err(told).subscribe(oracle.probe(|_| More::NONE));
+        let (oracle, clock, start, task) =
+            late_on_time(0..1, |_, source, time| source.timeout(time, 2, SECOND).map_err(told));
         oracle.request(2);
-        let task = desk.task();
         let executor = thread::spawn(move || run(Some(task)));
         let producer = thread::spawn(move || start.go());
         clock.shut_down();
