@@ -444,6 +444,7 @@ fn a_handle_that_is_awaited_gives_the_end() {
 
 #[test]
 fn a_fault_that_nobody_awaits_goes_to_the_hook() {
+    let _alone = crate::hook_alone();
     let (sender, told) = channel();
     let sender = Mutex::new(sender);
     millstream::on_undelivered(move |what| {

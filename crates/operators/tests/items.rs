@@ -16,3 +16,9 @@ mod lifecycle;
 mod limit;
 mod source;
 mod transform;
+
+/// The hook of what is not delivered is one for the process: a test that sets it has it alone.
+fn hook_alone() -> std::sync::MutexGuard<'static, ()> {
+    static HOOK: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    HOOK.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

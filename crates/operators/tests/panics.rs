@@ -534,6 +534,17 @@ impl Iterator for Breaking {
 mod in_sources {
     use super::*;
 
+    /// The resource of a stream.
+    fn acquired<const PULLS: bool>(
+        s: &Source<PULLS>,
+    ) -> impl Publisher<Item = Token, Error = TestError> + use<PULLS> {
+        millstream::just(s.ledger().token(0)).map_err(|never| match never {})
+    }
+
+    fn breaks() -> Result<(), TestError> {
+        ouch()
+    }
+
     fn token_or_ouch(ledger: &Ledger, n: i64) -> Token {
         if n == 3 { ouch() } else { ledger.token(n) }
     }
@@ -610,6 +621,24 @@ mod in_sources {
         using_release: Complete, |s| {
             let resource = s.ledger().token(0);
             millstream::using(|| Ok(resource), |_| s, |_| ouch())
+        };
+        using_when_use: Complete, |s| {
+            let resource = acquired(&s);
+            let ends = |_, _| async { Ok(()) };
+            millstream::using_when(Eager::default(), resource, |_| -> Source<true> { ouch() }, ends)
+        };
+        using_when_clean_up: Complete, |s| {
+            let resource = acquired(&s);
+            let ends = |_, _| -> std::future::Ready<Result<(), TestError>> { ouch() };
+            millstream::using_when(Eager::default(), resource, |_| s, ends)
+        };
+        using_when_clean_up_polled: Complete, |s| {
+            let resource = acquired(&s);
+            let ends = |resource, _| async move {
+                drop(resource);
+                breaks()
+            };
+            millstream::using_when(Eager::default(), resource, |_| s, ends)
         };
         concat: Complete, |s| {
             let ledger = s.ledger().clone();

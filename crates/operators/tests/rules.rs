@@ -321,6 +321,15 @@ fn never() -> impl Publisher<Item = u64, Error = TestError> {
 }
 
 /// As `numbers`, failing after them.
+/// What a publisher gives that needs a resource, in a way.
+fn used_when<P: Publisher<Error = TestError>>(
+    use_: impl FnOnce() -> P + Send + 'static,
+) -> impl Publisher<Item = P::Item, Error = TestError> {
+    let resource = millstream::just(()).map_err(|never| match never {});
+    let ends = |(), _| async { Ok(()) };
+    millstream::using_when(Eager::default(), resource, |()| use_(), ends)
+}
+
 fn failing(n: u64) -> impl Publisher<Item = u64, Error = TestError> + Clone {
     millstream::generate(0, move |sent| {
         *sent += 1;
@@ -434,6 +443,7 @@ rules_for! {
     using_released_after_the_end:
         rules::publisher(|n| millstream::using(|| Ok(()), move |()| numbers(n), drop).release_after_end())
         .failing(|n| millstream::using(|| Ok(()), move |()| failing(n), drop).release_after_end());
+    using_when: rules::publisher(|n| used_when(move || numbers(n))).failing(|n| used_when(move || failing(n)));
     concat_of_sources: rules::publisher(|n| millstream::concat([numbers(n), numbers(1)])).gives(|n| n + 1)
         .failing(|n| millstream::concat([failing(n).boxed(), numbers(1).boxed()]));
 }

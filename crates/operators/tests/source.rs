@@ -5,9 +5,12 @@ use std::io::{self, BufReader, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::common::{Ended, Mint, panic_message, scripted, watch, watch_until};
+use millstream::executor::Seeded;
 use millstream::prelude::*;
-use millstream::{Failure, Pull, Pulled};
+use millstream::source::UseEnd;
+use millstream::{Cause, Failure, Pull, Pulled};
+
+use crate::common::{Ended, Mint, panic_message, scripted, watch, watch_until};
 
 fn counter() -> (Arc<AtomicUsize>, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
@@ -571,4 +574,272 @@ fn using_passes_demand() {
     assert_eq!(control.asked_in_all(), 3);
     control.next(9);
     assert_eq!((seen.items(), control.asked_in_all()), (vec![9], 0));
+}
+
+// ---- using_when -------------------------------------------------------------------------------
+
+/// A stream over resource 7, whose clean-up is noted, and waits for what `gate` receives.
+struct Used {
+    executor: Seeded,
+    how: Arc<Mutex<Vec<UseEnd>>>,
+    gate: Option<futures::channel::oneshot::Sender<Result<(), &'static str>>>,
+}
+
+impl Used {
+    fn new() -> Used {
+        Used { executor: Seeded::new(1), how: Arc::default(), gate: None }
+    }
+
+    fn stream<A, P, U>(
+        &mut self,
+        acquire: A,
+        use_: U,
+    ) -> impl Publisher<Item = P::Item, Error = &'static str> + use<A, P, U>
+    where
+        A: Publisher<Item = u32, Error = &'static str>,
+        P: Publisher<Error = &'static str>,
+        U: FnOnce(&mut u32) -> P + Send + 'static,
+    {
+        let (gate, opened) = futures::channel::oneshot::channel();
+        self.gate = Some(gate);
+        let how = self.how.clone();
+        millstream::using_when(self.executor.clone(), acquire, use_, move |resource, why| {
+            assert_eq!(resource, 7);
+            how.lock().unwrap().push(why);
+            async move { opened.await.expect("the test opens it") }
+        })
+    }
+
+    fn of_three(&mut self) -> impl Publisher<Item = u32, Error = &'static str> + use<> {
+        self.stream(seven(), |n| millstream::range(*n..*n + 3).map_err(|never| match never {}))
+    }
+
+    /// The clean-up ends so.
+    fn open(&mut self, with: Result<(), &'static str>) {
+        self.gate.take().expect("once").send(with).expect("somebody waits");
+        self.executor.run_until_idle();
+    }
+
+    fn how(&self) -> Vec<UseEnd> {
+        self.executor.run_until_idle();
+        self.how.lock().unwrap().clone()
+    }
+}
+
+fn seven() -> impl Publisher<Item = u32, Error = &'static str> {
+    millstream::just(7).map_err(|never| match never {})
+}
+
+#[test]
+fn using_when_tells_the_end_when_the_clean_up_is_over() {
+    let mut used = Used::new();
+    let seen = watch(used.of_three());
+    seen.request(3);
+    assert_eq!((seen.items(), seen.end()), (vec![7, 8, 9], None));
+    assert_eq!((used.how(), seen.end()), (vec![UseEnd::Completed], None));
+    used.open(Ok(()));
+    assert_eq!((used.how(), seen.end()), (vec![UseEnd::Completed], Some(Ended::Complete)));
+    assert_eq!(used.executor.tasks(), 0);
+}
+
+#[test]
+fn using_when_fails_as_its_publisher_when_the_clean_up_is_over() {
+    let mut used = Used::new();
+    let seen = watch(used.stream(seven(), |_| millstream::fail::<u32, _>("no")));
+    assert_eq!((used.how(), seen.end()), (vec![UseEnd::Failed], None));
+    used.open(Ok(()));
+    assert_eq!(seen.end(), Some(Ended::Error("no")));
+}
+
+#[test]
+fn using_when_fails_as_a_clean_up_after_completion_does() {
+    let mut used = Used::new();
+    let seen = watch(used.of_three());
+    seen.request_all();
+    used.open(Err("no commit"));
+    assert_eq!(seen.end(), Some(Ended::Error("no commit")));
+}
+
+/// The error of a clean-up that is not the end of a stream goes to the hook, whether the stream failed
+/// before or nobody waits for it.
+#[test]
+fn using_when_reports_the_error_of_a_clean_up_that_nobody_is_told_of() {
+    let _alone = crate::hook_alone();
+    let (told, hears) = std::sync::mpsc::channel();
+    millstream::on_undelivered(move |what| drop(told.send(format!("{what:?}"))));
+    let mut failed = Used::new();
+    let seen = watch(failed.stream(seven(), |_| millstream::fail::<u32, _>("no")));
+    failed.open(Err("no roll-back, it failed"));
+    assert_eq!(seen.end(), Some(Ended::Error("no")));
+    let mut cancelled = Used::new();
+    watch(cancelled.of_three()).cancel();
+    cancelled.open(Err("no roll-back, it was cancelled"));
+    let mut waiting = Used::new();
+    let seen = watch(waiting.of_three());
+    seen.request_all();
+    seen.cancel();
+    waiting.open(Err("no commit, nobody waits"));
+    let heard: Vec<String> = hears.try_iter().filter(|what| what.contains("no ")).collect();
+    let says = |n: usize, what: &str| heard[n].contains(what);
+    assert_eq!(heard.len(), 3, "{heard:?}");
+    assert!(says(0, "it failed") && says(1, "it was cancelled") && says(2, "nobody waits"));
+}
+
+#[test]
+fn using_when_cleans_up_once_wherever_it_is_cancelled() {
+    for cancel_at in 0..=3 {
+        let mut used = Used::new();
+        let seen = watch_until(used.of_three(), (cancel_at > 0).then_some(cancel_at));
+        if cancel_at == 0 {
+            seen.cancel();
+        } else {
+            seen.request_all();
+        }
+        let cancelled = UseEnd::Cancelled(Cause::NoMoreNeeded);
+        assert_eq!(used.how(), std::slice::from_ref(&cancelled), "at {cancel_at}");
+        assert_eq!(seen.end(), Some(Ended::Dropped));
+        assert_eq!(used.executor.tasks(), 1, "the clean-up goes on");
+        used.open(Ok(()));
+        assert_eq!((used.how(), used.executor.tasks()), (vec![cancelled], 0));
+    }
+}
+
+#[test]
+fn using_when_is_told_why_it_is_cancelled() {
+    let mut used = Used::new();
+    let stream = used.of_three().try_map(|_| Err::<u32, _>("in the middle"));
+    assert!(matches!(stream.count().block(), Err(Failure::Error("in the middle"))));
+    assert_eq!(used.how(), [UseEnd::Cancelled(Cause::Failed)]);
+}
+
+/// What a stage below ends is told at once.
+#[test]
+fn using_when_does_not_keep_the_end_of_a_stage_below() {
+    let mut used = Used::new();
+    let seen = watch(used.of_three().take(1));
+    seen.request_all();
+    assert_eq!((seen.items(), seen.end()), (vec![7], Some(Ended::Complete)));
+    assert_eq!(used.how(), [UseEnd::Cancelled(Cause::NoMoreNeeded)]);
+}
+
+#[test]
+fn using_when_cancels_what_acquires_and_cleans_up_nothing() {
+    let mut used = Used::new();
+    let (acquire, control) = scripted();
+    let seen =
+        watch(used.stream(acquire, |n| millstream::just(*n).map_err(|never| match never {})));
+    assert_eq!(control.asked_in_all(), 1, "before any demand, and for one");
+    seen.cancel();
+    assert!(control.is_cancelled());
+    assert_eq!((used.how(), seen.end()), (vec![], Some(Ended::Dropped)));
+}
+
+#[test]
+fn using_when_lets_go_of_what_acquires_with_its_first_item() {
+    let mut used = Used::new();
+    let (acquire, control) = scripted();
+    let seen =
+        watch(used.stream(acquire, |n| millstream::just(*n).map_err(|never| match never {})));
+    seen.request(1);
+    assert!(control.next(7));
+    assert!(control.is_cancelled());
+    assert_eq!(seen.items(), [7]);
+    used.open(Ok(()));
+    assert_eq!(seen.end(), Some(Ended::Complete));
+}
+
+#[test]
+fn using_when_ends_as_what_acquires_nothing() {
+    let mut used = Used::new();
+    let body = |_: &mut u32| millstream::pending::<u32>().map_err(|never| match never {});
+    let seen = watch(used.stream(millstream::fail("no resource"), body));
+    assert_eq!((used.how(), seen.end()), (vec![], Some(Ended::Error("no resource"))));
+    let nothing = millstream::empty().map_err(|never| match never {});
+    let seen = watch(used.stream(nothing, body));
+    assert_eq!((used.how(), seen.end()), (vec![], Some(Ended::Complete)));
+}
+
+#[test]
+fn using_when_passes_demand_that_came_while_it_acquired() {
+    let mut used = Used::new();
+    let (acquire, resource) = scripted();
+    let (body, control) = scripted();
+    let seen = watch(used.stream(acquire, move |_| body));
+    seen.request(2);
+    resource.next(7);
+    assert_eq!(control.asked_in_all(), 2);
+    seen.request(3);
+    assert_eq!(control.asked_in_all(), 3, "and no more than that");
+    control.next(1);
+    assert_eq!(seen.items(), [1]);
+    control.complete();
+    used.open(Ok(()));
+    assert_eq!(seen.end(), Some(Ended::Complete));
+}
+
+#[test]
+fn using_when_cancels_its_publisher_before_it_cleans_up() {
+    let log = Log::default();
+    let (body, cleaned) = (log.clone(), log.clone());
+    let stream = millstream::using_when(
+        Seeded::new(1),
+        millstream::just(0),
+        move |_| millstream::pending::<u32>().inspect_cancel(move |_| body.add("cancelled")),
+        move |_, _| {
+            cleaned.add("clean-up");
+            async { Ok(()) }
+        },
+    );
+    watch(stream).cancel();
+    assert_eq!(log.lines(), ["cancelled", "clean-up"]);
+}
+
+#[test]
+fn using_when_cleans_up_after_a_panic_and_does_not_wait() {
+    let mut used = Used::new();
+    let panics = |_: &mut u32| -> millstream::BoxPublisher<u32, &'static str> { panic!("in use") };
+    let seen = watch(used.stream(seven(), panics));
+    assert!(matches!(seen.end(), Some(Ended::Fault(_))));
+    assert_eq!(used.how(), [UseEnd::Cancelled(Cause::Failed)]);
+    let mut used = Used::new();
+    let body = |_: &mut u32| millstream::range(0..3).map(|_| -> u32 { panic!("in the body") });
+    let seen = watch(used.stream(seven(), move |n| body(n).map_err(|never| match never {})));
+    seen.request(1);
+    assert!(matches!(seen.end(), Some(Ended::Fault(_))));
+    assert_eq!(used.how(), [UseEnd::Cancelled(Cause::Failed)]);
+}
+
+fn breaks() -> Result<(), Infallible> {
+    panic!("in the clean-up")
+}
+
+#[test]
+fn using_when_breaks_where_its_clean_up_does() {
+    let executor = Seeded::new(1);
+    let none = || millstream::empty::<u32>();
+    let seen = watch(millstream::using_when(
+        executor.clone(),
+        millstream::just(0),
+        move |_| none(),
+        |_, _| -> futures::future::Ready<_> { panic!("no clean-up") },
+    ));
+    assert!(matches!(seen.end(), Some(Ended::Fault(_))));
+    let later = millstream::using_when(
+        executor.clone(),
+        millstream::just(0),
+        move |_| none(),
+        |_, _| async { breaks() },
+    );
+    let seen = watch(later);
+    executor.run_until_idle();
+    assert!(matches!(seen.end(), Some(Ended::Fault(_))));
+    executor.refuse_every(1);
+    let refused = millstream::using_when(
+        executor,
+        millstream::just(0),
+        move |_| none(),
+        |_, _| async { Ok(()) },
+    );
+    let end = watch(refused).end();
+    assert!(matches!(&end, Some(Ended::Fault(why)) if why.contains("no more tasks")), "{end:?}");
 }

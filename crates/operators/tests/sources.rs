@@ -125,6 +125,20 @@ rows! {
             millstream::using(|| Err::<(), _>(TestError(0)), |()| source, drop)
         },
         |_items| [], |options| options.keeps_faults().may_fail();
+    using_when: |source| {
+            let resource = millstream::just(source.ledger().token(0)).map_err(|never| match never {});
+            let clean_up = |resource, _| async move {
+                drop(resource);
+                Ok(())
+            };
+            millstream::using_when(Eager::default(), resource, |_| source, clean_up)
+        },
+        |items| items;
+    using_when_that_acquires_nothing: |source| {
+            let nothing = millstream::fail::<(), _>(TestError(0));
+            millstream::using_when(Eager::default(), nothing, |()| source, |(), _| async { Ok(()) })
+        },
+        |_items| [], |options| options.keeps_faults().may_fail();
     channel: |source| {
             let (sender, items) = millstream::channel(3);
             for n in 1..=3 {

@@ -193,6 +193,10 @@ a_million_deep! {
     zip_of_boxes: MILLION, million().boxed().zip(million().boxed(), 16);
     combine_latest: MILLION, millstream::combine_latest((million(), millstream::just(1)), 16);
     with_latest_from: MILLION, million().with_latest_from(millstream::just(1), 16);
+    using_when: MILLION, {
+        let resource = millstream::just(()).map_err(|never| match never {});
+        millstream::using_when(Eager::default(), resource, |()| million(), |(), _| async { Ok(()) })
+    };
     take_until: MILLION, million().take_until(millstream::pending::<()>());
     kill_switch: MILLION, million().kill_switch().0;
     received_by: MILLION, {

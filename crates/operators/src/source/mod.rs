@@ -28,6 +28,7 @@ mod restart_with_backoff;
 mod successors;
 mod unfold;
 mod using;
+mod using_when;
 pub use after::{After, after};
 pub use channel::{
     Channel, SendBlockingError, SendError, Sender, Sending, TrySendError, channel, try_channel,
@@ -59,5 +60,6 @@ pub use restart_with_backoff::{Restart, RestartWithBackoff, restart_with_backoff
 pub use successors::successors;
 pub use unfold::{Unfold, unfold};
 pub use using::{Using, using};
+pub use using_when::{UseEnd, UsingWhen, using_when};
 
 pub use crate::overflow::{DropReason, Overflow};

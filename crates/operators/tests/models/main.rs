@@ -35,6 +35,7 @@ mod take_until;
 mod throttle;
 mod throttle_adaptive;
 mod timeout;
+mod using_when;
 mod window;
 mod window_timeout;
 mod zip;
