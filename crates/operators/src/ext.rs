@@ -1481,7 +1481,12 @@ pub trait PublisherExt: Publisher {
 
     /// Each item in an envelope that is to be acknowledged, at most `window` of them open at a time;
     /// what is done with what is acknowledged is said next. See [`Acking`].
-    #[doc(alias = "committableSource", alias = "SourceWithContext", alias = "manualAck")]
+    #[doc(
+        alias = "committableSource",
+        alias = "SourceWithContext",
+        alias = "ReceiverOffset",
+        alias = "manualAck"
+    )]
     #[track_caller]
     fn acked<K, F>(self, window: usize, tag: F) -> Acking<Self, F>
     where
@@ -1720,20 +1725,30 @@ pub trait PublisherExt: Publisher {
     // ---- lifecycle ------------------------------------------------------------------------
 
     /// A switch of its own, which ends the stream from outside. See [`KillSwitch`].
-    #[doc(alias = "KillSwitches.single", alias = "Abortable", alias = "takeUntilOther")]
+    #[doc(
+        alias = "KillSwitches.single",
+        alias = "Abortable",
+        alias = "Disposable",
+        alias = "takeUntilOther"
+    )]
     fn kill_switch(self) -> (StoppedBy<Self, Self::Error>, KillSwitch<Self::Error>) {
         let switch = KillSwitch::new();
         (StoppedBy::new(self, switch.clone()), switch)
     }
 
     /// Items until a switch is thrown, which other streams may share. See [`StoppedBy`].
-    #[doc(alias = "KillSwitches.shared", alias = "viaMat", alias = "takeUntil")]
+    #[doc(
+        alias = "KillSwitches.shared",
+        alias = "CancellationToken",
+        alias = "viaMat",
+        alias = "takeUntil"
+    )]
     fn stopped_by(self, switch: &KillSwitch<Self::Error>) -> StoppedBy<Self, Self::Error> {
         StoppedBy::new(self, switch.clone())
     }
 
     /// Where a drain stops the stream, and counts what comes in. See [`ReceivedBy`].
-    #[doc(alias = "DrainingControl")]
+    #[doc(alias = "DrainingControl", alias = "TaskTracker")]
     fn received_by(self, drain: &DrainHandle) -> ReceivedBy<Self> {
         ReceivedBy::new(self, drain.clone())
     }
@@ -1765,7 +1780,7 @@ pub trait PublisherExt: Publisher {
     }
 
     /// All items folded into one value. See [`Fold`].
-    #[doc(alias = "aggregate")]
+    #[doc(alias = "aggregate", alias = "reduce")]
     fn fold<A, F>(self, seed: A, f: F) -> Run<Self, Fold<A, F>>
     where
         A: Send + 'static,

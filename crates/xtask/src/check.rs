@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::aliases::{self, Aliases};
+
 /// Which crates of the workspace a crate may depend on. Dependencies point one way.
 const EDGES: &[(&str, &[&str])] = &[
     ("core", &[]),
@@ -251,6 +253,7 @@ pub(crate) fn run() -> Result<(), String> {
     forbidden_words(&root, &mut findings)?;
     operators(&root, &mut findings)?;
     tests(&root, &mut findings)?;
+    foreign_names(&root, &mut findings)?;
     models(&root, &mut findings)?;
     blocks(&root, &mut findings)?;
     if findings.is_empty() {
@@ -433,6 +436,18 @@ fn operators(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
             findings.push(format!("crates/operators/src/{family}: an unknown family"));
         }
     }
+    Ok(())
+}
+
+fn foreign_names(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
+    let mut known = Aliases::new();
+    for path in files(&root.join("crates/operators/src"), ".rs")? {
+        // Other methods of the same names.
+        if !["acked_publisher.rs", "policy.rs"].contains(&name(&path).as_str()) {
+            aliases::collect(&read(&path)?, &mut known);
+        }
+    }
+    findings.extend(aliases::unkept(&read(&root.join("docs/operators.md"))?, &known));
     Ok(())
 }
 

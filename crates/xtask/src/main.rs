@@ -1,5 +1,6 @@
 //! The chores of the project: `cargo xtask <name>`.
 
+mod aliases;
 mod check;
 mod faults;
 mod performance;

@@ -36,7 +36,7 @@ use crate::source::{FromPull, from_pull};
 /// assert_eq!(lines.collect::<Vec<_>>().block()?, ["one", "two", "", "four"]);
 /// # Ok::<(), millstream::Failure<std::io::Error>>(())
 /// ```
-#[doc(alias = "LinesStream", alias = "Framing.delimiter")]
+#[doc(alias = "LinesStream", alias = "FileIO", alias = "Framing.delimiter")]
 pub fn lines<R: BufRead + Send + 'static>(reader: R) -> FromPull<Lines<R>> {
     from_pull(Lines { reader, line: LineBuffer::default() })
 }
