@@ -1,13 +1,18 @@
 //! Models of `partition` and `balance`: each item goes to one of several readers, who ask, come and
 //! go meanwhile.
 
+use std::sync::{Arc, Mutex};
+
 use millstream::More;
 use millstream::prelude::*;
 use millstream_sync::{model, thread};
 
 use crate::oracle::Signal::{Complete, Item};
-use crate::oracle::{Error, Oracle, Token};
+use crate::oracle::{Error, Hand, Oracle, Source, Token};
 use crate::{late, split};
+
+/// What was asked for in all: a lock of `std`, which adds no schedule.
+type Asked = Arc<Mutex<u64>>;
 
 /// A subscriber with a log of its own, which asks for nothing.
 fn read<P: Publisher<Item = Token, Error = Error>>(publisher: P) -> Oracle {
@@ -52,12 +57,35 @@ fn a_reader_of_a_partition_that_goes_holds_nobody_up() {
     });
 }
 
+/// Whoever sends to a reader keeps its turn while there is something to send, and no longer: what the
+/// reader asks for then reaches its stages, though no other item comes.
+#[test]
+fn a_request_reaches_the_stages_of_a_reader_while_an_item_comes() {
+    model("partition: a_request_reaches_the_stages_of_a_reader_while_an_item_comes", || {
+        let (oracle, hand, asked) = (Oracle::new(), Hand::default(), Asked::default());
+        let source = Source::Hand(oracle.alive(), hand.clone());
+        let [even, odd] = source.partition::<2, _>(1, parity);
+        let sum = asked.clone();
+        let even = read(even.inspect_request(move |n| *sum.lock().unwrap() += n.get()));
+        let odd = read(odd);
+        even.request(2);
+        let alive = oracle.alive();
+        let producer = thread::spawn(move || hand.send(Token(0, alive)));
+        even.request(1);
+        producer.join().unwrap();
+        assert_eq!(*asked.lock().unwrap(), 3, "nothing else has to come for it");
+        assert_eq!(even.finish(), [Item(0)]);
+        assert_eq!(odd.finish(), []);
+        assert_eq!(oracle.count(), 0);
+    });
+}
+
 /// Nothing is connected to before both are there, and nothing is lost then.
 #[test]
 fn two_readers_of_a_partition_subscribe_at_a_time() {
     model("partition: two_readers_of_a_partition_subscribe_at_a_time", || {
         let oracle = Oracle::new();
-        let source = crate::oracle::Source::Items(oracle.items(0..3));
+        let source = Source::Items(oracle.items(0..3));
         let [even, odd] = source.partition::<2, _>(1, parity);
         let other = thread::spawn(move || {
             let odd = read(odd);
