@@ -98,15 +98,9 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<(), P::Error>>(self, subscriber: S) {
-        let ForEachConcurrent { upstream, executor, limit, site, mut f } = self;
-        let f = move |item| {
-            let future = f(item);
-            async move {
-                future.await;
-                Ok(())
-            }
-        };
-        let flying = Flying { limit, site, turns: AtOnce, f, error: |error| error };
+        let ForEachConcurrent { upstream, executor, limit, site, f } = self;
+        let flying =
+            Flying { limit, site, turns: AtOnce, f, result: |_| Ok(()), error: |error| error };
         flying.fly::<AsTheyCome<()>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

@@ -1,6 +1,7 @@
 //! `try_for_each_concurrent`: an asynchronous function that can fail for each item, several at a
 //! time.
 
+use std::convert::identity;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 
@@ -107,7 +108,8 @@ where
 
     fn subscribe<S: Subscriber<(), G>>(self, subscriber: S) {
         let TryForEachConcurrent { upstream, executor, limit, site, f, .. } = self;
-        let flying = Flying { limit, site, turns: AtOnce, f, error: G::from_upstream };
+        let flying =
+            Flying { limit, site, turns: AtOnce, f, result: identity, error: G::from_upstream };
         flying.fly::<AsTheyCome<()>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

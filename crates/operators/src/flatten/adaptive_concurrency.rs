@@ -135,13 +135,9 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<U, P::Error>>(self, subscriber: S) {
-        let AdaptiveConcurrency { upstream, time, controller, most, judge, site, mut f } = self;
-        let f = move |item| {
-            let future = f(item);
-            async move { Ok(future.await) }
-        };
+        let AdaptiveConcurrency { upstream, time, controller, most, judge, site, f } = self;
         let limit = Governed { controller, judge, most, clock: &time };
-        let flying = Flying { limit, site, turns: AtOnce, f, error: |error| error };
+        let flying = Flying { limit, site, turns: AtOnce, f, result: Ok, error: |error| error };
         flying.fly::<InOrder<U>, _, _, _, _, _>(upstream, &time, subscriber);
     }
 }

@@ -109,12 +109,9 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<U, P::Error>>(self, subscriber: S) {
-        let MapAsyncPartitioned { upstream, executor, limit, site, key, mut f } = self;
-        let f = move |item| {
-            let future = f(item);
-            async move { Ok(future.await) }
-        };
-        let flying = Flying { limit, site, turns: OnePerKey::new(key), f, error: |error| error };
+        let MapAsyncPartitioned { upstream, executor, limit, site, key, f } = self;
+        let flying =
+            Flying { limit, site, turns: OnePerKey::new(key), f, result: Ok, error: |error| error };
         flying.fly::<InOrder<U>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

@@ -94,12 +94,8 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<U, P::Error>>(self, subscriber: S) {
-        let MapAsyncUnordered { upstream, executor, limit, site, mut f } = self;
-        let f = move |item| {
-            let future = f(item);
-            async move { Ok(future.await) }
-        };
-        let flying = Flying { limit, site, turns: AtOnce, f, error: |error| error };
+        let MapAsyncUnordered { upstream, executor, limit, site, f } = self;
+        let flying = Flying { limit, site, turns: AtOnce, f, result: Ok, error: |error| error };
         flying.fly::<AsTheyCome<U>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

@@ -1,5 +1,6 @@
 //! `try_map_async_partitioned_unordered`: each item through a future that can fail, one at a time for each key, as they finish.
 
+use std::convert::identity;
 use std::hash::Hash;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
@@ -136,7 +137,14 @@ where
 
     fn subscribe<S: Subscriber<U, G>>(self, subscriber: S) {
         let TryMapAsyncPartitionedUnordered { upstream, executor, limit, site, key, f, .. } = self;
-        let flying = Flying { limit, site, turns: OnePerKey::new(key), f, error: G::from_upstream };
+        let flying = Flying {
+            limit,
+            site,
+            turns: OnePerKey::new(key),
+            f,
+            result: identity,
+            error: G::from_upstream,
+        };
         flying.fly::<AsTheyCome<U>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

@@ -1,5 +1,6 @@
 //! `try_map_async_unordered`: each item through a future that can fail, several at a time, as they finish.
 
+use std::convert::identity;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 
@@ -107,7 +108,8 @@ where
 
     fn subscribe<S: Subscriber<U, G>>(self, subscriber: S) {
         let TryMapAsyncUnordered { upstream, executor, limit, site, f, .. } = self;
-        let flying = Flying { limit, site, turns: AtOnce, f, error: G::from_upstream };
+        let flying =
+            Flying { limit, site, turns: AtOnce, f, result: identity, error: G::from_upstream };
         flying.fly::<AsTheyCome<U>, _, _, _, _, _>(upstream, &executor, subscriber);
     }
 }

@@ -436,7 +436,7 @@ impl<U> MakeLimit<U> for NonZeroUsize {
 }
 
 /// What a stage whose items go through futures is made of.
-pub(crate) struct Flying<N, F, W, E, G> {
+pub(crate) struct Flying<N, F, W, R, E, G> {
     /// How many items are in the stage at a time: waiting, in flight, or landed.
     pub(crate) limit: N,
     /// What the stage is, and where.
@@ -445,11 +445,13 @@ pub(crate) struct Flying<N, F, W, E, G> {
     pub(crate) turns: W,
     /// The future of an item.
     pub(crate) f: F,
+    /// What becomes of the output of a future: beside it, so that the future is kept as it is.
+    pub(crate) result: R,
     /// How downstream is told of a failure of upstream.
     pub(crate) error: fn(E) -> G,
 }
 
-impl<N, F, W, E, G> Flying<N, F, W, E, G> {
+impl<N, F, W, R, E, G> Flying<N, F, W, R, E, G> {
     /// Runs the stage on a task of `executor`.
     pub(crate) fn fly<L, P, X, Fut, U, S>(self, upstream: P, executor: &X, subscriber: S)
     where
@@ -459,20 +461,21 @@ impl<N, F, W, E, G> Flying<N, F, W, E, G> {
         X: Executor,
         W: Turns<P::Item>,
         F: FnMut(P::Item) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<U, G>> + Send + 'static,
+        Fut: Future + Send + 'static,
+        R: FnMut(Fut::Output) -> Result<U, G> + Send + 'static,
         U: Send + 'static,
         E: Send + 'static,
         G: Send + 'static,
         S: Subscriber<U, G>,
     {
-        let Flying { limit, site, turns, f, error } = self;
+        let Flying { limit, site, turns, f, result, error } = self;
         on(
             executor,
             |bell, context| {
                 let limit = limit.make(bell);
                 let most = limit.most();
                 let first = NonZeroUsize::new(limit.now()).map_or(most, |first| first.min(most));
-                Driven::<_, _, _, _, L, _, _, _> {
+                Driven::<_, _, _, _, _, L, _, _, _> {
                     outer: granted_feed_asking(upstream, most, first, bell.clone(), context, site),
                     failure: None,
                     turns,
@@ -480,6 +483,7 @@ impl<N, F, W, E, G> Flying<N, F, W, E, G> {
                     landed: L::new(most.get()),
                     limit,
                     f,
+                    result,
                     error,
                     discards: context.discards().clone(),
                     results: PhantomData,
@@ -493,7 +497,7 @@ impl<N, F, W, E, G> Flying<N, F, W, E, G> {
 /// Each comes back with the number of its item, whose turn is over then, and when it was launched.
 type InFlight<Fut, Lane, Launch> = Flights<Fut, Option<(u64, Lane, Launch)>>;
 
-struct Driven<N, O, F, Fut, L, W, U, G>
+struct Driven<N, O, F, Fut, R, L, W, U, G>
 where
     N: Limit<U>,
     O: Pull,
@@ -510,26 +514,28 @@ where
     landed: L,
     limit: N,
     f: F,
+    result: R,
     error: fn(O::Error) -> G,
     discards: Discards,
     results: PhantomData<fn(U)>,
 }
 
-impl<N, O, F, Fut, L, W, U, G> Driven<N, O, F, Fut, L, W, U, G>
+impl<N, O, F, Fut, R, L, W, U, G> Driven<N, O, F, Fut, R, L, W, U, G>
 where
     N: Limit<U>,
     O: Pull,
     F: FnMut(O::Item) -> Fut,
-    Fut: Future<Output = Result<U, G>>,
+    Fut: Future,
+    R: FnMut(Fut::Output) -> Result<U, G>,
     L: Landed<U>,
     W: Turns<O::Item>,
 {
     /// Polls what was woken, and launches while there is room. `Pending` when that is done.
     fn work(&mut self) -> Pulled<U, G> {
         self.flights.listen();
-        while let Some((ticket, result)) = self.flights.land() {
+        while let Some((ticket, output)) = self.flights.land() {
             let Some((ticket, lane, launch)) = ticket else { continue };
-            let next = match self.landed(ticket, lane, launch, result) {
+            let next = match self.landed(ticket, lane, launch, output) {
                 Ok(next) => next,
                 Err(error) => return Pulled::Error(error),
             };
@@ -573,10 +579,10 @@ where
         loop {
             let launch = self.limit.launched(self.flights.len() + 1);
             let future = (self.f)(item);
-            let Some(result) = self.flights.launch(Some((ticket, lane, launch)), future) else {
+            let Some(output) = self.flights.launch(Some((ticket, lane, launch)), future) else {
                 return Ok(());
             };
-            let Some(next) = self.landed(ticket, lane, launch, result)? else { return Ok(()) };
+            let Some(next) = self.landed(ticket, lane, launch, output)? else { return Ok(()) };
             (item, ticket) = next;
         }
     }
@@ -596,9 +602,9 @@ where
         ticket: u64,
         lane: W::Lane,
         launch: N::Launch,
-        result: Result<U, G>,
+        output: Fut::Output,
     ) -> Result<Option<(O::Item, u64)>, G> {
-        let result = result?;
+        let result = (self.result)(output)?;
         self.limit.landed(launch, &result, self.flights.len());
         self.landed.landed(ticket, result);
         Ok(self.turns.landed(lane))
@@ -619,12 +625,13 @@ where
     }
 }
 
-impl<N, O, F, Fut, L, W, U, G> Pull for Driven<N, O, F, Fut, L, W, U, G>
+impl<N, O, F, Fut, R, L, W, U, G> Pull for Driven<N, O, F, Fut, R, L, W, U, G>
 where
     N: Limit<U>,
     O: Pull,
     F: FnMut(O::Item) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<U, G>> + Send + 'static,
+    Fut: Future + Send + 'static,
+    R: FnMut(Fut::Output) -> Result<U, G> + Send + 'static,
     L: Landed<U>,
     W: Turns<O::Item>,
     U: Send + 'static,
@@ -670,7 +677,7 @@ where
     }
 }
 
-impl<N, O, F, Fut, L, W, U, G> Drop for Driven<N, O, F, Fut, L, W, U, G>
+impl<N, O, F, Fut, R, L, W, U, G> Drop for Driven<N, O, F, Fut, R, L, W, U, G>
 where
     N: Limit<U>,
     O: Pull,
