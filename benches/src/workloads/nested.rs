@@ -69,6 +69,70 @@ pub(super) fn workloads() -> Vec<Workload> {
             // What is promised is of the best that has several at a time.
             peers: flat_peers::<1>(Kind::Other),
         },
+        Workload {
+            name: "W4/concat-boxed",
+            task: "concat_map into inner streams of a thousand whose types nobody knows",
+            measure: Measure::Alone,
+            size: items,
+            promise: Promise::NONE,
+            peers: boxed_peers(|| {
+                use millstream::prelude::*;
+                let size = size::<1000>();
+                let inner = inner(size);
+                subscribe::<UNBOUNDED>(
+                    millstream::from_iter(0..items() / size)
+                        .concat_map(move |index| millstream::from_iter(inner(index)).boxed()),
+                )
+            }),
+        },
+        Workload {
+            name: "W4/flat-boxed",
+            task: "flat_map into inner streams of a thousand whose types nobody knows, up to 256 at a time",
+            measure: Measure::Alone,
+            size: items,
+            promise: Promise::NONE,
+            peers: boxed_peers(|| {
+                use millstream::prelude::*;
+                let size = size::<1000>();
+                let inner = inner(size);
+                let outer = millstream::from_iter(0..items() / size);
+                subscribe::<UNBOUNDED>(outer.flat_map_unordered(256, 256, move |index| {
+                    millstream::from_iter(inner(index)).boxed()
+                }))
+            }),
+        },
+    ]
+}
+
+fn boxed_peers(ours: fn() -> u64) -> Vec<Peer> {
+    vec![
+        peer(Kind::Limit, "iterator", || {
+            let size = size::<1000>();
+            let inner = inner(size);
+            iterate((0..items() / size).flat_map(move |index| {
+                let inner: Box<dyn Iterator<Item = u64>> = Box::new(inner(index));
+                inner
+            }))
+        }),
+        peer(Kind::Ours, "millstream", ours),
+        peer(Kind::Library, "futures, one by one", || {
+            use futures::StreamExt;
+            let size = size::<1000>();
+            let inner = inner(size);
+            wait(
+                stream::iter(0..items() / size)
+                    .flat_map(move |index| stream::iter(inner(index)).boxed()),
+            )
+        }),
+        peer(Kind::Library, "futures, unordered", || {
+            use futures::StreamExt;
+            let size = size::<1000>();
+            let inner = inner(size);
+            wait(
+                stream::iter(0..items() / size)
+                    .flat_map_unordered(256, move |index| stream::iter(inner(index)).boxed()),
+            )
+        }),
     ]
 }
 

@@ -21,13 +21,26 @@
 //! Whoever has the pointer has the place alone, and nothing is shared. A value that is moved out, to
 //! become active or to be told its end, leaves a bare place, so a panic of it frees the memory and
 //! drops nothing twice.
+//!
+//! **A publisher that is [pulled](Publisher::into_pull)** has no subscriber, and needs no place. Where the
+//! type that is boxed says that it [can be](Publisher::PULLS), so does the box: a stage that would hold it
+//! in place does, and no queue is between them. The loop is inside, and hands each item out by one jump.
+//! Two kinds are not pulled through a box, and are subscribed to as ever:
+//!
+//! * What can be pulled only where a host is told of news ([`HOSTED`](Publisher::HOSTED): a window, a
+//!   group). Whoever holds a box would have to make it a host before it knows what is inside, an
+//!   allocation for each, and most have their items at hand.
+//! * What is itself over a box. It could be, but then each stage of a chain that is boxed stage by stage
+//!   would be compiled for both ways, and such a chain is made so that it compiles fast: of a hundred
+//!   stages it took twice as long. A stage that is not boxed again is pulled over a box.
 
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use millstream_core::{
-    ActiveSubscriber, Cause, Context, End, Fault, More, Publisher, Rest, Subscriber, Subscription,
+    ActiveSubscriber, Cause, Context, End, Fault, More, Publisher, Pull, Pulled, Rest, Subscriber,
+    Subscription,
 };
 
 trait AnyPublisher<T, E>: Send {
@@ -37,6 +50,21 @@ trait AnyPublisher<T, E>: Send {
 impl<P: Publisher> AnyPublisher<P::Item, P::Error> for P {
     fn subscribe_boxed(self: Box<Self>, subscriber: BoxSubscriber<P::Item, P::Error>) {
         unboxed(self).subscribe(subscriber);
+    }
+}
+
+/// One that can be pulled. A table of its own: of what only pushes, nothing is made that pulls.
+trait AnyPulled<T, E>: AnyPublisher<T, E> {
+    fn into_pull_boxed(self: Box<Self>, context: Context) -> BoxPull<T, E>;
+}
+
+impl<P: Publisher> AnyPulled<P::Item, P::Error> for P {
+    fn into_pull_boxed(self: Box<Self>, context: Context) -> BoxPull<P::Item, P::Error> {
+        // Nobody here is told of news: see the module.
+        match unboxed(self).into_pull(context.upstream()) {
+            Ok(pull) => BoxPull(Box::new(pull)),
+            Err(_) => unreachable!("a publisher that says `PULLS` can be pulled"),
+        }
     }
 }
 
@@ -52,23 +80,52 @@ fn unboxed<P>(publisher: Box<P>) -> P {
 ///
 /// For a pipeline that is stored in a field, returned from a trait method or chosen at run
 /// time, and for long chains that compile too slowly. Each item costs one indirect call more.
-/// It can be subscribed to once; see [`SharedPublisher`] for one that is `Clone`.
+/// What is synchronous is held in place by stages with several upstreams, as without the box, unless
+/// another box is inside. It can be subscribed to once; see [`SharedPublisher`] for one that is `Clone`.
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
-pub struct BoxPublisher<T, E>(Box<dyn AnyPublisher<T, E>>);
+pub struct BoxPublisher<T, E>(Inner<T, E>);
+
+enum Inner<T, E> {
+    Pushes(Box<dyn AnyPublisher<T, E>>),
+    Pulls(Box<dyn AnyPulled<T, E>>),
+}
+
+impl<T, E> Inner<T, E> {
+    /// To subscribe to.
+    fn any(self) -> Box<dyn AnyPublisher<T, E>> {
+        match self {
+            Inner::Pushes(publisher) => publisher,
+            Inner::Pulls(publisher) => publisher,
+        }
+    }
+}
 
 impl<T, E> BoxPublisher<T, E> {
-    /// Boxes `publisher`. One allocation, and another when it is subscribed to.
+    /// Boxes `publisher`. One allocation, and another when it is subscribed to or pulled.
     pub fn new<P: Publisher<Item = T, Error = E>>(publisher: P) -> BoxPublisher<T, E> {
-        BoxPublisher(Box::new(publisher))
+        let publisher = Box::new(publisher);
+        BoxPublisher(if P::PULLS { Inner::Pulls(publisher) } else { Inner::Pushes(publisher) })
     }
 }
 
 impl<T: Send + 'static, E: Send + 'static> Publisher for BoxPublisher<T, E> {
     type Item = T;
     type Error = E;
+    const MAY_PULL: bool = true;
+
+    fn pulls(&self) -> bool {
+        matches!(self.0, Inner::Pulls(_))
+    }
 
     fn subscribe<S: Subscriber<T, E>>(self, subscriber: S) {
-        self.0.subscribe_boxed(BoxSubscriber::new(subscriber));
+        self.0.any().subscribe_boxed(BoxSubscriber::new(subscriber));
+    }
+
+    fn into_pull(self, context: Context) -> Result<impl Pull<Item = T, Error = E>, Self> {
+        match self.0 {
+            Inner::Pulls(publisher) => Ok(publisher.into_pull_boxed(context)),
+            pushes @ Inner::Pushes(_) => Err(BoxPublisher(pushes)),
+        }
     }
 }
 
@@ -88,35 +145,131 @@ impl<P: Publisher + Clone> AnyClonePublisher<P::Item, P::Error> for P {
     }
 }
 
+trait AnyClonePulled<T, E>: AnyPulled<T, E> {
+    fn clone_pulled(&self) -> Box<dyn AnyClonePulled<T, E>>;
+}
+
+impl<P: Publisher + Clone> AnyClonePulled<P::Item, P::Error> for P {
+    fn clone_pulled(&self) -> Box<dyn AnyClonePulled<P::Item, P::Error>> {
+        Box::new(self.clone())
+    }
+}
+
 /// A [`BoxPublisher`] that can be cloned, each clone a stream of its own.
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
-pub struct SharedPublisher<T, E>(Box<dyn AnyClonePublisher<T, E>>);
+pub struct SharedPublisher<T, E>(Shared<T, E>);
+
+enum Shared<T, E> {
+    Pushes(Box<dyn AnyClonePublisher<T, E>>),
+    Pulls(Box<dyn AnyClonePulled<T, E>>),
+}
+
+impl<T, E> Shared<T, E> {
+    /// To subscribe to.
+    fn any(self) -> Box<dyn AnyPublisher<T, E>> {
+        match self {
+            Shared::Pushes(publisher) => publisher,
+            Shared::Pulls(publisher) => publisher,
+        }
+    }
+}
 
 impl<T, E> SharedPublisher<T, E> {
     /// Boxes `publisher`. One allocation, and one for each clone.
     pub fn new<P: Publisher<Item = T, Error = E> + Clone>(publisher: P) -> Self {
-        SharedPublisher(Box::new(publisher))
+        let publisher = Box::new(publisher);
+        SharedPublisher(if P::PULLS { Shared::Pulls(publisher) } else { Shared::Pushes(publisher) })
     }
 }
 
 impl<T: Send + 'static, E: Send + 'static> Publisher for SharedPublisher<T, E> {
     type Item = T;
     type Error = E;
+    const MAY_PULL: bool = true;
+
+    fn pulls(&self) -> bool {
+        matches!(self.0, Shared::Pulls(_))
+    }
 
     fn subscribe<S: Subscriber<T, E>>(self, subscriber: S) {
-        self.0.subscribe_boxed(BoxSubscriber::new(subscriber));
+        self.0.any().subscribe_boxed(BoxSubscriber::new(subscriber));
+    }
+
+    fn into_pull(self, context: Context) -> Result<impl Pull<Item = T, Error = E>, Self> {
+        match self.0 {
+            Shared::Pulls(publisher) => Ok(publisher.into_pull_boxed(context)),
+            pushes @ Shared::Pushes(_) => Err(SharedPublisher(pushes)),
+        }
     }
 }
 
 impl<T, E> Clone for SharedPublisher<T, E> {
     fn clone(&self) -> Self {
-        SharedPublisher(self.0.clone_boxed())
+        SharedPublisher(match &self.0 {
+            Shared::Pushes(publisher) => Shared::Pushes(publisher.clone_boxed()),
+            Shared::Pulls(publisher) => Shared::Pulls(publisher.clone_pulled()),
+        })
     }
 }
 
 impl<T, E> fmt::Debug for SharedPublisher<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SharedPublisher")
+    }
+}
+
+/// A [`Pull`], whatever it is made of.
+trait AnyPull<T, E>: Send {
+    fn pull_boxed(&mut self) -> Pulled<T, E>;
+    fn pull_while_boxed(&mut self, each: &mut dyn Each<T>) -> Pulled<T, E>;
+    fn look_ahead_boxed(&mut self, started: bool) -> Pulled<T, E>;
+}
+
+impl<P: Pull> AnyPull<P::Item, P::Error> for P {
+    fn pull_boxed(&mut self) -> Pulled<P::Item, P::Error> {
+        self.pull()
+    }
+
+    fn pull_while_boxed(&mut self, each: &mut dyn Each<P::Item>) -> Pulled<P::Item, P::Error> {
+        self.pull_while(|item| each.take(item))
+    }
+
+    fn look_ahead_boxed(&mut self, started: bool) -> Pulled<P::Item, P::Error> {
+        self.look_ahead(started)
+    }
+}
+
+/// What is done with an item: a function, of which a pointer to `dyn FnMut` would have three.
+trait Each<T> {
+    fn take(&mut self, item: T) -> bool;
+}
+
+impl<T, F: FnMut(T) -> bool> Each<T> for F {
+    fn take(&mut self, item: T) -> bool {
+        self(item)
+    }
+}
+
+/// What a boxed publisher is pulled from.
+struct BoxPull<T, E>(Box<dyn AnyPull<T, E>>);
+
+impl<T: Send + 'static, E: Send + 'static> Pull for BoxPull<T, E> {
+    type Item = T;
+    type Error = E;
+
+    #[inline]
+    fn pull(&mut self) -> Pulled<T, E> {
+        self.0.pull_boxed()
+    }
+
+    #[inline]
+    fn pull_while(&mut self, mut each: impl FnMut(T) -> bool) -> Pulled<T, E> {
+        self.0.pull_while_boxed(&mut each)
+    }
+
+    #[inline]
+    fn look_ahead(&mut self, started: bool) -> Pulled<T, E> {
+        self.0.look_ahead_boxed(started)
     }
 }
 

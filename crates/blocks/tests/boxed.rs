@@ -10,8 +10,8 @@ use std::sync::Arc;
 use millstream_blocks::boxed::{BoxActive, BoxPublisher, BoxSubscriber, SharedPublisher};
 use millstream_blocks::island::emit;
 use millstream_core::{
-    ActiveSubscriber, Cause, Context, Demand, End, Fault, InvalidDemand, More, Publisher, Rest,
-    Subscriber, Subscription, Upstream,
+    ActiveSubscriber, Cause, Context, Demand, Discards, End, Fault, InvalidDemand, More, Publisher,
+    Pull, Pulled, Rest, Subscriber, Subscription, Upstream,
 };
 use millstream_sync::{model, thread};
 use oracle::Signal::{Complete, Item};
@@ -363,6 +363,204 @@ fn a_publisher_behind_a_pointer_is_subscribed_to_once_or_cloned() {
         let oracle = Oracle::new();
         let never: Items = oracle.items(0..1);
         drop(BoxPublisher::new(Source::Items(never)));
+        assert_eq!(oracle.count(), 0);
+    });
+}
+
+/// A publisher of numbers.
+#[derive(Clone)]
+struct Held<const PULLS: bool> {
+    oracle: Oracle,
+    script: Vec<Pulled<u32, Error>>,
+}
+
+/// What it is pulled from: tells whether it was started where it is looked at, tells the context of
+/// each item, and panics on an item too many.
+struct HeldPull {
+    oracle: Oracle,
+    context: Context,
+    script: std::vec::IntoIter<Pulled<u32, Error>>,
+    _alive: Alive,
+}
+
+impl Pull for HeldPull {
+    type Item = Token;
+    type Error = Error;
+
+    fn pull(&mut self) -> Pulled<Token, Error> {
+        match self.script.next() {
+            Some(Pulled::Item(n)) => {
+                self.context.discards().discard(n);
+                Pulled::Item(Token(n, self.oracle.alive()))
+            }
+            Some(Pulled::Skipped) => Pulled::Skipped,
+            Some(Pulled::Pending) => Pulled::Pending,
+            Some(Pulled::Complete) => Pulled::Complete,
+            Some(Pulled::Error(error)) => Pulled::Error(error),
+            None => on_purpose(),
+        }
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<Token, Error> {
+        if started { self.pull() } else { Pulled::Error("not started") }
+    }
+}
+
+impl<const PULLS: bool> Publisher for Held<PULLS> {
+    type Item = Token;
+    type Error = Error;
+    const PULLS: bool = PULLS;
+
+    fn subscribe<S: Subscriber<Token, Error>>(self, subscriber: S) {
+        emit(self.oracle.items(0..2), subscriber);
+    }
+
+    fn into_pull(self, context: Context) -> Result<impl Pull<Item = Token, Error = Error>, Self> {
+        if !PULLS {
+            return Err(self);
+        }
+        assert_eq!(context.host::<u32>(), None, "nobody behind a pointer is told of news");
+        let Held { oracle, script, .. } = self;
+        let alive = oracle.alive();
+        Ok(HeldPull { oracle, context, script: script.into_iter(), _alive: alive })
+    }
+}
+
+fn held(oracle: &Oracle, script: &[Pulled<u32, Error>]) -> Held<true> {
+    Held { oracle: oracle.clone(), script: script.to_vec() }
+}
+
+fn pulled<P: Publisher>(publisher: P) -> impl Pull<Item = P::Item, Error = P::Error> {
+    assert!(publisher.pulls());
+    match publisher.into_pull(Context::default()) {
+        Ok(pull) => pull,
+        Err(_) => panic!("it says that it pulls"),
+    }
+}
+
+/// What one pull gave, without the item's account.
+fn plain(pulled: Pulled<Token, Error>) -> Pulled<u32, Error> {
+    match pulled {
+        Pulled::Item(token) => Pulled::Item(token.0),
+        Pulled::Skipped => Pulled::Skipped,
+        Pulled::Pending => Pulled::Pending,
+        Pulled::Complete => Pulled::Complete,
+        Pulled::Error(error) => Pulled::Error(error),
+    }
+}
+
+const ONE_OF_EACH: [Pulled<u32, Error>; 5] =
+    [Pulled::Item(7), Pulled::Skipped, Pulled::Pending, Pulled::Complete, Pulled::Error("ouch")];
+
+#[test]
+fn what_is_pulled_passes() {
+    model("boxed: what_is_pulled_passes", || {
+        let oracle = Oracle::new();
+        let mut pull = pulled(BoxPublisher::new(held(&oracle, &ONE_OF_EACH)));
+        assert_eq!(plain(pull.look_ahead(false)), Pulled::Error("not started"));
+        let given: Vec<_> = ONE_OF_EACH.iter().map(|_| plain(pull.pull())).collect();
+        assert_eq!(given, ONE_OF_EACH);
+        drop(pull);
+        let mut pull = pulled(SharedPublisher::new(held(&oracle, &ONE_OF_EACH)));
+        let given: Vec<_> = ONE_OF_EACH.iter().map(|_| plain(pull.look_ahead(true))).collect();
+        assert_eq!(given, ONE_OF_EACH);
+        drop(pull);
+        assert_eq!(oracle.count(), 0);
+    });
+}
+
+#[test]
+fn a_loop_inside_ends_where_it_is_told_to() {
+    model("boxed: a_loop_inside_ends_where_it_is_told_to", || {
+        let oracle = Oracle::new();
+        let mut script: Vec<_> = (0..5).map(Pulled::Item).collect();
+        script.insert(4, Pulled::Skipped);
+        script.push(Pulled::Error("ouch"));
+        let mut pull = pulled(BoxPublisher::new(held(&oracle, &script)));
+        let mut items = Vec::new();
+        let mut some = |most: u32| {
+            let mut left = most;
+            let stopped = pull.pull_while(|token| {
+                items.push(token.0);
+                left -= 1;
+                left > 0
+            });
+            (plain(stopped), most - left)
+        };
+        assert_eq!(some(1), (Pulled::Skipped, 1));
+        assert_eq!(some(2), (Pulled::Skipped, 2));
+        assert_eq!(some(9), (Pulled::Skipped, 1), "it skipped one");
+        assert_eq!(some(9), (Pulled::Error("ouch"), 1));
+        assert_eq!(items, [0, 1, 2, 3, 4]);
+        drop(pull);
+        assert_eq!(oracle.count(), 0);
+    });
+}
+
+#[test]
+fn one_that_can_only_push_is_given_back() {
+    model("boxed: one_that_can_only_push_is_given_back", || {
+        fn check<P: Publisher<Item = Token, Error = Error>>(publisher: P) {
+            assert!(P::MAY_PULL && !P::PULLS, "the compiler does not know");
+            assert!(!publisher.pulls());
+            let Err(publisher) = publisher.into_pull(Context::default()) else {
+                panic!("it cannot be pulled")
+            };
+            let oracle = Oracle::new();
+            publisher.subscribe(oracle.probe(|_| More::NONE));
+            oracle.request(3);
+            assert_eq!(oracle.finish(), [Item(0), Item(1), Complete]);
+        }
+        let oracle = Oracle::new();
+        let pushes = Held::<false> { oracle: oracle.clone(), script: Vec::new() };
+        check(BoxPublisher::new(pushes.clone()));
+        check(SharedPublisher::new(pushes));
+        // What is over a box that could be.
+        check(BoxPublisher::new(BoxPublisher::new(held(&oracle, &[]))));
+        assert_eq!(oracle.count(), 0);
+    });
+}
+
+#[test]
+fn who_pulls_is_known_inside_but_for_its_host() {
+    model("boxed: who_pulls_is_known_inside_but_for_its_host", || {
+        let oracle = Oracle::new();
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let tell = {
+            let told = told.clone();
+            move |n: u32| told.lock().unwrap().push(n)
+        };
+        let context = Context::default()
+            .with_discards(Discards::new(tell, Discards::default()))
+            .with_host(3_u32);
+        let publisher = BoxPublisher::new(held(&oracle, &[Pulled::Item(7)]));
+        let Ok(mut pull) = publisher.into_pull(context) else { panic!("it says that it pulls") };
+        assert_eq!(plain(pull.pull()), Pulled::Item(7));
+        assert_eq!(*told.lock().unwrap(), [7]);
+    });
+}
+
+#[test]
+fn what_is_pulled_is_dropped_once() {
+    model("boxed: what_is_pulled_is_dropped_once", || {
+        let oracle = Oracle::new();
+        let shared = SharedPublisher::new(held(&oracle, &[Pulled::Item(0), Pulled::Item(1)]));
+        let mut first = pulled(shared.clone());
+        assert_eq!(plain(first.pull()), Pulled::Item(0));
+        // Each clone is a stream of its own.
+        let mut second = pulled(shared);
+        assert_eq!(oracle.count(), 2);
+        assert_eq!(plain(first.pull()), Pulled::Item(1));
+        assert_eq!(plain(second.pull()), Pulled::Item(0));
+        // A panic inside goes to whoever pulls, and what is inside stays where it is.
+        let one_too_many = AssertUnwindSafe(|| first.pull_while(|_| true));
+        assert!(catch_unwind(one_too_many).is_err());
+        let inside_the_loop = AssertUnwindSafe(|| second.pull_while(|_| on_purpose()));
+        assert!(catch_unwind(inside_the_loop).is_err());
+        assert_eq!(oracle.count(), 2);
+        drop(first);
+        assert_eq!(oracle.count(), 1);
+        drop(second);
         assert_eq!(oracle.count(), 0);
     });
 }

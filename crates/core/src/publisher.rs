@@ -73,9 +73,14 @@ pub trait Publisher: Send + Sized + 'static {
     /// How it can fail; [`std::convert::Infallible`] where it cannot.
     type Error: Send + 'static;
 
-    /// Whether [`into_pull`](Publisher::into_pull) succeeds. Known to the compiler, so that a
-    /// stage that can use it is built in one of two ways, not switched at run time.
+    /// Whether [`into_pull`](Publisher::into_pull) succeeds, whichever of this type it is. Known to the
+    /// compiler, so that a stage that can use it is built in one of two ways, not switched at run time.
     const PULLS: bool = false;
+
+    /// Whether some of this type can be pulled, and others not, as of what is behind a pointer:
+    /// [`pulls`](Publisher::pulls) tells them apart. Where it is `false` none can, and no code is made
+    /// for one that could.
+    const MAY_PULL: bool = Self::PULLS;
 
     /// Whether [`into_pull`](Publisher::into_pull) succeeds where the context has a
     /// [host](Context::host): it gives a queue that others fill, for whoever would only put what
@@ -87,6 +92,13 @@ pub trait Publisher: Send + Sized + 'static {
     /// where the [host](Context::host) that pulls it holds them in place.
     #[doc(hidden)]
     const HANDS: bool = false;
+
+    /// Whether [`into_pull`](Publisher::into_pull) succeeds with this one, and with its clones: the same
+    /// each time.
+    #[inline]
+    fn pulls(&self) -> bool {
+        Self::PULLS
+    }
 
     /// Starts the stream towards `subscriber`, which is given its subscription before anything
     /// else. Returns when the publisher has nothing to do for now.

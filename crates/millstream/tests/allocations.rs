@@ -359,7 +359,7 @@ mod boundaries {
             let sources = (0..2).map(|_| millstream::from_iter(0..n / 2).boxed());
             millstream::merge_all(sources, 4).count().block().unwrap()
         });
-        assert_eq!(few, many, "merge through queues");
+        assert_eq!(few, many, "merge of boxes");
         let [few, many] = for_few_and_many(|n| {
             let one = || millstream::from_iter(0..n);
             one().zip(one(), 4).count().block().unwrap()
@@ -369,7 +369,7 @@ mod boundaries {
             let one = || millstream::from_iter(0..n).boxed();
             one().zip(one(), 4).count().block().unwrap()
         });
-        assert_eq!(few, many, "zip through queues");
+        assert_eq!(few, many, "zip of boxes");
     }
 
     #[test]

@@ -50,6 +50,15 @@ where
     type Item = A::Item;
     type Error = A::Error;
     const PULLS: bool = A::PULLS && B::PULLS;
+    const MAY_PULL: bool = A::MAY_PULL || B::MAY_PULL;
+
+    #[inline]
+    fn pulls(&self) -> bool {
+        match self {
+            Same::First(first) => first.pulls(),
+            Same::Second(second) => second.pulls(),
+        }
+    }
 
     fn subscribe<S: Subscriber<Self::Item, Self::Error>>(self, subscriber: S) {
         match self {
@@ -61,9 +70,6 @@ where
         self,
         context: Context,
     ) -> Result<impl Pull<Item = A::Item, Error = A::Error>, Self> {
-        if !Self::PULLS {
-            return Err(self);
-        }
         match self {
             Same::First(first) => first.into_pull(context).map(Same::First).map_err(Same::First),
             Same::Second(second) => {

@@ -353,3 +353,181 @@ fn windows_in_place_take_no_more_of_upstream_than_is_asked_for() {
     assert!(!probe.is_held());
     assert_eq!(mint.live(), 0);
 }
+
+/// A publisher by hand around another: it cannot be pulled.
+struct Pushing<P>(P);
+
+impl<P: Publisher> Publisher for Pushing<P> {
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
+        self.0.subscribe(subscriber);
+    }
+}
+
+#[test]
+fn boxed_sources_take_turns_as_what_is_inside_does() {
+    for sizes in [[0, 0, 0], [1, 0, 700], [1023, 1024, 1025], [3000, 10, 700]] {
+        let source = |size: u64| millstream::from_iter(0..size).map(|n| n + 1);
+        let plain = all(millstream::merge_all(sizes.map(source), 16));
+        let boxed = sizes.map(|size| source(size).boxed());
+        assert_eq!(all(millstream::merge_all(boxed, 16)), plain, "{sizes:?}");
+        let cloned = sizes.map(|size| source(size).boxed_clone().clone());
+        assert_eq!(all(millstream::merge_all(cloned, 16)), plain, "{sizes:?}");
+        let stages = sizes.map(|size| source(size).boxed().map(|n| n));
+        assert_eq!(all(millstream::merge_all(stages, 16)), plain, "{sizes:?}");
+    }
+}
+
+#[test]
+fn boxes_of_which_one_can_only_push_keep_their_order_and_lose_nothing() {
+    for pushes in 0..3 {
+        let source = move |n: u64| {
+            let source = millstream::from_iter(0..700 * n + 5).map(move |item| (n, item));
+            if n == pushes { Pushing(source).boxed() } else { source.boxed() }
+        };
+        let items = all(millstream::merge_all((0..3).map(source), 16));
+        let inner = all(millstream::from_iter(0..3_u64).flat_map_unordered(2, 16, source));
+        let switched = all(millstream::just(0).switch_map(16, move |_: u64| source(2)));
+        let zipped = all(millstream::zip((source(1), source(2), source(0)), 16));
+        assert_eq!(items.len(), 15 + 700 + 1400);
+        for n in 0..3 {
+            let own = |items: &[(u64, u64)]| -> Vec<u64> {
+                items.iter().filter(|item| item.0 == n).map(|item| item.1).collect()
+            };
+            assert_eq!(own(&items), (0..700 * n + 5).collect::<Vec<_>>(), "merged, {pushes}");
+            assert_eq!(own(&inner), (0..700 * n + 5).collect::<Vec<_>>(), "flattened, {pushes}");
+        }
+        assert_eq!(switched, (0..1405).map(|item| (2, item)).collect::<Vec<_>>());
+        assert_eq!(zipped, (0..5).map(|n| ((1, n), (2, n), (0, n))).collect::<Vec<_>>());
+    }
+}
+
+/// What is in a box is asked for no item more than is wanted, whatever the queue would hold.
+#[test]
+fn nothing_is_taken_ahead_from_a_box() {
+    type Inner = millstream::BoxPublisher<u32, Infallible>;
+    fn check<P>(name: &str, each: usize, stage: impl FnOnce(Box<dyn Fn() -> Inner + Send>) -> P)
+    where
+        P: Publisher<Item = u32, Error = Infallible>,
+    {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let counts = taken.clone();
+        let probe = Probe::new().on(stage(Box::new(move || {
+            let counts = counts.clone();
+            let count = move |n| {
+                counts.fetch_add(1, Ordering::Relaxed);
+                n
+            };
+            millstream::from_iter(0..100_u32).map(count).boxed()
+        })));
+        assert_eq!(taken.load(Ordering::Relaxed), 0, "{name}");
+        probe.request(3);
+        assert_eq!(probe.take().len(), 3, "{name}");
+        assert_eq!(taken.load(Ordering::Relaxed), 3 * each, "{name}");
+        probe.cancel();
+    }
+    check("merge", 1, |boxed| millstream::merge_all([boxed(), boxed()], 16));
+    check("merge of two kinds", 1, |boxed| boxed().merge(millstream::from_iter(0..3), 16));
+    check("zip", 2, |boxed| boxed().zip(boxed(), 16).map(|(n, _)| n));
+    check("merge_sorted", 1, |boxed| {
+        boxed().merge_sorted(millstream::from_iter(1000..1001), 16, Ord::cmp)
+    });
+    check("flat_map_unordered", 1, |boxed| {
+        millstream::just(()).flat_map_unordered(2, 16, move |()| boxed())
+    });
+    check("flat_map_ordered", 1, |boxed| {
+        millstream::just(()).flat_map_ordered(2, 16, move |()| boxed())
+    });
+    check("switch_map", 1, |boxed| millstream::just(()).switch_map(16, move |()| boxed()));
+    check("concat_map", 1, |boxed| millstream::just(()).concat_map(move |()| boxed()));
+}
+
+#[test]
+fn who_looks_sees_no_queue_before_a_box_that_is_pulled() {
+    let boxes = |pushes: bool| {
+        let source = millstream::from_iter(0..5_u32);
+        let source = if pushes { Pushing(source).boxed() } else { source.boxed() };
+        let board = millstream::Board::new(16);
+        let merged = millstream::merge_all([source], 16).observed(&board);
+        assert_eq!(all(merged), [0, 1, 2, 3, 4]);
+        let rows: Vec<_> = board.snapshot().into_iter().collect();
+        assert_eq!((rows[0].received, rows[0].sent), (5, 5));
+        rows[0].capacity
+    };
+    assert_eq!((boxes(false), boxes(true)), (0, 16));
+}
+
+/// Cancelled after each item, failing and panicking at each, in place or in a queue.
+#[test]
+fn boxes_in_place_are_dropped_once_wherever_the_stream_ends() {
+    type Items = millstream::BoxPublisher<support::Item, &'static str>;
+    type Stage = fn(Items, Items) -> Items;
+    let stages: [(&str, Stage); 6] = [
+        ("merge", |a, b| millstream::merge_all([a, b], 2).boxed()),
+        ("zip", |a, b| a.zip(b, 2).map(|(a, _)| a).boxed()),
+        ("merge_sorted", |a, b| a.merge_sorted(b, 2, |a, b| a.0.cmp(&b.0)).boxed()),
+        ("flat_map_unordered", |a, b| {
+            let inner = millstream::from_iter([a, b]).map_err(|never| match never {});
+            inner.flat_map_unordered(2, 2, |inner| inner).boxed()
+        }),
+        ("switch_map", |a, b| {
+            let inner = millstream::from_iter([a, b]).map_err(|never| match never {});
+            inner.switch_map(2, |inner| inner).boxed()
+        }),
+        ("concat_map", |a, b| {
+            let inner = millstream::from_iter([a, b]).map_err(|never| match never {});
+            inner.concat_map(|inner| inner).boxed()
+        }),
+    ];
+    for (name, stage) in stages {
+        for pushes in [false, true] {
+            for at in 0..=6 {
+                let case = format!("{name}, pushes: {pushes}, at {at}");
+                let source = |mint: &Mint, base, ending| {
+                    let source = script(mint, base, 5, ending);
+                    if pushes { Pushing(source).boxed() } else { source.map(|n| n).boxed() }
+                };
+                let mint = Mint::new();
+                let probe =
+                    Probe::new().on(stage(source(&mint, 0, Complete), source(&mint, 10, Complete)));
+                (0..at).for_each(|_| probe.request(1));
+                probe.cancel();
+                drop(probe);
+                assert_eq!(mint.live(), 0, "cancelled: {case}");
+
+                let probe = Probe::new().asking(More::UNBOUNDED);
+                let broken = script(&mint, 0, 5, Fail("x")).map(move |item| {
+                    assert!(item.0 != at, "on purpose");
+                    item
+                });
+                let broken = if pushes { Pushing(broken).boxed() } else { broken.boxed() };
+                let probe = probe.on(stage(broken, source(&mint, 10, Complete)));
+                let told = probe.take();
+                let ends = told.iter().filter(|told| !matches!(told, Told::Next(_))).count();
+                assert_eq!(ends, 1, "broken: {case}: {told:?}");
+                if name != "switch_map" {
+                    let breaks = matches!(told.last(), Some(Told::Fault(_)));
+                    assert_eq!(breaks, (1..=5).contains(&at), "broken: {case}: {told:?}");
+                }
+                drop(probe);
+                assert_eq!(mint.live(), 0, "broken: {case}");
+            }
+        }
+    }
+}
+
+/// One that is not slowed down is asked for no more than a synchronous source is, which what is in the
+/// box may be.
+#[test]
+fn a_box_without_end_does_not_hold_the_thread_that_asks() {
+    let probe = Probe::new().on(millstream::from_iter(0_u32..).boxed().drop_unwanted(drop));
+    probe.request(2);
+    assert_eq!(probe.take().len(), 2);
+    probe.cancel();
+    let probe = Probe::new().on(millstream::from_iter(0_u32..).boxed().conflate(|_, n| n));
+    probe.request(1);
+    assert_eq!(probe.take().len(), 1);
+    probe.cancel();
+}

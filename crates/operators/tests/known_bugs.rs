@@ -186,13 +186,17 @@ fn row_48_an_error_arrives_as_it_was_sent() {
         let identity = identity.clone();
         millstream::fail::<u32, _>(Own(identity))
     };
+    // What is over a box is not pulled: it fills the queue of the stage.
     let through: [(&str, BoxPublisher<u32, Own>); 6] = [
-        ("publish_on", fail().boxed().publish_on(Eager::default(), 1).boxed()),
+        ("publish_on", fail().boxed().boxed().publish_on(Eager::default(), 1).boxed()),
         ("subscribe_on", fail().subscribe_on(Eager::default()).boxed()),
-        ("merge", millstream::merge_all([fail().boxed()], 1).boxed()),
-        ("map_async", fail().boxed().map_async(Eager::default(), 1, |n| async move { n }).boxed()),
+        ("merge", millstream::merge_all([fail().boxed().boxed()], 1).boxed()),
+        (
+            "map_async",
+            fail().boxed().boxed().map_async(Eager::default(), 1, |n| async move { n }).boxed(),
+        ),
         ("flat_map_unordered", fail().flat_map_unordered(1, 1, |_| fail_never()).boxed()),
-        ("prefetch", fail().boxed().prefetch(1).boxed()),
+        ("prefetch", fail().boxed().boxed().prefetch(1).boxed()),
     ];
     fn fail_never() -> BoxPublisher<u32, Own> {
         millstream::pending().map_err(|never| match never {}).boxed()
@@ -439,7 +443,7 @@ fn row_66_a_destructor_may_ask_or_cancel_the_stream_that_its_item_is_in() {
                     cancels,
                     live: own.clone(),
                 });
-                build(items.boxed()).subscribe(Meddled(subscription.clone()));
+                build(items.boxed().boxed()).subscribe(Meddled(subscription.clone()));
                 for _ in 0..cancelled_at {
                     let there = subscription.lock().unwrap().clone();
                     if let Some(subscription) = there {

@@ -18,7 +18,7 @@ use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
 use millstream::source::Restart;
 use millstream::timing::{Rate, TokenBucket, Trailing};
-use millstream::{Board, Demand, MissedTicks, More, Subscription, Upstream};
+use millstream::{Board, BoxPublisher, Demand, MissedTicks, More, Subscription, Upstream};
 
 use eager::{Eager, in_haste, timeless};
 
@@ -104,6 +104,11 @@ fn million() -> impl Publisher<Item = u64, Error = std::convert::Infallible> + C
     millstream::from_iter(0..MILLION)
 }
 
+/// The same, of which nobody knows that it could be pulled: it fills the queue of whoever has one.
+fn pushed() -> BoxPublisher<u64, std::convert::Infallible> {
+    million().boxed().boxed()
+}
+
 macro_rules! a_million_deep {
     ($($(#[$meta:meta])* $name:ident: $items:expr, $build:expr;)*) => {$(
         $(#[$meta])*
@@ -147,7 +152,7 @@ a_million_deep! {
     chunks_weighted: MILLION, million().chunks_weighted(2, |n| 1 + 2 * (n % 2));
     window: MILLION, million().window(10).concat_map(|window| window);
     window_of_one: MILLION / 10,
-        million().boxed().take(MILLION / 10).window(1).flat_map_unordered(1, 1, |window| window);
+        pushed().take(MILLION / 10).window(1).flat_map_unordered(1, 1, |window| window);
     windows_that_are_dropped: MILLION / 10, million().window(10).map(drop);
     window_while_of_none: 0, million().window_while(9, |_| false).concat_map(|window| window);
     chunk_when: MILLION / 10, million().chunk_when(millstream::pending::<()>(), 10);
@@ -187,10 +192,12 @@ a_million_deep! {
 // Several upstreams, and stages on an executor that runs a task on the thread that wakes it.
 a_million_deep! {
     merge: 2 * MILLION, million().merge(million(), 16);
-    merge_sorted: 2 * MILLION, million().merge_sorted(million().boxed(), 16, Ord::cmp);
+    merge_sorted: 2 * MILLION, million().merge_sorted(pushed(), 16, Ord::cmp);
     merge_of_boxes: 2 * MILLION, million().boxed().merge(million().boxed(), 16);
+    merge_of_those_that_push: 2 * MILLION, pushed().merge(pushed(), 16);
     zip: MILLION, million().zip(million(), 16);
     zip_of_boxes: MILLION, million().boxed().zip(million().boxed(), 16);
+    zip_of_those_that_push: MILLION, pushed().zip(pushed(), 16);
     combine_latest: MILLION, millstream::combine_latest((million(), millstream::just(1)), 16);
     with_latest_from: MILLION, million().with_latest_from(millstream::just(1), 16);
     using_when: MILLION, {
@@ -206,6 +213,8 @@ a_million_deep! {
     skip_until: MILLION, million().skip_until(millstream::just(()), 16);
     flat_map_unordered: MILLION, million().flat_map_unordered(4, 4, millstream::just);
     flat_map_unordered_of_boxes: MILLION, million().flat_map_unordered(4, 4, |n| millstream::just(n).boxed());
+    flat_map_unordered_of_those_that_push: MILLION,
+        million().flat_map_unordered(4, 4, |n| millstream::just(n).boxed().boxed());
     flat_map_unordered_of_nothing: 0, million().flat_map_unordered(4, 4, |_| millstream::empty::<u64>());
     flat_map_ordered: MILLION, million().flat_map_ordered(4, 4, |n| millstream::just(n).boxed());
     flat_map_ordered_of_nothing: 0, million().flat_map_ordered(4, 4, |_| millstream::empty::<u64>().boxed());
@@ -224,37 +233,37 @@ a_million_deep! {
     from_stream: MILLION, millstream::from_stream(Eager::default(), futures::stream::iter(0..MILLION));
     #[cfg(feature = "futures")]
     from_stream_of_into_stream:
-        MILLION, millstream::from_stream(Eager::default(), million().boxed().into_stream(16).or_panic());
+        MILLION, millstream::from_stream(Eager::default(), pushed().into_stream(16).or_panic());
     idle_timeout: MILLION, million().idle_timeout(timeless(), 16, Duration::from_secs(1));
     completion_timeout: MILLION, million().completion_timeout(timeless(), 16, Duration::from_secs(1));
     take_within: MILLION, million().take_within(timeless(), 16, Duration::from_secs(1));
     keep_alive: MILLION, million().take(0).keep_alive(timeless(), 16, Duration::from_secs(1), || 0).chain(million());
     debounce: 1, million().debounce(timeless(), 16, Duration::from_secs(1));
-    debounce_of_a_box: 1, million().boxed().debounce(timeless(), 16, Duration::from_secs(1));
+    debounce_of_one_that_pushes: 1, pushed().debounce(timeless(), 16, Duration::from_secs(1));
     throttle_latest: 2, million().throttle_latest(timeless(), 16, Duration::from_secs(1), Trailing::Send);
     delay: MILLION, million().delay(in_haste(), 16, Duration::from_secs(1));
     delay_each: MILLION, million().delay_each(in_haste(), 16, Duration::from_secs(1));
     delay_subscription: MILLION, million().delay_subscription(in_haste(), 16, Duration::from_secs(1));
     delay_subscription_until: MILLION, million().delay_subscription_until(millstream::just(1), 16);
     throttle: MILLION, million().throttle(in_haste(), 16, Rate::per_second(10));
-    throttle_that_does_not_bind: MILLION, million().boxed().throttle(timeless(), 16, Rate::per_second(10).burst(MILLION));
+    throttle_that_does_not_bind: MILLION, pushed().throttle(timeless(), 16, Rate::per_second(10).burst(MILLION));
     throttle_adaptive: MILLION,
         million().throttle_adaptive(in_haste(), 16, Aimd::new(10.0..=20.0).interval(Duration::from_secs(1)));
     rate_limit: MILLION, million().rate_limit(in_haste(), 16, &TokenBucket::new(Rate::per_second(10)));
     chunks_timeout: MILLION, million().chunks_timeout(timeless(), 16, 1, Duration::from_secs(1));
-    chunks_timeout_of_a_box: MILLION, million().boxed().chunks_timeout(timeless(), 16, 1, Duration::from_secs(1));
+    chunks_timeout_of_one_that_pushes: MILLION, pushed().chunks_timeout(timeless(), 16, 1, Duration::from_secs(1));
     timeout: MILLION, million().timeout(timeless(), 16, Duration::from_secs(1));
     interval: MILLION, millstream::interval(in_haste(), Duration::from_secs(1), MissedTicks::Skip).take(MILLION);
     publish_on: MILLION, million().publish_on(Eager::default(), 16);
-    publish_on_of_a_box: MILLION, million().boxed().publish_on(Eager::default(), 16);
+    publish_on_of_one_that_pushes: MILLION, pushed().publish_on(Eager::default(), 16);
     subscribe_on: MILLION, million().subscribe_on(Eager::default());
     async_boundary: MILLION, million().async_boundary(Eager::default(), 16);
     map_async: MILLION, million().map_async(Eager::default(), 16, |n| async move { n });
     adaptive_concurrency: MILLION,
-        million().boxed().adaptive_concurrency(eager::timeless(), Aimd::new(16.0..=16.0), |n| async move { n });
+        pushed().adaptive_concurrency(eager::timeless(), Aimd::new(16.0..=16.0), |n| async move { n });
     group_by: MILLION, million().group_by(7, 4, Stalled::Fail, |n| n % 7).flat_map_unordered(7, 2, |group| group);
     group_by_of_groups_of_one: MILLION / 10,
-        million().boxed().take(MILLION / 10).group_by(4, 4, Stalled::Wait, |n| *n)
+        pushed().take(MILLION / 10).group_by(4, 4, Stalled::Wait, |n| *n)
             .flat_map_unordered(4, 2, |group| group.take(1));
     partition: MILLION / 2, {
         let [even, odd] = million().partition::<2, _>(4, |n| (n % 2) as usize);
@@ -263,8 +272,8 @@ a_million_deep! {
     };
     map_async_partitioned: MILLION, million().map_async_partitioned(Eager::default(), 16, |n| n % 7, |n| async move { n });
     map_async_partitioned_by_one_key: MILLION,
-        million().boxed().map_async_partitioned_unordered(Eager::default(), 16, |_| (), |n| async move { n });
-    map_async_unordered: MILLION, million().boxed().map_async_unordered(Eager::default(), 16, |n| async move { n });
+        pushed().map_async_partitioned_unordered(Eager::default(), 16, |_| (), |n| async move { n });
+    map_async_unordered: MILLION, pushed().map_async_unordered(Eager::default(), 16, |n| async move { n });
 }
 
 // A hundred thousand deep is as good, where each item takes long.
@@ -290,7 +299,7 @@ fn done(_: (), _: Verdict) -> Result<(), std::convert::Infallible> {
 
 a_million_deep! {
     acked: MANY, settled(many().acked(4, |_| ()).commit_in_order(4, |()| Ok::<_, String>(())));
-    acked_of_a_box: MANY, settled(many().boxed().acked(4, |_| ()).settle_each(done));
+    acked_of_one_that_pushes: MANY, settled(many().boxed().acked(4, |_| ()).settle_each(done));
     acked_and_skipped: 0, settled(many().acked(4, |_| ()).settle_each(done).filter(|_| false));
     commit_in_order: MANY, settled(many().boxed().acked(1, |_| ()).commit_in_order(0, |()| Ok::<_, String>(())));
     commit_in_order_async: MANY, {
@@ -303,7 +312,7 @@ a_million_deep! {
         settled(many().boxed().acked(4, |_| ()).settle_batches(Eager::default(), settle))
     };
     window_timeout: MANY, many().window_timeout(timeless(), 10, Duration::from_secs(1)).concat_map(|window| window);
-    window_timeout_of_a_box: MANY,
+    window_timeout_of_one_that_pushes: MANY,
         many().boxed().window_timeout(timeless(), 1, Duration::from_secs(1)).concat_map(|window| window);
     sample_on: 1, many().sample_on(millstream::pending::<()>(), 16);
     throttle_first: 1, many().boxed().throttle_first(timeless(), 16, Duration::from_secs(1));

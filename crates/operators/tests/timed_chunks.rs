@@ -87,7 +87,8 @@ fn the_chunk_that_was_begun_comes_before_completion_and_waits_for_demand() {
             probe(numbers.chunks_timeout(time.clone(), 4, 3, seconds(5)), Behaviour::new())
         };
         let probe = if boxed {
-            chunks(numbers.boxed())
+            // What is over a box is not pulled.
+            chunks(numbers.boxed().boxed())
         } else {
             probe(numbers.chunks_timeout(time.clone(), 4, 3, seconds(5)), Behaviour::new())
         };

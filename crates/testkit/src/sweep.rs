@@ -366,7 +366,7 @@ pub fn check_driven<const PULLS: bool, P, D>(
     let by = if PULLS { "a source that can be pulled" } else { "a source that pushes" };
     sweep(&Sweep { name, by, start: &start, options: &options }, &oracle);
     // Not even compiled for what cannot be pulled.
-    if const { PULLS && P::PULLS } {
+    if const { PULLS && P::MAY_PULL } {
         let start = |source: Source<PULLS>, behaviour| {
             let (publisher, drive) = build(source);
             begin(behaviour, drive, |probe| match publisher.into_pull(Context::default()) {

@@ -6,7 +6,7 @@ use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 
-use crate::shape::joined::{capacity, feed, in_place, unwatched};
+use crate::shape::joined::{all_pull, capacity, feed, in_place, unwatched};
 use crate::shape::rounds::{Played, Rounds, one};
 use crate::shape::table::Table;
 
@@ -80,7 +80,7 @@ impl<P: Publisher> Publisher for Merge<P> {
         let feed = move |n, source, bell, context: &Context| {
             feed(source, prefetch, bell, context, site.number(n))
         };
-        if P::PULLS && unwatched(&subscriber.context()) {
+        if P::MAY_PULL && all_pull(&sources) && unwatched(&subscriber.context()) {
             return join(
                 |_, context| {
                     let above = context.upstream();

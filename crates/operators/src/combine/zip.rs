@@ -202,7 +202,10 @@ macro_rules! zips {
 
             fn subscribe<Down: Subscriber<Self::Item, Error>>(self, subscriber: Down) {
                 let Zip { sources: ($($head,)+), prefetch, site } = self;
-                if $($source::PULLS)&&+ && unwatched(&subscriber.context()) {
+                if $($source::MAY_PULL)&&+
+                    && $($head.pulls())&&+
+                    && unwatched(&subscriber.context())
+                {
                     return join(
                         |_, context| {
                             let above = context.upstream();

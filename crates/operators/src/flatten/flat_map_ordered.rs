@@ -88,7 +88,7 @@ where
                 let outer = granted_feed(upstream, limit, bell.clone(), context, site);
                 let (bell, around) = (bell.clone(), context.clone());
                 let room = limit.saturating_mul(prefetch).get();
-                let gauge = gauge::<Q>(&bell, context, site.input("inner"), room);
+                let gauge = gauge(Q::PULLS, &bell, context, site.input("inner"), room);
                 InLine {
                     outer,
                     failure: None,

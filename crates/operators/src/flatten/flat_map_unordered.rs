@@ -131,7 +131,7 @@ pub(super) fn flatten<P, Q, F, S>(
         |bell, context| {
             let outer = handing_feed(upstream, limit, bell.clone(), context, site);
             let room = limit.saturating_mul(prefetch).get();
-            let gauge = gauge::<Q>(bell, context, site.input("inner"), room);
+            let gauge = gauge(Q::PULLS, bell, context, site.input("inner"), room);
             let mut hosting = Hosting::new(context);
             let inner =
                 move |item, bell| hosted_feed(gauge.clone(), f(item), prefetch, bell, &mut hosting);

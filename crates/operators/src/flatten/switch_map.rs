@@ -77,7 +77,7 @@ where
             |bell, context| {
                 let outer = feed(upstream, prefetch, bell.clone(), context, site);
                 let (bell, around) = (bell.clone(), context.clone());
-                let gauge = gauge::<Q>(&bell, context, site.input("inner"), prefetch.get());
+                let gauge = gauge(Q::PULLS, &bell, context, site.input("inner"), prefetch.get());
                 Switched {
                     outer: Some(outer),
                     inner: None,

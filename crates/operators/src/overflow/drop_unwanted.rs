@@ -72,6 +72,7 @@ where
             on_drop(item);
             Unwanted::Dropped
         };
-        upstream.subscribe(hasty(subscriber, ahead::<P>(), unwanted, |error| error));
+        let ahead = ahead(&upstream);
+        upstream.subscribe(hasty(subscriber, ahead, unwanted, |error| error));
     }
 }

@@ -75,6 +75,7 @@ where
     fn subscribe<S: Subscriber<P::Item, G>>(self, subscriber: S) {
         let ErrorOnOverflow { upstream, mut error, .. } = self;
         let unwanted = move |item| Unwanted::Fails(error(item));
-        upstream.subscribe(hasty(subscriber, ahead::<P>(), unwanted, G::from_upstream));
+        let ahead = ahead(&upstream);
+        upstream.subscribe(hasty(subscriber, ahead, unwanted, G::from_upstream));
     }
 }

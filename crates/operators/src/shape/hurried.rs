@@ -18,9 +18,9 @@ use millstream_core::{Context, Demand, Publisher, Pull, Subscriber};
 /// How far a synchronous upstream runs ahead of downstream at most.
 const AHEAD: u64 = 1024;
 
-/// What an upstream like `P` is asked for without regard to downstream.
-pub(crate) const fn ahead<P: Publisher>() -> Demand {
-    if P::PULLS { Demand::of(AHEAD) } else { Demand::UNBOUNDED }
+/// What `upstream` is asked for without regard to downstream.
+pub(crate) fn ahead(upstream: &impl Publisher) -> Demand {
+    if upstream.pulls() { Demand::of(AHEAD) } else { Demand::UNBOUNDED }
 }
 
 /// Subscribes to `upstream`, and puts what comes by `fill` into a place for `capacity` items, out
@@ -42,7 +42,7 @@ pub(crate) fn fill<P, H, F, S>(
         |bell, context| {
             let (inflow, outflow) = basin(capacity);
             let outflow = outflow.attach(bell, context, site);
-            let (intake, stock, starts) = intake(inflow, outflow, ahead::<P>(), fill, context);
+            let (intake, stock, starts) = intake(inflow, outflow, ahead(&upstream), fill, context);
             start = Some(starts);
             upstream.subscribe(intake);
             stock

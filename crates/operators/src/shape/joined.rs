@@ -135,15 +135,16 @@ impl<Q: Pull> Pull for Feed<Q> {
     }
 }
 
-/// A gauge for queues of `capacity` in all, between publishers like `P` and the host of `bell`:
-/// those that can be pulled have none.
-pub(crate) fn gauge<P: Publisher>(
+/// A gauge for queues of `capacity` in all, between publishers and the host of `bell`: where those
+/// [can be pulled](Publisher::pulls), they have none.
+pub(crate) fn gauge(
+    pulls: bool,
     bell: &Bell,
     context: &Context,
     site: Site,
     capacity: usize,
 ) -> Option<Gauge> {
-    bell.gauge(context, site, if P::PULLS { 0 } else { capacity })
+    bell.gauge(context, site, if pulls { 0 } else { capacity })
 }
 
 /// Makes a feed of `publisher`: subscribes to it, unless it can be pulled. `bell` rings when
@@ -155,7 +156,7 @@ pub(crate) fn feed<P: Publisher>(
     context: &Context,
     site: Site,
 ) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
-    let gauge = gauge::<P>(&bell, context, site, capacity.get());
+    let gauge = gauge(publisher.pulls(), &bell, context, site, capacity.get());
     feed_on(gauge, publisher, capacity, bell, context)
 }
 
@@ -244,13 +245,19 @@ fn feed_under<P: Publisher>(
 }
 
 /// Whether nobody looks at the boundaries of a stage with this context. Then upstreams that
-/// [can be pulled](Publisher::PULLS) are held [in place](in_place) as they are, and nothing is
+/// [can be pulled](Publisher::pulls) are held [in place](in_place) as they are, and nothing is
 /// counted.
 pub(crate) fn unwatched(context: &Context) -> bool {
     !Watch::is_over(context)
 }
 
-/// A publisher that [can be pulled](Publisher::PULLS), as something to pull from. `context` is for
+/// Whether all of `publishers` can be pulled.
+#[inline]
+pub(crate) fn all_pull<P: Publisher>(publishers: &[P]) -> bool {
+    P::PULLS || publishers.iter().all(P::pulls)
+}
+
+/// A publisher that [can be pulled](Publisher::pulls), as something to pull from. `context` is for
 /// what is upstream of the stage.
 #[inline]
 pub(crate) fn in_place<P: Publisher>(
@@ -259,7 +266,7 @@ pub(crate) fn in_place<P: Publisher>(
 ) -> impl Pull<Item = P::Item, Error = P::Error> + use<P> {
     match publisher.into_pull(context) {
         Ok(pull) => pull,
-        Err(_) => unreachable!("a publisher that says `PULLS` can be pulled"),
+        Err(_) => unreachable!("a publisher that says that it pulls can be pulled"),
     }
 }
 

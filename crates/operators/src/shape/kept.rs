@@ -119,7 +119,7 @@ pub(crate) fn taking<P: Publisher>(
     context: &Context,
     site: Site,
 ) -> Taking<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
-    let gauge = gauge::<P>(bell, context, site, prefetch.get());
+    let gauge = gauge(upstream.pulls(), bell, context, site, prefetch.get());
     let feed = feed_on(gauge.clone(), upstream, prefetch, bell.clone(), context);
     let discards = context.discards().clone();
     Taking {

@@ -94,7 +94,7 @@ impl<K: Tokens, C, H> Pace<K, C, H> {
         on(
             time,
             |bell, context| {
-                let gauge = gauge::<P>(bell, context, site, prefetch.get());
+                let gauge = gauge(upstream.pulls(), bell, context, site, prefetch.get());
                 let feed = feed_on(gauge.clone(), upstream, prefetch, bell.clone(), context);
                 let alarm = Alarm::new(time, bell);
                 tokens.begins(alarm.now().as_nanos(), gauge);

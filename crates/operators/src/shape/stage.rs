@@ -415,7 +415,13 @@ where
     type Item = O::Item;
     type Error = O::Error;
     const PULLS: bool = P::PULLS && O::PULLS;
+    const MAY_PULL: bool = P::MAY_PULL && O::PULLS;
     const HOSTED: bool = P::HOSTED && O::PULLS;
+
+    #[inline]
+    fn pulls(&self) -> bool {
+        O::PULLS && self.upstream.pulls()
+    }
 
     #[inline]
     fn subscribe<S: Subscriber<O::Item, O::Error>>(self, downstream: S) {
@@ -466,7 +472,13 @@ where
     type Item = O::Item;
     type Error = P::Error;
     const PULLS: bool = P::PULLS && O::PULLS;
+    const MAY_PULL: bool = P::MAY_PULL && O::PULLS;
     const HOSTED: bool = P::HOSTED && O::PULLS;
+
+    #[inline]
+    fn pulls(&self) -> bool {
+        O::PULLS && self.upstream.pulls()
+    }
 
     #[inline]
     fn subscribe<S: Subscriber<O::Item, P::Error>>(self, downstream: S) {

@@ -124,7 +124,7 @@ pub(crate) fn connect<P: Publisher>(
     (context, panel): Seer<'_>,
     site: Site,
 ) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
-    let room = if P::PULLS { 0 } else { capacity.get() };
+    let room = if upstream.pulls() { 0 } else { capacity.get() };
     let gauge = panel.map(|panel| panel.gauge(context, site, room));
     feed_on(gauge, upstream, capacity, bell, context)
 }

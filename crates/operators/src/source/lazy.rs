@@ -19,7 +19,7 @@ use crate::source::late::late;
 /// ```compile_fail,E0080
 /// use millstream::prelude::*;
 ///
-/// // A boxed publisher can only push.
+/// // Whether a boxed publisher can be pulled is not known before there is one.
 /// let boxed = millstream::lazy(|| millstream::just(1).boxed());
 /// let _ = boxed.collect::<Vec<_>>().block();
 /// ```

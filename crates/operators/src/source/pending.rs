@@ -3,9 +3,8 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
-use millstream_core::{Pull, Pulled};
-
-use crate::source::{FromPull, from_pull};
+use millstream_blocks::island::emit;
+use millstream_core::{Publisher, Pull, Pulled, Subscriber};
 
 /// No item and no end.
 ///
@@ -34,11 +33,12 @@ use crate::source::{FromPull, from_pull};
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
 /// ```
 #[doc(alias = "never")]
-pub fn pending<T: Send + 'static>() -> FromPull<Pending<T>> {
-    from_pull(Pending { item: PhantomData })
+pub fn pending<T: Send + 'static>() -> Pending<T> {
+    Pending { item: PhantomData }
 }
 
-/// The source of [`pending`].
+/// The publisher of [`pending`]. It is not pulled: one that is held in place has its items at hand.
+#[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
 pub struct Pending<T> {
     item: PhantomData<fn() -> T>,
 }
@@ -51,7 +51,18 @@ impl<T> Clone for Pending<T> {
 
 crate::opaque_debug::opaque_debug!(Pending<T>);
 
-impl<T: Send + 'static> Pull for Pending<T> {
+impl<T: Send + 'static> Publisher for Pending<T> {
+    type Item = T;
+    type Error = Infallible;
+
+    fn subscribe<S: Subscriber<T, Infallible>>(self, subscriber: S) {
+        emit(Silent(self), subscriber);
+    }
+}
+
+struct Silent<T>(Pending<T>);
+
+impl<T: Send + 'static> Pull for Silent<T> {
     type Item = T;
     type Error = Infallible;
 
