@@ -293,15 +293,22 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         let active = &mut *lent.here;
         let stopped = 'run: {
             while !pace.interrupted() {
-                let mut answer = More::NONE;
+                let mut special = More::NONE;
                 let mut count = pace.begin();
-                let pulled = producer.pull_while(|item| {
-                    answer = active.on_next(item);
-                    !answer.is_special() && !pace.spends(&mut count)
+                // Written only where it matters, and `pace` not behind one more reference: a loop that
+                // is long keeps both in memory.
+                let (noted, counted, active) = (&mut special, &mut count, &mut *active);
+                let pulled = producer.pull_while(move |item| {
+                    let answer = active.on_next(item);
+                    if answer.is_special() {
+                        *noted = answer;
+                        return false;
+                    }
+                    !pace.spends(counted)
                 });
                 pace.end(count);
-                if answer.is_special() {
-                    break 'run (answer, None);
+                if special.is_special() {
+                    break 'run (special, None);
                 }
                 if let Err(progress) = without_item(&mut self.ahead, &mut self.end, pulled) {
                     break 'run (More::NONE, Some(progress));
