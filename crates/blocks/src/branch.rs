@@ -20,7 +20,7 @@
 //!
 //! **A third way**, where the trunk is *rooted* in the host that holds the branch in place: that one
 //! runs the trunk itself, in its own turn and as its own demand allows ([`Root::visit`]), and is
-//! [handed](Feeder::hand) each item as it comes: no queue, and no call that the compiler does not see
+//! [handed](Way::hand) each item as it comes: no queue, and no call that the compiler does not see
 //! through. Its trunk is an island all the same: others run it where they ask for items of branches
 //! that are read elsewhere, and what they find for a branch in place goes into its ring.
 //!
@@ -63,8 +63,9 @@
 //! * **A host that takes a branch on** leaves a mark and rings nobody: the trunk feeds what is in place in
 //!   a visit of that host only, and hears of it there. A branch whose end was read has nobody to tell
 //!   that it goes: its feeder has gone before.
-//! * **The order is kept** where items are handed, because only the feeder fills the ring, and it
-//!   hands only when the reader has taken all that was in there.
+//! * **The order is kept** where items are handed, because only the feeder fills the ring, and there is
+//!   a [`Way`] only when the reader has taken all that was in there. Whoever keeps one forgets it when
+//!   something is sent.
 //! * **The end.** A feeder ends its branch behind what is queued. One that is dropped without an
 //!   end waits at the desk until it is known why the trunk is gone, and then tells that: the fault
 //!   that broke it, or [`Fault::SourceDropped`].
@@ -87,7 +88,7 @@ use std::sync::Arc;
 
 use millstream_core::{
     ActiveSubscriber, Cause, Context, Demand, Discards, Fault, Handed, Hands, More, Publisher,
-    Pull, Pulled, Subscriber, Subscription,
+    Pull, Pulled, Subscriber, Subscription, Supply, give,
 };
 use millstream_sync::{AtomicU64, AtomicUsize, Mutex, Ordering, UnsafeCell, lock};
 
@@ -429,7 +430,6 @@ pub fn branch<T: Send + 'static, E: Send + 'static>(
         watch
     });
     let mut feeder = Feeder {
-        queued: !writer.is_drained(),
         writer,
         stem: None,
         host: None,
@@ -635,6 +635,37 @@ pub enum Sent<T> {
     Gone(T),
 }
 
+/// The way past the ring of a branch that is held in place by the host of its trunk. Whoever keeps it
+/// for the items to come forgets it as soon as something is [sent](Feeder::send) to the branch, or the
+/// branch is let go: then the ring comes first, or there is none.
+#[derive(Debug, Clone, Copy)]
+pub struct Way {
+    place: usize,
+    number: usize,
+}
+
+impl Way {
+    /// None: no host has that place.
+    pub const NONE: Way = Way { place: usize::MAX, number: 0 };
+
+    /// Hands an item to the branch, where the host has these `hands`. Whether another may follow.
+    ///
+    /// # Errors
+    /// The item, where the branch does not take it.
+    #[inline]
+    pub fn hand<T: Send + 'static>(&self, item: T, hands: &mut impl Hands) -> Result<bool, T> {
+        let mut handed = Handed::new(item);
+        let goes_on = hands.hand(self.place, self.number, &mut handed);
+        handed.into_item().map_or(Ok(goes_on), Err)
+    }
+
+    /// As [`hand`](Way::hand), for all that `supply` gives, one after another.
+    #[inline]
+    pub fn hand_all(&self, supply: &mut impl Supply, hands: &mut impl Hands) {
+        hands.hand(self.place, self.number, supply);
+    }
+}
+
 /// The end of a branch that the trunk has.
 pub struct Feeder<T: Send + 'static, E: Send + 'static> {
     writer: Writer<T, E>,
@@ -646,8 +677,6 @@ pub struct Feeder<T: Send + 'static, E: Send + 'static> {
     rooted: bool,
     /// The place in which it holds the branch.
     place: Option<usize>,
-    /// Whether there may be something in the ring.
-    queued: bool,
     /// Whether this keeps the turn of the island.
     kept: bool,
     hungry: bool,
@@ -680,21 +709,14 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         self.rooted
     }
 
-    /// Hands an item to the branch past its ring, where the host that holds it in place has these
-    /// `hands` and nothing is in the ring. Whether another may follow.
-    ///
-    /// # Errors
-    /// The item, where that is not its way.
+    /// The way past the ring, where the host of the trunk holds the branch in place and nothing is in the
+    /// ring.
     #[inline]
-    pub fn hand(&mut self, item: T, hands: &mut impl Hands) -> Result<bool, T> {
-        let Some(place) = self.place else { return Err(item) };
-        if self.queued {
-            if !self.writer.is_drained() {
-                return Err(item);
-            }
-            self.queued = false;
-        }
-        hands.hand(place, Handed::new(number(self.shared()), item))
+    #[must_use]
+    pub fn way(&self) -> Option<Way> {
+        let place = self.place?;
+        let drained = self.writer.is_drained();
+        drained.then(|| Way { place, number: number(self.shared()) })
     }
 
     /// Whether this keeps the turn of the branch: the trunk must [give it up](Feeder::rest)
@@ -750,7 +772,6 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         if self.hungry && self.host.is_none() {
             return Err(item);
         }
-        self.queued = true;
         match self.writer.push(item) {
             Pushed::Noted => Ok(()),
             Pushed::Wake => {
@@ -796,7 +817,6 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
                 Some(back) => item = back,
             }
         }
-        self.queued = true;
         let pushed = match self.writer.push(item) {
             Pushed::Full(item) => {
                 self.shared().wait();
@@ -1087,19 +1107,22 @@ impl<T: Send + 'static, E: Send + 'static> fmt::Debug for Branch<T, E> {
 }
 
 /// What the island of a branch pulls.
+// The number is all that is looked at where an item is handed: it is behind, near to what the stages of
+// the reader keep.
+#[repr(C)]
 struct Limb<T: Send + 'static, E: Send + 'static> {
     /// Here until it is dropped.
     reader: Option<Reader<T, E>>,
-    number: usize,
-    discards: Discards,
     /// Where somebody looks.
     watch: Option<Box<Watch>>,
     /// Items that were taken since the trunk's note was looked at.
     taken: u64,
     /// After how many it is; never where an island does so.
     low: u64,
+    discards: Discards,
     /// Whether the end was taken: the feeder has gone before.
     over: bool,
+    number: usize,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Limb<T, E> {
@@ -1160,17 +1183,21 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Limb<T, E> {
 
     /// From the feeder, which knows that nothing is in the ring.
     #[inline]
-    fn pull_handed<H: Send + 'static>(
+    fn pull_handed(
         &mut self,
-        handed: &mut Handed<H>,
+        to: usize,
+        supply: &mut impl Supply,
         mut each: impl FnMut(T) -> bool,
     ) -> Pulled<T, E> {
-        if let Some(item) = handed.take(self.number)
-            && !each(item)
-        {
-            return Pulled::Skipped;
+        if to != self.number {
+            return Pulled::Pending;
         }
-        Pulled::Pending
+        let mut goes_on = true;
+        give(supply, |item| {
+            goes_on = each(item);
+            goes_on
+        });
+        if goes_on { Pulled::Pending } else { Pulled::Skipped }
     }
 
     fn look_ahead(&mut self, _started: bool) -> Pulled<T, E> {

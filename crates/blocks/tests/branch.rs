@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use millstream_blocks::bell::{Bell, Marks};
 use millstream_blocks::branch::{
-    Branch, Desk, Feeder, Root, Seen, Sent, branch, rooted_trunk, trunk,
+    Branch, Desk, Feeder, Root, Seen, Sent, Way, branch, rooted_trunk, trunk,
 };
 use millstream_blocks::gauge::{Board, Panel, Row, Site, State};
 use millstream_blocks::island::join;
 use millstream_blocks::lane::{Outlet, lane};
 use millstream_core::{
-    Context, Fault, Handed, Hands, More, Publisher, Pull, Pulled, Subscriber, Subscription,
+    Context, Fault, Hands, More, Publisher, Pull, Pulled, Subscriber, Subscription, Supply,
 };
 use millstream_sync::{model, thread};
 use oracle::Signal::{Complete, Item};
@@ -913,11 +913,13 @@ impl Dealer {
             goes_on = true;
             let Some(item) = self.next() else { break };
             match &mut self.feeders[item.0 as usize % 2] {
-                Some(feeder) if item.0 % 2 == 0 => match feeder.hand(item, hands) {
-                    Ok(true) => {}
-                    Ok(false) => break,
-                    Err(item) => self.give(item),
-                },
+                Some(feeder) if item.0 % 2 == 0 => {
+                    match feeder.way().unwrap_or(Way::NONE).hand(item, hands) {
+                        Ok(true) => {}
+                        Ok(false) => break,
+                        Err(item) => self.give(item),
+                    }
+                }
                 _ => self.give(item),
             }
         }
@@ -972,15 +974,18 @@ impl<L: Pull> Hands for OneHand<'_, L> {
         Some(0)
     }
 
-    fn hand<T: Send + 'static>(&mut self, place: usize, mut handed: Handed<T>) -> Result<bool, T> {
+    fn hand(&mut self, place: usize, to: usize, supply: &mut impl Supply) -> bool {
+        if place == usize::MAX {
+            return false;
+        }
         assert_eq!(place, 3, "where it is held");
         let OneHand(limb, taken) = self;
-        let pulled = limb.pull_handed(&mut handed, |item| {
+        let pulled = limb.pull_handed(to, supply, |item| {
             assert!(taken.replace(item).is_none(), "one at a time");
             false
         });
         assert!(matches!(pulled, Pulled::Skipped | Pulled::Pending));
-        handed.into_item().map_or(Ok(false), Err)
+        false
     }
 }
 

@@ -34,6 +34,6 @@ pub use fault::{
     Failure, Fault, Panic, Refused, Stall, Undelivered, on_undelivered, report_undelivered,
 };
 pub use publisher::{Processor, Publisher};
-pub use pull::{Handed, Hands, NeverPull, Pull, Pulled};
+pub use pull::{Handed, Hands, NeverPull, Pull, Pulled, Supply, give};
 pub use subscriber::{ActiveSubscriber, End, Progress, Rest, Subscriber};
 pub use subscription::{Subscription, Upstream};

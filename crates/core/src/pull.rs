@@ -63,24 +63,25 @@ pub trait Pull: Send + 'static {
         }
     }
 
-    /// As [`pull_while`](Pull::pull_while), where an item was handed past the queue of a source, for
-    /// what comes of that item alone. [`Pending`](Pulled::Pending) where it was not taken, or where
-    /// there is nothing else to tell.
+    /// As [`pull_while`](Pull::pull_while), where items are handed past the queue of a source, for
+    /// what comes of those alone. [`Pending`](Pulled::Pending) where none was taken, or where there is
+    /// nothing else to tell.
     ///
-    /// Only the source that it is for takes it, and only where nothing comes before it; a stage asks
-    /// what is above it. For stages of the library: one that does not know of it is given its items
-    /// through the queue.
+    /// Only the source of that number takes them from the [supply](Supply), and only where nothing
+    /// comes before them; a stage asks what is above it. For stages of the library: one that does not
+    /// know of it is given its items through the queue.
     #[doc(hidden)]
     #[inline]
-    fn pull_handed<T: Send + 'static>(
+    fn pull_handed(
         &mut self,
-        handed: &mut Handed<T>,
+        to: usize,
+        supply: &mut impl Supply,
         each: impl FnMut(Self::Item) -> bool,
     ) -> Pulled<Self::Item, Self::Error>
     where
         Self: Sized,
     {
-        let _ = (handed, each);
+        let _ = (to, supply, each);
         Pulled::Pending
     }
 
@@ -126,34 +127,60 @@ pub trait Pull: Send + 'static {
     }
 }
 
-/// An item on its way to one source among many that a host holds in place, past its queue: see
+/// Items on their way to one source among many that a host holds in place, past its queue: see
 /// [`Pull::pull_handed`].
 #[doc(hidden)]
-#[derive(Debug)]
-pub struct Handed<T> {
-    to: usize,
-    item: Option<T>,
+pub trait Supply {
+    /// What they are.
+    type Item: Send + 'static;
+
+    /// Gives items, one after another, until `each` answers `false` or it has no more.
+    fn give(&mut self, each: impl FnMut(Self::Item) -> bool);
 }
 
-impl<T: Send + 'static> Handed<T> {
-    /// An item for the source of that number, which no other has while this one is there.
-    #[inline]
-    pub fn new(to: usize, item: T) -> Handed<T> {
-        Handed { to, item: Some(item) }
-    }
+/// All that `supply` gives, to the source for which it is: their items are of the same type, and a
+/// number that tells sources apart has told so.
+#[doc(hidden)]
+#[inline]
+pub fn give<T: 'static>(supply: &mut impl Supply, mut each: impl FnMut(T) -> bool) {
+    supply.give(|item| {
+        let mut item = Some(item);
+        let item: &mut dyn Any = &mut item;
+        // Both are known when this is compiled.
+        match item.downcast_mut::<Option<T>>().and_then(Option::take) {
+            Some(item) => each(item),
+            None => unreachable!("a source is handed items of its own type"),
+        }
+    });
+}
 
-    /// For the source of that number: the item, if it is for this source and was not taken.
+/// A [`Supply`] of one item.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Handed<T>(Option<T>);
+
+impl<T> Handed<T> {
+    /// This one.
     #[inline]
-    pub fn take<U: Send + 'static>(&mut self, to: usize) -> Option<U> {
-        let handed: &mut dyn Any = self;
-        let handed: &mut Handed<U> = handed.downcast_mut()?;
-        if handed.to == to { handed.item.take() } else { None }
+    pub fn new(item: T) -> Handed<T> {
+        Handed(Some(item))
     }
 
     /// The item, if nobody took it.
     #[inline]
     pub fn into_item(self) -> Option<T> {
-        self.item
+        self.0
+    }
+}
+
+impl<T: Send + 'static> Supply for Handed<T> {
+    type Item = T;
+
+    #[inline]
+    fn give(&mut self, mut each: impl FnMut(T) -> bool) {
+        if let Some(item) = self.0.take() {
+            each(item);
+        }
     }
 }
 
@@ -164,11 +191,10 @@ pub trait Hands {
     /// know what is over.
     fn room(&self) -> Option<usize>;
 
-    /// An item for the source in that place. Whether another may follow.
-    ///
-    /// # Errors
-    /// The item, where it was not taken: it is to go into the queue.
-    fn hand<T: Send + 'static>(&mut self, place: usize, handed: Handed<T>) -> Result<bool, T>;
+    /// Lets the source of number `to` in that `place` have what `supply` gives; nothing is taken from
+    /// that where it is not there, as none is in place `usize::MAX`. No other has the number as long as
+    /// it is there. Whether more may follow.
+    fn hand(&mut self, place: usize, to: usize, supply: &mut impl Supply) -> bool;
 }
 
 /// The [`Pull`] of a publisher that can only push: there is none.

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use crate::support::{Ending, Mint, Probe, Told, next, next_then, script};
+use crate::support::{Ending, Mint, Number, Probe, Told, next, next_then, script};
 use millstream::fan_out::Stalled;
 use millstream::prelude::*;
 use millstream::{Context, More, Publisher, Pull, Pulled, Subscriber};
-use millstream_core::Handed;
+use millstream_core::Supply;
+use millstream_testkit::VirtualTime;
 
 use Ending::{Complete, Fail};
 
@@ -260,13 +262,14 @@ impl<P: Pull> Pull for Counted<P> {
         self.inner.look_ahead(started)
     }
 
-    fn pull_handed<T: Send + 'static>(
+    fn pull_handed(
         &mut self,
-        item: &mut Handed<T>,
+        to: usize,
+        supply: &mut impl Supply,
         mut each: impl FnMut(P::Item) -> bool,
     ) -> Pulled<P::Item, P::Error> {
         let Counted { inner, handed } = self;
-        inner.pull_handed(item, |item| {
+        inner.pull_handed(to, supply, |item| {
             handed.fetch_add(1, Ordering::Relaxed);
             each(item)
         })
@@ -306,6 +309,48 @@ fn windows_in_place_are_handed_all_but_their_first_items() {
     let while_true =
         handed(|handed| source().window_while(50, |_| true).concat_map(counting(handed)));
     assert_eq!(while_true, 10_000 - 200);
+}
+
+/// The time comes while the host is busy with items, and is looked at after each.
+#[test]
+fn windows_in_place_that_a_time_completes_are_handed_their_items() {
+    let time = VirtualTime::new(1);
+    let clock = time.clone();
+    let source = millstream::from_iter(0..10_000_u64)
+        .inspect(move |_| clock.clock().advance(Duration::from_millis(1)));
+    let within = Duration::from_millis(9);
+    // The first of each, and what comes in nine milliseconds more.
+    let handed = handed(|handed| {
+        source.window_timeout(time.clone(), 100, within).concat_map(counting(handed))
+    });
+    assert_eq!(handed, 10_000 - 1000);
+    assert_eq!(time.clock().timers(), 0);
+}
+
+/// A run of items goes on where a stage below gives none.
+#[test]
+fn windows_in_place_are_filtered_in_runs() {
+    let windows = millstream::from_iter(0..10_000_u64).window(100);
+    let handed = Arc::new(AtomicUsize::new(0));
+    let mut counted = counting(handed.clone());
+    let some = all(windows.concat_map(move |window| counted(window).filter(|n| n % 7 == 0)));
+    assert_eq!(some, (0..10_000).filter(|n| n % 7 == 0).collect::<Vec<_>>());
+    assert_eq!(handed.load(Ordering::Relaxed), 10_000 - 100);
+}
+
+#[test]
+fn a_panic_below_a_window_in_place_is_no_affair_of_upstream() {
+    let mint = Mint::new();
+    let windows = script(&mint, 0, 1000, Complete)
+        .window(10)
+        .concat_map(|window| window.inspect(|item| assert_ne!(item.number(), 15, "ouch")));
+    let probe = Probe::new().on(windows);
+    probe.request(99);
+    let told = probe.take();
+    assert_eq!(told[..14], next(1..15));
+    assert!(matches!(told[14..], [Told::Fault(_)]), "{:?}", &told[14..]);
+    assert!(!probe.is_held());
+    assert_eq!(mint.live(), 0);
 }
 
 #[test]

@@ -96,6 +96,13 @@ impl<P: Publisher<Error: Clone>> Publisher for Windows<P> {
     ) -> Result<impl Pull<Item = Self::Item, Error = P::Error>, Self> {
         let Some(host) = Receiver::of::<P>(&context) else { return Err(self) };
         let Windows { upstream, size, site } = self;
-        Ok(windows_in_hand(upstream, size, UpTo, site, (host, context.upstream())))
+        Ok(windows_in_hand(
+            upstream,
+            size,
+            UpTo,
+            |_| Nothing(PhantomData),
+            site,
+            (host, context.upstream()),
+        ))
     }
 }

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_blocks::bell::Bell;
+use millstream_blocks::branch::Desk;
 use millstream_blocks::gauge::Site;
-use millstream_core::{Publisher, Subscriber};
+use millstream_core::{Context, Publisher, Pull, Subscriber};
 use millstream_executors::Executor;
 use millstream_executors::time::{Clock, Moment};
 
 use crate::shape::gathering::{Occasion, Outside, UpTo, Word};
-use crate::shape::joined::capacity;
+use crate::shape::joined::{Receiver, capacity};
 use crate::shape::timed::Alarm;
-use crate::shape::windowing::{Window, windows};
+use crate::shape::windowing::{Window, windows, windows_in_hand};
 
 /// A publisher for each `size` items, or for fewer when the first of them came some time ago:
 /// [`PublisherExt::window_timeout`](crate::PublisherExt::window_timeout).
@@ -101,13 +102,21 @@ where
 
     fn subscribe<S: Subscriber<Self::Item, P::Error>>(self, subscriber: S) {
         let WindowTimeout { upstream, time, size, within, site } = self;
-        let outside = |bell: &Bell| Within {
-            alarm: Alarm::on(Arc::new(time), bell),
-            within,
-            until: Moment::NEVER,
-            error: PhantomData,
-        };
-        windows(upstream, size, UpTo, |desk| outside(desk.bell()), site, subscriber);
+        let outside = |desk: &Desk| Within::of(time, within, desk.bell());
+        windows(upstream, size, UpTo, outside, site, subscriber);
+    }
+
+    const HANDS: bool = P::PULLS;
+
+    fn into_pull(
+        self,
+        context: Context,
+    ) -> Result<impl Pull<Item = Self::Item, Error = P::Error>, Self> {
+        let Some(host) = Receiver::of::<P>(&context) else { return Err(self) };
+        let WindowTimeout { upstream, time, size, within, site } = self;
+        let outside = move |desk: &Desk| Within::of(time, within, desk.bell());
+        let host = (host, context.upstream());
+        Ok(windows_in_hand(upstream, size, UpTo, outside, site, host))
     }
 }
 
@@ -118,6 +127,13 @@ struct Within<E> {
     /// [`NEVER`](Moment::NEVER) while none is open.
     until: Moment,
     error: PhantomData<fn() -> E>,
+}
+
+impl<E> Within<E> {
+    fn of<X: Executor + Clock>(time: X, within: Duration, bell: &Bell) -> Within<E> {
+        let alarm = Alarm::on(Arc::new(time), bell);
+        Within { alarm, within, until: Moment::NEVER, error: PhantomData }
+    }
 }
 
 impl<E: 'static> Outside for Within<E> {
@@ -133,6 +149,7 @@ impl<E: 'static> Outside for Within<E> {
         self.alarm.rest_until(Moment::NEVER);
     }
 
+    #[inline]
     fn look(&mut self, _: Occasion) -> Word<E> {
         if self.until == Moment::NEVER {
             return Word::Open;

@@ -89,6 +89,13 @@ where
     ) -> Result<impl Pull<Item = Self::Item, Error = P::Error>, Self> {
         let Some(host) = Receiver::of::<P>(&context) else { return Err(self) };
         let WindowWhile { upstream, max, cut, site } = self;
-        Ok(windows_in_hand(upstream, max, cut, site, (host, context.upstream())))
+        Ok(windows_in_hand(
+            upstream,
+            max,
+            cut,
+            |_| Nothing(PhantomData),
+            site,
+            (host, context.upstream()),
+        ))
     }
 }

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, branch, trunk};
+use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, Way, branch, trunk};
 use millstream_blocks::gauge::{Gauge, Panel, Site};
 use millstream_core::{Context, Fault, Hands, Publisher, Pull, Stall, Subscriber};
 
@@ -290,8 +290,8 @@ struct Limits {
 
 struct Grouping<T: Send + 'static, E: Send + 'static, K: Send + 'static, F, S> {
     key: F,
-    /// The groups that are open.
-    open: Keys<K, Open<T, E>, S>,
+    /// The groups that are open; near to the key the way past the queue, if it is known.
+    open: Keys<K, Way, Open<T, E>, S>,
     /// Groups in the order in which they were opened, and some that are closed; only where the
     /// oldest may have to go.
     ages: VecDeque<(usize, u64)>,
@@ -376,14 +376,34 @@ where
 
     #[inline]
     fn give(&mut self, n: usize, item: T, hunger: &mut Hunger) {
-        let Some((_, open)) = self.open.get_mut(n) else { return };
+        let Some((way, open)) = self.open.get_mut(n) else { return };
+        *way = Way::NONE;
         let sent = hunger.send(n, &mut open.feeder, item);
         self.sent(n, sent, hunger);
     }
 
+    /// An item whose way was not known: perhaps it is by now.
     #[cold]
-    fn queue(&mut self, n: usize, item: T, hunger: &mut Hunger) {
+    fn hand_or_give(
+        &mut self,
+        n: usize,
+        item: T,
+        hunger: &mut Hunger,
+        hands: &mut impl Hands,
+    ) -> Went {
+        let mut item = item;
+        if let Some((way, open)) = self.open.get_mut(n)
+            && let Some(found) = open.feeder.way()
+        {
+            *way = found;
+            match found.hand(item, hands) {
+                Ok(true) => return Went::InHand,
+                Ok(false) => return Went::Stopped,
+                Err(back) => item = back,
+            }
+        }
         self.give(n, item, hunger);
+        Went::Queued
     }
 
     fn sent(&mut self, n: usize, sent: Sent<T>, hunger: &mut Hunger) {
@@ -400,6 +420,11 @@ where
 
     #[cold]
     fn full(&mut self, n: usize, item: T, hunger: &mut Hunger) {
+        if self.desk.has_news() {
+            // Perhaps of room, or of who asks.
+            self.held = Some(Held::In(n, item));
+            return;
+        }
         let Some((_, open)) = self.open.get_mut(n) else { return };
         let asked = self.out.as_ref().is_some_and(|out| match self.wanted {
             Some(wanted) => wanted > 0,
@@ -455,6 +480,11 @@ where
             return self.context.discards().discard(item);
         }
         if self.open.len() == self.limits.max_groups {
+            if self.desk.has_news() {
+                // Perhaps of one that has gone.
+                self.held = Some(Held::New(key, item));
+                return;
+            }
             match self.limits.stalled {
                 Stalled::DropNewest => return self.context.discards().discard(item),
                 Stalled::DropOldest => self.close_oldest(hunger),
@@ -478,7 +508,7 @@ where
         if self.limits.stalled == Stalled::DropOldest {
             self.note_age(n, age);
         }
-        self.open.insert(hash, key.clone(), Open { feeder, age });
+        self.open.insert(hash, key.clone(), Way::NONE, Open { feeder, age });
         self.unsent.push_back(Group { key, items });
         self.send_groups(hunger);
     }
@@ -588,11 +618,8 @@ where
     #[inline]
     fn route(&mut self, item: T, hunger: &mut Hunger) {
         let key = (self.key)(&item);
-        match self.open.find_mut(&key) {
-            Ok((n, open)) => match hunger.send(n, &mut open.feeder, item) {
-                Sent::Taken => {}
-                sent => self.sent(n, sent, hunger),
-            },
+        match self.open.find(&key) {
+            Ok(n) => self.give(n, item, hunger),
             Err(_) => self.open(key, item, hunger),
         }
     }
@@ -600,15 +627,17 @@ where
     #[inline(always)]
     fn hand(&mut self, item: T, hunger: &mut Hunger, hands: &mut impl Hands) -> Went {
         let key = (self.key)(&item);
-        match self.open.find_mut(&key) {
-            Ok((n, open)) => match open.feeder.hand(item, hands) {
-                Ok(true) => return Went::InHand,
-                Ok(false) => return Went::Stopped,
-                Err(item) => self.queue(n, item, hunger),
+        match self.open.find_near(&key) {
+            Ok((n, way)) => match way.hand(item, hands) {
+                Ok(true) => Went::InHand,
+                Ok(false) => Went::Stopped,
+                Err(item) => self.hand_or_give(n, item, hunger, hands),
             },
-            Err(_) => self.open(key, item, hunger),
+            Err(_) => {
+                self.open(key, item, hunger);
+                Went::Queued
+            }
         }
-        Went::Queued
     }
 
     fn grant(&mut self, room: usize, hunger: &mut Hunger) {

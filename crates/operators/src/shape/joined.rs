@@ -12,7 +12,7 @@ use millstream_blocks::entrust::{Errand, entrust};
 use millstream_blocks::gauge::{Decisions, Gauge, Site, Watch};
 use millstream_blocks::lane::{Outlet, counted, lane};
 use millstream_blocks::task::task;
-use millstream_core::{Context, Handed, Hands, Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Context, Hands, Publisher, Pull, Pulled, Subscriber, Supply};
 use millstream_executors::{Executor, executor_thread};
 
 /// The most that a queue can be made for: it has room for all from the beginning.
@@ -123,13 +123,14 @@ impl<Q: Pull> Pull for Feed<Q> {
     }
 
     #[inline]
-    fn pull_handed<T: Send + 'static>(
+    fn pull_handed(
         &mut self,
-        handed: &mut Handed<T>,
+        to: usize,
+        supply: &mut impl Supply,
         each: impl FnMut(Q::Item) -> bool,
     ) -> Pulled<Q::Item, Q::Error> {
         match self {
-            Feed::Pulled(pull) => pull.pull_handed(handed, each),
+            Feed::Pulled(pull) => pull.pull_handed(to, supply, each),
             Feed::Lane(_) => Pulled::Pending,
         }
     }

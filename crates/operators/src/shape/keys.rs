@@ -7,34 +7,44 @@
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
 
-const NONE: usize = usize::MAX;
+/// No place.
+const NONE: u32 = u32::MAX;
 
-/// Keys with a value each.
-pub(crate) struct Keys<K, V, S> {
+/// How many chains there are for each key at least. Nearly all keys are the first of their chain then,
+/// and a processor that guesses so is right. Where it is not, the next items, which it has begun, wait
+/// until the hash is known: with two for each key, an item of W7 takes a sixth more.
+const CHAINS: usize = 8;
+
+/// Keys with a value each, and with what is kept near to the key.
+pub(crate) struct Keys<K, N, V, S> {
     hasher: S,
     /// The first place of each chain; a power of two of them, or none.
-    chains: Vec<usize>,
-    /// What a key is found by, apart from the values: they are looked at for each item, and so fit
-    /// into what is near.
-    places: Vec<Place<K>>,
-    values: Vec<Option<V>>,
+    chains: Vec<u32>,
+    /// What is looked at for each item, apart from the rest: so it fits into what is near.
+    places: Vec<Place<K, N>>,
+    rest: Vec<Rest<V>>,
     /// The first of the empty places.
-    free: usize,
+    free: u32,
     len: usize,
 }
 
-struct Place<K> {
-    hash: u64,
-    /// The next of the chain, or the next empty one.
-    next: usize,
+struct Place<K, N> {
     key: Option<K>,
+    near: N,
+    /// The next of the chain, or the next empty one.
+    next: u32,
 }
 
-impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
+struct Rest<V> {
+    hash: u64,
+    value: Option<V>,
+}
+
+impl<K: Hash + Eq, N, V, S: BuildHasher> Keys<K, N, V, S> {
     /// Without a key, and without a place for one.
-    pub(crate) fn new(hasher: S) -> Keys<K, V, S> {
-        let (chains, places, values) = (Vec::new(), Vec::new(), Vec::new());
-        Keys { hasher, chains, places, values, free: NONE, len: 0 }
+    pub(crate) fn new(hasher: S) -> Keys<K, N, V, S> {
+        let (chains, places, rest) = (Vec::new(), Vec::new(), Vec::new());
+        Keys { hasher, chains, places, rest, free: NONE, len: 0 }
     }
 
     /// How many keys there are.
@@ -44,66 +54,98 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
     }
 
     /// The number of a key; its hash where it is not there, to [`insert`](Keys::insert) it by.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn find<Q>(&self, key: &Q) -> Result<usize, u64>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let hash = self.hasher.hash_one(key);
-        let mut n = self.chains.get(self.chain(hash)).copied().unwrap_or(NONE);
-        while let Some(place) = self.places.get(n) {
-            if place.hash == hash
-                && let Some(there) = &place.key
-                && there.borrow() == key
-            {
-                return Ok(n);
-            }
-            n = place.next;
+        let first = self.first(hash);
+        if self.is_at(first, key) {
+            return Ok(first as usize);
         }
-        Err(hash)
+        self.follow(first, key).map(|n| n as usize).ok_or(hash)
     }
 
-    /// As [`find`](Keys::find), with its value.
+    /// As [`find`](Keys::find), with what is near to it.
     #[inline(always)]
-    pub(crate) fn find_mut<Q>(&mut self, key: &Q) -> Result<(usize, &mut V), u64>
+    pub(crate) fn find_near<Q>(&mut self, key: &Q) -> Result<(usize, &mut N), u64>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let n = self.find(key)?;
-        match self.values.get_mut(n) {
-            Some(Some(value)) => Ok((n, value)),
-            _ => unreachable!("what was found is there"),
+        let hash = self.hasher.hash_one(key);
+        let first = self.first(hash);
+        if self.is_at(first, key) {
+            return Ok((first as usize, &mut self.places[first as usize].near));
+        }
+        match self.follow(first, key) {
+            Some(n) => Ok((n as usize, &mut self.places[n as usize].near)),
+            None => Err(hash),
+        }
+    }
+
+    /// The first place of the chain of a hash.
+    #[inline]
+    fn first(&self, hash: u64) -> u32 {
+        self.chains.get(self.chain(hash)).copied().unwrap_or(NONE)
+    }
+
+    #[inline]
+    fn is_at<Q>(&self, n: u32, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let place = self.places.get(n as usize);
+        place.and_then(|place| place.key.as_ref()).is_some_and(|there| there.borrow() == key)
+    }
+
+    /// The number of a key in what is left of a chain.
+    #[inline(never)]
+    fn follow<Q>(&self, mut n: u32, key: &Q) -> Option<u32>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        loop {
+            n = self.places.get(n as usize)?.next;
+            if self.is_at(n, key) {
+                return Some(n);
+            }
         }
     }
 
     /// The number of the next key that is put in.
     pub(crate) fn next(&self) -> usize {
-        if self.free == NONE { self.places.len() } else { self.free }
+        if self.free == NONE { self.places.len() } else { self.free as usize }
     }
 
     /// Puts a key in that is not there, and gives it a number.
-    pub(crate) fn insert(&mut self, hash: u64, key: K, value: V) -> usize {
-        if self.len == self.chains.len() {
+    pub(crate) fn insert(&mut self, hash: u64, key: K, near: N, value: V) -> usize {
+        if self.len * CHAINS >= self.chains.len() {
             self.grow();
         }
+        let n = self.next();
+        let Ok(number) = u32::try_from(n) else {
+            unreachable!("there are no more keys than a bound allows, which is far below")
+        };
         let chain = self.chain(hash);
-        let place = Place { hash, next: self.chains[chain], key: Some(key) };
-        let n = match self.places.get_mut(self.free) {
+        let next = std::mem::replace(&mut self.chains[chain], number);
+        let place = Place { key: Some(key), near, next };
+        let rest = Rest { hash, value: Some(value) };
+        match self.places.get_mut(n) {
             Some(empty) => {
-                let n = std::mem::replace(&mut self.free, empty.next);
+                self.free = empty.next;
                 *empty = place;
-                self.values[n] = Some(value);
-                n
+                self.rest[n] = rest;
             }
             None => {
                 self.places.push(place);
-                self.values.push(Some(value));
-                self.places.len() - 1
+                self.rest.push(rest);
             }
-        };
-        self.chains[chain] = n;
+        }
         self.len += 1;
         n
     }
@@ -111,46 +153,47 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
     /// Takes a key out; its number goes to another.
     pub(crate) fn remove(&mut self, n: usize) -> Option<(K, V)> {
         let place = self.places.get_mut(n)?;
-        let entry = place.key.take()?;
+        let key = place.key.take()?;
         let next = std::mem::replace(&mut place.next, self.free);
-        let chain = self.chain(self.places[n].hash);
-        let mut before = self.chains[chain];
+        let chain = self.chain(self.rest[n].hash);
+        let mut before = self.chains[chain] as usize;
         if before == n {
             self.chains[chain] = next;
         } else {
-            while self.places[before].next != n {
-                before = self.places[before].next;
+            while self.places[before].next as usize != n {
+                before = self.places[before].next as usize;
             }
             self.places[before].next = next;
         }
-        self.free = n;
+        self.free = n as u32;
         self.len -= 1;
-        self.values[n].take().map(|value| (entry, value))
+        self.rest[n].value.take().map(|value| (key, value))
     }
 
-    /// The key and the value of a number.
+    /// What is near to the key of a number, and its value.
     #[inline]
-    pub(crate) fn get_mut(&mut self, n: usize) -> Option<(&K, &mut V)> {
-        Some((self.places.get(n)?.key.as_ref()?, self.values[n].as_mut()?))
+    pub(crate) fn get_mut(&mut self, n: usize) -> Option<(&mut N, &mut V)> {
+        let value = self.rest.get_mut(n)?.value.as_mut()?;
+        Some((&mut self.places[n].near, value))
     }
 
     /// All values.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.values.iter_mut().flatten()
+        self.rest.iter_mut().filter_map(|rest| rest.value.as_mut())
     }
 
     /// All values.
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        self.values.iter().flatten()
+        self.rest.iter().filter_map(|rest| rest.value.as_ref())
     }
 
     /// Takes all keys out.
-    pub(crate) fn take(&mut self) -> impl Iterator<Item = (K, V)> + use<K, V, S> {
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = (K, V)> + use<K, N, V, S> {
         self.chains.clear();
         self.free = NONE;
         self.len = 0;
         let keys = std::mem::take(&mut self.places).into_iter().map(|place| place.key);
-        let values = std::mem::take(&mut self.values);
+        let values = std::mem::take(&mut self.rest).into_iter().map(|rest| rest.value);
         keys.zip(values).filter_map(|(key, value)| key.zip(value))
     }
 
@@ -161,14 +204,14 @@ impl<K: Hash + Eq, V, S: BuildHasher> Keys<K, V, S> {
 
     #[cold]
     fn grow(&mut self) {
-        let chains = (self.chains.len() * 2).max(8);
+        let chains = (self.chains.len() * 2).max(8 * CHAINS);
         self.chains.clear();
         self.chains.resize(chains, NONE);
         // As long as a key is put in there is no empty place whose chain could be confused.
         for n in 0..self.places.len() {
             if self.places[n].key.is_some() {
-                let chain = self.chain(self.places[n].hash);
-                self.places[n].next = std::mem::replace(&mut self.chains[chain], n);
+                let chain = self.chain(self.rest[n].hash);
+                self.places[n].next = std::mem::replace(&mut self.chains[chain], n as u32);
             }
         }
     }
@@ -204,10 +247,9 @@ mod tests {
             match keys.find(&key) {
                 Ok(n) => {
                     assert_eq!(numbers.get(&key), Some(&n), "step {step}");
-                    assert_eq!(
-                        keys.get_mut(n).map(|(key, value)| (*key, *value)),
-                        Some((key, key))
-                    );
+                    let found = keys.get_mut(n).map(|(near, value)| (*near, *value));
+                    assert_eq!(found, Some((key + 1, key)));
+                    assert_eq!(keys.find_near(&key), Ok((n, &mut (key + 1))));
                     if state & 0x800 != 0 {
                         assert_eq!(keys.remove(n), Some((key, key)));
                         assert_eq!(keys.remove(n), None, "once");
@@ -217,7 +259,7 @@ mod tests {
                 Err(hash) => {
                     assert_eq!(numbers.get(&key), None, "step {step}");
                     let next = keys.next();
-                    let n = keys.insert(hash, key, key);
+                    let n = keys.insert(hash, key, key + 1, key);
                     assert_eq!(n, next);
                     assert!(!numbers.values().any(|other| *other == n), "one number for each");
                     numbers.insert(key, n);

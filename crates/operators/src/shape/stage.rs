@@ -21,8 +21,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_blocks::emission::Emission;
 use millstream_core::{
-    ActiveSubscriber, Cause, Context, Credit, Discards, End, Fault, Handed, More, Panic, Publisher,
-    Pull, Pulled, Rest, Subscriber, Subscription,
+    ActiveSubscriber, Cause, Context, Credit, Discards, End, Fault, More, Panic, Publisher, Pull,
+    Pulled, Rest, Subscriber, Subscription, Supply,
 };
 
 /// What becomes of one item of upstream.
@@ -1016,9 +1016,10 @@ where
 
     /// A step that has items of its own to give first takes none that is handed.
     #[inline]
-    fn pull_handed<T: Send + 'static>(
+    fn pull_handed(
         &mut self,
-        handed: &mut Handed<T>,
+        to: usize,
+        supply: &mut impl Supply,
         mut each: impl FnMut(O::Item) -> bool,
     ) -> Pulled<O::Item, O::Error> {
         if self.phase != Phase::Running {
@@ -1026,8 +1027,16 @@ where
         }
         let StagePull { producer, keeper, phase } = self;
         let mut stopped = Pulled::Skipped;
-        let pulled = producer
-            .pull_handed(handed, |item| one_of_many(keeper, phase, item, &mut stopped, &mut each));
+        let pulled = producer.pull_handed(to, supply, |item| {
+            let mut enough = false;
+            let mut each = |item| {
+                enough = !each(item);
+                !enough
+            };
+            // Whoever hands items looks for a cancellation itself, also where the step gives none.
+            one_of_many(keeper, phase, item, &mut stopped, &mut each)
+                || !enough && *phase == Phase::Running && matches!(stopped, Pulled::Skipped)
+        });
         match pulled {
             Pulled::Skipped => stopped,
             other => self.digest(other),

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use millstream_blocks::bell::Bell;
-use millstream_core::{Handed, Hands, Pull, Pulled};
+use millstream_core::{Hands, Pull, Pulled, Supply};
 
 use crate::shape::joined::Feed;
 use crate::shape::roster::Roster;
@@ -176,13 +176,35 @@ pub(crate) struct Receiver<'a, Q: Pull, F> {
     table: &'a mut Table<Q>,
     each: F,
     /// Why it takes nothing more.
-    stopped: Option<Stopped<Q::Error>>,
+    stopped: Option<Stopped<Q::Item, Q::Error>>,
 }
 
-enum Stopped<E> {
-    Enough,
-    Failed(E),
+enum Stopped<T, E> {
+    /// The feed in that place said so.
+    Told(usize, Pulled<T, E>),
     Panicked(Box<dyn Any + Send>),
+}
+
+/// A supply whose receiver may panic, which is no affair of whoever gives the items.
+struct Caught<'a, S> {
+    supply: &'a mut S,
+    panicked: Option<Box<dyn Any + Send>>,
+}
+
+impl<S: Supply> Supply for Caught<'_, S> {
+    type Item = S::Item;
+
+    #[inline]
+    fn give(&mut self, mut each: impl FnMut(S::Item) -> bool) {
+        let Caught { supply, panicked } = self;
+        supply.give(|item| match catch_unwind(AssertUnwindSafe(|| each(item))) {
+            Ok(goes_on) => goes_on,
+            Err(payload) => {
+                *panicked = Some(payload);
+                false
+            }
+        });
+    }
 }
 
 /// Takes nothing: for a host without demand.
@@ -193,21 +215,29 @@ impl Hands for NoHands {
         None
     }
 
-    fn hand<T: Send + 'static>(&mut self, _: usize, handed: Handed<T>) -> Result<bool, T> {
-        handed.into_item().map_or(Ok(false), Err)
+    fn hand(&mut self, _: usize, _: usize, _: &mut impl Supply) -> bool {
+        false
     }
 }
 
-impl<Q: Pull, F> Receiver<'_, Q, F> {
-    /// The failure of a feed, which was taken out. A panic is raised again only here: it is no affair
-    /// of upstream's.
+impl<Q: Pull, F: FnMut(Q::Item) -> bool> Receiver<'_, Q, F> {
+    /// What the feed said that stopped it; the failure of one, which is taken out. That, and a panic,
+    /// is no affair of upstream's: it has given its turn up by now.
     #[inline]
-    pub(crate) fn finish(self) -> Result<(), Q::Error> {
+    pub(crate) fn finish(mut self) -> Result<(), Q::Error> {
         match self.stopped {
-            None | Some(Stopped::Enough) => Ok(()),
-            Some(Stopped::Failed(error)) => Err(error),
+            None | Some(Stopped::Told(_, Pulled::Pending | Pulled::Skipped)) => {}
+            Some(Stopped::Told(_, Pulled::Item(item))) => {
+                (self.each)(item);
+            }
+            Some(Stopped::Told(place, Pulled::Complete)) => self.table.remove(place),
+            Some(Stopped::Told(place, Pulled::Error(error))) => {
+                self.table.remove(place);
+                return Err(error);
+            }
             Some(Stopped::Panicked(payload)) => resume_unwind(payload),
         }
+        Ok(())
     }
 }
 
@@ -217,60 +247,22 @@ impl<Q: Pull, F: FnMut(Q::Item) -> bool> Hands for Receiver<'_, Q, F> {
     }
 
     #[inline]
-    fn hand<T: Send + 'static>(&mut self, place: usize, handed: Handed<T>) -> Result<bool, T> {
-        let mut handed = handed;
+    fn hand(&mut self, place: usize, to: usize, supply: &mut impl Supply) -> bool {
+        let (None, Some(Some(feed))) = (&self.stopped, self.table.places.get_mut(place)) else {
+            return false;
+        };
+        let each = &mut self.each;
         let mut goes_on = true;
-        if self.stopped.is_none()
-            && let Some(Some(feed)) = self.table.places.get_mut(place)
-        {
-            let each = &mut self.each;
-            let pulled = catch_unwind(AssertUnwindSafe(|| {
-                feed.pull_handed(&mut handed, |item| {
-                    goes_on = each(item);
-                    goes_on
-                })
-            }));
-            match pulled {
-                Ok(Pulled::Pending | Pulled::Skipped) => {}
-                pulled => {
-                    self.stopped = self.settle(place, pulled);
-                    goes_on = self.stopped.is_none();
-                }
-            }
-        }
-        match handed.into_item() {
-            Some(item) => Err(item),
-            None => Ok(goes_on),
-        }
-    }
-}
-
-impl<Q: Pull, F: FnMut(Q::Item) -> bool> Receiver<'_, Q, F> {
-    #[cold]
-    fn settle(
-        &mut self,
-        place: usize,
-        pulled: std::thread::Result<Pulled<Q::Item, Q::Error>>,
-    ) -> Option<Stopped<Q::Error>> {
-        let settled = pulled.and_then(|pulled| {
-            catch_unwind(AssertUnwindSafe(|| match pulled {
-                Pulled::Item(item) => Ok((self.each)(item)),
-                Pulled::Complete => {
-                    self.table.remove(place);
-                    Ok(true)
-                }
-                Pulled::Error(error) => {
-                    self.table.remove(place);
-                    Err(error)
-                }
-                Pulled::Pending | Pulled::Skipped => Ok(true),
-            }))
+        let mut supply = Caught { supply, panicked: None };
+        let pulled = feed.pull_handed(to, &mut supply, |item| {
+            goes_on = each(item);
+            goes_on
         });
-        match settled {
-            Ok(Ok(true)) => None,
-            Ok(Ok(false)) => Some(Stopped::Enough),
-            Ok(Err(error)) => Some(Stopped::Failed(error)),
-            Err(payload) => Some(Stopped::Panicked(payload)),
-        }
+        self.stopped = match (supply.panicked, pulled) {
+            (None, Pulled::Pending | Pulled::Skipped) => return goes_on,
+            (None, pulled) => Some(Stopped::Told(place, pulled)),
+            (Some(payload), _) => Some(Stopped::Panicked(payload)),
+        };
+        false
     }
 }

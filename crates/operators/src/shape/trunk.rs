@@ -21,10 +21,14 @@ use crate::shape::joined::{Feed, Receiver, feed_on};
 /// How many items are divided before it is looked for a fault of the whole.
 const BURST: usize = 64;
 
-/// The same, where a host runs the trunk and has most of them in hand; one that goes into a queue,
-/// or needs a new branch, counts as [`QUEUED`] of them, since the host is to look at it soon.
+/// The same, where a host runs the trunk and has them in hand. Those that go into a queue, or need a
+/// new branch, are for the host to look at soon: there are fewer of them.
 const IN_HAND: usize = 1024;
-const QUEUED: usize = 64;
+const MOST_QUEUED: usize = 16;
+
+/// How many items that a host has in hand are divided between two looks for news of branches. The host
+/// sees for itself what comes of them; and whoever decides by what he knows of branches looks again.
+const UNHEARD: usize = 16;
 
 /// How often an upstream that skips items is asked at most whether it is over, while nobody
 /// wants any.
@@ -57,6 +61,19 @@ pub(crate) trait Divide: Send + 'static {
         let _ = hands;
         self.route(item, hunger);
         Went::Queued
+    }
+
+    /// As [`hand`](Divide::hand), for items of `upstream` one after another, as long as they go to the
+    /// same branch and `goes_on` says so: what upstream says then. `None` where none was taken.
+    fn hand_run(
+        &mut self,
+        upstream: &mut impl Pull<Item = Self::Item, Error = Self::Error>,
+        goes_on: impl FnMut() -> bool,
+        hunger: &mut Hunger,
+        hands: &mut impl Hands,
+    ) -> Option<Pulled<Self::Item, Self::Error>> {
+        let _ = (upstream, goes_on, hunger, hands);
+        None
     }
 
     /// The host of the trunk would hold so many more branches.
@@ -237,20 +254,28 @@ where
         }
         let Some(upstream) = upstream.as_mut().and_then(Feed::in_place) else { return false };
         let mut left = IN_HAND;
-        let pulled = upstream.pull_while(|item| {
-            match divide.hand(item, hunger, hands) {
-                // Nothing else has changed by it.
-                Went::InHand => left -= 1,
-                Went::Queued => {
-                    left = left.saturating_sub(QUEUED);
-                    if hunger.all() <= divide.spared() || divide.is_held() {
-                        return false;
+        let mut goes_on = || {
+            left -= 1;
+            !left.is_multiple_of(UNHEARD) || left > 0 && !desk.has_news()
+        };
+        let pulled = match divide.hand_run(upstream, &mut goes_on, hunger, hands) {
+            Some(pulled) => pulled,
+            None => {
+                let mut queued = 0;
+                upstream.pull_while(|item| match divide.hand(item, hunger, hands) {
+                    // Nothing else has changed by it.
+                    Went::InHand => goes_on(),
+                    Went::Queued => {
+                        queued += 1;
+                        queued < MOST_QUEUED
+                            && hunger.all() > divide.spared()
+                            && !divide.is_held()
+                            && !desk.has_news()
                     }
-                }
-                Went::Stopped => return false,
+                    Went::Stopped => false,
+                })
             }
-            left > 0 && !desk.has_news()
-        });
+        };
         match pulled {
             Pulled::Item(_) | Pulled::Skipped => {}
             Pulled::Pending => return false,

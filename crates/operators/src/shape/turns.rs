@@ -52,7 +52,7 @@ impl<T> Turns<T> for AtOnce {
 pub(crate) struct OnePerKey<T, K, F> {
     key: F,
     /// The keys in flight.
-    keys: Keys<K, Line, RandomState>,
+    keys: Keys<K, (), Line, RandomState>,
     /// Items that wait, and empty places.
     places: Vec<Place<T>>,
     /// The first of the empty places.
@@ -123,7 +123,7 @@ where
                 None
             }
             Err(hash) => {
-                let lane = self.keys.insert(hash, key, Line { first: NONE, last: NONE });
+                let lane = self.keys.insert(hash, key, (), Line { first: NONE, last: NONE });
                 Some((item, lane))
             }
         }

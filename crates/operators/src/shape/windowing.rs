@@ -14,8 +14,9 @@
 //!
 //! A window has room for all its items, so it is completed whether or not somebody reads it, as soon
 //! as downstream wants the next. Where a host holds windows in place it runs the trunk itself, and is
-//! handed their items past their queues; but for a window that an `Outside` completes, since that is
-//! asked only before the host begins, and it may be busy with items for long.
+//! handed their items past their queues: those of one window in one loop of upstream, in which the
+//! `Cut` and the `Outside` are looked at for each. A host that has been handed something comes again, or
+//! looks ahead, before it rests; so what an `Outside` does in its look, as to set a timer, is done.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, branch, trunk};
 use millstream_blocks::gauge::Site;
-use millstream_core::{Context, Hands, Publisher, Pull, Subscriber};
+use millstream_core::{Context, Hands, Publisher, Pull, Pulled, Subscriber, Supply};
 
 use crate::shape::chunked::{Cut, Place};
 use crate::shape::gathering::{Occasion, Outside, Word};
@@ -67,6 +68,7 @@ pub(crate) struct Nothing<E>(pub(crate) PhantomData<fn() -> E>);
 impl<E: 'static> Outside for Nothing<E> {
     type Error = E;
 
+    #[inline]
     fn look(&mut self, _: Occasion) -> Word<E> {
         Word::Open
     }
@@ -96,19 +98,22 @@ pub(crate) fn windows<P, C, X, S>(
 }
 
 /// Windows for a host that holds them in place, and runs this itself.
-pub(crate) fn windows_in_hand<P, C>(
+pub(crate) fn windows_in_hand<P, C, X, O>(
     upstream: P,
     max: NonZeroUsize,
     cut: C,
+    outside: O,
     site: Site,
     (host, above): (&Receiver, Context),
-) -> impl Pull<Item = Window<P::Item, P::Error>, Error = P::Error> + use<P, C>
+) -> impl Pull<Item = Window<P::Item, P::Error>, Error = P::Error> + use<P, C, X, O>
 where
     P: Publisher<Error: Clone>,
     C: Cut<P::Item>,
+    X: Outside<Error = P::Error>,
+    O: FnOnce(&Desk) -> X,
 {
     rooted(OPEN + 1, host, above, move |desk, above| {
-        divided(upstream, max, cut, |_| Nothing(PhantomData), site, (desk, above, Some(0)))
+        divided(upstream, max, cut, outside, site, (desk, above, Some(0)))
     })
 }
 
@@ -167,6 +172,60 @@ struct Open<T: Send + 'static, E: Send + 'static> {
     /// Until its reader has gone; then its items are counted and discarded.
     feeder: Option<Feeder<T, E>>,
     count: usize,
+}
+
+/// The items of upstream for the open window, which is in place: one loop of upstream for all.
+struct Run<'a, U: Pull, C, X: Outside, G> {
+    upstream: &'a mut U,
+    cut: &'a mut C,
+    outside: &'a mut X,
+    /// How many more the window has room for.
+    left: usize,
+    /// The last one completes it.
+    last: bool,
+    /// One that is not for it, and where that belongs.
+    aside: Option<(Place, U::Item)>,
+    /// What the outside said last.
+    word: Word<X::Error>,
+    /// Whether another may follow.
+    goes_on: G,
+    /// What upstream said; `None` where nothing was taken.
+    pulled: Option<Pulled<U::Item, U::Error>>,
+}
+
+impl<U, C, X, G> Supply for Run<'_, U, C, X, G>
+where
+    U: Pull,
+    C: Cut<U::Item>,
+    X: Outside,
+    G: FnMut() -> bool,
+{
+    type Item = U::Item;
+
+    #[inline]
+    fn give(&mut self, mut each: impl FnMut(U::Item) -> bool) {
+        let Run { upstream, cut, outside, left, last, aside, word, goes_on, pulled } = self;
+        let mut more = *left;
+        let said = upstream.pull_while(|item| {
+            let place = cut.place(&item, true);
+            match place {
+                Place::Within => {}
+                Place::Last => *last = true,
+                Place::First | Place::Alone | Place::Between => {
+                    *aside = Some((place, item));
+                    return false;
+                }
+            }
+            more -= 1;
+            if !each(item) || more == 0 || *last {
+                return false;
+            }
+            *word = outside.look(Occasion::Item);
+            matches!(word, Word::Open) && goes_on()
+        });
+        *left = more;
+        *pulled = Some(said);
+    }
 }
 
 /// Whether an item completes its window.
@@ -268,17 +327,6 @@ where
         }
     }
 
-    /// As [`place`](Windowing::place), in the turn of a host that was not handed the item.
-    #[cold]
-    fn queue(&mut self, place: Place, item: T, hunger: &mut Hunger) -> Went {
-        self.place(place, item, hunger);
-        // A window that was begun is to be in place before the next item comes.
-        if self.open.as_ref().is_some_and(|open| open.count == 1) {
-            return Went::Stopped;
-        }
-        Went::Queued
-    }
-
     fn downstream_is_gone(&mut self, hunger: &mut Hunger) {
         if let Some(out) = self.out.take() {
             hunger.forget(&out);
@@ -339,26 +387,54 @@ where
         self.place(place, item, hunger);
     }
 
-    #[inline(always)]
-    fn hand(&mut self, item: T, hunger: &mut Hunger, hands: &mut impl Hands) -> Went {
-        let place = self.cut.place(&item, self.open.is_some());
-        if let Place::Within | Place::Last = place
-            && let Some(open) = &mut self.open
-            && let Some(feeder) = &mut open.feeder
-        {
-            let goes_on = match feeder.hand(item, hands) {
-                Ok(goes_on) => goes_on,
-                Err(item) => return self.queue(place, item, hunger),
-            };
-            open.count += 1;
-            if place == Place::Last || open.count == self.max {
-                self.complete(hunger);
-                // The host is to see that before it is given the next.
-                return Went::Stopped;
-            }
-            return if goes_on { Went::InHand } else { Went::Stopped };
+    /// One that was not handed in a run.
+    fn hand(&mut self, item: T, hunger: &mut Hunger, _: &mut impl Hands) -> Went {
+        self.route(item, hunger);
+        // A window that was begun is to be in place before the next item comes.
+        if self.open.as_ref().is_some_and(|open| open.count == 1) {
+            return Went::Stopped;
         }
-        self.queue(place, item, hunger)
+        Went::Queued
+    }
+
+    #[inline]
+    fn hand_run(
+        &mut self,
+        upstream: &mut impl Pull<Item = T, Error = E>,
+        goes_on: impl FnMut() -> bool,
+        hunger: &mut Hunger,
+        hands: &mut impl Hands,
+    ) -> Option<Pulled<T, E>> {
+        let Windowing { open, cut, outside, max, .. } = self;
+        let open = open.as_mut()?;
+        let left = *max - open.count;
+        let mut run = Run {
+            upstream,
+            cut,
+            outside,
+            left,
+            last: false,
+            aside: None,
+            word: Word::Open,
+            goes_on,
+            pulled: None,
+        };
+        open.feeder.as_ref()?.way()?.hand_all(&mut run, hands);
+        let Run { left, last, aside, word, pulled, .. } = run;
+        open.count = *max - left;
+        if last || left == 0 {
+            // The host is to see that before it is given the next.
+            self.complete(hunger);
+        }
+        if let Some((place, item)) = aside {
+            self.place(place, item, hunger);
+        }
+        match word {
+            Word::Open => {}
+            Word::Complete => self.complete(hunger),
+            Word::Failed(error) => return Some(Pulled::Error(error)),
+        }
+        pulled
     }
 
     fn grant(&mut self, room: usize, hunger: &mut Hunger) {

@@ -256,3 +256,94 @@ fn a_cancellation_of_those_in_place_races_a_request_of_one_elsewhere() {
         assert_eq!(source.count(), 0);
     });
 }
+
+/// A group that goes while others are handed their items makes room for a new one.
+#[test]
+fn a_group_that_goes_in_a_run_makes_room() {
+    model("group_by: a_group_that_goes_in_a_run_makes_room", || {
+        let (source, out, other) = (Oracle::new(), Oracle::new(), Oracle::new());
+        let (alive, read, gone) = (source.alive(), other.clone(), other.clone());
+        millstream_operators::source::from_iter(0..6)
+            .map(move |n| Token(n, alive.clone()))
+            .map_err(|never| match never {})
+            .group_by(2, 4, Stalled::Fail, |item| [0, 1, 0, 0, 2, 2][item.0 as usize])
+            .flat_map_unordered(2, 1, move |group| match group.key() {
+                1 => {
+                    group.subscribe(read.probe(|_| More::NONE));
+                    Placed::Elsewhere
+                }
+                _ => Placed::Here(group),
+            })
+            .inspect(move |item: &Token| {
+                if item.0 == 3 {
+                    gone.cancel();
+                }
+            })
+            .subscribe(out.probe(|_| More::NONE));
+        let asking = thread::spawn({
+            let out = out.clone();
+            move || out.request(2)
+        });
+        out.request(9);
+        asking.join().unwrap();
+        assert_eq!(out.finish(), [Item(0), Item(2), Item(3), Item(4), Item(5), Complete]);
+        assert_eq!(other.finish(), []);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// One group is in place, and there is no room for the other, which is full before it is sent.
+#[test]
+fn a_stall_of_groups_in_place_is_told() {
+    model("group_by: a_stall_of_groups_in_place_is_told", || {
+        let (source, out) = (Oracle::new(), Oracle::new());
+        let alive = source.alive();
+        millstream_operators::source::from_iter(0..5)
+            .map(move |n| Token(n, alive.clone()))
+            .map_err(|never| match never {})
+            .group_by(2, 1, Stalled::Fail, |item| item.0 % 2)
+            .flat_map_unordered(1, 1, |group: Group<u32, Token, Error>| group)
+            .subscribe(out.probe(|_| More::NONE));
+        let asking = thread::spawn({
+            let out = out.clone();
+            move || out.request(2)
+        });
+        out.request(9);
+        asking.join().unwrap();
+        assert!(matches!(&out.finish()[..], [Item(0), Item(2), Fault(_)]));
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// Who asks for the group elsewhere puts items for the one in place into its queue, while the host of
+/// that is about to be handed the next.
+#[test]
+fn what_is_queued_goes_before_what_is_handed() {
+    model("group_by: what_is_queued_goes_before_what_is_handed", || {
+        let (source, out, other) = (Oracle::new(), Oracle::new(), Oracle::new());
+        let (alive, read) = (source.alive(), other.clone());
+        millstream_operators::source::from_iter(0..8)
+            .map(move |n| Token(n, alive.clone()))
+            .map_err(|never| match never {})
+            .group_by(2, 4, Stalled::Fail, |item| [0, 1, 0, 0, 0, 1, 0, 0][item.0 as usize])
+            .flat_map_unordered(2, 1, move |group| match group.key() {
+                0 => Placed::Here(group),
+                _ => {
+                    group.subscribe(read.probe(|_| More::NONE));
+                    Placed::Elsewhere
+                }
+            })
+            .subscribe(out.probe(|_| More::NONE));
+        out.request(2);
+        let asking = thread::spawn({
+            let out = out.clone();
+            move || out.request(9)
+        });
+        other.request(2);
+        asking.join().unwrap();
+        let in_order = [Item(0), Item(2), Item(3), Item(4), Item(6), Item(7), Complete];
+        assert_eq!(out.finish(), in_order);
+        assert_eq!(other.finish(), [Item(1), Item(5), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}

@@ -1,6 +1,6 @@
 //! Publishers that a flattening holds in place, some of which are read elsewhere.
 
-use millstream_core::{Context, Handed, Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber, Supply};
 
 /// One in place, or nothing in its stead.
 pub(crate) enum Placed<P> {
@@ -48,11 +48,12 @@ impl<P: Pull> Pull for PlacedPull<P> {
         self.0.as_mut().map_or(Pulled::Complete, |pull| pull.look_ahead(started))
     }
 
-    fn pull_handed<T: Send + 'static>(
+    fn pull_handed(
         &mut self,
-        handed: &mut Handed<T>,
+        to: usize,
+        supply: &mut impl Supply,
         each: impl FnMut(P::Item) -> bool,
     ) -> Pulled<P::Item, P::Error> {
-        self.0.as_mut().map_or(Pulled::Complete, |pull| pull.pull_handed(handed, each))
+        self.0.as_mut().map_or(Pulled::Complete, |pull| pull.pull_handed(to, supply, each))
     }
 }

@@ -188,3 +188,26 @@ fn requests_race_each_other_for_windows_in_place() {
         assert_eq!(source.count(), 0);
     });
 }
+
+/// The same, where a rule cuts them: an item that begins a window has ended a run for another.
+#[test]
+fn requests_race_each_other_for_windows_that_a_rule_cuts() {
+    model("window: requests_race_each_other_for_windows_that_a_rule_cuts", || {
+        let (source, out) = (Oracle::new(), Oracle::new());
+        let alive = source.alive();
+        millstream_operators::source::from_iter(0..6)
+            .map(move |n| Token(n, alive.clone()))
+            .map_err(|never| match never {})
+            .window_by_key(9, |item: &Token| item.0 / 3)
+            .concat_map(|window: Window<Token, Error>| window.map(|item| item).take_last(2))
+            .subscribe(out.probe(|_| More::NONE));
+        let asking = thread::spawn({
+            let out = out.clone();
+            move || out.request(2)
+        });
+        out.request(9);
+        asking.join().unwrap();
+        assert_eq!(out.finish(), [Item(1), Item(2), Item(4), Item(5), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}

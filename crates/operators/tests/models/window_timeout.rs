@@ -5,12 +5,13 @@ use std::time::Duration;
 use millstream_core::{More, Publisher};
 use millstream_executors::Executor;
 use millstream_operators::PublisherExt;
+use millstream_operators::chunk::Window;
 use millstream_sync::{model, thread};
 
 use crate::clock::ManualClock;
 use crate::desk::Desk;
-use crate::oracle::Signal::Item;
-use crate::oracle::{Hand, Oracle, Source, Token, begins};
+use crate::oracle::Signal::{Complete, Item};
+use crate::oracle::{Error, Hand, Oracle, Source, Token, begins};
 use crate::runner::run;
 use crate::{all, late};
 
@@ -110,6 +111,64 @@ fn the_timer_races_a_cancellation() {
             run_all(&desk);
             assert_eq!(clock.timers(), 0);
             assert!(begins(&all(0..1), &oracle.finish()));
+        });
+    });
+}
+
+/// A synchronous upstream, whose items are handed: nobody else sets the timer.
+#[test]
+fn the_timer_races_what_is_handed() {
+    model("window_timeout: the_timer_races_what_is_handed", || {
+        on_a_larger_stack(|| {
+            let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+            let (alive, time) = (oracle.alive(), desk.clone().with_clock(clock.clone()));
+            let source = millstream_operators::source::from_iter(0..4);
+            let source = source.map(move |n| Token(n, alive.clone()));
+            let windows = source.map_err(|never| match never {}).window_timeout(time, 9, SECOND);
+            windows.concat_map(|window| window).subscribe(oracle.probe(|_| More::NONE));
+            oracle.request(1);
+            assert_eq!(clock.timers(), 1, "it is set although the host does not come again");
+            let asks = thread::spawn({
+                let oracle = oracle.clone();
+                move || oracle.request(9)
+            });
+            clock.pass();
+            run_all(&desk);
+            asks.join().unwrap();
+            run_all(&desk);
+            assert_eq!(clock.timers(), 0);
+            assert_eq!(oracle.finish(), all(0..4));
+        });
+    });
+}
+
+/// The time comes while a host is handed items: the window ends with the one after which that is seen.
+#[test]
+fn the_time_comes_while_items_are_handed() {
+    model("window_timeout: the_time_comes_while_items_are_handed", || {
+        on_a_larger_stack(|| {
+            let (oracle, desk, clock) = (Oracle::new(), Desk::default(), ManualClock::default());
+            let (alive, time) = (oracle.alive(), desk.clone().with_clock(clock.clone()));
+            let source = millstream_operators::source::from_iter(0..5);
+            let passes = clock.clone();
+            let source = source.inspect(move |n| {
+                if *n == 2 {
+                    passes.pass();
+                }
+            });
+            let source = source.map(move |n| Token(n, alive.clone()));
+            let windows = source.map_err(|never| match never {}).window_timeout(time, 9, SECOND);
+            let last = |window: Window<Token, Error>| window.take_last(1);
+            windows.concat_map(last).subscribe(oracle.probe(|_| More::NONE));
+            let asks = thread::spawn({
+                let oracle = oracle.clone();
+                move || oracle.request(1)
+            });
+            oracle.request(1);
+            asks.join().unwrap();
+            run_all(&desk);
+            assert_eq!(clock.timers(), 0);
+            assert_eq!(oracle.finish(), [Item(2), Item(4), Complete]);
         });
     });
 }
