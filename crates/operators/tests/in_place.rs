@@ -507,7 +507,7 @@ fn who_looks_sees_no_queue_before_a_box_that_is_pulled() {
 /// Cancelled after each item, failing and panicking at each, in place or in a queue.
 #[test]
 fn boxes_in_place_are_dropped_once_wherever_the_stream_ends() {
-    type Items = millstream::BoxPublisher<support::Item, &'static str>;
+    type Items = millstream::BoxPublisher<crate::support::Item, &'static str>;
     type Stage = fn(Items, Items) -> Items;
     let stages: [(&str, Stage); 6] = [
         ("merge", |a, b| millstream::merge_all([a, b], 2).boxed()),
