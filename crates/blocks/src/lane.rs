@@ -19,6 +19,10 @@
 //!   or [one](Outlet::one_by_one)) each time that many items have *left the queue*. So never more is on its way and queued than
 //!   the capacity; a source that sends more than it was asked for ends the stream with
 //!   [`Fault::Overflow`].
+//! * **Past the queue.** The outlet of an [open lane](open_lane) asks for a turn at a time from inside of the
+//!   loop that it gives its items to, while its queue is empty, and what comes in that call goes by the
+//!   [door](crate::door). It does so as long as upstream sends all that it is asked for in the very call;
+//!   else it asks ahead, as any other.
 //! * **The end** comes behind what is queued, whether completion or failure, and needs no demand of
 //!   its own. A fault does not wait: it goes to the host at once.
 //! * **Cancellation.** An outlet that is dropped marks the ring first, cancels upstream second,
@@ -32,6 +36,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::ptr;
 use std::sync::Arc;
 
 use millstream_core::{
@@ -42,6 +47,7 @@ use millstream_sync::{Mutex, lock, pause};
 
 use crate::bell::Bell;
 use crate::cause::{self, afresh, current};
+use crate::door::{lend, pass};
 use crate::gauge::{Gauge, Reading, State, Tally};
 use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
 
@@ -67,23 +73,43 @@ where
     let active = ActiveInlet {
         writer: Some(writer),
         refused: None,
+        lane: shared.address(),
+        came: 0,
         shared: shared.clone(),
         bell,
         discards: discards.clone(),
         reading: watch.as_ref().map(|watch| watch.reading.clone()),
     };
-    let inlet = Inlet { active, first: Demand::of(capacity), context: context.upstream() };
+    let inlet = Inlet { active, first: Some(Demand::of(capacity)), context: context.upstream() };
     let outlet = Outlet {
         reader: Some(reader),
         shared,
         upstream: None,
         left: 0,
         low: capacity - capacity / 4,
+        asks: Asks::Ahead,
         patience: Patience::default(),
         discards,
         watch: watch.map(|watch| Box::new(Watched::Lane(watch))),
     };
     (inlet, outlet)
+}
+
+/// A lane with a [door](crate::door), for a host that takes a [turn](Outlet::pull_turn) of its outlet: that
+/// asks for the first items too, when it is pulled or looked at. Nobody looks at it.
+#[must_use]
+pub fn open_lane<T, E>(
+    capacity: NonZeroUsize,
+    bell: Bell,
+    context: &Context,
+) -> (Inlet<T, E>, Outlet<T, E>)
+where
+    T: Send + 'static,
+{
+    let (inlet, mut outlet) = lane(capacity, bell, context, None);
+    outlet.left = capacity.get() as u64;
+    outlet.asks = Asks::NotYet;
+    (Inlet { first: None, ..inlet }, outlet)
 }
 
 /// An outlet without a lane, for a host that would hold `pull` in place, and somebody looks: what
@@ -97,6 +123,7 @@ pub fn counted<P: Pull>(pull: P, gauge: Gauge) -> Outlet<P::Item, P::Error> {
         upstream: None,
         left: 0,
         low: u64::MAX,
+        asks: Asks::Ahead,
         patience: Patience::default(),
         discards: Discards::default(),
         watch: Some(Box::new(Watched::Pull(counted))),
@@ -145,6 +172,12 @@ struct Shared<E> {
 }
 
 impl<E> Shared<E> {
+    /// By which its [door](crate::door) knows a lane.
+    #[inline]
+    fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
     /// Nothing more is wanted, for `cause`. Before the queue is closed: a writer that finds it
     /// closed is asked why (model `a_writer_that_finds_nobody_knows_why`).
     fn note(&self, cause: Cause) {
@@ -165,6 +198,8 @@ impl<E> Shared<E> {
 enum Link {
     /// The subscription has not arrived.
     Awaited,
+    /// Nor has it, and the outlet has asked for so many: for whoever subscribes to ask.
+    Owed(Demand),
     Here(Arc<dyn Upstream>),
     /// The outlet has gone.
     Gone,
@@ -173,8 +208,8 @@ enum Link {
 /// The subscriber of a lane.
 pub struct Inlet<T: 'static, E> {
     active: ActiveInlet<T, E>,
-    /// What it asks for at the beginning.
-    first: Demand,
+    /// What it asks for at the beginning, where the outlet does not.
+    first: Option<Demand>,
     context: Context,
 }
 
@@ -182,8 +217,11 @@ impl<T: 'static, E> Inlet<T, E> {
     /// Asks for `first` at the beginning, which is at most the capacity, and not for all of that.
     #[must_use]
     pub fn asking(mut self, first: NonZeroUsize) -> Inlet<T, E> {
-        debug_assert!(first.get() as u64 <= self.first.get(), "asked for more than fits");
-        self.first = Demand::of(first.get() as u64);
+        debug_assert!(
+            self.first.is_some_and(|all| first.get() as u64 <= all.get()),
+            "asked for more than fits"
+        );
+        self.first = Some(Demand::of(first.get() as u64));
         self
     }
 }
@@ -194,15 +232,19 @@ impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for Inlet<T, E> {
     fn on_subscribe(self, subscription: Subscription) -> ActiveInlet<T, E> {
         let upstream = subscription.into_upstream();
         let mut link = lock(&self.active.shared.link);
-        let gone = matches!(*link, Link::Gone);
+        let (gone, first) = match &*link {
+            Link::Gone => (true, None),
+            Link::Owed(demand) => (false, Some(*demand)),
+            Link::Awaited | Link::Here(_) => (false, self.first),
+        };
         if !gone {
             *link = Link::Here(upstream.clone());
         }
         drop(link);
         if gone {
             cause::cancel(&*upstream, self.active.shared.cause());
-        } else {
-            upstream.request(self.first);
+        } else if let Some(first) = first {
+            upstream.request(first);
         }
         self.active
     }
@@ -224,11 +266,47 @@ pub struct ActiveInlet<T: 'static, E> {
     writer: Option<Writer<T>>,
     /// An item that did not get into the queue. It goes when this does: upstream is cancelled by then.
     refused: Option<T>,
+    /// The address of what is shared.
+    lane: usize,
+    /// How many items it put in the queue; never as many, where there is no writer.
+    came: u64,
     shared: Arc<Shared<E>>,
     bell: Bell,
     discards: Discards,
     /// Where somebody looks.
     reading: Option<Reading>,
+}
+
+impl<T: 'static, E> ActiveInlet<T, E> {
+    #[inline(never)]
+    fn push(&mut self, item: T) -> More {
+        let Some(writer) = &mut self.writer else { return More::CANCEL };
+        match writer.push(item) {
+            Pushed::Noted => {
+                self.came += 1;
+                More::NONE
+            }
+            Pushed::Wake => {
+                self.came += 1;
+                self.bell.ring();
+                More::NONE
+            }
+            Pushed::Gone(item) => {
+                self.writer = None;
+                self.came = u64::MAX;
+                self.refuse(item);
+                More::CANCEL
+            }
+            Pushed::Full(item) => {
+                let capacity = writer.capacity() as u64;
+                // The reader is broken off by it, and looks for no end.
+                self.shared.note(Cause::Failed);
+                self.fail(Fault::Overflow { capacity });
+                self.refuse(item);
+                More::CANCEL
+            }
+        }
+    }
 }
 
 impl<T: 'static, E> ActiveInlet<T, E> {
@@ -251,6 +329,7 @@ impl<T: 'static, E> ActiveInlet<T, E> {
     }
 
     fn fail(&mut self, fault: Fault) {
+        self.came = u64::MAX;
         if let Some(writer) = self.writer.take() {
             if writer.is_gone() {
                 report_undelivered(&Undelivered::Fault(fault));
@@ -267,26 +346,11 @@ impl<T: 'static, E> ActiveInlet<T, E> {
 impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for ActiveInlet<T, E> {
     #[inline]
     fn on_next(&mut self, item: T) -> More {
-        let Some(writer) = &mut self.writer else { return More::CANCEL };
-        match writer.push(item) {
-            Pushed::Noted => More::NONE,
-            Pushed::Wake => {
-                self.bell.ring();
-                More::NONE
-            }
-            Pushed::Gone(item) => {
-                self.writer = None;
-                self.refuse(item);
-                More::CANCEL
-            }
-            Pushed::Full(item) => {
-                let capacity = writer.capacity() as u64;
-                // The reader is broken off by it, and looks for no end.
-                self.shared.note(Cause::Failed);
-                self.fail(Fault::Overflow { capacity });
-                self.refuse(item);
-                More::CANCEL
-            }
+        // SAFETY: it is what this shares with its outlet, which is for the same items (model
+        // `an_item_passes_alone`).
+        match unsafe { pass(self.lane, self.came, item) } {
+            Ok(()) => More::NONE,
+            Err(item) => self.push(item),
         }
     }
 
@@ -336,10 +400,24 @@ pub struct Outlet<T: 'static, E> {
     /// Items that left the queue since the last request.
     left: u64,
     low: u64,
+    asks: Asks,
     patience: Patience,
     discards: Discards,
     /// Where somebody looks.
     watch: Option<Box<Watched<T, E>>>,
+}
+
+/// When an outlet asks for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Asks {
+    /// When `low` items have left.
+    Ahead,
+    /// So too, and there is a door: whether upstream sends in that very call is looked at.
+    Looking,
+    /// Upstream does: for a turn, when the queue is empty.
+    Promptly,
+    /// So too, and nothing was asked for yet.
+    NotYet,
 }
 
 impl<T: 'static, E> Outlet<T, E> {
@@ -364,16 +442,44 @@ impl<T: 'static, E> Outlet<T, E> {
         self.replenish();
     }
 
+    /// Asks for the first items, if nothing was asked for yet.
+    #[inline]
+    pub fn begin(&mut self) {
+        if self.asks == Asks::NotYet {
+            self.replenish();
+        }
+    }
+
     #[cold]
     fn replenish(&mut self) {
         let left = std::mem::take(&mut self.left);
-        if self.upstream.is_none()
-            && let Link::Here(upstream) = &*lock(&self.shared.link)
-        {
-            self.upstream = Some(upstream.clone());
-        }
-        if let Some(upstream) = &self.upstream {
+        let waiting = self.len() as u64;
+        if let Some(upstream) = self.upstream(left) {
             upstream.request(Demand::of(left));
+        }
+        if self.asks != Asks::Ahead {
+            let prompt = self.len() as u64 >= waiting + left;
+            self.asks = if prompt { Asks::Promptly } else { Asks::Looking };
+        }
+    }
+
+    /// Whom to ask for `n`. Nobody, where the subscription has not arrived: it is asked when it does.
+    #[inline]
+    fn upstream(&mut self, n: u64) -> Option<&dyn Upstream> {
+        if self.upstream.is_none() {
+            self.look_for_upstream(n);
+        }
+        self.upstream.as_deref()
+    }
+
+    #[cold]
+    fn look_for_upstream(&mut self, n: u64) {
+        let mut link = lock(&self.shared.link);
+        match &mut *link {
+            Link::Awaited => *link = Link::Owed(Demand::of(n)),
+            Link::Owed(demand) => *demand = demand.plus(Demand::of(n)),
+            Link::Here(upstream) => self.upstream = Some(upstream.clone()),
+            Link::Gone => {}
         }
     }
 
@@ -438,6 +544,77 @@ impl<T: Send + 'static, E: Send + 'static> Outlet<T, E> {
     }
 }
 
+impl<T: Send + 'static, E: Send + 'static> Outlet<T, E> {
+    /// As [`pull_while`](Pull::pull_while), for up to `turn` items, which it counts down. `None` where
+    /// the turn is over, and `each` takes another.
+    ///
+    /// What upstream sends in the call that asks it for more is handed to `each` past the queue, by the
+    /// [door](crate::door), if there is one.
+    #[inline]
+    pub fn pull_turn(
+        &mut self,
+        turn: &mut u32,
+        each: &mut impl FnMut(T) -> bool,
+    ) -> Option<Pulled<T, E>> {
+        while let Some(reader) = &mut self.reader {
+            if *turn == 0 {
+                return None;
+            }
+            if self.asks <= Asks::Looking && reader.run().is_some_and(|run| run > 1) {
+                let _waited = self.patience.wait(reader, self.left);
+            }
+            match reader.pop() {
+                Popped::Item(item) => {
+                    *turn -= 1;
+                    self.left += 1;
+                    if self.left >= self.low && self.asks <= Asks::Looking {
+                        self.replenish();
+                    }
+                    if !each(item) {
+                        return Some(Pulled::Skipped);
+                    }
+                }
+                Popped::Empty if self.asks >= Asks::Promptly && self.left > 0 => {
+                    if !self.ask_for(turn, each) {
+                        return Some(Pulled::Skipped);
+                    }
+                }
+                Popped::Empty => {
+                    if reader.sleep() {
+                        return Some(Pulled::Pending);
+                    }
+                }
+                Popped::Shut => break,
+            }
+        }
+        Some(self.pull_without_queue())
+    }
+
+    /// Asks for what is left of a turn, by the door; whether `each` takes another.
+    #[inline(never)]
+    fn ask_for(&mut self, turn: &mut u32, each: &mut impl FnMut(T) -> bool) -> bool {
+        let n = self.left.min(u64::from(*turn));
+        self.left -= n;
+        let (lane, went) = (self.shared.address(), self.reader.as_ref().map_or(0, Reader::went));
+        let upstream = self.upstream(n);
+        let (passed, goes_on) = lend(lane, went, u64::from(*turn), each, || {
+            if let Some(upstream) = upstream {
+                upstream.request(Demand::of(n));
+            }
+        });
+        self.left += passed;
+        *turn -= passed as u32;
+        self.asks = Asks::Promptly;
+        if passed < n && passed + (self.len() as u64) < n {
+            self.asks = Asks::Looking;
+            if self.left >= self.low {
+                self.replenish();
+            }
+        }
+        goes_on
+    }
+}
+
 impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
     type Item = T;
     type Error = E;
@@ -451,11 +628,12 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
             match reader.pop() {
                 Popped::Item(item) => {
                     self.left += 1;
-                    if self.left == self.low {
+                    if self.left >= self.low {
                         self.replenish();
                     }
                     return Pulled::Item(item);
                 }
+                Popped::Empty if self.left >= self.low => self.replenish(),
                 Popped::Empty => {
                     if reader.sleep() {
                         return Pulled::Pending;
@@ -468,6 +646,7 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Outlet<T, E> {
     }
 
     fn look_ahead(&mut self, started: bool) -> Pulled<T, E> {
+        self.begin();
         loop {
             let Some(reader) = &mut self.reader else {
                 return self.look_ahead_counted(started);

@@ -12,6 +12,7 @@
 //! | [`bell`] | how a queue tells whoever empties it that there is something to do |
 //! | [`boxed`] | publishers and subscribers behind a pointer |
 //! | [`lane`] | a subscriber that fills a ring, and a pull that empties it |
+//! | [`door`] | the way of an item past the queue of its lane, to whoever asks for it just now |
 //! | [`entrust`] | a task on its way to an executor, which may refuse it |
 //! | [`alarm`] | a thread that waits for news: for a while it looks, then it sleeps |
 //! | [`gauge`] | what a boundary tells of itself to whoever looks from outside |
@@ -51,6 +52,7 @@ pub mod cause;
 pub mod census;
 pub mod courier;
 pub mod crew;
+pub mod door;
 pub mod emission;
 mod ending;
 pub mod entrust;

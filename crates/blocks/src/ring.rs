@@ -418,6 +418,13 @@ impl<T, H: Holds<T>> Writer<T, H> {
         self.limit = 0;
     }
 
+    /// How many items were put in.
+    #[inline]
+    #[must_use]
+    pub fn came(&self) -> u64 {
+        self.tail
+    }
+
     /// Says that no item follows, and tells whether the reader waits to be told. What was
     /// written before is visible to a reader that has seen it.
     #[must_use = "a reader that waits must be woken"]
@@ -611,6 +618,13 @@ impl<T, H: Holds<T>> Reader<T, H> {
         } else if from < tail {
             self.tail = from * STEP;
         }
+    }
+
+    /// How many items it took.
+    #[inline]
+    #[must_use]
+    pub fn went(&self) -> u64 {
+        self.head
     }
 
     /// Asks to be woken by the next push, or by the shutting, after the queue was found empty.

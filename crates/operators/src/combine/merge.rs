@@ -2,11 +2,12 @@
 
 use std::num::NonZeroUsize;
 
+use millstream_blocks::bell::Bell;
 use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 
-use crate::shape::joined::{all_pull, capacity, feed, in_place, unwatched};
+use crate::shape::joined::{all_pull, capacity, feed_of_many, gauge, in_place, unwatched};
 use crate::shape::rounds::{Played, Rounds, one};
 use crate::shape::table::Table;
 
@@ -25,7 +26,8 @@ use crate::shape::table::Table;
 ///
 /// # Demand
 /// `prefetch` from each source when it is subscribed to, and three quarters of it each time as
-/// many of its items were sent. A synchronous source is pulled as downstream asks.
+/// many of its items were sent. A source that sends in the call which asks it is asked for a turn at
+/// a time, up to 32. A synchronous source is pulled as downstream asks.
 /// # Completion
 /// When all sources are complete and their items sent. Of no sources: at once.
 /// # Errors
@@ -77,8 +79,9 @@ impl<P: Publisher> Publisher for Merge<P> {
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
         let Merge { sources, prefetch, site } = self;
-        let feed = move |n, source, bell, context: &Context| {
-            feed(source, prefetch, bell, context, site.number(n))
+        let feed = move |n, source: P, bell: Bell, context: &Context| {
+            let gauge = gauge(source.pulls(), &bell, context, site.number(n), prefetch.get());
+            feed_of_many(gauge, source, prefetch, bell, context)
         };
         if P::MAY_PULL && all_pull(&sources) && unwatched(&subscriber.context()) {
             return join(
@@ -150,6 +153,15 @@ impl<Q: Pull> Pull for Merged<Q> {
     #[inline]
     fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
         self.0.pull()
+    }
+
+    #[inline]
+    fn pull_while(&mut self, mut each: impl FnMut(Q::Item) -> bool) -> Pulled<Q::Item, Q::Error> {
+        loop {
+            if let Some(pulled) = self.0.play(&mut each) {
+                return pulled;
+            }
+        }
     }
 
     fn look_ahead(&mut self, _: bool) -> Pulled<Q::Item, Q::Error> {

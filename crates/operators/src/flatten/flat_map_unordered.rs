@@ -35,7 +35,8 @@ use crate::shape::table::{NoHands, Table};
 /// # Demand
 /// `limit` from upstream when it is subscribed to, and one more for each inner publisher that is
 /// complete. `prefetch` from each inner publisher, and three quarters of it each time as many of
-/// its items were sent; one that is synchronous, and a group of `group_by`, is pulled as downstream
+/// its items were sent; one that sends in the call which asks it is asked for up to 32 at a time; one
+/// that is synchronous, and a group of `group_by`, is pulled as downstream
 /// asks.
 /// # Completion
 /// When upstream and all inner publishers are complete and their items sent.

@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use millstream_blocks::bell::Bell;
 use millstream_blocks::entrust::{Errand, entrust};
 use millstream_blocks::gauge::{Decisions, Gauge, Site, Watch};
-use millstream_blocks::lane::{Outlet, counted, lane};
+use millstream_blocks::lane::{Outlet, counted, lane, open_lane};
 use millstream_blocks::task::task;
 use millstream_core::{Context, Hands, Publisher, Pull, Pulled, Subscriber, Supply};
 use millstream_executors::{Executor, executor_thread};
@@ -82,6 +82,35 @@ impl<Q: Pull> Feed<Q> {
         match self {
             Feed::Pulled(pull) => pull.pull(),
             Feed::Lane(outlet) => out_of_line(outlet),
+        }
+    }
+
+    /// As [`pull_while`](Pull::pull_while), for up to `turn` items, which it counts down. `None` where
+    /// the turn is over, and `each` takes another.
+    #[inline]
+    pub(crate) fn pull_turn(
+        &mut self,
+        turn: &mut u32,
+        each: &mut impl FnMut(Q::Item) -> bool,
+    ) -> Option<Pulled<Q::Item, Q::Error>> {
+        let pull = match self {
+            Feed::Pulled(pull) => pull,
+            Feed::Lane(outlet) => return outlet.pull_turn(turn, each),
+        };
+        let mut stopped = false;
+        let pulled = pull.pull_while(|item| {
+            stopped = !each(item);
+            *turn -= 1;
+            *turn > 0 && !stopped
+        });
+        let over = *turn == 0 && !stopped && matches!(pulled, Pulled::Skipped);
+        (!over).then_some(pulled)
+    }
+
+    /// Asks for the first items, where it does so by itself.
+    pub(crate) fn begin(&mut self) {
+        if let Feed::Lane(outlet) = self {
+            outlet.begin();
         }
     }
 
@@ -181,10 +210,21 @@ fn feed_asking<P: Publisher>(
     bell: Bell,
     context: &Context,
 ) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
-    feed_under(gauge, publisher, (capacity, first), bell, (context, context.upstream()))
+    feed_under(gauge, publisher, capacity, First::Of(first), bell, (context, context.upstream()))
 }
 
-/// As [`feed_on`], for a host that goes on with a feed that it holds in place, and that has nothing
+/// As [`feed_on`], one of many that a host gives turns: see [`Feed::pull_turn`].
+pub(crate) fn feed_of_many<P: Publisher>(
+    gauge: Option<Gauge>,
+    publisher: P,
+    capacity: NonZeroUsize,
+    bell: Bell,
+    context: &Context,
+) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
+    feed_under(gauge, publisher, capacity, First::InATurn, bell, (context, context.upstream()))
+}
+
+/// As [`feed_of_many`], for a host that goes on with a feed that it holds in place, and that has nothing
 /// for now, when its bell rings: a publisher that is [`HOSTED`](Publisher::HOSTED) needs no queue
 /// behind its own. Where somebody looks it has one, to be counted by.
 pub(crate) fn hosted_feed<P: Publisher>(
@@ -196,7 +236,7 @@ pub(crate) fn hosted_feed<P: Publisher>(
 ) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
     let above =
         if P::HOSTED && gauge.is_none() { hosting.of(&bell) } else { hosting.context.upstream() };
-    feed_under(gauge, publisher, (capacity, capacity), bell, (&hosting.context, above))
+    feed_under(gauge, publisher, capacity, First::InATurn, bell, (&hosting.context, above))
 }
 
 /// The contexts of what a host holds in place: one for each place, which is made once, since those who
@@ -225,10 +265,21 @@ impl Hosting {
     }
 }
 
+/// Who asks for the first items.
+#[derive(Clone, Copy)]
+enum First {
+    /// Whoever is subscribed, at once, for so many.
+    Of(NonZeroUsize),
+    /// The host, in the first turn that it gives, for all that fit. Where somebody looks, whoever is
+    /// subscribed.
+    InATurn,
+}
+
 fn feed_under<P: Publisher>(
     gauge: Option<Gauge>,
     publisher: P,
-    (capacity, first): (NonZeroUsize, NonZeroUsize),
+    capacity: NonZeroUsize,
+    first: First,
     bell: Bell,
     (context, above): (&Context, Context),
 ) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
@@ -238,8 +289,15 @@ fn feed_under<P: Publisher>(
             Some(gauge) => Feed::Lane(counted(pull, gauge)),
         },
         Err(publisher) => {
-            let (inlet, outlet) = lane(capacity, bell, context, gauge);
-            publisher.subscribe(inlet.asking(first));
+            let (inlet, outlet) = match first {
+                First::InATurn if gauge.is_none() => open_lane(capacity, bell, context),
+                First::InATurn => lane(capacity, bell, context, gauge),
+                First::Of(first) => {
+                    let (inlet, outlet) = lane(capacity, bell, context, gauge);
+                    (inlet.asking(first), outlet)
+                }
+            };
+            publisher.subscribe(inlet);
             Feed::Lane(outlet)
         }
     }
@@ -315,7 +373,8 @@ fn granted_under<P: Publisher>(
     // What the stage works on counts, whether or not there is a queue before it.
     let gauge = bell.gauge(context, site, limit.get()).map(Gauge::held);
     let around = (context, above);
-    let feed = match feed_under(gauge.clone(), publisher, (limit, first), bell, around) {
+    let first = First::Of(first);
+    let feed = match feed_under(gauge.clone(), publisher, limit, first, bell, around) {
         Feed::Lane(outlet) => Feed::Lane(outlet.granting()),
         pulled => pulled,
     };

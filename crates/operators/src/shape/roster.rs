@@ -52,7 +52,7 @@ impl Roster {
         Some(n)
     }
 
-    /// The feed whose turn it is, for as many items as are [spent](Roster::spend).
+    /// The feed whose turn it is, for as many items as are [left of it](Roster::turn_left).
     #[inline]
     pub(crate) fn begin(&mut self) -> Option<usize> {
         if self.left == 0 {
@@ -62,17 +62,10 @@ impl Roster {
         Some(self.current)
     }
 
-    /// It gave an item; whether it may give another.
+    /// How many more items the feed whose turn it is may give, for it to count down.
     #[inline]
-    pub(crate) fn spend(&mut self) -> bool {
-        self.left -= 1;
-        self.left > 0
-    }
-
-    /// Whether its turn is over.
-    #[inline]
-    pub(crate) fn is_spent(&self) -> bool {
-        self.left == 0
+    pub(crate) fn turn_left(&mut self) -> &mut u32 {
+        &mut self.left
     }
 
     /// Those that rang are awake.

@@ -16,6 +16,8 @@ pub(crate) struct Table<Q: Pull> {
     roster: Roster,
     /// Feeds that went since this was asked.
     removed: u64,
+    /// Feeds were added that may have to [begin](Feed::begin).
+    fresh: bool,
     started: bool,
 }
 
@@ -27,6 +29,7 @@ impl<Q: Pull> Table<Q> {
             free: (0..size).rev().collect(),
             roster: Roster::new(size),
             removed: 0,
+            fresh: false,
             started: false,
         }
     }
@@ -56,6 +59,7 @@ impl<Q: Pull> Table<Q> {
             // In its place only when it is made: user code may panic in `make`.
             self.places[n] = Some(make(self.roster.bell(bell, n)));
             self.roster.wake(n);
+            self.fresh = true;
         }
     }
 
@@ -98,7 +102,7 @@ impl<Q: Pull> Table<Q> {
     #[inline]
     pub(crate) fn play(
         &mut self,
-        mut each: impl FnMut(Q::Item) -> bool,
+        each: &mut impl FnMut(Q::Item) -> bool,
     ) -> Option<Pulled<Q::Item, Q::Error>> {
         self.started = true;
         while let Some(n) = self.roster.begin() {
@@ -107,24 +111,18 @@ impl<Q: Pull> Table<Q> {
                 self.roster.sleep(n);
                 continue;
             };
-            let roster = &mut self.roster;
-            let mut stopped = false;
-            let pulled = feed.pull_while(|item| {
-                stopped = !each(item);
-                roster.spend() && !stopped
-            });
-            match pulled {
-                Pulled::Pending => self.roster.sleep(n),
-                Pulled::Complete => {
+            match feed.pull_turn(self.roster.turn_left(), each) {
+                None => return None,
+                Some(Pulled::Pending) => self.roster.sleep(n),
+                Some(Pulled::Complete) => {
                     self.remove(n);
                     return Some(Pulled::Skipped);
                 }
-                Pulled::Error(error) => {
+                Some(Pulled::Error(error)) => {
                     self.remove(n);
                     return Some(Pulled::Error(error));
                 }
-                Pulled::Skipped if !stopped && self.roster.is_spent() => return None,
-                other => return Some(other),
+                other => return other,
             }
         }
         Some(self.rest())
@@ -141,6 +139,9 @@ impl<Q: Pull> Table<Q> {
     /// out.
     pub(crate) fn look_ahead(&mut self) -> Pulled<Q::Item, Q::Error> {
         self.roster.listen();
+        if std::mem::take(&mut self.fresh) {
+            self.places.iter_mut().flatten().for_each(Feed::begin);
+        }
         let mut from = 0;
         while let Some(n) = self.roster.from(from) {
             from = n + 1;
