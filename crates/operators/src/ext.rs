@@ -457,6 +457,18 @@ pub trait PublisherExt: Publisher {
         ItemStage::new(self, Filter::new(f))
     }
 
+    /// Only the items whose future says yes, `limit` at a time, in order. See [`FilterAsync`].
+    #[doc(alias = "filterWhen")]
+    #[track_caller]
+    fn filter_async<X, Fut, F>(self, executor: X, limit: usize, f: F) -> FilterAsync<Self, X, F>
+    where
+        X: Executor,
+        F: FnMut(&Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        FilterAsync::new(self, executor, limit, f)
+    }
+
     /// All but the first `n` items. See [`Skip`].
     #[doc(alias = "drop")]
     fn skip(self, n: u64) -> ItemStage<Self, Skip> {

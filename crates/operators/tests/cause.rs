@@ -101,6 +101,7 @@ fn crossings() -> Vec<(&'static str, Crossing)> {
                 .boxed()
         }),
         ("map_async", |p, pool| p.map_async(pool.handle(), 2, |n| async move { n }).boxed()),
+        ("filter_async", |p, pool| p.filter_async(pool.handle(), 2, |_| async { true }).boxed()),
         ("map_async_unordered", |p, pool| {
             p.map_async_unordered(pool.handle(), 2, |n| async move { n }).boxed()
         }),

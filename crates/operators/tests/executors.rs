@@ -55,12 +55,22 @@ async fn try_later(item: Item) -> Result<Item, &'static str> {
     Ok(later(item).await)
 }
 
+async fn yes_later() -> bool {
+    Yield(false).await;
+    true
+}
+
 /// All of them, each with room for four items.
 const BOUNDARIES: &[Boundary] = &[
     Boundary { name: "publish_on", on: |up, x| up.publish_on(x, 4).boxed(), tasks: 1 },
     Boundary { name: "subscribe_on", on: |up, x| up.subscribe_on(x).boxed(), tasks: 1 },
     Boundary { name: "async_boundary", on: |up, x| up.async_boundary(x, 4).boxed(), tasks: 2 },
     Boundary { name: "map_async", on: |up, x| up.map_async(x, 4, later).boxed(), tasks: 1 },
+    Boundary {
+        name: "filter_async",
+        on: |up, x| up.filter_async(x, 4, |_| yes_later()).boxed(),
+        tasks: 1,
+    },
     Boundary {
         name: "adaptive_concurrency",
         on: |up, x| {

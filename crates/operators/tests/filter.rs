@@ -1,9 +1,13 @@
 //! Claims about the operators that pass some of the items.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use crate::common::{Ended, Mint, Token, panic_message, scripted, watch};
+use crate::common::{Control, Ended, Mint, Token, Watch, panic_message, scripted, watch};
+use futures::channel::oneshot;
+use millstream::executor::CurrentThread;
+use millstream::lifecycle::KillSwitch;
 use millstream::prelude::*;
 use millstream::{
     ActiveSubscriber, Context, Demand, Discards, More, Publisher, Subscriber, Subscription,
@@ -324,4 +328,162 @@ fn items_that_wait_past_the_end_of_upstream_are_discarded_once_at_a_cancellation
     let subscription = subscription.lock().unwrap().take();
     drop(subscription);
     assert_eq!(*counted.lock().unwrap(), [0, 1, 3, 4, 5]);
+}
+
+// ---- filter_async -----------------------------------------------------------------------------
+
+/// Tests of numbers, which are answered by hand.
+#[derive(Clone, Default)]
+struct Tests(Arc<Mutex<HashMap<u32, oneshot::Sender<bool>>>>);
+
+impl Tests {
+    fn of(&self, n: u32) -> impl Future<Output = bool> + Send + use<> {
+        let (sender, answer) = oneshot::channel();
+        self.0.lock().unwrap().insert(n, sender);
+        async move { answer.await.expect("an answer") }
+    }
+
+    fn answer(&self, n: u32, passes: bool) {
+        let sender = self.0.lock().unwrap().remove(&n).expect("it is tested");
+        sender.send(passes).expect("its future is there");
+    }
+
+    /// How many were begun and not answered.
+    fn open(&self) -> usize {
+        self.0.lock().unwrap().values().filter(|sender| !sender.is_canceled()).count()
+    }
+}
+
+struct FilterAsync {
+    executor: CurrentThread,
+    tests: Tests,
+    control: Control<u32, &'static str>,
+    seen: Watch<u32, &'static str>,
+    discarded: Arc<Mutex<Vec<u32>>>,
+}
+
+impl FilterAsync {
+    /// With that limit, when its task has run.
+    fn new(limit: usize) -> FilterAsync {
+        let (executor, tests, discarded) =
+            (CurrentThread::new(), Tests::default(), Arc::<Mutex<Vec<u32>>>::default());
+        let (source, control) = scripted();
+        let (begins, hears) = (tests.clone(), discarded.clone());
+        let seen = watch(
+            source
+                .filter_async(executor.handle(), limit, move |n| begins.of(*n))
+                .on_discard(move |n: u32| hears.lock().unwrap().push(n)),
+        );
+        executor.run_until_idle();
+        FilterAsync { executor, tests, control, seen, discarded }
+    }
+
+    fn next(&self, items: impl IntoIterator<Item = u32>) {
+        for n in items {
+            assert!(self.control.next(n), "it was asked for");
+        }
+        self.executor.run_until_idle();
+    }
+
+    fn answer(&self, n: u32, passes: bool) {
+        self.tests.answer(n, passes);
+        self.executor.run_until_idle();
+    }
+
+    fn request(&self, n: u64) {
+        self.seen.request(n);
+        self.executor.run_until_idle();
+    }
+
+    fn discarded(&self) -> Vec<u32> {
+        std::mem::take(&mut self.discarded.lock().unwrap())
+    }
+}
+
+#[test]
+fn filter_async_tests_as_many_at_a_time_as_its_limit_and_keeps_the_order() {
+    let it = FilterAsync::new(3);
+    assert_eq!(it.control.asked(), [More::of(3)]);
+    it.request(9);
+    it.next(1..=3);
+    assert_eq!(it.tests.open(), 3);
+    it.answer(3, true);
+    it.answer(2, false);
+    assert_eq!((it.seen.items(), it.discarded()), (vec![], vec![2]), "discarded at once");
+    assert_eq!(it.control.asked(), [], "its place is behind the first");
+    it.answer(1, true);
+    assert_eq!(it.seen.items(), [1, 3]);
+    assert_eq!(it.control.asked_in_all(), 3);
+    it.control.complete();
+    it.executor.run_until_idle();
+    assert_eq!((it.seen.end(), it.discarded()), (Some(Ended::Complete), vec![]));
+}
+
+#[test]
+fn filter_async_asks_for_another_in_place_of_one_that_did_not_pass_and_holds_no_more_without_demand()
+ {
+    let it = FilterAsync::new(2);
+    assert_eq!(it.control.asked(), [More::of(2)]);
+    it.next(1..=2);
+    it.answer(1, false);
+    assert_eq!(it.control.asked(), [More::ONE], "nobody has asked for anything");
+    it.next([3]);
+    it.answer(2, true);
+    it.answer(3, true);
+    assert_eq!((it.control.asked(), it.seen.items()), (vec![], vec![]), "two that passed wait");
+    it.request(1);
+    assert_eq!((it.control.asked(), it.seen.items()), (vec![More::ONE], vec![2]));
+}
+
+#[test]
+fn filter_async_completes_without_demand_where_nothing_more_passes() {
+    let it = FilterAsync::new(2);
+    it.next(1..=2);
+    it.control.complete();
+    it.answer(2, false);
+    assert_eq!(it.seen.end(), None, "the first may pass");
+    it.answer(1, false);
+    assert_eq!((it.seen.end(), it.discarded()), (Some(Ended::Complete), vec![2, 1]));
+}
+
+#[test]
+fn filter_async_fails_after_what_passed_before() {
+    let it = FilterAsync::new(2);
+    it.next(1..=2);
+    it.control.error("broken");
+    it.answer(2, true);
+    it.answer(1, false);
+    assert_eq!(it.seen.end(), None, "an item waits for demand");
+    it.request(1);
+    assert_eq!((it.seen.items(), it.seen.end()), (vec![2], Some(Ended::Error("broken"))));
+}
+
+#[test]
+fn filter_async_discards_what_is_tested_and_what_waits_when_it_is_cancelled() {
+    let it = FilterAsync::new(3);
+    it.next(1..=3);
+    it.answer(2, true);
+    it.answer(3, false);
+    assert_eq!(it.discarded(), [3]);
+    it.seen.cancel();
+    it.executor.run_until_idle();
+    let mut discarded = it.discarded();
+    discarded.sort_unstable();
+    assert_eq!((discarded, it.tests.open()), (vec![1, 2], 0));
+    assert!(it.control.is_cancelled());
+}
+
+#[test]
+fn filter_async_of_items_without_end_that_never_pass_can_be_stopped() {
+    let executor = CurrentThread::new();
+    let switch = KillSwitch::<Infallible>::new();
+    let stops = switch.clone();
+    let none = millstream::from_iter(0..).filter_async(executor.handle(), 2, move |n: &u64| {
+        if *n == 10_000 {
+            assert!(stops.shutdown());
+        }
+        async { false }
+    });
+    let items = executor.run_until(none.stopped_by(&switch).collect::<Vec<_>>());
+    assert_eq!(items.expect("no failure"), []);
 }

@@ -286,6 +286,7 @@ fn row_61_a_capacity_of_zero_is_refused_where_the_pipeline_is_assembled() {
         refused(|| s().async_boundary(on(), 0)),
         refused(|| s().prefetch(0)),
         refused(|| s().map_async(on(), 0, |n| async move { n })),
+        refused(|| s().filter_async(on(), 0, |_| async { true })),
         refused(|| s().map_async_unordered(on(), 0, |n| async move { n })),
         refused(|| s().try_map_async(on(), 0, |n| async move { Ok::<_, &str>(n) })),
         refused(|| s().try_map_async_unordered(on(), 0, |n| async move { Ok::<_, &str>(n) })),

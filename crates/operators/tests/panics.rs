@@ -298,6 +298,15 @@ mod in_stages_with_queues {
             s.adaptive_concurrency_unordered(timeless(), Aimd::new(2.0..=2.0), through)
         };
         map_async_in_the_future: Complete, |s| s.map_async(Eager::default(), 2, through);
+        filter_async: Complete, |s| {
+            s.filter_async(Eager::default(), 2, |n| if n.value() == 2 { ouch() } else { async { true } })
+        };
+        filter_async_in_the_future: Complete, |s| {
+            s.filter_async(Eager::default(), 2, |n| {
+                let two = n.value() == 2;
+                async move { if two { ouch() } else { true } }
+            })
+        };
         map_async_unordered: Complete, |s| s.map_async_unordered(Eager::default(), 2, through);
         try_map_async: Complete, |s| s.try_map_async(Eager::default(), 2, |n| async { Ok::<_, TestError>(through(n).await) });
         try_map_async_unordered: Complete, |s| {

@@ -603,6 +603,13 @@ rows! {
         |items| items.iter().map(|n| n + 1);
     map_async: |source| source.map_async(Eager::default(), 2, |n| async move { n.map(|n| n + 1) }),
         |items| items.into_iter().map(|n| n + 1);
+    filter_async: |source| source.filter_async(Eager::default(), 2, |n| {
+            let passes = n.value() % 3 != 0;
+            async move { passes }
+        }),
+        |items| items.into_iter().filter(|n| n % 3 != 0);
+    filter_async_of_none: |source| source.filter_async(Eager::default(), 2, |_| async { false }),
+        |items| items.into_iter().filter(|_| false);
     map_async_unordered: |source| source.map_async_unordered(Eager::default(), 2, |n| async move { n.map(|n| n + 1) }),
         |items| items.into_iter().map(|n| n + 1);
     try_map_async: |source| source.try_map_async(Eager::default(), 2, |n| async move { Ok::<_, TestError>(n) }),

@@ -6,7 +6,7 @@ use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
-use crate::shape::flights::{AsTheyCome, Flying};
+use crate::shape::flights::{AsTheyCome, Call, Flying};
 use crate::shape::joined::capacity;
 use crate::shape::turns::AtOnce;
 
@@ -99,8 +99,13 @@ where
 
     fn subscribe<S: Subscriber<(), P::Error>>(self, subscriber: S) {
         let ForEachConcurrent { upstream, executor, limit, site, f } = self;
-        let flying =
-            Flying { limit, site, turns: AtOnce, f, result: |_| Ok(()), error: |error| error };
-        flying.fly::<AsTheyCome<()>, _, _, _, _, _>(upstream, &executor, subscriber);
+        let flying = Flying {
+            limit,
+            site,
+            turns: AtOnce,
+            course: Call(f, |_| Ok(())),
+            error: |error| error,
+        };
+        flying.fly::<AsTheyCome<()>, _, _, _>(upstream, &executor, subscriber);
     }
 }

@@ -5,6 +5,7 @@ mod dedup_by_key;
 mod default_if_empty;
 #[expect(clippy::module_inception, reason = "a file is named as its operator")]
 mod filter;
+mod filter_async;
 mod ignore_items;
 mod skip;
 mod skip_last;
@@ -17,6 +18,7 @@ pub use dedup::Dedup;
 pub use dedup_by_key::DedupByKey;
 pub use default_if_empty::DefaultIfEmpty;
 pub use filter::Filter;
+pub use filter_async::FilterAsync;
 pub use ignore_items::IgnoreItems;
 pub use skip::Skip;
 pub use skip_last::SkipLast;

@@ -8,7 +8,7 @@ use millstream_executors::Executor;
 use millstream_executors::time::Clock;
 
 use crate::control::Controller;
-use crate::shape::flights::{Flying, InOrder};
+use crate::shape::flights::{Call, Flying, InOrder};
 use crate::shape::governed::{Governed, Judge, JudgedBy, Unjudged, most};
 use crate::shape::turns::AtOnce;
 
@@ -137,7 +137,8 @@ where
     fn subscribe<S: Subscriber<U, P::Error>>(self, subscriber: S) {
         let AdaptiveConcurrency { upstream, time, controller, most, judge, site, f } = self;
         let limit = Governed { controller, judge, most, clock: &time };
-        let flying = Flying { limit, site, turns: AtOnce, f, result: Ok, error: |error| error };
-        flying.fly::<InOrder<U>, _, _, _, _, _>(upstream, &time, subscriber);
+        let flying =
+            Flying { limit, site, turns: AtOnce, course: Call(f, Ok), error: |error| error };
+        flying.fly::<InOrder<U>, _, _, _>(upstream, &time, subscriber);
     }
 }

@@ -6,7 +6,7 @@ use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
-use crate::shape::flights::{Flying, InOrder};
+use crate::shape::flights::{Call, Flying, InOrder};
 use crate::shape::joined::capacity;
 use crate::shape::turns::AtOnce;
 
@@ -90,7 +90,8 @@ where
 
     fn subscribe<S: Subscriber<U, P::Error>>(self, subscriber: S) {
         let MapAsync { upstream, executor, limit, site, f } = self;
-        let flying = Flying { limit, site, turns: AtOnce, f, result: Ok, error: |error| error };
-        flying.fly::<InOrder<U>, _, _, _, _, _>(upstream, &executor, subscriber);
+        let flying =
+            Flying { limit, site, turns: AtOnce, course: Call(f, Ok), error: |error| error };
+        flying.fly::<InOrder<U>, _, _, _>(upstream, &executor, subscriber);
     }
 }

@@ -7,7 +7,7 @@ use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
-use crate::shape::flights::{Flying, InOrder};
+use crate::shape::flights::{Call, Flying, InOrder};
 use crate::shape::joined::capacity;
 use crate::shape::turns::OnePerKey;
 
@@ -110,8 +110,13 @@ where
 
     fn subscribe<S: Subscriber<U, P::Error>>(self, subscriber: S) {
         let MapAsyncPartitioned { upstream, executor, limit, site, key, f } = self;
-        let flying =
-            Flying { limit, site, turns: OnePerKey::new(key), f, result: Ok, error: |error| error };
-        flying.fly::<InOrder<U>, _, _, _, _, _>(upstream, &executor, subscriber);
+        let flying = Flying {
+            limit,
+            site,
+            turns: OnePerKey::new(key),
+            course: Call(f, Ok),
+            error: |error| error,
+        };
+        flying.fly::<InOrder<U>, _, _, _>(upstream, &executor, subscriber);
     }
 }

@@ -6,7 +6,7 @@ use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
-use crate::shape::flights::{AsTheyCome, Flying};
+use crate::shape::flights::{AsTheyCome, Call, Flying};
 use crate::shape::joined::capacity;
 use crate::shape::turns::AtOnce;
 
@@ -95,7 +95,8 @@ where
 
     fn subscribe<S: Subscriber<U, P::Error>>(self, subscriber: S) {
         let MapAsyncUnordered { upstream, executor, limit, site, f } = self;
-        let flying = Flying { limit, site, turns: AtOnce, f, result: Ok, error: |error| error };
-        flying.fly::<AsTheyCome<U>, _, _, _, _, _>(upstream, &executor, subscriber);
+        let flying =
+            Flying { limit, site, turns: AtOnce, course: Call(f, Ok), error: |error| error };
+        flying.fly::<AsTheyCome<U>, _, _, _>(upstream, &executor, subscriber);
     }
 }

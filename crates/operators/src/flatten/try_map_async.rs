@@ -8,7 +8,7 @@ use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
-use crate::shape::flights::{Flying, InOrder};
+use crate::shape::flights::{Call, Flying, InOrder};
 use crate::shape::joined::capacity;
 use crate::shape::turns::AtOnce;
 use crate::transform::FromUpstream;
@@ -108,8 +108,13 @@ where
 
     fn subscribe<S: Subscriber<U, G>>(self, subscriber: S) {
         let TryMapAsync { upstream, executor, limit, site, f, .. } = self;
-        let flying =
-            Flying { limit, site, turns: AtOnce, f, result: identity, error: G::from_upstream };
-        flying.fly::<InOrder<U>, _, _, _, _, _>(upstream, &executor, subscriber);
+        let flying = Flying {
+            limit,
+            site,
+            turns: AtOnce,
+            course: Call(f, identity),
+            error: G::from_upstream,
+        };
+        flying.fly::<InOrder<U>, _, _, _>(upstream, &executor, subscriber);
     }
 }

@@ -9,7 +9,7 @@ use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
-use crate::shape::flights::{Flying, InOrder};
+use crate::shape::flights::{Call, Flying, InOrder};
 use crate::shape::joined::capacity;
 use crate::shape::turns::OnePerKey;
 use crate::transform::FromUpstream;
@@ -133,10 +133,9 @@ where
             limit,
             site,
             turns: OnePerKey::new(key),
-            f,
-            result: identity,
+            course: Call(f, identity),
             error: G::from_upstream,
         };
-        flying.fly::<InOrder<U>, _, _, _, _, _>(upstream, &executor, subscriber);
+        flying.fly::<InOrder<U>, _, _, _>(upstream, &executor, subscriber);
     }
 }

@@ -263,8 +263,58 @@ impl Doubt {
     }
 }
 
+/// What becomes of an item: its future, and what comes of that.
+pub(crate) trait Course<T>: Send + 'static {
+    /// What it goes through.
+    type Future: Future + Send + 'static;
+    /// What waits for demand.
+    type Result: Send + 'static;
+    /// How it ends the stream.
+    type Error: Send + 'static;
+
+    /// The future of an item.
+    fn launch(&mut self, item: T) -> Self::Future;
+
+    /// What comes of the output of a future. An error ends the stream at once, and so does none:
+    /// it is complete then.
+    fn landed(
+        &mut self,
+        output: <Self::Future as Future>::Output,
+    ) -> Result<Self::Result, Option<Self::Error>>;
+}
+
+/// A function that makes the future of an item, and one of its output: beside it, so that the future
+/// is kept as it is.
+pub(crate) struct Call<F, R>(pub(crate) F, pub(crate) R);
+
+impl<T, F, Fut, R, U, G> Course<T> for Call<F, R>
+where
+    F: FnMut(T) -> Fut + Send + 'static,
+    Fut: Future + Send + 'static,
+    R: FnMut(Fut::Output) -> Result<U, G> + Send + 'static,
+    U: Send + 'static,
+    G: Send + 'static,
+{
+    type Future = Fut;
+    type Result = U;
+    type Error = G;
+
+    #[inline]
+    fn launch(&mut self, item: T) -> Fut {
+        (self.0)(item)
+    }
+
+    #[inline]
+    fn landed(&mut self, output: Fut::Output) -> Result<U, Option<G>> {
+        (self.1)(output).map_err(Some)
+    }
+}
+
 /// Where results wait for demand.
 pub(crate) trait Landed<U>: Send + 'static {
+    /// What is sent.
+    type Item: Send + 'static;
+
     /// Room for `limit` results.
     fn new(limit: usize) -> Self;
 
@@ -274,14 +324,20 @@ pub(crate) trait Landed<U>: Send + 'static {
     /// The result that belongs to a ticket.
     fn landed(&mut self, ticket: u64, result: U);
 
-    /// The next result that may be sent.
-    fn next(&mut self) -> Option<U>;
+    /// The next one that may be sent.
+    fn next(&mut self) -> Option<Self::Item>;
+
+    /// Takes away a result that would be next, and of which nothing is sent. Whether there was one.
+    #[inline]
+    fn pass_over(&mut self) -> bool {
+        false
+    }
 
     /// Results that wait, whether or not they may be sent.
     fn waiting(&self) -> usize;
 
     /// Hands out the results that wait.
-    fn drain(&mut self, discard: &mut dyn FnMut(U));
+    fn drain(&mut self, discard: &mut dyn FnMut(Self::Item));
 }
 
 /// In the order of the items.
@@ -293,6 +349,8 @@ pub(crate) struct InOrder<U> {
 }
 
 impl<U: Send + 'static> Landed<U> for InOrder<U> {
+    type Item = U;
+
     fn new(limit: usize) -> InOrder<U> {
         InOrder { front: 0, places: VecDeque::with_capacity(limit), waiting: 0 }
     }
@@ -327,10 +385,56 @@ impl<U: Send + 'static> Landed<U> for InOrder<U> {
     }
 }
 
+/// In the order of the items, those that passed. The others keep their places until what was before them
+/// is gone: they are within the limit too.
+pub(crate) struct Passed<U>(InOrder<Option<U>>);
+
+impl<U: Send + 'static> Landed<Option<U>> for Passed<U> {
+    type Item = U;
+
+    fn new(limit: usize) -> Passed<U> {
+        Passed(InOrder::new(limit))
+    }
+
+    #[inline]
+    fn launched(&mut self) -> u64 {
+        self.0.launched()
+    }
+
+    #[inline]
+    fn landed(&mut self, ticket: u64, result: Option<U>) {
+        self.0.landed(ticket, result);
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<U> {
+        if let Some(Some(None)) = self.0.places.front() { None } else { self.0.next().flatten() }
+    }
+
+    #[inline]
+    fn pass_over(&mut self) -> bool {
+        matches!(self.0.places.front(), Some(Some(None))) && self.0.next().is_some()
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.waiting()
+    }
+
+    fn drain(&mut self, discard: &mut dyn FnMut(U)) {
+        self.0.drain(&mut |result| {
+            if let Some(result) = result {
+                discard(result);
+            }
+        });
+    }
+}
+
 /// As they come.
 pub(crate) struct AsTheyCome<U>(VecDeque<U>);
 
 impl<U: Send + 'static> Landed<U> for AsTheyCome<U> {
+    type Item = U;
+
     fn new(limit: usize) -> AsTheyCome<U> {
         AsTheyCome(VecDeque::with_capacity(limit))
     }
@@ -436,57 +540,50 @@ impl<U> MakeLimit<U> for NonZeroUsize {
 }
 
 /// What a stage whose items go through futures is made of.
-pub(crate) struct Flying<N, F, W, R, E, G> {
+pub(crate) struct Flying<N, C, W, E, G> {
     /// How many items are in the stage at a time: waiting, in flight, or landed.
     pub(crate) limit: N,
     /// What the stage is, and where.
     pub(crate) site: Site,
     /// Which of them may fly.
     pub(crate) turns: W,
-    /// The future of an item.
-    pub(crate) f: F,
-    /// What becomes of the output of a future: beside it, so that the future is kept as it is.
-    pub(crate) result: R,
+    /// What becomes of each.
+    pub(crate) course: C,
     /// How downstream is told of a failure of upstream.
     pub(crate) error: fn(E) -> G,
 }
 
-impl<N, F, W, R, E, G> Flying<N, F, W, R, E, G> {
+impl<N, C, W, E, G> Flying<N, C, W, E, G> {
     /// Runs the stage on a task of `executor`.
-    pub(crate) fn fly<L, P, X, Fut, U, S>(self, upstream: P, executor: &X, subscriber: S)
+    pub(crate) fn fly<L, P, X, S>(self, upstream: P, executor: &X, subscriber: S)
     where
-        N: MakeLimit<U>,
-        L: Landed<U>,
+        N: MakeLimit<C::Result>,
+        L: Landed<C::Result>,
         P: Publisher<Error = E>,
         X: Executor,
         W: Turns<P::Item>,
-        F: FnMut(P::Item) -> Fut + Send + 'static,
-        Fut: Future + Send + 'static,
-        R: FnMut(Fut::Output) -> Result<U, G> + Send + 'static,
-        U: Send + 'static,
+        C: Course<P::Item, Error = G>,
         E: Send + 'static,
         G: Send + 'static,
-        S: Subscriber<U, G>,
+        S: Subscriber<L::Item, G>,
     {
-        let Flying { limit, site, turns, f, result, error } = self;
+        let Flying { limit, site, turns, course, error } = self;
         on(
             executor,
             |bell, context| {
                 let limit = limit.make(bell);
                 let most = limit.most();
                 let first = NonZeroUsize::new(limit.now()).map_or(most, |first| first.min(most));
-                Driven::<_, _, _, _, _, L, _, _, _> {
+                Driven::<_, _, _, L, _> {
                     outer: granted_feed_asking(upstream, most, first, bell.clone(), context, site),
                     failure: None,
                     turns,
                     flights: Flights::new(most.get(), None, bell),
                     landed: L::new(most.get()),
                     limit,
-                    f,
-                    result,
+                    course,
                     error,
                     discards: context.discards().clone(),
-                    results: PhantomData,
                 }
             },
             subscriber,
@@ -497,55 +594,58 @@ impl<N, F, W, R, E, G> Flying<N, F, W, R, E, G> {
 /// Each comes back with the number of its item, whose turn is over then, and when it was launched.
 type InFlight<Fut, Lane, Launch> = Flights<Fut, Option<(u64, Lane, Launch)>>;
 
-struct Driven<N, O, F, Fut, R, L, W, U, G>
+/// The item whose turn it is now, with its ticket.
+type Next<T> = Option<(T, u64)>;
+
+struct Driven<N, O, C, L, W>
 where
-    N: Limit<U>,
+    N: Limit<C::Result>,
     O: Pull,
-    Fut: Future,
-    L: Landed<U>,
+    C: Course<O::Item>,
+    L: Landed<C::Result>,
     W: Turns<O::Item>,
-    U: 'static,
 {
     outer: Granted<O>,
     /// How upstream failed, to be told after the results of what it sent.
-    failure: Option<G>,
+    failure: Option<C::Error>,
     turns: W,
-    flights: InFlight<Fut, W::Lane, N::Launch>,
+    flights: InFlight<C::Future, W::Lane, N::Launch>,
     landed: L,
     limit: N,
-    f: F,
-    result: R,
-    error: fn(O::Error) -> G,
+    course: C,
+    error: fn(O::Error) -> C::Error,
     discards: Discards,
-    results: PhantomData<fn(U)>,
 }
 
-impl<N, O, F, Fut, R, L, W, U, G> Driven<N, O, F, Fut, R, L, W, U, G>
+impl<N, O, C, L, W> Driven<N, O, C, L, W>
 where
-    N: Limit<U>,
+    N: Limit<C::Result>,
     O: Pull,
-    F: FnMut(O::Item) -> Fut,
-    Fut: Future,
-    R: FnMut(Fut::Output) -> Result<U, G>,
-    L: Landed<U>,
+    C: Course<O::Item>,
+    L: Landed<C::Result>,
     W: Turns<O::Item>,
 {
     /// Polls what was woken, and launches while there is room. `Pending` when that is done.
-    fn work(&mut self) -> Pulled<U, G> {
+    fn work(&mut self) -> Pulled<L::Item, C::Error> {
         self.flights.listen();
         while let Some((ticket, output)) = self.flights.land() {
             let Some((ticket, lane, launch)) = ticket else { continue };
             let next = match self.landed(ticket, lane, launch, output) {
                 Ok(next) => next,
-                Err(error) => return Pulled::Error(error),
+                Err(end) => return over(end),
             };
             if let Some((item, ticket)) = next
-                && let Err(error) = self.launch(item, ticket, lane)
+                && let Err(end) = self.launch(item, ticket, lane)
             {
-                return Pulled::Error(error);
+                return over(end);
             }
         }
         loop {
+            // One at a time: whoever runs this looks for a cancellation in between.
+            if self.landed.pass_over() {
+                self.sent();
+                return Pulled::Skipped;
+            }
             // One that is ready at once decides as one that was woken does.
             if let Some((more, decisions)) = self.limit.decided() {
                 self.decided(more, decisions);
@@ -557,9 +657,9 @@ where
                 Pulled::Item(item) => {
                     let ticket = self.landed.launched();
                     if let Some((item, lane)) = self.turns.arrived(item, ticket)
-                        && let Err(error) = self.launch(item, ticket, lane)
+                        && let Err(end) = self.launch(item, ticket, lane)
                     {
-                        return Pulled::Error(error);
+                        return over(end);
                     }
                 }
                 Pulled::Skipped => return Pulled::Skipped,
@@ -575,10 +675,15 @@ where
 
     /// Launches an item, and as long as they are ready at once those whose turn comes by it.
     #[inline]
-    fn launch(&mut self, mut item: O::Item, mut ticket: u64, lane: W::Lane) -> Result<(), G> {
+    fn launch(
+        &mut self,
+        mut item: O::Item,
+        mut ticket: u64,
+        lane: W::Lane,
+    ) -> Result<(), Option<C::Error>> {
         loop {
             let launch = self.limit.launched(self.flights.len() + 1);
-            let future = (self.f)(item);
+            let future = self.course.launch(item);
             let Some(output) = self.flights.launch(Some((ticket, lane, launch)), future) else {
                 return Ok(());
             };
@@ -602,12 +707,22 @@ where
         ticket: u64,
         lane: W::Lane,
         launch: N::Launch,
-        output: Fut::Output,
-    ) -> Result<Option<(O::Item, u64)>, G> {
-        let result = (self.result)(output)?;
+        output: <C::Future as Future>::Output,
+    ) -> Result<Next<O::Item>, Option<C::Error>> {
+        let result = self.course.landed(output)?;
         self.limit.landed(launch, &result, self.flights.len());
         self.landed.landed(ticket, result);
         Ok(self.turns.landed(lane))
+    }
+
+    /// A result is gone: another item may come.
+    #[inline]
+    fn sent(&mut self) {
+        if self.limit.sent() {
+            self.outer.done(1);
+        } else {
+            self.outer.keep();
+        }
     }
 
     /// How many items are in the stage.
@@ -617,31 +732,32 @@ where
     }
 
     /// The end, if it is here.
-    fn rest(&mut self) -> Pulled<U, G> {
+    fn rest(&mut self) -> Pulled<L::Item, C::Error> {
         if !self.outer.is_over() || self.held() > 0 {
             return Pulled::Pending;
         }
-        self.failure.take().map_or(Pulled::Complete, Pulled::Error)
+        over(self.failure.take())
     }
 }
 
-impl<N, O, F, Fut, R, L, W, U, G> Pull for Driven<N, O, F, Fut, R, L, W, U, G>
+/// The end, by an error or by none.
+fn over<U, G>(end: Option<G>) -> Pulled<U, G> {
+    end.map_or(Pulled::Complete, Pulled::Error)
+}
+
+impl<N, O, C, L, W> Pull for Driven<N, O, C, L, W>
 where
-    N: Limit<U>,
+    N: Limit<C::Result>,
     O: Pull,
-    F: FnMut(O::Item) -> Fut + Send + 'static,
-    Fut: Future + Send + 'static,
-    R: FnMut(Fut::Output) -> Result<U, G> + Send + 'static,
-    L: Landed<U>,
+    C: Course<O::Item>,
+    L: Landed<C::Result>,
     W: Turns<O::Item>,
-    U: Send + 'static,
-    G: Send + 'static,
 {
-    type Item = U;
-    type Error = G;
+    type Item = L::Item;
+    type Error = C::Error;
 
     #[inline]
-    fn pull(&mut self) -> Pulled<U, G> {
+    fn pull(&mut self) -> Pulled<L::Item, C::Error> {
         for worked in [false, true] {
             if worked {
                 match self.work() {
@@ -650,11 +766,7 @@ where
                 }
             }
             if let Some(result) = self.landed.next() {
-                if self.limit.sent() {
-                    self.outer.done(1);
-                } else {
-                    self.outer.keep();
-                }
+                self.sent();
                 return Pulled::Item(result);
             }
         }
@@ -666,7 +778,7 @@ where
         self.rest()
     }
 
-    fn look_ahead(&mut self, _: bool) -> Pulled<U, G> {
+    fn look_ahead(&mut self, _: bool) -> Pulled<L::Item, C::Error> {
         let worked = self.work();
         // A future that was put off needs no demand either.
         self.flights.rest();
@@ -677,14 +789,13 @@ where
     }
 }
 
-impl<N, O, F, Fut, R, L, W, U, G> Drop for Driven<N, O, F, Fut, R, L, W, U, G>
+impl<N, O, C, L, W> Drop for Driven<N, O, C, L, W>
 where
-    N: Limit<U>,
+    N: Limit<C::Result>,
     O: Pull,
-    Fut: Future,
-    L: Landed<U>,
+    C: Course<O::Item>,
+    L: Landed<C::Result>,
     W: Turns<O::Item>,
-    U: 'static,
 {
     fn drop(&mut self) {
         // Upstream first, and what is held whatever that does: what is dropped is no news to it.
