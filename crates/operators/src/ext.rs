@@ -1328,6 +1328,18 @@ pub trait PublisherExt: Publisher {
         RepeatWhen::new(self, f)
     }
 
+    /// What is right of items that are results; a function is given what is not. See [`SkipErrors`].
+    #[doc(alias = "onErrorContinue", alias = "Supervision.Resume", alias = "resumingDecider")]
+    fn skip_errors<T, X, F>(self, on_error: F) -> ItemStage<Self, SkipErrors<F>>
+    where
+        Self: Publisher<Item = Result<T, X>>,
+        T: Send + 'static,
+        X: Send + 'static,
+        F: FnMut(X) + Send + 'static,
+    {
+        ItemStage::new(self, SkipErrors::new(on_error))
+    }
+
     // ---- boundary -------------------------------------------------------------------------
 
     /// What follows runs on an executor, behind a bounded queue. See [`PublishOn`].

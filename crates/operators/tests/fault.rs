@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::support::{Ending, Hand, Mint, Probe, Told, next, next_then, on_a_small_stack, script};
+use crate::support::{
+    Ending, Hand, Item, Mint, Probe, Told, next, next_then, on_a_small_stack, script,
+};
 use millstream::prelude::*;
 use millstream::{End, More};
 
@@ -308,5 +310,122 @@ fn a_detached_stream_that_runs_out_of_demand_is_dropped() {
     probe.detach();
     assert_eq!(probe.take(), next([1, 2, 1]));
     assert!(!probe.is_held(), "nobody could ever ask again");
+    assert_eq!(mint.live(), 0);
+}
+
+// ---- skip_errors --------------------------------------------------------------------------
+
+/// What is even passes, what is odd is an error.
+fn even(item: Item) -> Result<Item, Item> {
+    if item.0.is_multiple_of(2) { Ok(item) } else { Err(item) }
+}
+
+#[test]
+fn an_item_that_is_an_error_goes_to_the_function_and_another_is_asked_for_in_its_place() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let (sender, errors) = std::sync::mpsc::channel();
+    let probe = Probe::new()
+        .on(source.map(even).skip_errors(move |item: Item| sender.send(item.0).unwrap()));
+    probe.request(2);
+    assert_eq!(hand.asked(), [2]);
+    hand.send(mint.item(1));
+    assert_eq!((hand.asked(), probe.take()), (vec![1], vec![]));
+    hand.send(mint.item(2));
+    assert_eq!((hand.asked(), probe.take()), (vec![], next([2])));
+    hand.send(mint.item(3));
+    assert_eq!((hand.asked(), probe.take()), (vec![1], vec![]));
+    hand.send(mint.item(4));
+    assert_eq!((hand.asked(), probe.take()), (vec![], next([4])));
+    assert_eq!(errors.try_iter().collect::<Vec<_>>(), [1, 3], "each once, when it comes");
+    hand.end(End::Completed);
+    assert_eq!(probe.take(), [Told::Complete]);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn skip_errors_asks_for_no_more_once_everything_is_asked_for() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let probe = Probe::new().asking(More::UNBOUNDED).on(source.map(even).skip_errors(drop));
+    let asked: Vec<u64> = hand.asked();
+    assert_eq!(asked, [More::UNBOUNDED.count()]);
+    for n in 1..=4 {
+        hand.send(mint.item(n));
+    }
+    assert!(hand.asked().iter().all(|n| *n <= 1), "at most the place of an error");
+    hand.end(End::Completed);
+    assert_eq!(probe.take(), next_then([2, 4], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn the_error_of_the_stream_passes_skip_errors_and_needs_no_demand() {
+    let mint = Mint::new();
+    let called = Arc::new(AtomicU64::new(0));
+    let calls = called.clone();
+    let probe =
+        Probe::new().on(script(&mint, 0, 0, Fail("x")).map(even).skip_errors(move |_: Item| {
+            calls.fetch_add(1, Ordering::SeqCst);
+        }));
+    assert_eq!(probe.take(), [error("x")]);
+    assert_eq!(called.load(Ordering::SeqCst), 0, "it is not of an item");
+}
+
+#[test]
+fn an_item_that_is_an_error_belongs_to_the_function_and_is_not_discarded() {
+    let mint = Mint::new();
+    let (sender, errors) = std::sync::mpsc::channel();
+    let discarded = Arc::new(AtomicU64::new(0));
+    let discards = discarded.clone();
+    let probe = Probe::new().asking(More::UNBOUNDED).on(script(&mint, 0, 4, Complete)
+        .map(even)
+        .skip_errors(move |item: Item| sender.send(item).unwrap())
+        .on_discard(move |_: Result<Item, Item>| {
+            discards.fetch_add(1, Ordering::SeqCst);
+        }));
+    assert_eq!(probe.take(), next_then([2, 4], Told::Complete));
+    assert_eq!(errors.try_iter().map(|item| item.0).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!((discarded.load(Ordering::SeqCst), mint.live()), (0, 0));
+}
+
+#[test]
+fn a_stream_of_nothing_but_errors_completes_without_an_item() {
+    let mint = Mint::new();
+    let (sender, errors) = std::sync::mpsc::channel();
+    let probe = Probe::new().asking(More::ONE).on(script(&mint, 0, 100, Complete)
+        .map(|item| -> Result<Item, Item> { Err(item) })
+        .skip_errors(move |item: Item| sender.send(item.0).unwrap()));
+    assert_eq!(probe.take(), [Told::Complete]);
+    assert_eq!(errors.iter().count(), 100);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_cancellation_inside_the_function_of_skip_errors_is_the_last_that_is_told() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let probe = Probe::new().asking(More::UNBOUNDED);
+    let stop = probe.clone();
+    let probe = probe.on(source.map(even).skip_errors(move |_: Item| stop.cancel()));
+    hand.send(mint.item(2));
+    hand.send(mint.item(3));
+    assert!(hand.is_cancelled());
+    assert_eq!((probe.take(), mint.live()), (next([2]), 0));
+}
+
+#[test]
+fn a_panic_in_the_function_of_skip_errors_is_a_fault() {
+    let mint = Mint::new();
+    let token = mint.token();
+    let probe = Probe::new().asking(More::UNBOUNDED).on(script(&mint, 0, 3, Complete)
+        .map(|item| if item.0 == 2 { Err(item) } else { Ok(item) })
+        .skip_errors(move |_: Item| {
+            let _ = &token;
+            panic!("ouch")
+        }));
+    let told = probe.take();
+    assert_eq!(told[..1], next([1]));
+    assert!(matches!(&told[1..], [Told::Fault(f)] if f.contains("ouch")));
     assert_eq!(mint.live(), 0);
 }

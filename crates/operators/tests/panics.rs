@@ -196,6 +196,7 @@ mod in_closures {
         };
         concat_map_iter: Complete, |s| s.concat_map_iter(|n| if n.value() == 2 { ouch() } else { [n] });
         map_err: Fails(2), |s| s.map_err(|_| -> TestError { ouch() });
+        skip_errors: Complete, |s| s.map(Err::<Token, _>).skip_errors(|n| if n.value() == 2 { ouch() });
         on_error_complete: Fails(2), |s| s.on_error_complete(|_| ouch());
         on_error_resume: Fails(2), |s| s.on_error_resume(|_| -> Source<false> { ouch() });
         repeat_while: Complete, |s| s.repeat_while(|| ouch());

@@ -750,6 +750,8 @@ rows! {
             source.on_error_return(item)
         },
         |items| items, |options| options.recovers();
+    skip_errors: |source| source.map(|n| if n.value() % 3 == 0 { Err(n) } else { Ok(n) }).skip_errors(drop),
+        |items| items.into_iter().filter(|n| n % 3 != 0);
     on_error_complete: |source| source.on_error_complete(|error| error.0 % 2 == 0),
         |items| items, |options| options.recovers();
     on_error_resume: |source| {

@@ -287,6 +287,8 @@ rules_for! {
 
     map_err: rules::processor(|source| source.map_err(|error| error.to_string()));
     on_error_return: rules::processor(|source| source.on_error_return(0)).recovers();
+    skip_errors: rules::processor(|source| source.map(|n| if n % 2 == 0 { Ok(n) } else { Err(n) }).skip_errors(drop))
+        .gives(|n| n / 2);
     on_error_complete: rules::processor(|source| source.on_error_complete(|_| true)).recovers();
     on_error_resume: rules::processor(|source| source.on_error_resume(|_| numbers(0))).recovers();
 

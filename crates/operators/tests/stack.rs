@@ -347,6 +347,7 @@ a_million_deep! {
     unique_within: MANY, many().unique_within(3);
     map_with_resource: MANY, many().map_with_resource(|| (), |(), n| n, |()| None);
     dematerialize: MANY, many().map_err(|never| -> () { match never {} }).materialize().dematerialize();
+    skip_errors: 2, million().map(|n| if n % (MILLION / 2) == 0 { Ok(n) } else { Err(n) }).skip_errors(drop);
     on_error_return: MANY + 1, many().map_err(|never| -> () { match never {} }).chain(millstream::fail(())).on_error_return(1);
     finally: MANY, many().finally(|_| ());
     watch_end: MANY, many().watch_end().0;

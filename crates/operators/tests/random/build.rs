@@ -390,6 +390,10 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         Op::FilterMap(n) => p
             .filter_map(hook.by(move |item: Token| passes(item.value(), n).then_some(item)))
             .boxed_clone(),
+        Op::SkipErrors(n) => p
+            .map(move |item| if passes(item.value(), n) { Ok(item) } else { Err(item) })
+            .skip_errors(hook.by(drop))
+            .boxed_clone(),
         Op::Faulty(flaw) => Faulty::on(p, flaw).boxed_clone(),
         Op::Scan(most) => p
             .scan(0_i64, move |sum, item: Token| {

@@ -239,7 +239,7 @@ impl Outcome {
                 Some(at) => self.fail_at(at, FAILED),
                 None => self,
             },
-            Op::Filter(n) | Op::FilterMap(n) | Op::WindowWhileFlat(_, n) => {
+            Op::Filter(n) | Op::FilterMap(n) | Op::SkipErrors(n) | Op::WindowWhileFlat(_, n) => {
                 self.keep(|item| passes(item, n))
             }
             Op::Faulty(_) => self.keep(|item| passes(item, 3)),

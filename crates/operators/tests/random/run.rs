@@ -234,6 +234,7 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::MapInto
         | Op::Filter(_)
         | Op::FilterMap(_)
+        | Op::SkipErrors(_)
         | Op::Materialize
         | Op::IgnoreItems
         | Op::ConcatMap(_)

@@ -71,6 +71,7 @@ pub(crate) enum Op {
     TryMap(i64),
     Filter(i64),
     FilterMap(i64),
+    SkipErrors(i64),
     /// Sums, until the sum is beyond this.
     Scan(i64),
     RunningFold(i64),
@@ -639,6 +640,7 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         (2_i64..9).prop_map(Op::TryMap),
         modulus().prop_map(Op::Filter),
         modulus().prop_map(Op::FilterMap),
+        modulus().prop_map(Op::SkipErrors),
         (0_i64..60).prop_map(Op::Scan),
         value().prop_map(Op::RunningFold),
         Just(Op::Enumerate),
