@@ -67,6 +67,7 @@ pub trait PublisherExt: Publisher {
 
     /// Each item through a function that may drop it. See [`FilterMap`].
     #[doc(alias = "mapNotNull", alias = "mapOptional", alias = "collect", alias = "handle")]
+    #[doc(alias = "ofType", alias = "collectType")]
     fn filter_map<U, F>(self, f: F) -> ItemStage<Self, FilterMap<F>>
     where
         U: Send + 'static,
@@ -164,7 +165,7 @@ pub trait PublisherExt: Publisher {
     }
 
     /// Each item converted into another type. See [`MapInto`].
-    #[doc(alias = "cast", alias = "ofType")]
+    #[doc(alias = "cast")]
     fn map_into<U>(self) -> ItemStage<Self, MapInto<U>>
     where
         U: Send + 'static,

@@ -28,6 +28,11 @@ use crate::shape::stage::{Books, Emit, ItemStep};
 /// let words = millstream::from_iter(["1", "two", "3"]);
 /// let numbers = words.filter_map(|text| text.parse::<u32>().ok());
 /// assert_eq!(numbers.collect::<Vec<_>>().block()?, [1, 3]);
+///
+/// // Those of one type.
+/// let any: [Box<dyn std::any::Any + Send>; 3] = [Box::new(1), Box::new("two"), Box::new(3)];
+/// let numbers = millstream::from_iter(any).filter_map(|item| item.downcast::<i32>().ok());
+/// assert_eq!(numbers.map(|n| *n).collect::<Vec<_>>().block()?, [1, 3]);
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
 /// ```
 #[derive(Clone)]
