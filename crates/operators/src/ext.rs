@@ -87,6 +87,21 @@ pub trait PublisherExt: Publisher {
         ItemStage::new(self, Scan::new(state, f))
     }
 
+    /// Each item with a state, through a future that may end the stream, one at a time. See
+    /// [`ScanAsync`].
+    #[doc(alias = "scanAsync")]
+    #[track_caller]
+    fn scan_async<X, S, U, Fut, F>(self, executor: X, state: S, f: F) -> ScanAsync<Self, X, S, F>
+    where
+        X: Executor,
+        S: Send + 'static,
+        F: FnMut(S, Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = Option<(U, S)>> + Send + 'static,
+        U: Send + 'static,
+    {
+        ScanAsync::new(self, executor, state, f)
+    }
+
     /// A fold that sends each of its states, the seed first. See [`RunningFold`].
     #[doc(alias = "scan", alias = "scanWith", alias = "accumulate")]
     fn running_fold<S, F>(self, seed: S, f: F) -> ItemStage<Self, RunningFold<S, F>>

@@ -101,6 +101,9 @@ fn crossings() -> Vec<(&'static str, Crossing)> {
                 .boxed()
         }),
         ("map_async", |p, pool| p.map_async(pool.handle(), 2, |n| async move { n }).boxed()),
+        ("scan_async", |p, pool| {
+            p.scan_async(pool.handle(), (), |(), n| async move { Some((n, ())) }).boxed()
+        }),
         ("filter_async", |p, pool| p.filter_async(pool.handle(), 2, |_| async { true }).boxed()),
         ("map_async_unordered", |p, pool| {
             p.map_async_unordered(pool.handle(), 2, |n| async move { n }).boxed()

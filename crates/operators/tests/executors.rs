@@ -67,6 +67,16 @@ const BOUNDARIES: &[Boundary] = &[
     Boundary { name: "async_boundary", on: |up, x| up.async_boundary(x, 4).boxed(), tasks: 2 },
     Boundary { name: "map_async", on: |up, x| up.map_async(x, 4, later).boxed(), tasks: 1 },
     Boundary {
+        name: "scan_async",
+        // One at a time; the room is above it.
+        on: |up, x| {
+            up.prefetch(4)
+                .scan_async(x, 0, |count, item| async move { Some((later(item).await, count + 1)) })
+                .boxed()
+        },
+        tasks: 1,
+    },
+    Boundary {
         name: "filter_async",
         on: |up, x| up.filter_async(x, 4, |_| yes_later()).boxed(),
         tasks: 1,

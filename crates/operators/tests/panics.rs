@@ -299,6 +299,12 @@ mod in_stages_with_queues {
             s.adaptive_concurrency_unordered(timeless(), Aimd::new(2.0..=2.0), through)
         };
         map_async_in_the_future: Complete, |s| s.map_async(Eager::default(), 2, through);
+        scan_async: Complete, |s| {
+            s.scan_async(Eager::default(), (), |(), n| if n.value() == 2 { ouch() } else { async { Some((n, ())) } })
+        };
+        scan_async_in_the_future: Complete, |s| {
+            s.scan_async(Eager::default(), (), |(), n| async { Some((through(n).await, ())) })
+        };
         filter_async: Complete, |s| {
             s.filter_async(Eager::default(), 2, |n| if n.value() == 2 { ouch() } else { async { true } })
         };

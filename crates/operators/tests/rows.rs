@@ -603,6 +603,15 @@ rows! {
         |items| items.iter().map(|n| n + 1);
     map_async: |source| source.map_async(Eager::default(), 2, |n| async move { n.map(|n| n + 1) }),
         |items| items.into_iter().map(|n| n + 1);
+    scan_async: |source| source.scan_async(Eager::default(), 0, |sum, n: Token| async move {
+            let sum = sum + n.value();
+            Some((n.map(|_| sum), sum))
+        }),
+        |items| running(&items, 0);
+    scan_async_that_ends: |source| source.scan_async(Eager::default(), 0, |count, n| async move {
+            (count < 2).then_some((n, count + 1))
+        }),
+        |items| items.into_iter().take(2);
     filter_async: |source| source.filter_async(Eager::default(), 2, |n| {
             let passes = n.value() % 3 != 0;
             async move { passes }

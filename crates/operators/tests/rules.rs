@@ -205,6 +205,9 @@ rules_for! {
     adaptive_concurrency_unordered: rules::processor(|source| {
         source.adaptive_concurrency_unordered(timeless(), Aimd::new(1.0..=4.0), |n| async move { n + 1 })
     });
+    scan_async: rules::processor(|source| {
+        source.scan_async(Eager::default(), 0, |count, n| async move { Some((n, count + 1)) })
+    });
     filter_async: rules::processor(|source| source.filter_async(Eager::default(), 2, |_| async { true }));
     map_async_unordered:
         rules::processor(|source| source.map_async_unordered(Eager::default(), 2, |n| async move { n + 1 }));

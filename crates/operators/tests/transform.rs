@@ -2,9 +2,12 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use crate::common::{Ended, Mint, Token, panic_message, scripted, watch, watch_until};
+use futures::channel::oneshot;
+use millstream::executor::CurrentThread;
 use millstream::prelude::*;
 use millstream::transform::Signal;
 use millstream::{Failure, FromIter, More, Pull, Pulled};
@@ -67,6 +70,134 @@ fn scan_drops_its_state_with_the_stream() {
     assert_eq!(mint.alive(), 1);
     seen.cancel();
     assert_eq!(mint.alive(), 0);
+}
+
+// ---- scan_async -------------------------------------------------------------------------------
+
+/// A future for each item, which takes the state and is made ready by hand.
+#[derive(Clone, Default)]
+struct Sums(Arc<Mutex<Option<oneshot::Sender<bool>>>>);
+
+impl Sums {
+    fn add(
+        &self,
+        mut sum: Token,
+        n: u32,
+    ) -> impl Future<Output = Option<(u32, Token)>> + Send + use<> {
+        let (sender, goes_on) = oneshot::channel();
+        let earlier = self.0.lock().unwrap().replace(sender);
+        assert!(earlier.is_none(), "one at a time");
+        async move {
+            sum.0 += n;
+            goes_on.await.expect("an answer").then_some((sum.0, sum))
+        }
+    }
+
+    fn ready(&self, goes_on: bool) {
+        let sender = self.0.lock().unwrap().take().expect("a future is in flight");
+        sender.send(goes_on).expect("it is there");
+    }
+}
+
+#[test]
+fn scan_async_runs_a_future_at_a_time_with_the_state_that_the_one_before_gave_back() {
+    let (executor, sums, mint) = (CurrentThread::new(), Sums::default(), Mint::default());
+    let (source, control) = scripted::<u32, Infallible>();
+    let adds = sums.clone();
+    let seen =
+        watch(source.scan_async(executor.handle(), mint.token(0), move |sum, n| adds.add(sum, n)));
+    executor.run_until_idle();
+    assert_eq!(control.asked(), [More::ONE]);
+    control.next(1);
+    executor.run_until_idle();
+    sums.ready(true);
+    executor.run_until_idle();
+    assert_eq!((control.asked(), seen.items()), (vec![], vec![]), "a result waits for demand");
+    seen.request(9);
+    executor.run_until_idle();
+    assert_eq!((control.asked(), seen.items()), (vec![More::ONE], vec![1]));
+    for (n, sum) in [(2, 3), (3, 6)] {
+        control.next(n);
+        executor.run_until_idle();
+        sums.ready(true);
+        executor.run_until_idle();
+        assert_eq!((control.asked(), seen.items()), (vec![More::ONE], vec![sum]));
+    }
+    control.complete();
+    executor.run_until_idle();
+    assert_eq!((seen.end(), mint.alive()), (Some(Ended::Complete), 0));
+}
+
+#[test]
+fn scan_async_completes_without_demand_where_a_future_gives_nothing() {
+    let (executor, sums, mint) = (CurrentThread::new(), Sums::default(), Mint::default());
+    let (source, control) = scripted::<u32, Infallible>();
+    let adds = sums.clone();
+    let seen =
+        watch(source.scan_async(executor.handle(), mint.token(0), move |sum, n| adds.add(sum, n)));
+    executor.run_until_idle();
+    control.next(1);
+    executor.run_until_idle();
+    assert_eq!(seen.end(), None);
+    sums.ready(false);
+    executor.run_until_idle();
+    assert_eq!((seen.items(), seen.end()), (vec![], Some(Ended::Complete)));
+    assert_eq!((control.is_cancelled(), mint.alive()), (true, 0));
+}
+
+#[test]
+fn scan_async_cancels_upstream_before_it_completes_by_itself() {
+    let executor = CurrentThread::new();
+    let (source, control) = scripted::<u32, Infallible>();
+    let (looks, cancelled) = channel();
+    let control = Arc::new(control);
+    let asks = control.clone();
+    let none = source.scan_async(executor.handle(), (), |(), _| async { None::<(u32, ())> });
+    let seen = watch(none.inspect_complete(move || looks.send(asks.is_cancelled()).unwrap()));
+    executor.run_until_idle();
+    control.next(1);
+    executor.run_until_idle();
+    assert_eq!((seen.end(), cancelled.try_recv()), (Some(Ended::Complete), Ok(true)));
+}
+
+#[test]
+fn scan_async_fails_after_what_the_item_before_gave() {
+    let (executor, sums, mint) = (CurrentThread::new(), Sums::default(), Mint::default());
+    let (source, control) = scripted::<u32, &str>();
+    let adds = sums.clone();
+    let seen =
+        watch(source.scan_async(executor.handle(), mint.token(0), move |sum, n| adds.add(sum, n)));
+    executor.run_until_idle();
+    control.next(1);
+    control.error("broken");
+    executor.run_until_idle();
+    sums.ready(true);
+    executor.run_until_idle();
+    assert_eq!(seen.end(), None, "a result waits for demand");
+    seen.request(1);
+    executor.run_until_idle();
+    assert_eq!((seen.items(), seen.end()), (vec![1], Some(Ended::Error("broken"))));
+    assert_eq!(mint.alive(), 0);
+}
+
+#[test]
+fn scan_async_drops_its_state_with_the_stream_whether_or_not_a_future_has_it() {
+    for flies in [false, true] {
+        let (executor, sums, mint) = (CurrentThread::new(), Sums::default(), Mint::default());
+        let (source, control) = scripted::<u32, Infallible>();
+        let seen = watch(
+            source.scan_async(executor.handle(), mint.token(0), move |sum, n| sums.add(sum, n)),
+        );
+        executor.run_until_idle();
+        if flies {
+            control.next(1);
+            executor.run_until_idle();
+        }
+        assert_eq!((seen.items(), mint.alive()), (vec![], 1));
+        seen.cancel();
+        executor.run_until_idle();
+        assert_eq!((mint.alive(), control.is_cancelled()), (0, true), "{flies}");
+    }
 }
 
 // ---- running_fold -----------------------------------------------------------------------------
