@@ -587,7 +587,28 @@ impl<T: Send + 'static, E: Send + 'static> Outlet<T, E> {
                 Popped::Shut => break,
             }
         }
-        Some(self.pull_without_queue())
+        self.turn_without_queue(turn, each)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn turn_without_queue(
+        &mut self,
+        turn: &mut u32,
+        each: &mut impl FnMut(T) -> bool,
+    ) -> Option<Pulled<T, E>> {
+        while *turn > 0 {
+            match self.pull_without_queue() {
+                Pulled::Item(item) => {
+                    *turn -= 1;
+                    if !each(item) {
+                        return Some(Pulled::Skipped);
+                    }
+                }
+                other => return Some(other),
+            }
+        }
+        None
     }
 
     /// Asks for what is left of a turn, by the door; whether `each` takes another.
