@@ -21,7 +21,7 @@ use crate::shape::turns::AtOnce;
 ///
 /// This is [`scan`](crate::PublisherExt::scan) by futures, one at a time as in
 /// [`then`](crate::PublisherExt::then). A future cannot borrow the state from the stage, so it takes the
-/// state, and gives it back beside the item: a pair, as in [`unfold_async`](crate::unfold_async). That
+/// state, and gives it back beside the item: a pair, as in [`unfold_async`](crate::edge::unfold_async). That
 /// of Akka sends its first state before any item; this sends what the futures give.
 ///
 /// The stage drives its future on a task of its own: it goes on while downstream asks for nothing.
