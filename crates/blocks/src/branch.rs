@@ -709,6 +709,13 @@ impl<T: Send + 'static, E: Send + 'static> Feeder<T, E> {
         self.rooted
     }
 
+    /// Whether nothing is in the ring, as far as can be told.
+    #[inline]
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.writer.is_drained()
+    }
+
     /// The way past the ring, where the host of the trunk holds the branch in place and nothing is in the
     /// ring.
     #[inline]

@@ -266,7 +266,9 @@ where
     #[cold]
     fn begin(&mut self, item: T, ends: Ends, hunger: &mut Hunger) {
         let Some(out) = &mut self.out else { return self.context.discards().discard(item) };
-        if !out.is_hungry() || self.wanted == Some(0) {
+        // A host takes one at a time, and tries this again when it has.
+        let waits = self.wanted.is_some_and(|wanted| wanted == 0 || !out.is_drained());
+        if waits || !out.is_hungry() {
             self.held = Some((item, ends));
             return;
         }
