@@ -1194,17 +1194,13 @@ impl<T: Send + 'static, E: Send + 'static> Pull for Limb<T, E> {
         &mut self,
         to: usize,
         supply: &mut impl Supply,
-        mut each: impl FnMut(T) -> bool,
+        each: impl FnMut(T) -> bool,
     ) -> Pulled<T, E> {
         if to != self.number {
             return Pulled::Pending;
         }
-        let mut goes_on = true;
-        give(supply, |item| {
-            goes_on = each(item);
-            goes_on
-        });
-        if goes_on { Pulled::Pending } else { Pulled::Skipped }
+        give(supply, each);
+        Pulled::Pending
     }
 
     fn look_ahead(&mut self, _started: bool) -> Pulled<T, E> {

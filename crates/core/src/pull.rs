@@ -63,9 +63,11 @@ pub trait Pull: Send + 'static {
         }
     }
 
-    /// As [`pull_while`](Pull::pull_while), where items are handed past the queue of a source, for
-    /// what comes of those alone. [`Pending`](Pulled::Pending) where none was taken, or where there is
-    /// nothing else to tell.
+    /// Hands what comes of items that are handed past the queue of a source to `each`, until that
+    /// answers `false`. [`Pending`](Pulled::Pending) where none was taken, or where there is nothing
+    /// else to tell until another comes, whatever `each` answered; [`Skipped`](Pulled::Skipped) where
+    /// it is to be asked, as there is something now: more items, or an end. What else is returned is
+    /// as of [`pull`](Pull::pull): after an item it is to be asked as well.
     ///
     /// Only the source of that number takes them from the [supply](Supply), and only where nothing
     /// comes before them; a stage asks what is above it. For stages of the library: one that does not

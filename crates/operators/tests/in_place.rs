@@ -399,6 +399,182 @@ fn windows_in_place_take_no_more_of_upstream_than_is_asked_for() {
     assert_eq!(mint.live(), 0);
 }
 
+/// What each of the requests for `step` items brought, until all is told or nothing comes any more.
+fn told_by<P>(step: u64, publisher: P) -> Vec<Vec<Told>>
+where
+    P: Publisher<Item = u32, Error: std::fmt::Debug>,
+{
+    let probe = Probe::new().on(publisher);
+    let mut told = Vec::new();
+    loop {
+        probe.request(step);
+        let brought = probe.take();
+        let goes_on = matches!(brought.last(), Some(Told::Next(_)));
+        told.push(brought);
+        if !goes_on {
+            break;
+        }
+    }
+    probe.cancel();
+    assert!(!probe.is_held());
+    told
+}
+
+/// The demands under which what is handed is compared with what comes by the queue, where somebody
+/// looks: each request brings as many items, and the end comes with the same one. All in all they are
+/// the same items. Those are given, in order.
+fn as_by_the_queue<P>(name: &str, pipeline: impl Fn() -> P) -> Vec<u32>
+where
+    P: Publisher<Item = u32, Error: std::fmt::Debug>,
+{
+    let mut items = Vec::new();
+    for step in [1, 2, 3, 7, u64::MAX] {
+        let handed = told_by(step, pipeline());
+        let queued = told_by(step, pipeline().observed(&millstream::Board::new(64)));
+        let (mut those, mut others) = (items_of(&handed), items_of(&queued));
+        those.sort_unstable();
+        others.sort_unstable();
+        assert_eq!(those, others, "{name}, {step} at a time");
+        assert_eq!(lengths(&handed), lengths(&queued), "{name}, {step} at a time");
+        assert_eq!(
+            handed.last().unwrap().last(),
+            Some(&Told::Complete),
+            "{name}, {step} at a time"
+        );
+        items = those;
+    }
+    items
+}
+
+fn items_of(told: &[Vec<Told>]) -> Vec<u32> {
+    let item = |told: &Told| if let Told::Next(item) = told { Some(*item) } else { None };
+    told.iter().flatten().filter_map(item).collect()
+}
+
+/// How many items each request brought, and whether the end came with them.
+fn lengths(told: &[Vec<Told>]) -> Vec<(usize, bool)> {
+    let ends = |told: &Told| !matches!(told, Told::Next(_));
+    told.iter().map(|told| (told.len(), told.last().is_some_and(ends))).collect()
+}
+
+/// The place of a group that is over with the item that uses the demand up is free for another:
+/// nothing comes for that group any more.
+#[test]
+fn groups_in_place_that_have_enough_with_the_last_that_was_asked_for_make_room() {
+    for size in 1..=6 {
+        for places in [1, 2, 3] {
+            let name = format!("{size} in {places} places");
+            let items = as_by_the_queue(&name, || {
+                millstream::from_iter(0..60_u32)
+                    .group_by(4, 6, Stalled::Wait, move |n| n / size)
+                    .flat_map_unordered(places, 4, move |group| group.take(u64::from(size)))
+            });
+            assert_eq!(items, (0..60).collect::<Vec<_>>(), "{name}");
+        }
+    }
+}
+
+/// Nothing is behind the last item that is wanted: else its end would take one more of upstream.
+#[test]
+fn windows_in_place_that_have_enough_with_the_last_that_was_asked_for_make_room() {
+    for size in [1, 2, 3, 10] {
+        for enough in 1..=size.min(4) {
+            let name = format!("{enough} of {size}");
+            let windows = move || millstream::from_iter(0..5 * size + enough).window(size as usize);
+            let expected: Vec<_> = (0..5 * size + enough).filter(|n| n % size < enough).collect();
+            let enough = u64::from(enough);
+            let one = || windows().concat_map(move |window| window.take(enough));
+            assert_eq!(as_by_the_queue(&name, one), expected, "{name}");
+            let name = format!("{name} in two places");
+            let two = || windows().flat_map_unordered(2, 4, move |window| window.take(enough));
+            assert_eq!(as_by_the_queue(&name, two), expected, "{name}");
+        }
+    }
+}
+
+/// One after another they are on their way to the host, which takes one at a time.
+#[test]
+fn windows_of_one_item_come_to_several_places() {
+    for places in 1..=4 {
+        let windows = || millstream::from_iter(0..50_u32).window(1);
+        let ones = || windows().flat_map_unordered(places, 4, |window| window.map(|n| n));
+        let items = as_by_the_queue(&format!("{places} places"), ones);
+        assert_eq!(items, (0..50).collect::<Vec<_>>());
+        let cut = || millstream::from_iter(0..50_u32).window_until(4, |n| n % 3 > 0);
+        let cut = || cut().flat_map_unordered(places, 4, |window| window.map(|n| n));
+        let items = as_by_the_queue(&format!("{places} places, cut"), cut);
+        assert_eq!(items, (0..50).collect::<Vec<_>>());
+    }
+}
+
+/// What is left of a group that is over.
+#[test]
+fn all_that_is_left_at_the_end_of_what_is_in_place_is_given() {
+    let groups = || millstream::from_iter(0..60_u32).group_by(4, 4, Stalled::Wait, |n| n / 5);
+    let windows = || millstream::from_iter(0..60_u32).window(10);
+    let last = as_by_the_queue("groups", || {
+        groups().flat_map_unordered(2, 4, |group| group.take(5).take_last(3))
+    });
+    assert_eq!(last, (0..60).filter(|n| n % 5 > 1).collect::<Vec<_>>());
+    let last =
+        as_by_the_queue("windows", || windows().concat_map(|window| window.take(5).take_last(3)));
+    assert_eq!(last, (0..60).filter(|n| (2..5).contains(&(n % 10))).collect::<Vec<_>>());
+    let chunks = as_by_the_queue("chunks of groups", || {
+        groups().flat_map_unordered(2, 4, |group| group.take(5).chunks(2).map(|chunk| chunk[0]))
+    });
+    assert_eq!(chunks, (0..60).filter(|n| [0, 2, 4].contains(&(n % 5))).collect::<Vec<_>>());
+    let chunks = as_by_the_queue("chunks of windows", || {
+        windows().concat_map(|window| window.take(3).chunks(2).map(|chunk| chunk[0]))
+    });
+    assert_eq!(chunks, (0..60).filter(|n| [0, 2].contains(&(n % 10))).collect::<Vec<_>>());
+}
+
+#[test]
+fn chunks_of_what_is_in_place_come_as_by_the_queue() {
+    let groups = || millstream::from_iter(0..200_u32).group_by(8, 8, Stalled::Wait, |n| n % 5);
+    let windows = || millstream::from_iter(0..200_u32).window(10);
+    let weight = |n: &u32| if n % 4 == 3 { 10 } else { 3 };
+    let sums = |chunk: Vec<u32>| chunk.into_iter().sum::<u32>();
+    as_by_the_queue("weighted, of groups", || {
+        groups().flat_map_unordered(5, 4, move |group| group.chunks_weighted(10, weight).map(sums))
+    });
+    as_by_the_queue("weighted, of windows", || {
+        windows().concat_map(move |window| window.chunks_weighted(10, weight).map(sums))
+    });
+    as_by_the_queue("until, of groups", || {
+        groups()
+            .flat_map_unordered(5, 4, move |group| group.chunk_until(3, |n| n % 3 == 0).map(sums))
+    });
+    as_by_the_queue("by key, of windows", || {
+        windows().concat_map(move |window| window.chunk_by_key(3, |n| n / 4).map(sums))
+    });
+}
+
+/// An item that is a chunk of its own completes the one before it as well: both come at once, although
+/// no other comes for that group.
+#[test]
+fn both_chunks_that_an_item_completes_are_given_before_upstream_goes_on() {
+    for step in [1, 2, 3, u64::MAX] {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let (counts, seen) = (taken.clone(), taken);
+        // The first group has the items until 30 that are even.
+        let groups = millstream::from_iter(0..2000_u32)
+            .inspect(move |_| {
+                counts.fetch_add(1, Ordering::Relaxed);
+            })
+            .group_by(2, 16, Stalled::Wait, |n| *n < 30 && n % 2 == 0);
+        let chunks = groups.flat_map_unordered(2, 4, move |group| {
+            let seen = seen.clone();
+            group.chunks_weighted(10, |n| if *n == 28 { 10 } else { 1 }).map(move |chunk| {
+                let late = seen.load(Ordering::Relaxed) - 1 - chunk[chunk.len() - 1] as usize;
+                if chunk[0] % 2 == 0 && chunk[0] < 30 { late as u32 } else { 0 }
+            })
+        });
+        let late = items_of(&told_by(step, chunks));
+        assert!(late.iter().all(|late| *late <= 16), "{step} at a time: {late:?}");
+    }
+}
+
 /// A publisher by hand around another: it cannot be pulled.
 struct Pushing<P>(P);
 

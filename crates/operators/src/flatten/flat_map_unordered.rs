@@ -317,8 +317,8 @@ where
         let mut receiver = self.table.receiver(each);
         let goes_on = self.outer.hand_out(&mut receiver);
         match receiver.finish() {
-            Ok(()) if goes_on => Pulled::Skipped,
-            Ok(()) => Pulled::Pending,
+            Ok(told) if told || goes_on => Pulled::Skipped,
+            Ok(_) => Pulled::Pending,
             Err(error) => Pulled::Error(error),
         }
     }

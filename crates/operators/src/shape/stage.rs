@@ -1037,10 +1037,14 @@ where
             one_of_many(keeper, phase, item, &mut stopped, &mut each)
                 || !enough && *phase == Phase::Running && matches!(stopped, Pulled::Skipped)
         });
-        match pulled {
-            Pulled::Skipped => stopped,
-            other => self.digest(other),
+        if !matches!(stopped, Pulled::Skipped) {
+            return stopped;
         }
+        if *phase != Phase::Running {
+            // It has items of its own now, or has sent its last.
+            return Pulled::Skipped;
+        }
+        self.digest(pulled)
     }
 
     fn look_ahead(&mut self, started: bool) -> Pulled<O::Item, O::Error> {

@@ -223,12 +223,18 @@ impl Hands for NoHands {
 
 impl<Q: Pull, F: FnMut(Q::Item) -> bool> Receiver<'_, Q, F> {
     /// What the feed said that stopped it; the failure of one, which is taken out. That, and a panic,
-    /// is no affair of upstream's: it has given its turn up by now.
+    /// is no affair of upstream's: it has given its turn up by now. Whether a feed is to be looked at,
+    /// or its place is free: nobody else tells.
     #[inline]
-    pub(crate) fn finish(mut self) -> Result<(), Q::Error> {
+    pub(crate) fn finish(mut self) -> Result<bool, Q::Error> {
         match self.stopped {
-            None | Some(Stopped::Told(_, Pulled::Pending | Pulled::Skipped)) => {}
-            Some(Stopped::Told(_, Pulled::Item(item))) => {
+            None => return Ok(false),
+            Some(Stopped::Told(place, Pulled::Pending | Pulled::Skipped)) => {
+                self.table.roster.wake(place);
+            }
+            Some(Stopped::Told(place, Pulled::Item(item))) => {
+                // Others may come behind it, or the end.
+                self.table.roster.wake(place);
                 (self.each)(item);
             }
             Some(Stopped::Told(place, Pulled::Complete)) => self.table.remove(place),
@@ -238,7 +244,7 @@ impl<Q: Pull, F: FnMut(Q::Item) -> bool> Receiver<'_, Q, F> {
             }
             Some(Stopped::Panicked(payload)) => resume_unwind(payload),
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -260,7 +266,7 @@ impl<Q: Pull, F: FnMut(Q::Item) -> bool> Hands for Receiver<'_, Q, F> {
             goes_on
         });
         self.stopped = match (supply.panicked, pulled) {
-            (None, Pulled::Pending | Pulled::Skipped) => return goes_on,
+            (None, Pulled::Pending) => return goes_on,
             (None, pulled) => Some(Stopped::Told(place, pulled)),
             (Some(payload), _) => Some(Stopped::Panicked(payload)),
         };
