@@ -315,6 +315,32 @@ fn a_stall_of_groups_in_place_is_told() {
     });
 }
 
+/// There is one place. A group is over with the item that uses the demand up, and no other comes for
+/// it.
+#[test]
+fn a_group_that_has_enough_with_the_last_that_was_asked_for_makes_room() {
+    let name = "group_by: a_group_that_has_enough_with_the_last_that_was_asked_for_makes_room";
+    model(name, || {
+        let (source, out) = (Oracle::new(), Oracle::new());
+        let alive = source.alive();
+        millstream_operators::source::from_iter(0..4)
+            .map(move |n| Token(n, alive.clone()))
+            .map_err(|never| match never {})
+            .group_by(1, 2, Stalled::Wait, |item| item.0 / 2)
+            .flat_map_unordered(1, 1, |group: Group<u32, Token, Error>| group.take(2))
+            .subscribe(out.probe(|_| More::NONE));
+        let asking = thread::spawn({
+            let out = out.clone();
+            move || out.request(2)
+        });
+        out.request(1);
+        out.request(1);
+        asking.join().unwrap();
+        assert_eq!(out.finish(), [Item(0), Item(1), Item(2), Item(3), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
 /// Who asks for the group elsewhere puts items for the one in place into its queue, while the host of
 /// that is about to be handed the next.
 #[test]

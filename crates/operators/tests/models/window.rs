@@ -189,6 +189,34 @@ fn requests_race_each_other_for_windows_in_place() {
     });
 }
 
+/// Windows of one item for two places, which are complete when they are begun: one after another is on
+/// its way.
+#[test]
+fn requests_race_each_other_for_windows_in_two_places() {
+    model("window: requests_race_each_other_for_windows_in_two_places", || {
+        let (source, out) = (Oracle::new(), Oracle::new());
+        let alive = source.alive();
+        millstream_operators::source::from_iter(0..3)
+            .map(move |n| Token(n, alive.clone()))
+            .map_err(|never| match never {})
+            .window(1)
+            .flat_map_unordered(2, 1, |window: Window<Token, Error>| window)
+            .subscribe(out.probe(|_| More::NONE));
+        let asking = thread::spawn({
+            let out = out.clone();
+            move || out.request(2)
+        });
+        out.request(9);
+        asking.join().unwrap();
+        let log = out.finish();
+        let (mut items, end) = crate::split(&log);
+        items.sort_unstable();
+        assert_eq!(items, [0, 1, 2]);
+        assert_eq!(end, Some(&Complete));
+        assert_eq!(source.count(), 0);
+    });
+}
+
 /// The same, where a rule cuts them: an item that begins a window has ended a run for another.
 #[test]
 fn requests_race_each_other_for_windows_that_a_rule_cuts() {
