@@ -261,7 +261,7 @@ a_million_deep! {
     map_async: MILLION, million().map_async(Eager::default(), 16, |n| async move { n });
     scan_async: MILLION, million().scan_async(Eager::default(), 0, |sum, n| async move { Some((n, sum + n)) });
     filter_async: MILLION, million().filter_async(Eager::default(), 16, |_| async { true });
-    filter_async_of_none: MILLION, million().filter_async(Eager::default(), 16, |_| async { false });
+    filter_async_of_none: 0, million().filter_async(Eager::default(), 16, |_| async { false });
     adaptive_concurrency: MILLION,
         pushed().adaptive_concurrency(eager::timeless(), Aimd::new(16.0..=16.0), |n| async move { n });
     group_by: MILLION, million().group_by(7, 4, Stalled::Fail, |n| n % 7).flat_map_unordered(7, 2, |group| group);
