@@ -10,13 +10,13 @@
 //! An outlet asks for more from inside of the loop that takes its items. Where upstream sends them in
 //! that very call, as a synchronous source does, the host can do nothing meanwhile but wait for the
 //! call to return: its loop, its turn and its credit lie idle, further down on this stack. So the
-//! outlet [lends](lend) them: it writes down on its thread what takes an item, and takes it out when
-//! the call is over. An inlet that finds its own lane written down [passes](pass) its item, by a call.
+//! outlet lends them: it writes down on its thread what takes an item, and takes it out when
+//! the call is over. An inlet that finds its own lane written down passes its item, by a call.
 //! No atomic operation is made for it, and nothing is counted between threads.
 //!
 //! | what | who may touch it | when |
 //! |---|---|---|
-//! | `LENT`, of a thread | [`lend`], which puts back what was there before, on a panic too | any |
+//! | `LENT`, of a thread | `lend`, which puts back what was there before, on a panic too | any |
 //! | a frame | its thread | while it is written down |
 //! | `each` of a frame | the inlet of that lane, which is called by `&mut` | while the frame is written down and open |
 //!
