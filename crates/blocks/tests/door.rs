@@ -134,6 +134,12 @@ fn alone() -> impl FnMut(u32) -> More + Send + 'static {
     }
 }
 
+/// A thread for one door in another: what a thread of a model has by default is too little, where the
+/// code is hardly optimised.
+fn deep(act: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+    thread::Builder::new().stack_size(1 << 18).spawn(act).expect("a thread")
+}
+
 fn beside(oracle: &Oracle, act: impl FnOnce(&Oracle) + Send + 'static) -> thread::JoinHandle<()> {
     let oracle = oracle.clone();
     thread::spawn(move || act(&oracle))
@@ -465,25 +471,28 @@ fn a_panic_is_told_and_passes_no_source() {
 #[test]
 fn what_was_lent_before_is_there_again() {
     model("door: what_was_lent_before_is_there_again", || {
-        let oracle = Oracle::new();
-        let in_the_call = Arc::new(std::sync::Mutex::new(false));
-        let seen = in_the_call.clone();
-        let script = move |_: Demand, send: &mut dyn FnMut(u32) -> More| {
-            let other = Oracle::new();
-            through_asking(&other, 4, Source::Items(other.items(0..3)), |_| More::NONE);
-            assert_eq!(other.finish(), all(3));
-            *in_the_call.lock().unwrap() = true;
-            let _ = send(0);
-            *in_the_call.lock().unwrap() = false;
-        };
-        let passed = Arc::new(std::sync::Mutex::new(false));
-        let noted = passed.clone();
-        through_asking(&oracle, 1, Script(script, oracle.alive()), move |n| {
-            *noted.lock().unwrap() = *seen.lock().unwrap();
-            if n == 1 { More::CANCEL } else { More::NONE }
+        let nested = deep(|| {
+            let oracle = Oracle::new();
+            let in_the_call = Arc::new(std::sync::Mutex::new(false));
+            let seen = in_the_call.clone();
+            let script = move |_: Demand, send: &mut dyn FnMut(u32) -> More| {
+                let other = Oracle::new();
+                through_asking(&other, 4, Source::Items(other.items(0..3)), |_| More::NONE);
+                assert_eq!(other.finish(), all(3));
+                *in_the_call.lock().unwrap() = true;
+                let _ = send(0);
+                *in_the_call.lock().unwrap() = false;
+            };
+            let passed = Arc::new(std::sync::Mutex::new(false));
+            let noted = passed.clone();
+            through_asking(&oracle, 1, Script(script, oracle.alive()), move |n| {
+                *noted.lock().unwrap() = *seen.lock().unwrap();
+                if n == 1 { More::CANCEL } else { More::NONE }
+            });
+            assert_eq!(items(&oracle.finish()), [0]);
+            assert!(*passed.lock().unwrap(), "it passed");
         });
-        assert_eq!(items(&oracle.finish()), [0]);
-        assert!(*passed.lock().unwrap(), "it passed");
+        nested.join().unwrap();
     });
 }
 
@@ -654,20 +663,24 @@ impl Publisher for Inner {
 #[test]
 fn doors_behind_doors() {
     model("door: doors_behind_doors", || {
-        let oracle = Oracle::new();
-        through(&oracle, 8, Inner(0..8, oracle.clone()), alone());
-        let other = beside(&oracle, |oracle| oracle.request(3));
-        oracle.request(2);
-        other.join().unwrap();
-        oracle.request(9);
-        let log = oracle.finish();
-        let (last, sent) = log.split_last().unwrap();
-        assert_eq!(*last, Complete);
-        let mut sent = items(sent);
-        let ordered = |of: Range<u32>| sent.iter().filter(|n| of.contains(n)).is_sorted();
-        assert!(ordered(0..4) && ordered(4..8), "{sent:?}");
-        sent.sort_unstable();
-        assert_eq!(sent, (0..8).collect::<Vec<_>>());
+        let nested = deep(|| {
+            let oracle = Oracle::new();
+            through(&oracle, 8, Inner(0..8, oracle.clone()), alone());
+            let asking = oracle.clone();
+            let other = deep(move || asking.request(3));
+            oracle.request(2);
+            other.join().unwrap();
+            oracle.request(9);
+            let log = oracle.finish();
+            let (last, sent) = log.split_last().unwrap();
+            assert_eq!(*last, Complete);
+            let mut sent = items(sent);
+            let ordered = |of: Range<u32>| sent.iter().filter(|n| of.contains(n)).is_sorted();
+            assert!(ordered(0..4) && ordered(4..8), "{sent:?}");
+            sent.sort_unstable();
+            assert_eq!(sent, (0..8).collect::<Vec<_>>());
+        });
+        nested.join().unwrap();
     });
 }
 
