@@ -23,9 +23,6 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// How long all models of a file may take together, also on a busy machine.
 const LIMIT_OF_ALL: Duration = Duration::from_secs(600);
 
-/// Modules of operators' models whose frames do not fit on loom's stacks without any optimization.
-const LARGE: [&str; 5] = ["drain", "group_by", "share", "window", "window_timeout"];
-
 pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), String> {
     let (mut layer, mut block, mut only) = (None, None, None);
     let mut sound = Sound::ToBeShown;
@@ -350,7 +347,8 @@ impl Bench {
         let package = format!("millstream-{}", fault.layer.name());
         // Only what is built anew for each fault: the models are short, loom is not. In many small
         // parts, of which those are built again that a fault changes.
-        let level = u8::from(fault.layer == Layer::Operators && LARGE.contains(&fault.judge()));
+        // Frames of operators do not fit on loom's stacks without any optimization.
+        let level = u8::from(fault.layer == Layer::Operators);
         let ours = ["blocks", "operators"].map(|package| {
             let profile = format!("profile.loom.package.millstream-{package}");
             [format!("{profile}.opt-level={level}"), format!("{profile}.codegen-units=256")]
