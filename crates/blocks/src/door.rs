@@ -83,6 +83,7 @@ struct Frame {
 struct Loan<T> {
     frame: Frame,
     /// [`take`], for the type of `each`.
+    // SAFETY: what the caller owes is said there; `pass` alone calls it (model `an_item_passes_alone`).
     take: unsafe fn(&Loan<T>, T) -> bool,
     each: *mut (),
     panicked: Cell<Option<Box<dyn Any + Send>>>,

@@ -478,6 +478,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Direct<P::Item>
         }
     }
 
+    // SAFETY: what the caller owes is said at `Direct` (model `the_kept_turn_excludes`).
     unsafe fn attend(&self) -> Rests {
         if !self.turn.interrupted() {
             return Rests::Kept;
