@@ -1,14 +1,11 @@
 //! `window`: a publisher for each so many items.
 
-use std::marker::PhantomData;
-use std::num::NonZeroUsize;
-
 use millstream_blocks::gauge::Site;
 use millstream_core::{Context, Publisher, Pull, Subscriber};
 
 use crate::shape::gathering::UpTo;
-use crate::shape::joined::{Receiver, capacity};
-use crate::shape::windowing::{Nothing, Window, windows, windows_in_hand};
+use crate::shape::joined::capacity;
+use crate::shape::windowing::{ByItems, Window};
 
 /// A publisher for each `size` items: [`PublisherExt::window`](crate::PublisherExt::window).
 ///
@@ -64,45 +61,34 @@ use crate::shape::windowing::{Nothing, Window, windows, windows_in_hand};
 #[derive(Clone)]
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
 pub struct Windows<P> {
-    upstream: P,
-    size: NonZeroUsize,
-    site: Site,
+    windows: ByItems<P, UpTo>,
 }
 
 impl<P> Windows<P> {
     #[track_caller]
     pub(crate) fn new(upstream: P, size: usize) -> Windows<P> {
-        let size = capacity("window(0)", size);
-        Windows { upstream, size, site: Site::here("window") }
+        let max = capacity("window(0)", size);
+        let site = Site::here("window");
+        Windows { windows: ByItems { upstream, max, cut: UpTo, site } }
     }
 }
 
-crate::opaque_debug::opaque_debug!(Windows<P>, size);
+crate::opaque_debug::opaque_debug!(Windows<P>, windows);
 
 impl<P: Publisher<Error: Clone>> Publisher for Windows<P> {
     type Item = Window<P::Item, P::Error>;
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<Self::Item, P::Error>>(self, subscriber: S) {
-        let Windows { upstream, size, site } = self;
-        windows(upstream, size, UpTo, |_| Nothing(PhantomData), site, subscriber);
+        self.windows.subscribe(subscriber);
     }
 
-    const HANDS: bool = P::PULLS;
+    const HANDS: bool = <ByItems<P, UpTo> as Publisher>::HANDS;
 
     fn into_pull(
         self,
         context: Context,
     ) -> Result<impl Pull<Item = Self::Item, Error = P::Error>, Self> {
-        let Some(host) = Receiver::of::<P>(&context) else { return Err(self) };
-        let Windows { upstream, size, site } = self;
-        Ok(windows_in_hand(
-            upstream,
-            size,
-            UpTo,
-            |_| Nothing(PhantomData),
-            site,
-            (host, context.upstream()),
-        ))
+        self.windows.into_pull(context).map_err(|windows| Windows { windows })
     }
 }

@@ -1,14 +1,11 @@
 //! `window_by_key`: a publisher for each stretch of the same key.
 
-use std::marker::PhantomData;
-use std::num::NonZeroUsize;
-
 use millstream_blocks::gauge::Site;
 use millstream_core::{Context, Publisher, Pull, Subscriber};
 
 use crate::chunk::ChunkByKey;
-use crate::shape::joined::{Receiver, capacity};
-use crate::shape::windowing::{Nothing, Window, windows, windows_in_hand};
+use crate::shape::joined::capacity;
+use crate::shape::windowing::{ByItems, Window};
 
 /// A publisher for each stretch of neighbours that have the same key:
 /// [`PublisherExt::window_by_key`](crate::PublisherExt::window_by_key).
@@ -54,21 +51,19 @@ use crate::shape::windowing::{Nothing, Window, windows, windows_in_hand};
 #[derive(Clone)]
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
 pub struct WindowByKey<P, K, F> {
-    upstream: P,
-    max: NonZeroUsize,
-    cut: ChunkByKey<K, F>,
-    site: Site,
+    windows: ByItems<P, ChunkByKey<K, F>>,
 }
 
 impl<P, K, F> WindowByKey<P, K, F> {
     #[track_caller]
     pub(crate) fn new(upstream: P, max: usize, f: F) -> WindowByKey<P, K, F> {
         let max = capacity("window_by_key(0, f)", max);
-        WindowByKey { upstream, max, cut: ChunkByKey::new(f), site: Site::here("window_by_key") }
+        let site = Site::here("window_by_key");
+        WindowByKey { windows: ByItems { upstream, max, cut: ChunkByKey::new(f), site } }
     }
 }
 
-crate::opaque_debug::opaque_debug!(WindowByKey<P, K, F>, max);
+crate::opaque_debug::opaque_debug!(WindowByKey<P, K, F>, windows);
 
 impl<P, K, F> Publisher for WindowByKey<P, K, F>
 where
@@ -80,25 +75,15 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<Self::Item, P::Error>>(self, subscriber: S) {
-        let WindowByKey { upstream, max, cut, site } = self;
-        windows(upstream, max, cut, |_| Nothing(PhantomData), site, subscriber);
+        self.windows.subscribe(subscriber);
     }
 
-    const HANDS: bool = P::PULLS;
+    const HANDS: bool = <ByItems<P, ChunkByKey<K, F>> as Publisher>::HANDS;
 
     fn into_pull(
         self,
         context: Context,
     ) -> Result<impl Pull<Item = Self::Item, Error = P::Error>, Self> {
-        let Some(host) = Receiver::of::<P>(&context) else { return Err(self) };
-        let WindowByKey { upstream, max, cut, site } = self;
-        Ok(windows_in_hand(
-            upstream,
-            max,
-            cut,
-            |_| Nothing(PhantomData),
-            site,
-            (host, context.upstream()),
-        ))
+        self.windows.into_pull(context).map_err(|windows| WindowByKey { windows })
     }
 }

@@ -1,14 +1,11 @@
 //! `window_until`: a publisher for each stretch that a test ends.
 
-use std::marker::PhantomData;
-use std::num::NonZeroUsize;
-
 use millstream_blocks::gauge::Site;
 use millstream_core::{Context, Publisher, Pull, Subscriber};
 
 use crate::chunk::ChunkUntil;
-use crate::shape::joined::{Receiver, capacity};
-use crate::shape::windowing::{Nothing, Window, windows, windows_in_hand};
+use crate::shape::joined::capacity;
+use crate::shape::windowing::{ByItems, Window};
 
 /// A publisher for each stretch of items that ends with one that passes a test:
 /// [`PublisherExt::window_until`](crate::PublisherExt::window_until).
@@ -51,21 +48,19 @@ use crate::shape::windowing::{Nothing, Window, windows, windows_in_hand};
 #[derive(Clone)]
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
 pub struct WindowUntil<P, F> {
-    upstream: P,
-    max: NonZeroUsize,
-    cut: ChunkUntil<F>,
-    site: Site,
+    windows: ByItems<P, ChunkUntil<F>>,
 }
 
 impl<P, F> WindowUntil<P, F> {
     #[track_caller]
     pub(crate) fn new(upstream: P, max: usize, f: F) -> WindowUntil<P, F> {
         let max = capacity("window_until(0, f)", max);
-        WindowUntil { upstream, max, cut: ChunkUntil::new(f), site: Site::here("window_until") }
+        let site = Site::here("window_until");
+        WindowUntil { windows: ByItems { upstream, max, cut: ChunkUntil::new(f), site } }
     }
 }
 
-crate::opaque_debug::opaque_debug!(WindowUntil<P, F>, max);
+crate::opaque_debug::opaque_debug!(WindowUntil<P, F>, windows);
 
 impl<P, F> Publisher for WindowUntil<P, F>
 where
@@ -76,25 +71,15 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<Self::Item, P::Error>>(self, subscriber: S) {
-        let WindowUntil { upstream, max, cut, site } = self;
-        windows(upstream, max, cut, |_| Nothing(PhantomData), site, subscriber);
+        self.windows.subscribe(subscriber);
     }
 
-    const HANDS: bool = P::PULLS;
+    const HANDS: bool = <ByItems<P, ChunkUntil<F>> as Publisher>::HANDS;
 
     fn into_pull(
         self,
         context: Context,
     ) -> Result<impl Pull<Item = Self::Item, Error = P::Error>, Self> {
-        let Some(host) = Receiver::of::<P>(&context) else { return Err(self) };
-        let WindowUntil { upstream, max, cut, site } = self;
-        Ok(windows_in_hand(
-            upstream,
-            max,
-            cut,
-            |_| Nothing(PhantomData),
-            site,
-            (host, context.upstream()),
-        ))
+        self.windows.into_pull(context).map_err(|windows| WindowUntil { windows })
     }
 }

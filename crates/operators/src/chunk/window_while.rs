@@ -1,14 +1,11 @@
 //! `window_while`: a publisher for each stretch between separators.
 
-use std::marker::PhantomData;
-use std::num::NonZeroUsize;
-
 use millstream_blocks::gauge::Site;
 use millstream_core::{Context, Publisher, Pull, Subscriber};
 
 use crate::chunk::ChunkWhile;
-use crate::shape::joined::{Receiver, capacity};
-use crate::shape::windowing::{Nothing, Window, windows, windows_in_hand};
+use crate::shape::joined::capacity;
+use crate::shape::windowing::{ByItems, Window};
 
 /// A publisher for each stretch of items that pass a test; the others separate them, and are discarded:
 /// [`PublisherExt::window_while`](crate::PublisherExt::window_while).
@@ -52,21 +49,19 @@ use crate::shape::windowing::{Nothing, Window, windows, windows_in_hand};
 #[derive(Clone)]
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
 pub struct WindowWhile<P, F> {
-    upstream: P,
-    max: NonZeroUsize,
-    cut: ChunkWhile<F>,
-    site: Site,
+    windows: ByItems<P, ChunkWhile<F>>,
 }
 
 impl<P, F> WindowWhile<P, F> {
     #[track_caller]
     pub(crate) fn new(upstream: P, max: usize, f: F) -> WindowWhile<P, F> {
         let max = capacity("window_while(0, f)", max);
-        WindowWhile { upstream, max, cut: ChunkWhile::new(f), site: Site::here("window_while") }
+        let site = Site::here("window_while");
+        WindowWhile { windows: ByItems { upstream, max, cut: ChunkWhile::new(f), site } }
     }
 }
 
-crate::opaque_debug::opaque_debug!(WindowWhile<P, F>, max);
+crate::opaque_debug::opaque_debug!(WindowWhile<P, F>, windows);
 
 impl<P, F> Publisher for WindowWhile<P, F>
 where
@@ -77,25 +72,15 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<Self::Item, P::Error>>(self, subscriber: S) {
-        let WindowWhile { upstream, max, cut, site } = self;
-        windows(upstream, max, cut, |_| Nothing(PhantomData), site, subscriber);
+        self.windows.subscribe(subscriber);
     }
 
-    const HANDS: bool = P::PULLS;
+    const HANDS: bool = <ByItems<P, ChunkWhile<F>> as Publisher>::HANDS;
 
     fn into_pull(
         self,
         context: Context,
     ) -> Result<impl Pull<Item = Self::Item, Error = P::Error>, Self> {
-        let Some(host) = Receiver::of::<P>(&context) else { return Err(self) };
-        let WindowWhile { upstream, max, cut, site } = self;
-        Ok(windows_in_hand(
-            upstream,
-            max,
-            cut,
-            |_| Nothing(PhantomData),
-            site,
-            (host, context.upstream()),
-        ))
+        self.windows.into_pull(context).map_err(|windows| WindowWhile { windows })
     }
 }

@@ -63,7 +63,7 @@ impl<T: Send + 'static, E: Send + 'static> fmt::Debug for Window<T, E> {
 }
 
 /// Nothing completes a window but its items.
-pub(crate) struct Nothing<E>(pub(crate) PhantomData<fn() -> E>);
+struct Nothing<E>(PhantomData<fn() -> E>);
 
 impl<E: 'static> Outside for Nothing<E> {
     type Error = E;
@@ -71,6 +71,42 @@ impl<E: 'static> Outside for Nothing<E> {
     #[inline]
     fn look(&mut self, _: Occasion) -> Word<E> {
         Word::Open
+    }
+}
+
+/// Windows of at most `max` items, which nothing completes but their items: what `window` and its kin are.
+#[derive(Clone)]
+pub(crate) struct ByItems<P, C> {
+    pub(crate) upstream: P,
+    pub(crate) max: NonZeroUsize,
+    pub(crate) cut: C,
+    pub(crate) site: Site,
+}
+
+crate::opaque_debug::opaque_debug!(ByItems<P, C>, max);
+
+impl<P, C> Publisher for ByItems<P, C>
+where
+    P: Publisher<Error: Clone>,
+    C: Cut<P::Item>,
+{
+    type Item = Window<P::Item, P::Error>;
+    type Error = P::Error;
+    const HANDS: bool = P::PULLS;
+
+    fn subscribe<S: Subscriber<Self::Item, P::Error>>(self, subscriber: S) {
+        let ByItems { upstream, max, cut, site } = self;
+        windows(upstream, max, cut, |_| Nothing(PhantomData), site, subscriber);
+    }
+
+    fn into_pull(
+        self,
+        context: Context,
+    ) -> Result<impl Pull<Item = Self::Item, Error = P::Error>, Self> {
+        let Some(host) = Receiver::of::<P>(&context) else { return Err(self) };
+        let ByItems { upstream, max, cut, site } = self;
+        let host = (host, context.upstream());
+        Ok(windows_in_hand(upstream, max, cut, |_| Nothing(PhantomData), site, host))
     }
 }
 
