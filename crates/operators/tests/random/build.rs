@@ -693,6 +693,20 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         Op::MapAsync(limit) => {
             p.map_async(world.runs.clone(), limit, hook.by(later(world))).boxed_clone()
         }
+        Op::FilterAsync(n, limit) => {
+            let runs = world.runs.clone();
+            let test =
+                move |item: i64| Later::new(&world, item.unsigned_abs() % 4, passes(item, n));
+            p.filter_async(runs, limit, hook.of(test)).boxed_clone()
+        }
+        Op::ScanAsync(most) => p
+            .scan_async(world.runs.clone(), 0_i64, move |sum, item: Token| {
+                hook.call();
+                let (times, sum) =
+                    (item.value().unsigned_abs() % 4, sum.wrapping_add(item.value()));
+                Later::new(&world, times, (sum <= most).then(|| (item.map(|_| sum), sum)))
+            })
+            .boxed_clone(),
         Op::MapAsyncUnordered(limit) => {
             p.map_async_unordered(world.runs.clone(), limit, hook.by(later(world))).boxed_clone()
         }

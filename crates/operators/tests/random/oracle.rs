@@ -239,11 +239,13 @@ impl Outcome {
                 Some(at) => self.fail_at(at, FAILED),
                 None => self,
             },
-            Op::Filter(n) | Op::FilterMap(n) | Op::SkipErrors(n) | Op::WindowWhileFlat(_, n) => {
-                self.keep(|item| passes(item, n))
-            }
+            Op::Filter(n)
+            | Op::FilterMap(n)
+            | Op::SkipErrors(n)
+            | Op::FilterAsync(n, _)
+            | Op::WindowWhileFlat(_, n) => self.keep(|item| passes(item, n)),
             Op::Faulty(_) => self.keep(|item| passes(item, 3)),
-            Op::Scan(most) => {
+            Op::Scan(most) | Op::ScanAsync(most) => {
                 let mut sum = 0_i64;
                 let sums: Vec<_> = self
                     .items

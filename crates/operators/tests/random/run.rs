@@ -235,6 +235,7 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::Filter(_)
         | Op::FilterMap(_)
         | Op::SkipErrors(_)
+        | Op::FilterAsync(..)
         | Op::Materialize
         | Op::IgnoreItems
         | Op::ConcatMap(_)
@@ -338,7 +339,10 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             }
             // Upstream's queue, and those of the old and the new inner publisher.
             Op::SwitchMap(_, _, n) => n + 2 * (n + 3),
-            Op::MapAsync(limit) | Op::MapAsyncUnordered(limit) => limit + 1,
+            Op::MapAsync(limit) | Op::MapAsyncUnordered(limit) | Op::FilterAsync(_, limit) => {
+                limit + 1
+            }
+            Op::ScanAsync(_) => 2,
             // The queue, an item that waits for its time, and one on its way out.
             Op::Timed(wait, n) => {
                 n + match wait {

@@ -178,6 +178,8 @@ pub(crate) enum Op {
     /// Futures that are ready at once, after they woke themselves, or when a task wakes them.
     MapAsync(usize),
     MapAsyncUnordered(usize),
+    FilterAsync(i64, usize),
+    ScanAsync(i64),
     /// To two, on queues of this size, and together again: each item twice.
     BroadcastMerge(usize),
     /// The same, the two of an item added.
@@ -465,6 +467,8 @@ impl Op {
                 | Op::SwitchMap(..)
                 | Op::MapAsync(_)
                 | Op::MapAsyncUnordered(_)
+                | Op::FilterAsync(..)
+                | Op::ScanAsync(_)
                 | Op::BroadcastMerge(_)
                 | Op::BroadcastZip(_)
                 | Op::PartitionMerge(..)
@@ -508,6 +512,7 @@ impl Op {
             self,
             Op::TryMap(_)
                 | Op::Scan(_)
+                | Op::ScanAsync(_)
                 | Op::Take(_)
                 | Op::TakeWhile(_)
                 | Op::TakeThrough(_)
@@ -761,6 +766,8 @@ fn boundary() -> BoxedStrategy<Op> {
     let flights = prop_oneof![
         2 => limit().prop_map(Op::MapAsync),
         1 => limit().prop_map(Op::MapAsyncUnordered),
+        1 => (modulus(), limit()).prop_map(|(n, limit)| Op::FilterAsync(n, limit)),
+        1 => (0_i64..60).prop_map(Op::ScanAsync),
     ];
     let waits = prop_oneof![
         Just(Wait::Timeout),
