@@ -16,7 +16,9 @@ use millstream_core::{
 };
 use millstream_sync::{Mutex, UnsafeCell, lock, model, thread};
 use oracle::Signal::{Complete, Item};
-use oracle::{Alive, Error, Hand, Oracle, Probe, Signal, Source, Start, Token, begins, items};
+use oracle::{
+    Alive, Delayed, Error, Hand, Oracle, Probe, Signal, Source, Start, Token, begins, items,
+};
 
 type Lane = Outlet<Token, Error>;
 
@@ -583,19 +585,6 @@ fn upstream_is_asked_for_what_left() {
         assert_eq!(asked_of(8, true, false), (vec![2, 6], vec![]));
         assert_eq!(asked_of(2, true, false), (vec![2], vec![]));
     });
-}
-
-/// Subscribes to another source when its start says so.
-struct Delayed<P>(Start, P);
-
-impl<P: Publisher<Item = Token, Error = Error>> Publisher for Delayed<P> {
-    type Item = Token;
-    type Error = Error;
-
-    fn subscribe<S: Subscriber<Token, Error>>(self, subscriber: S) {
-        let Delayed(start, source) = self;
-        start.set(move || source.subscribe(subscriber));
-    }
 }
 
 /// It subscribes while it is asked, or before, or after.

@@ -17,7 +17,7 @@ use millstream_core::{
 };
 use millstream_sync::{Mutex, lock, model, thread};
 use oracle::Signal::{Complete, Item};
-use oracle::{Error, Hand, Oracle, Signal, Source, Start, Token, begins, broken};
+use oracle::{Delayed, Error, Hand, Oracle, Signal, Source, Start, Token, begins, broken};
 
 type Numbers = Arc<std::sync::Mutex<Vec<u32>>>;
 
@@ -90,19 +90,6 @@ fn spilling(
     let notes = dropped.clone();
     let fill = move |item, inflow: &_| put(item, spill, inflow, &notes);
     (through(oracle, Demand::UNBOUNDED, source, fill), dropped)
-}
-
-/// Subscribes to another source when its start says so.
-struct Delayed<P>(Start, P);
-
-impl<P: Publisher<Item = Token, Error = Error>> Publisher for Delayed<P> {
-    type Item = Token;
-    type Error = Error;
-
-    fn subscribe<S: Subscriber<Token, Error>>(self, subscriber: S) {
-        let Delayed(start, source) = self;
-        start.set(move || source.subscribe(subscriber));
-    }
 }
 
 #[test]

@@ -15,7 +15,9 @@ use millstream_core::{
 };
 use millstream_sync::{Mutex, lock, model, thread};
 use oracle::Signal::{Complete, Item};
-use oracle::{Alive, Error, Hand, Oracle, Signal, Source, Start, Token, begins, broken, items};
+use oracle::{
+    Alive, Delayed, Error, Hand, Oracle, Signal, Source, Start, Token, begins, broken, items,
+};
 
 fn beside(oracle: &Oracle, act: impl FnOnce(&Oracle) + Send + 'static) -> thread::JoinHandle<()> {
     let oracle = oracle.clone();
@@ -179,19 +181,6 @@ fn cancel_races_a_subscription() {
         forget.forget();
         assert_eq!(oracle.finish(), []);
     });
-}
-
-/// Subscribes to another source when its start says so.
-struct Delayed<P>(Start, P);
-
-impl<P: Publisher<Item = Token, Error = Error>> Publisher for Delayed<P> {
-    type Item = Token;
-    type Error = Error;
-
-    fn subscribe<S: Subscriber<Token, Error>>(self, subscriber: S) {
-        let Delayed(start, source) = self;
-        start.set(move || source.subscribe(subscriber));
-    }
 }
 
 #[test]

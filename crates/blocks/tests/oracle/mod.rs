@@ -338,6 +338,19 @@ impl Start {
     }
 }
 
+/// Subscribes to another source when its start says so.
+pub struct Delayed<P>(pub Start, pub P);
+
+impl<P: Publisher<Item = Token, Error = Error>> Publisher for Delayed<P> {
+    type Item = Token;
+    type Error = Error;
+
+    fn subscribe<S: Subscriber<Token, Error>>(self, subscriber: S) {
+        let Delayed(start, source) = self;
+        start.set(move || source.subscribe(subscriber));
+    }
+}
+
 /// Sends by hand, from any thread, what a [`Source::Hand`] sends.
 #[derive(Clone, Default)]
 pub struct Hand(Arc<OnceLock<Arc<dyn Put>>>);
