@@ -181,10 +181,8 @@ fn row_58_a_stall_races_the_request_that_ends_it() {
 /// read elsewhere, by whoever asks for two at the beginning.
 fn in_place(n: u32, each: fn(u32)) -> (Oracle, Oracle, Oracle) {
     let (source, out, other) = (Oracle::new(), Oracle::new(), Oracle::new());
-    let (alive, read) = (source.alive(), other.clone());
-    millstream_operators::source::from_iter(0..n)
-        .map(move |n| Token(n, alive.clone()))
-        .map_err(|never| match never {})
+    let read = other.clone();
+    crate::pulled(&source, 0..n)
         .group_by(2, 1, Stalled::Fail, |item| item.0 % 2)
         .flat_map_unordered(2, 1, move |group| match group.key() {
             0 => Placed::Here(group),
@@ -262,10 +260,8 @@ fn a_cancellation_of_those_in_place_races_a_request_of_one_elsewhere() {
 fn a_group_that_goes_in_a_run_makes_room() {
     model("group_by: a_group_that_goes_in_a_run_makes_room", || {
         let (source, out, other) = (Oracle::new(), Oracle::new(), Oracle::new());
-        let (alive, read, gone) = (source.alive(), other.clone(), other.clone());
-        millstream_operators::source::from_iter(0..6)
-            .map(move |n| Token(n, alive.clone()))
-            .map_err(|never| match never {})
+        let (read, gone) = (other.clone(), other.clone());
+        crate::pulled(&source, 0..6)
             .group_by(2, 4, Stalled::Fail, |item| [0, 1, 0, 0, 2, 2][item.0 as usize])
             .flat_map_unordered(2, 1, move |group| match group.key() {
                 1 => {
@@ -280,12 +276,7 @@ fn a_group_that_goes_in_a_run_makes_room() {
                 }
             })
             .subscribe(out.probe(|_| More::NONE));
-        let asking = thread::spawn({
-            let out = out.clone();
-            move || out.request(2)
-        });
-        out.request(9);
-        asking.join().unwrap();
+        crate::two_ask(&out, 9, 2);
         assert_eq!(out.finish(), [Item(0), Item(2), Item(3), Item(4), Item(5), Complete]);
         assert_eq!(other.finish(), []);
         assert_eq!(source.count(), 0);
@@ -297,19 +288,11 @@ fn a_group_that_goes_in_a_run_makes_room() {
 fn a_stall_of_groups_in_place_is_told() {
     model("group_by: a_stall_of_groups_in_place_is_told", || {
         let (source, out) = (Oracle::new(), Oracle::new());
-        let alive = source.alive();
-        millstream_operators::source::from_iter(0..5)
-            .map(move |n| Token(n, alive.clone()))
-            .map_err(|never| match never {})
+        crate::pulled(&source, 0..5)
             .group_by(2, 1, Stalled::Fail, |item| item.0 % 2)
             .flat_map_unordered(1, 1, |group: Group<u32, Token, Error>| group)
             .subscribe(out.probe(|_| More::NONE));
-        let asking = thread::spawn({
-            let out = out.clone();
-            move || out.request(2)
-        });
-        out.request(9);
-        asking.join().unwrap();
+        crate::two_ask(&out, 9, 2);
         assert!(matches!(&out.finish()[..], [Item(0), Item(2), Fault(_)]));
         assert_eq!(source.count(), 0);
     });
@@ -322,10 +305,7 @@ fn a_group_that_has_enough_with_the_last_that_was_asked_for_makes_room() {
     let name = "group_by: a_group_that_has_enough_with_the_last_that_was_asked_for_makes_room";
     model(name, || {
         let (source, out) = (Oracle::new(), Oracle::new());
-        let alive = source.alive();
-        millstream_operators::source::from_iter(0..4)
-            .map(move |n| Token(n, alive.clone()))
-            .map_err(|never| match never {})
+        crate::pulled(&source, 0..4)
             .group_by(1, 2, Stalled::Wait, |item| item.0 / 2)
             .flat_map_unordered(1, 1, |group: Group<u32, Token, Error>| group.take(2))
             .subscribe(out.probe(|_| More::NONE));
@@ -347,10 +327,8 @@ fn a_group_that_has_enough_with_the_last_that_was_asked_for_makes_room() {
 fn what_is_queued_goes_before_what_is_handed() {
     model("group_by: what_is_queued_goes_before_what_is_handed", || {
         let (source, out, other) = (Oracle::new(), Oracle::new(), Oracle::new());
-        let (alive, read) = (source.alive(), other.clone());
-        millstream_operators::source::from_iter(0..8)
-            .map(move |n| Token(n, alive.clone()))
-            .map_err(|never| match never {})
+        let read = other.clone();
+        crate::pulled(&source, 0..8)
             .group_by(2, 4, Stalled::Fail, |item| [0, 1, 0, 0, 0, 1, 0, 0][item.0 as usize])
             .flat_map_unordered(2, 1, move |group| match group.key() {
                 0 => Placed::Here(group),

@@ -40,6 +40,9 @@ mod window;
 mod window_timeout;
 mod zip;
 
+use millstream_core::Publisher;
+use millstream_operators::PublisherExt as _;
+use millstream_sync::thread;
 use oracle::Signal::{self, Complete, Item};
 use oracle::{Error, Oracle, Start, Token};
 
@@ -60,6 +63,25 @@ fn split(log: &[Signal]) -> (Vec<u32>, Option<&Signal>) {
 fn late(oracle: &Oracle, numbers: std::ops::Range<u32>) -> (oracle::Source, Start) {
     let start = Start::default();
     (oracle::Source::Late(oracle.items(numbers), start.clone()), start)
+}
+
+/// Numbered items that can be pulled, of an oracle that counts those which are alive.
+fn pulled(
+    oracle: &Oracle,
+    numbers: std::ops::Range<u32>,
+) -> impl Publisher<Item = Token, Error = Error> + use<> {
+    let alive = oracle.alive();
+    millstream_operators::source::from_iter(numbers)
+        .map(move |n| Token(n, alive.clone()))
+        .map_err(|never| match never {})
+}
+
+/// Asks for so many here, and for so many on another thread at the same time.
+fn two_ask(oracle: &Oracle, here: u64, there: u64) {
+    let other = oracle.clone();
+    let asking = thread::spawn(move || other.request(there));
+    oracle.request(here);
+    asking.join().unwrap();
 }
 
 /// A stage that fails with `error` in place of item `n`.

@@ -171,19 +171,11 @@ fn a_request_for_a_window_races_the_items_before_it() {
 fn requests_race_each_other_for_windows_in_place() {
     model("window: requests_race_each_other_for_windows_in_place", || {
         let (source, out) = (Oracle::new(), Oracle::new());
-        let alive = source.alive();
-        millstream_operators::source::from_iter(0..5)
-            .map(move |n| Token(n, alive.clone()))
-            .map_err(|never| match never {})
+        crate::pulled(&source, 0..5)
             .window(2)
             .concat_map(|window: Window<Token, Error>| window)
             .subscribe(out.probe(|_| More::NONE));
-        let asking = thread::spawn({
-            let out = out.clone();
-            move || out.request(2)
-        });
-        out.request(9);
-        asking.join().unwrap();
+        crate::two_ask(&out, 9, 2);
         assert_eq!(out.finish(), [Item(0), Item(1), Item(2), Item(3), Item(4), Complete]);
         assert_eq!(source.count(), 0);
     });
@@ -195,19 +187,11 @@ fn requests_race_each_other_for_windows_in_place() {
 fn requests_race_each_other_for_windows_in_two_places() {
     model("window: requests_race_each_other_for_windows_in_two_places", || {
         let (source, out) = (Oracle::new(), Oracle::new());
-        let alive = source.alive();
-        millstream_operators::source::from_iter(0..3)
-            .map(move |n| Token(n, alive.clone()))
-            .map_err(|never| match never {})
+        crate::pulled(&source, 0..3)
             .window(1)
             .flat_map_unordered(2, 1, |window: Window<Token, Error>| window)
             .subscribe(out.probe(|_| More::NONE));
-        let asking = thread::spawn({
-            let out = out.clone();
-            move || out.request(2)
-        });
-        out.request(9);
-        asking.join().unwrap();
+        crate::two_ask(&out, 9, 2);
         let log = out.finish();
         let (mut items, end) = crate::split(&log);
         items.sort_unstable();
@@ -222,19 +206,11 @@ fn requests_race_each_other_for_windows_in_two_places() {
 fn requests_race_each_other_for_windows_that_a_rule_cuts() {
     model("window: requests_race_each_other_for_windows_that_a_rule_cuts", || {
         let (source, out) = (Oracle::new(), Oracle::new());
-        let alive = source.alive();
-        millstream_operators::source::from_iter(0..6)
-            .map(move |n| Token(n, alive.clone()))
-            .map_err(|never| match never {})
+        crate::pulled(&source, 0..6)
             .window_by_key(9, |item: &Token| item.0 / 3)
             .concat_map(|window: Window<Token, Error>| window.map(|item| item).take_last(2))
             .subscribe(out.probe(|_| More::NONE));
-        let asking = thread::spawn({
-            let out = out.clone();
-            move || out.request(2)
-        });
-        out.request(9);
-        asking.join().unwrap();
+        crate::two_ask(&out, 9, 2);
         assert_eq!(out.finish(), [Item(1), Item(2), Item(4), Item(5), Complete]);
         assert_eq!(source.count(), 0);
     });
