@@ -45,6 +45,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Str
     if faults.is_empty() {
         return Err("faults: there is no such fault".to_owned());
     }
+    let _alone = alone(&root)?;
     let started = Instant::now();
     let seeded = faults.len();
     let groups = groups(faults);
@@ -65,6 +66,17 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Str
     let seconds = started.elapsed().as_secs();
     println!("{seeded} faults in {seconds} s, {bad} not as they should be");
     if bad == 0 { Ok(()) } else { Err(format!("faults: {bad} of {seeded} are wrong")) }
+}
+
+/// Held while the benches of this tree are in use: of two runs in it each would judge what the other
+/// has built.
+fn alone(root: &Path) -> Result<File, String> {
+    let folder = root.join("target/faults");
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let path = folder.join("lock");
+    let lock = File::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    lock.try_lock().map_err(|error| format!("faults: another run is at work here: {error}"))?;
+    Ok(lock)
 }
 
 /// The faults that the same models judge, together; the most first, so that no bench ends long
