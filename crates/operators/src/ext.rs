@@ -193,6 +193,7 @@ pub trait PublisherExt: Publisher {
 
     /// Each item becomes a publisher, one after another. See [`ConcatMap`].
     #[doc(alias = "concatMap", alias = "flatMapConcat", alias = "flat_map", alias = "flatten")]
+    #[doc(alias = "delayUntil", alias = "concat_map_prefetch")]
     fn concat_map<Q, F>(self, f: F) -> ConcatMap<Self, F>
     where
         Q: Publisher<Error = Self::Error>,
@@ -251,7 +252,7 @@ pub trait PublisherExt: Publisher {
     }
 
     /// Each item through a future, one at a time. See [`MapAsync`].
-    #[doc(alias = "concatMap", alias = "mapAsync")]
+    #[doc(alias = "concatMap", alias = "mapAsync", alias = "delayUntil")]
     fn then<X, Fut, F>(self, executor: X, f: F) -> MapAsync<Self, X, F>
     where
         X: Executor,

@@ -102,6 +102,77 @@ fn the_seed_takes_one_of_what_is_asked_for_and_none_of_unbounded() {
     assert_eq!(asked(|s| s.take_last(2)), [ALL]);
 }
 
+#[test]
+fn concat_map_behind_a_prefetch_asks_ahead_and_three_quarters_at_a_time() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let inners = Arc::new(Mutex::new(Vec::<(u32, Arc<Hand>)>::new()));
+    let made = inners.clone();
+    let inner = move |item: Item| {
+        let (hand, source) = Hand::new();
+        made.lock().unwrap().push((item.0, Arc::new(hand)));
+        source
+    };
+    let probe = Probe::new().on(source.prefetch(4).concat_map(inner));
+    assert_eq!(hand.asked(), [4], "before downstream asks");
+    (1..=4).for_each(|n| hand.send(mint.item(n)));
+    let runs = || inners.lock().unwrap().iter().map(|(n, _)| *n).collect::<Vec<_>>();
+    let last = || inners.lock().unwrap().last().unwrap().1.clone();
+    assert_eq!(runs(), [], "nobody asked");
+    probe.request(1);
+    for n in 1..=3 {
+        assert_eq!(runs(), (1..=n).collect::<Vec<_>>(), "one at a time");
+        assert_eq!(hand.asked(), if n == 3 { vec![3] } else { vec![] });
+        last().end(End::Completed);
+    }
+    assert_eq!(runs(), [1, 2, 3, 4]);
+    hand.send(mint.item(5));
+    hand.end(End::Failed("x"));
+    assert_eq!(probe.take(), [], "an item is queued before the error");
+    last().end(End::Completed);
+    assert_eq!(runs(), [1, 2, 3, 4, 5]);
+    assert_eq!(probe.take(), [Told::Error("\"x\"".into())], "the last item has left the queue");
+    assert!(last().is_cancelled());
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_cancelled_concat_map_behind_a_prefetch_cancels_both_and_drops_what_is_queued() {
+    let mint = Mint::new();
+    let ((hand, source), (inner, within)) = (Hand::new(), Hand::new());
+    let mut within = Some(within);
+    let inner_of = move |_: Item| within.take().expect("one item is taken");
+    let probe = Probe::new().asking(More::ONE).on(source.prefetch(4).concat_map(inner_of));
+    (1..=3).for_each(|n| hand.send(mint.item(n)));
+    assert_eq!(mint.live(), 2, "queued behind the one that is taken");
+    probe.cancel();
+    assert!(hand.is_cancelled() && inner.is_cancelled());
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn an_item_that_waits_for_a_publisher_of_its_own_is_asked_for_alone() {
+    let mint = Mint::new();
+    let ((hand, source), (first, gate)) = (Hand::new(), Hand::new());
+    let mut gates = vec![gate];
+    let waiting = move |item: Item| {
+        let gate = gates.pop().expect("one item is taken");
+        gate.filter_map(|_: Item| None)
+            .chain(millstream::just(item).map_err(|never| match never {}))
+    };
+    let probe = Probe::new().on(source.concat_map(waiting));
+    assert_eq!(hand.asked(), []);
+    probe.request(2);
+    assert_eq!(hand.asked(), [1]);
+    hand.send(mint.item(1));
+    first.send(mint.item(7));
+    assert_eq!((probe.take(), hand.asked()), (vec![], vec![]), "it waits for the end");
+    first.end(End::Completed);
+    assert_eq!((probe.take(), hand.asked()), (next([1]), vec![1]));
+    probe.cancel();
+    assert_eq!(mint.live(), 0);
+}
+
 /// Row 52: an inner publisher that is complete is not cancelled.
 #[test]
 fn an_inner_publisher_that_is_complete_is_not_cancelled() {

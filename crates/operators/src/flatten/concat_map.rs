@@ -29,7 +29,8 @@ use crate::shape::pump::{Expand, Pump};
 /// # Demand
 /// One item of upstream at a time, and none before downstream's first request; the next when the
 /// inner publisher is complete and there is demand. What an inner publisher has not used up is
-/// carried over to the next.
+/// carried over to the next. With [`prefetch(k)`](crate::PublisherExt::prefetch) before it, upstream is
+/// asked for k at once, and for three quarters of that each time as many were taken.
 /// # Completion
 /// When upstream and the inner publisher are complete.
 /// # Errors
@@ -52,6 +53,25 @@ use crate::shape::pump::{Expand, Pump};
 ///
 /// let all = millstream::from_iter(1..=3).concat_map(|n| millstream::from_iter(0..n));
 /// assert_eq!(all.collect::<Vec<_>>().block()?, [0, 0, 1, 0, 1, 2]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// ```
+///
+/// Upstream works ahead of the inner publishers:
+/// ```
+/// use millstream::prelude::*;
+///
+/// let ahead = millstream::from_iter(1..=3).prefetch(8).concat_map(|n| millstream::range(0..n));
+/// assert_eq!(ahead.collect::<Vec<_>>().block()?, [0, 0, 1, 0, 1, 2]);
+/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// ```
+///
+/// An item waits until a publisher of its own is complete:
+/// ```
+/// use millstream::prelude::*;
+///
+/// let ready = |n: u32| millstream::range(0..n).filter_map(|_| None);
+/// let waited = millstream::from_iter(1..=3).concat_map(move |n| ready(n).chain(millstream::just(n)));
+/// assert_eq!(waited.collect::<Vec<_>>().block()?, [1, 2, 3]);
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
 /// ```
 #[derive(Clone)]
