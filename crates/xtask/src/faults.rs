@@ -5,8 +5,8 @@
 //! applied to a copy of the tree, and the model named must fail there within the time limit (a
 //! model that hangs has caught it). Everything else is an error: a patch that no longer applies
 //! or compiles, a fault that survives, a fault that only another model catches, and models that
-//! fail without any fault. `--models-passed` says that all models have just passed: those of blocks,
-//! which are built as here, are not run once more without a fault.
+//! fail without any fault. `--models-passed` says that all models have just passed, built as here:
+//! they are not run once more without a fault.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,8 +101,7 @@ fn work(bench: &Bench, sound: Sound, left: &Mutex<Vec<Vec<Fault>>>) -> Result<us
     };
     let mut bad = 0;
     while let Some(group) = take() {
-        // Those of operators are optimised otherwise where they run alone.
-        if sound == Sound::ToBeShown || group[0].layer == Layer::Operators {
+        if sound == Sound::ToBeShown {
             bench.check_unpatched(&group)?;
         }
         for fault in &group {
@@ -331,7 +330,9 @@ impl Bench {
         };
         let named = &fault.model;
         Ok(match self.run(&models, &["--exact", named], LIMIT)? {
-            Ran::Failed(_) => (true, format!("caught by {named}")),
+            Ran::Failed(by) if by == *named => (true, format!("caught by {named}")),
+            // Another thread of the model has panicked, or the process is gone.
+            Ran::Failed(by) => (true, format!("caught by {named} ({by})")),
             Ran::TimedOut => (true, format!("caught by {named} (hangs)")),
             Ran::Clean => match self.run(&models, &[], LIMIT_OF_ALL)? {
                 Ran::Failed(other) => (false, format!("NOT caught by {named}, but by {other}")),
