@@ -51,8 +51,13 @@ impl<T> Shared<T> {
     fn settle(&self, next: State<T>) {
         let mut state = lock(&self.state);
         if !matches!(*state, State::Open { .. }) {
+            // A result that nobody wants goes for the cause that the outcome went for.
+            let cause = match &*state {
+                State::Unwanted(why) => why.clone(),
+                _ => current(),
+            };
             drop(state);
-            drop(next);
+            within(cause, || drop(next));
             return;
         }
         let before = std::mem::replace(&mut *state, next);

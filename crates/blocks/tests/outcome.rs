@@ -6,9 +6,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use millstream_blocks::cause::{current, within};
 use millstream_blocks::outcome::{Completer, Outcome, outcome};
-use millstream_core::{Demand, Subscription, Upstream};
-use millstream_sync::{AtomicUsize, Ordering, model, thread};
+use millstream_core::{Cause, Demand, Subscription, Upstream};
+use millstream_sync::{AtomicUsize, Mutex, Ordering, lock, model, thread};
 use wakers::{foreign, waker};
 
 /// A result whose life is counted, by an `Arc` of `std` that loom does not see.
@@ -113,6 +114,28 @@ fn drop_of_the_outcome_races_complete() {
         drop(outcome);
         other.join().unwrap();
         assert_eq!(count(&alive), 0, "nobody wants the result: it is dropped");
+    });
+}
+
+/// What is told for which cause it is dropped.
+struct Told(Arc<Mutex<Option<Cause>>>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        *lock(&self.0) = Some(current());
+    }
+}
+
+#[test]
+fn a_result_that_nobody_wants_goes_for_the_cause() {
+    model("outcome: a_result_that_nobody_wants_goes_for_the_cause", || {
+        let told = Arc::new(Mutex::new(None));
+        let (completer, outcome) = outcome();
+        let result = Told(told.clone());
+        let other = thread::spawn(move || completer.complete(result));
+        within(Cause::Failed, || drop(outcome));
+        other.join().unwrap();
+        assert_eq!(*lock(&told), Some(Cause::Failed), "on whatever thread it goes");
     });
 }
 

@@ -64,6 +64,7 @@ fn used(oracle: &Oracle, acquire: Source, body: Source) -> (Notes, Desk, Gate) {
     (notes, desk, gate)
 }
 
+/// It is cleaned up for the cause of the cancellation, also where that was first.
 #[test]
 fn a_cancellation_races_the_arrival_of_the_resource() {
     model("using_when: a_cancellation_races_the_arrival_of_the_resource", || {
@@ -73,10 +74,10 @@ fn a_cancellation_races_the_arrival_of_the_resource() {
         let (notes, desk, gate) = used(&oracle, acquire, body);
         gate.open();
         let other = thread::spawn(move || start.go());
-        oracle.cancel();
+        oracle.cancel_because(Cause::Failed);
         other.join().unwrap();
         run(desk.next());
-        let cancelled = UseEnd::Cancelled(Cause::NoMoreNeeded);
+        let cancelled = UseEnd::Cancelled(Cause::Failed);
         assert!([cancelled].starts_with(&notes.finish()));
         assert_eq!(oracle.finish(), []);
     });
