@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use millstream_blocks::branch::{Branch, Desk, Feeder, Seen, Sent, Way, branch, trunk};
 use millstream_blocks::gauge::{Gauge, Panel, Site};
-use millstream_core::{Context, Fault, Hands, Publisher, Pull, Stall, Subscriber};
+use millstream_core::{Context, Fault, Hands, Publisher, Pull, Pulled, Stall, Subscriber};
 
 use crate::shape::hunger::Hunger;
 use crate::shape::joined::{Receiver, capacity};
-use crate::shape::keys::Keys;
-use crate::shape::trunk::{Divide, InHand, Seer, Trunk, Went, connect, rooted};
+use crate::shape::keys::{Keys, Place, find_in};
+use crate::shape::trunk::{Divide, InHand, MOST_QUEUED, Seer, Trunk, Went, connect, rooted};
 
 /// A publisher for each key, of its items:
 /// [`PublisherExt::group_by`](crate::PublisherExt::group_by).
@@ -624,18 +624,48 @@ where
         }
     }
 
-    #[inline(always)]
     fn hand(&mut self, item: T, hunger: &mut Hunger, hands: &mut impl Hands) -> Went {
         let key = (self.key)(&item);
-        match self.open.find_near(&key) {
-            Ok((n, way)) => match way.hand(item, hands) {
-                Ok(true) => Went::InHand,
-                Ok(false) => Went::Stopped,
-                Err(item) => self.hand_or_give(n, item, hunger, hands),
-            },
+        match self.open.find(&key) {
+            Ok(n) => self.hand_or_give(n, item, hunger, hands),
             Err(_) => {
                 self.open(key, item, hunger);
                 Went::Queued
+            }
+        }
+    }
+
+    #[inline]
+    fn hand_run(
+        &mut self,
+        upstream: &mut impl Pull<Item = T, Error = E>,
+        mut goes_on: impl FnMut() -> bool + Copy,
+        hunger: &mut Hunger,
+        hands: &mut impl Hands,
+    ) -> Option<Pulled<T, E>> {
+        let mut queued = 0;
+        loop {
+            let (hasher, chains, places) = self.open.parts();
+            let run = hand_near(hasher, chains, places, &mut self.key, upstream, hands, goes_on);
+            goes_on = run.goes_on;
+            let went = match run.missed {
+                None => return Some(run.pulled),
+                Some(Missed::Of(n, item)) => self.hand_or_give(n, item, hunger, hands),
+                Some(Missed::New(key, item)) => {
+                    self.open(key, item, hunger);
+                    Went::Queued
+                }
+            };
+            let takes_another = match went {
+                Went::InHand => goes_on(),
+                Went::Queued => {
+                    queued += 1;
+                    queued < MOST_QUEUED && self.takes_another(hunger, &self.desk)
+                }
+                Went::Stopped => false,
+            };
+            if !takes_another || !matches!(run.pulled, Pulled::Skipped) {
+                return Some(run.pulled);
             }
         }
     }
@@ -678,6 +708,60 @@ where
     fn is_over(&self) -> bool {
         self.out.is_none() && self.open.len() == 0
     }
+}
+
+/// What [`hand_near`] came to.
+struct Run<K, T, E, G> {
+    pulled: Pulled<T, E>,
+    missed: Option<Missed<K, T>>,
+    goes_on: G,
+}
+
+/// An item that was not handed.
+enum Missed<K, T> {
+    /// Of the group of this number, the way to which is not known.
+    Of(usize, T),
+    /// Of none.
+    New(K, T),
+}
+
+/// Hands the items of `upstream`, one after another, as long as the way of each is known and `goes_on`
+/// says so. All that is seldom is done by whoever calls this: what the loop looks up is behind
+/// arguments of its own, which nothing in it changes, so the compiler need not read it again after
+/// each item.
+#[inline(never)]
+fn hand_near<T, E, K, F, S, G>(
+    hasher: &S,
+    chains: &[u32],
+    places: &[Place<K, Way>],
+    key: &mut F,
+    upstream: &mut impl Pull<Item = T, Error = E>,
+    hands: &mut impl Hands,
+    mut goes_on: G,
+) -> Run<K, T, E, G>
+where
+    T: Send + 'static,
+    K: Hash + Eq,
+    F: FnMut(&T) -> K,
+    S: BuildHasher,
+    G: FnMut() -> bool,
+{
+    let mut missed = None;
+    let pulled = upstream.pull_while(|item| {
+        let key = key(&item);
+        let Some((n, way)) = find_in((hasher, chains, places), &key) else {
+            missed = Some(Missed::New(key, item));
+            return false;
+        };
+        match way.hand(item, hands) {
+            Ok(took) => took && goes_on(),
+            Err(item) => {
+                missed = Some(Missed::Of(n, item));
+                false
+            }
+        }
+    });
+    Run { pulled, missed, goes_on }
 }
 
 impl<T: Send + 'static, E: Send + 'static, K: Send + 'static, F, S> Drop

@@ -369,7 +369,7 @@ where
                 Some(Pulled::Pending) => {}
                 Some(other) => return other,
             }
-            return self.receive(&mut each);
+            return self.receive(each);
         }
     }
 

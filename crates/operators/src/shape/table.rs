@@ -12,13 +12,26 @@ use crate::shape::roster::Roster;
 /// Feeds that come and go, each in a place, and whose turn it is.
 pub(crate) struct Table<Q: Pull> {
     places: Vec<Option<Feed<Q>>>,
+    seats: Seats,
+    /// Feeds were added that may have to [begin](Feed::begin).
+    fresh: bool,
+    started: bool,
+}
+
+/// What is known of the places.
+struct Seats {
     free: Vec<usize>,
     roster: Roster,
     /// Feeds that went since this was asked.
     removed: u64,
-    /// Feeds were added that may have to [begin](Feed::begin).
-    fresh: bool,
-    started: bool,
+}
+
+/// Takes the feed out of a place.
+fn remove<Q: Pull>(places: &mut [Option<Feed<Q>>], seats: &mut Seats, n: usize) {
+    seats.roster.sleep(n);
+    places[n] = None;
+    seats.free.push(n);
+    seats.removed += 1;
 }
 
 impl<Q: Pull> Table<Q> {
@@ -26,9 +39,7 @@ impl<Q: Pull> Table<Q> {
     pub(crate) fn new(size: usize) -> Table<Q> {
         Table {
             places: (0..size).map(|_| None).collect(),
-            free: (0..size).rev().collect(),
-            roster: Roster::new(size),
-            removed: 0,
+            seats: Seats { free: (0..size).rev().collect(), roster: Roster::new(size), removed: 0 },
             fresh: false,
             started: false,
         }
@@ -37,37 +48,34 @@ impl<Q: Pull> Table<Q> {
     /// How many feeds went since this was asked last.
     #[inline]
     pub(crate) fn take_removed(&mut self) -> u64 {
-        std::mem::take(&mut self.removed)
+        std::mem::take(&mut self.seats.removed)
     }
 
     /// Whether there is a place for another feed.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        !self.free.is_empty()
+        !self.seats.free.is_empty()
     }
 
     /// Whether there is no feed.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.free.len() == self.places.len()
+        self.seats.free.len() == self.places.len()
     }
 
     /// Puts a feed into a free place, if there is one. `make` is given its bell, of `bell`'s host.
     #[inline]
     pub(crate) fn add(&mut self, bell: &Bell, make: impl FnOnce(Bell) -> Feed<Q>) {
-        if let Some(n) = self.free.pop() {
+        if let Some(n) = self.seats.free.pop() {
             // In its place only when it is made: user code may panic in `make`.
-            self.places[n] = Some(make(self.roster.bell(bell, n)));
-            self.roster.wake(n);
+            self.places[n] = Some(make(self.seats.roster.bell(bell, n)));
+            self.seats.roster.wake(n);
             self.fresh = true;
         }
     }
 
     fn remove(&mut self, n: usize) {
-        self.roster.sleep(n);
-        self.places[n] = None;
-        self.free.push(n);
-        self.removed += 1;
+        remove(&mut self.places, &mut self.seats, n);
     }
 
     /// An item of the feed whose turn it is, or the failure of one, which is taken out. [`Pulled::Skipped`] where a feed is over, and its
@@ -75,14 +83,14 @@ impl<Q: Pull> Table<Q> {
     #[inline]
     pub(crate) fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
         self.started = true;
-        while let Some(n) = self.roster.turn() {
+        while let Some(n) = self.seats.roster.turn() {
             let Some(feed) = &mut self.places[n] else {
                 // It rang when it was over already.
-                self.roster.sleep(n);
+                self.seats.roster.sleep(n);
                 continue;
             };
             match feed.pull_one_of_many() {
-                Pulled::Pending => self.roster.sleep(n),
+                Pulled::Pending => self.seats.roster.sleep(n),
                 Pulled::Complete => {
                     self.remove(n);
                     return Pulled::Skipped;
@@ -105,15 +113,15 @@ impl<Q: Pull> Table<Q> {
         each: &mut impl FnMut(Q::Item) -> bool,
     ) -> Option<Pulled<Q::Item, Q::Error>> {
         self.started = true;
-        while let Some(n) = self.roster.begin() {
+        while let Some(n) = self.seats.roster.begin() {
             let Some(feed) = &mut self.places[n] else {
                 // It rang when it was over already.
-                self.roster.sleep(n);
+                self.seats.roster.sleep(n);
                 continue;
             };
-            match feed.pull_turn(self.roster.turn_left(), each) {
+            match feed.pull_turn(self.seats.roster.turn_left(), each) {
                 None => return None,
-                Some(Pulled::Pending) => self.roster.sleep(n),
+                Some(Pulled::Pending) => self.seats.roster.sleep(n),
                 Some(Pulled::Complete) => {
                     self.remove(n);
                     return Some(Pulled::Skipped);
@@ -132,21 +140,21 @@ impl<Q: Pull> Table<Q> {
     #[inline]
     pub(crate) fn receiver<F>(&mut self, each: F) -> Receiver<'_, Q, F> {
         self.started = true;
-        Receiver { table: self, each, stopped: None }
+        Receiver { places: &mut self.places, seats: &mut self.seats, each, stopped: None }
     }
 
     /// As [`pull`](Table::pull), without demand: an end, or an item that had to be taken to find
     /// out.
     pub(crate) fn look_ahead(&mut self) -> Pulled<Q::Item, Q::Error> {
-        self.roster.listen();
+        self.seats.roster.listen();
         if std::mem::take(&mut self.fresh) {
             self.places.iter_mut().flatten().for_each(Feed::begin);
         }
         let mut from = 0;
-        while let Some(n) = self.roster.from(from) {
+        while let Some(n) = self.seats.roster.from(from) {
             from = n + 1;
             let Some(feed) = &mut self.places[n] else {
-                self.roster.sleep(n);
+                self.seats.roster.sleep(n);
                 continue;
             };
             match feed.look_ahead(self.started) {
@@ -174,7 +182,9 @@ impl<Q: Pull> Table<Q> {
 
 /// The feeds of a table, which are handed items: see [`Pull::hand_out`].
 pub(crate) struct Receiver<'a, Q: Pull, F> {
-    table: &'a mut Table<Q>,
+    // Not behind the table: a loop that hands items looks at both for each of them.
+    places: &'a mut [Option<Feed<Q>>],
+    seats: &'a mut Seats,
     each: F,
     /// Why it takes nothing more.
     stopped: Option<Stopped<Q::Item, Q::Error>>,
@@ -230,16 +240,16 @@ impl<Q: Pull, F: FnMut(Q::Item) -> bool> Receiver<'_, Q, F> {
         match self.stopped {
             None => return Ok(false),
             Some(Stopped::Told(place, Pulled::Pending | Pulled::Skipped)) => {
-                self.table.roster.wake(place);
+                self.seats.roster.wake(place);
             }
             Some(Stopped::Told(place, Pulled::Item(item))) => {
                 // Others may come behind it, or the end.
-                self.table.roster.wake(place);
+                self.seats.roster.wake(place);
                 (self.each)(item);
             }
-            Some(Stopped::Told(place, Pulled::Complete)) => self.table.remove(place),
+            Some(Stopped::Told(place, Pulled::Complete)) => remove(self.places, self.seats, place),
             Some(Stopped::Told(place, Pulled::Error(error))) => {
-                self.table.remove(place);
+                remove(self.places, self.seats, place);
                 return Err(error);
             }
             Some(Stopped::Panicked(payload)) => resume_unwind(payload),
@@ -250,12 +260,12 @@ impl<Q: Pull, F: FnMut(Q::Item) -> bool> Receiver<'_, Q, F> {
 
 impl<Q: Pull, F: FnMut(Q::Item) -> bool> Hands for Receiver<'_, Q, F> {
     fn room(&self) -> Option<usize> {
-        Some(self.table.free.len())
+        Some(self.seats.free.len())
     }
 
     #[inline]
     fn hand(&mut self, place: usize, to: usize, supply: &mut impl Supply) -> bool {
-        let (None, Some(Some(feed))) = (&self.stopped, self.table.places.get_mut(place)) else {
+        let (None, Some(Some(feed))) = (&self.stopped, self.places.get_mut(place)) else {
             return false;
         };
         let each = &mut self.each;

@@ -24,7 +24,7 @@ const BURST: usize = 64;
 /// The same, where a host runs the trunk and has them in hand. Those that go into a queue, or need a
 /// new branch, are for the host to look at soon: there are fewer of them.
 const IN_HAND: usize = 1024;
-const MOST_QUEUED: usize = 16;
+pub(crate) const MOST_QUEUED: usize = 16;
 
 /// How many items that a host has in hand are divided between two looks for news of branches. The host
 /// sees for itself what comes of them; and whoever decides by what he knows of branches looks again.
@@ -63,17 +63,22 @@ pub(crate) trait Divide: Send + 'static {
         Went::Queued
     }
 
-    /// As [`hand`](Divide::hand), for items of `upstream` one after another, as long as they go to the
-    /// same branch and `goes_on` says so: what upstream says then. `None` where none was taken.
+    /// As [`hand`](Divide::hand), for items of `upstream` one after another, as long as `goes_on` says so
+    /// after one that the host has: what upstream says then. `None` where none was taken.
     fn hand_run(
         &mut self,
         upstream: &mut impl Pull<Item = Self::Item, Error = Self::Error>,
-        goes_on: impl FnMut() -> bool,
+        goes_on: impl FnMut() -> bool + Copy,
         hunger: &mut Hunger,
         hands: &mut impl Hands,
     ) -> Option<Pulled<Self::Item, Self::Error>> {
         let _ = (upstream, goes_on, hunger, hands);
         None
+    }
+
+    /// Whether another item may follow one that did not go to the host: what is new comes first.
+    fn takes_another(&self, hunger: &Hunger, desk: &Desk) -> bool {
+        hunger.all() > self.spared() && !self.is_held() && !desk.has_news()
     }
 
     /// The host of the trunk would hold so many more branches.
@@ -253,12 +258,16 @@ where
             return true;
         }
         let Some(upstream) = upstream.as_mut().and_then(Feed::in_place) else { return false };
-        let mut left = IN_HAND;
-        let mut goes_on = || {
-            left -= 1;
-            !left.is_multiple_of(UNHEARD) || left > 0 && !desk.has_news()
+        let desk = &**desk;
+        let (mut unheard, mut left) = (UNHEARD, IN_HAND / UNHEARD);
+        let mut goes_on = move || {
+            unheard -= 1;
+            unheard > 0 || {
+                (unheard, left) = (UNHEARD, left - 1);
+                left > 0 && !desk.has_news()
+            }
         };
-        let pulled = match divide.hand_run(upstream, &mut goes_on, hunger, hands) {
+        let pulled = match divide.hand_run(upstream, goes_on, hunger, hands) {
             Some(pulled) => pulled,
             None => {
                 let mut queued = 0;
@@ -267,10 +276,7 @@ where
                     Went::InHand => goes_on(),
                     Went::Queued => {
                         queued += 1;
-                        queued < MOST_QUEUED
-                            && hunger.all() > divide.spared()
-                            && !divide.is_held()
-                            && !desk.has_news()
+                        queued < MOST_QUEUED && divide.takes_another(hunger, desk)
                     }
                     Went::Stopped => false,
                 })

@@ -439,7 +439,7 @@ where
     fn hand_run(
         &mut self,
         upstream: &mut impl Pull<Item = T, Error = E>,
-        goes_on: impl FnMut() -> bool,
+        goes_on: impl FnMut() -> bool + Copy,
         hunger: &mut Hunger,
         hands: &mut impl Hands,
     ) -> Option<Pulled<T, E>> {
