@@ -595,9 +595,10 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
 
     /// Why a source is cancelled for the sake of `end`.
     fn cause_of(&self, end: &End<Q::Error>) -> Cause {
-        match end.cause() {
-            Cause::NoMoreNeeded => self.cause(),
-            cause => cause,
+        match self.cause() {
+            // Nobody said.
+            Cause::NoMoreNeeded => end.cause(),
+            said => said,
         }
     }
 
@@ -611,9 +612,9 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
     /// The whole ends, whatever the current source does, even if the holder of the turn is busy
     /// with it: as in `cancel`, a leg that is just arriving looks after it has put `current`.
     fn overrule_from_outside(&self, end: End<Q::Error>) {
-        let cause = match end.cause() {
-            Cause::NoMoreNeeded => current(),
-            cause => cause,
+        let cause = match current() {
+            Cause::NoMoreNeeded => end.cause(),
+            said => said,
         };
         let mut late = None;
         let cause = {
