@@ -33,7 +33,7 @@ use crate::shape::chunked::Chunked;
 use crate::shape::delivery::Delivery;
 use crate::shape::end::Run;
 use crate::shape::stage::{ItemStage, Stage};
-use crate::source::from_iter;
+use crate::source::{Emissions, from_iter};
 use crate::timing::*;
 use crate::transform::*;
 
@@ -1540,7 +1540,7 @@ pub trait PublisherExt: Publisher {
     // ---- fan_out --------------------------------------------------------------------------
 
     /// Each item to each of `K` publishers. See [`Broadcast`].
-    #[doc(alias = "alsoTo", alias = "fanout", alias = "tee", alias = "publish")]
+    #[doc(alias = "fanout", alias = "tee", alias = "publish")]
     #[track_caller]
     fn broadcast<const K: usize>(self, capacity: usize) -> [Broadcast<Self::Item, Self::Error>; K]
     where
@@ -1591,6 +1591,30 @@ pub trait PublisherExt: Publisher {
         Self::Error: Clone,
     {
         Balance::all(self)
+    }
+
+    /// A stream on the side that is sent each item, and is waited for. See [`AlsoTo`].
+    #[doc(alias = "alsoTo", alias = "fanout", alias = "tee")]
+    #[track_caller]
+    fn also_to<F>(self, capacity: usize, side: F) -> AlsoTo<Self, F>
+    where
+        Self::Item: Clone,
+        Self::Error: Clone,
+        F: FnOnce(Side<Self::Item, Self::Error>) + Send + 'static,
+    {
+        AlsoTo::new(self, capacity, side)
+    }
+
+    /// A stream on the side that sees each item, and is never waited for. See [`WireTap`].
+    #[doc(alias = "wireTap", alias = "tap", alias = "doOnNext")]
+    #[track_caller]
+    fn wire_tap<F>(self, side: F) -> Stage<Self, WireTap<Self::Item, Self::Error, F>>
+    where
+        Self::Item: Clone,
+        Self::Error: Clone,
+        F: FnOnce(Emissions<Self::Item, Self::Error>) + Send + 'static,
+    {
+        Stage::new(self, WireTap::new(side))
     }
 
     /// One stream for all who are there, which runs again when there is somebody again. See

@@ -148,6 +148,8 @@ fn crossings() -> Vec<(&'static str, Crossing)> {
             let [one] = p.balance::<1>();
             one.boxed()
         }),
+        ("also_to", |p, _| p.also_to(2, drop).side_may_leave().boxed()),
+        ("wire_tap", |p, _| p.wire_tap(drop).boxed()),
         ("broadcast", |p, _| {
             let [one, _gone] = p.broadcast::<2>(2);
             one.boxed()

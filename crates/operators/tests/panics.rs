@@ -396,6 +396,17 @@ mod in_stages_with_queues {
             drop(gone);
             a.map(|n| if n.value() == 2 { ouch() } else { n })
         };
+        above_also_to: Complete, |s| bad(s).also_to(2, drop).side_may_leave();
+        below_also_to: Complete, |s| {
+            s.also_to(2, |side| side.subscribe_with(drop, drop, || {}).unbounded().detach())
+                .map(|n| if n.value() == 2 { ouch() } else { n })
+        };
+        also_to_as_it_is_made: Complete, |s| s.also_to(2, |_| ouch());
+        wire_tap_as_it_is_made: Complete, |s| s.wire_tap(|_| ouch());
+        below_wire_tap: Complete, |s| {
+            s.wire_tap(|side| side.subscribe_with(drop, drop, || {}).unbounded().detach())
+                .map(|n| if n.value() == 2 { ouch() } else { n })
+        };
         above_share: Complete, |s| bad(s).publish(2).ref_count(1);
         below_share: Complete, |s| s.share(2).map(|n| if n.value() == 2 { ouch() } else { n });
         above_replay: Complete, |s| bad(s).replay(2, 2);

@@ -436,6 +436,12 @@ rows! {
         },
         |items| items;
     replay: |source| source.replay(2, 2), |items| items;
+    also_to: |source| source.also_to(2, |side| side.subscribe_with(drop, drop, || {}).unbounded().detach()),
+        |items| items;
+    also_to_one_that_left: |source| source.also_to(2, drop).side_may_leave(), |items| items;
+    wire_tap: |source| source.wire_tap(|side| side.subscribe_with(drop, drop, || {}).batch(2).detach()),
+        |items| items;
+    wire_tap_of_one_that_left: |source| source.wire_tap(drop), |items| items;
 }
 
 /// Items that are to be acknowledged, at most three at a time.

@@ -132,6 +132,12 @@ rules_for! {
         source.publish(2).slow_subscriber(SlowSubscriber::DropOldest).ref_count(1)
     });
     replay: rules::processor(|source| source.replay(2, 2));
+    also_to: rules::processor(|source| {
+        source.also_to(2, |side| side.subscribe_with(drop, drop, || {}).unbounded().detach())
+    });
+    wire_tap: rules::processor(|source| {
+        source.wire_tap(|side| side.subscribe_with(drop, drop, || {}).batch(2).detach())
+    });
     acked: rules::processor(|source| {
         settled(source.acked(2, |_| ()).commit_in_order(0, |()| Ok::<_, TestError>(())))
     });

@@ -8,4 +8,5 @@ mod fan_out;
 mod flatten;
 mod group_by;
 mod keyed;
+mod side;
 mod window;

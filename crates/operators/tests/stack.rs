@@ -220,6 +220,12 @@ a_million_deep! {
     flat_map_ordered_of_nothing: 0, million().flat_map_ordered(4, 4, |_| millstream::empty::<u64>().boxed());
     switch_map_of_nothing: 0, million().switch_map(4, |_| millstream::empty::<u64>().boxed());
     from_blocking_iter: MILLION, millstream::from_blocking_iter(Eager::default(), 16, 0..MILLION);
+    also_to: MILLION, million().also_to(16, |side| {
+        side.subscribe_with(drop, |never| match never {}, || {}).unbounded().detach();
+    });
+    wire_tap: MILLION, million().wire_tap(|side| {
+        side.subscribe_with(drop, |never| match never {}, || {}).unbounded().detach();
+    });
     broadcast: MILLION, {
         let [a, b] = million().broadcast::<2>(16);
         a.zip(b, 16)

@@ -1,5 +1,7 @@
 //! `broadcast`: each item to a fixed number of subscribers.
 
+use std::num::NonZeroUsize;
+
 use millstream_blocks::gauge::Site;
 use millstream_blocks::hub::{Hub, Outlet, Plan, Slow, Vacancy};
 use millstream_blocks::island::join;
@@ -52,7 +54,7 @@ use crate::shape::joined::capacity;
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
 /// ```
 #[must_use = "dropping it counts as cancelling it"]
-pub struct Broadcast<T: Send + 'static, E: Send + 'static>(Outlet<T, E>);
+pub struct Broadcast<T: Send + 'static, E: Send + 'static>(pub(super) Outlet<T, E>);
 
 impl<T: Clone + Send + 'static, E: Clone + Send + 'static> Broadcast<T, E> {
     #[track_caller]
@@ -61,9 +63,20 @@ impl<T: Clone + Send + 'static, E: Clone + Send + 'static> Broadcast<T, E> {
         P: Publisher<Item = T, Error = E>,
     {
         const { assert!(K > 0, "broadcast::<0>: somebody must be there") };
+        Broadcast::of(upstream, capacity("broadcast(0)", n), Site::here("broadcast"))
+    }
+
+    pub(crate) fn of<const K: usize, P>(
+        upstream: P,
+        capacity: NonZeroUsize,
+        site: Site,
+    ) -> [Broadcast<T, E>; K]
+    where
+        P: Publisher<Item = T, Error = E>,
+    {
         let hub = Hub::new(Plan {
-            site: Site::here("broadcast"),
-            capacity: capacity("broadcast(0)", n),
+            site,
+            capacity,
             slow: Slow::Wait,
             vacancy: Vacancy::Close,
             quorum: 0,

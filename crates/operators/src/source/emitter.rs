@@ -115,6 +115,12 @@ fn made<T, E>(
     (Emitter::new(inflow, overflow), Emissions { outflow, site })
 }
 
+impl<T: 'static, E> Emissions<T, E> {
+    pub(crate) fn new(outflow: Outflow<T, E>, site: Site) -> Emissions<T, E> {
+        Emissions { outflow, site }
+    }
+}
+
 impl<T: 'static, E> fmt::Debug for Emissions<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Emissions").finish_non_exhaustive()
@@ -155,6 +161,11 @@ pub struct Emitter<T, E = Infallible> {
 impl<T, E> Emitter<T, E> {
     pub(crate) fn new(inflow: Inflow<T, E>, overflow: Overflow<T, E>) -> Emitter<T, E> {
         Emitter { inflow, overflow, completes_on_drop: false }
+    }
+
+    /// Breaks the stream off by `fault`, at once.
+    pub(crate) fn break_off(&self, fault: Fault) {
+        self.inflow.break_off(fault);
     }
 
     /// Emits an item. Returns when it is queued, and sent if nobody else is sending; or when what the

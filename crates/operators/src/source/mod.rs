@@ -1,7 +1,7 @@
 //! Where streams begin.
 
 mod after;
-mod broken;
+pub(crate) mod broken;
 mod channel;
 mod create;
 mod cycle;
