@@ -1236,6 +1236,19 @@ pub trait PublisherExt: Publisher {
         RateLimitWeighted::new(self, time, prefetch, bucket, cost)
     }
 
+    /// Each item with the time at which it passed, by a clock. See [`Timestamp`].
+    #[doc(alias = "timed")]
+    fn timestamp<X: Clock>(self, clock: X) -> ItemStage<Self, Timestamp<X>> {
+        ItemStage::new(self, Timestamp::new(clock))
+    }
+
+    /// Each item with the time since the one before, by a clock; the first with the time since the
+    /// subscription. See [`Elapsed`].
+    #[doc(alias = "timeInterval", alias = "timed")]
+    fn elapsed<X: Clock>(self, clock: X) -> ItemStage<Self, Elapsed<X>> {
+        ItemStage::new(self, Elapsed::new(clock))
+    }
+
     // ---- fault ----------------------------------------------------------------------------
 
     /// The error through a function. See [`MapErr`].

@@ -7,7 +7,7 @@ use crate::support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, scr
 use millstream::prelude::*;
 use millstream::{Board, BoxPublisher, Demand, End, More};
 
-use crate::eager::Eager;
+use crate::eager::{Eager, timeless};
 
 type Upstream = BoxPublisher<Item, &'static str>;
 
@@ -54,6 +54,8 @@ mod transparent {
         stateful_map: |s| s.stateful_map(|| (), |(), n| n, |()| None);
         map_with_resource: |s| s.map_with_resource(|| (), |(), n| n, |()| None);
         enumerate: |s| s.enumerate();
+        timestamp: |s| s.timestamp(timeless());
+        elapsed: |s| s.elapsed(timeless());
         materialize: |s| s.materialize();
         filter: |s| s.filter(|_| true);
         skip_of_none: |s| s.skip(0);

@@ -576,6 +576,8 @@ rows! {
         let bucket = TokenBucket::new(Rate::per_second(10).burst(3));
         source.rate_limit_weighted(in_haste(), 2, &bucket, |n| n.value() as u64 % 5)
     }, |items| items;
+    timestamp: |source| source.timestamp(timeless()).map(|(_, n)| n), |items| items;
+    elapsed: |source| source.elapsed(timeless()).map(|(_, n)| n), |items| items;
     keep_alive: |source| {
             let ledger = source.ledger().clone();
             source.keep_alive(timeless(), 2, Duration::from_secs(1), move || ledger.token(0))

@@ -194,6 +194,8 @@ rules_for! {
     rate_limit_weighted: rules::processor(|source| {
         source.rate_limit_weighted(in_haste(), 2, &TokenBucket::new(Rate::per_second(10)), |n| n % 3)
     });
+    timestamp: rules::processor(|source| source.timestamp(timeless()));
+    elapsed: rules::processor(|source| source.elapsed(timeless()));
     keep_alive: rules::processor(|source| source.keep_alive(timeless(), 2, Duration::from_secs(1), || 0));
     chunks_timeout: rules::processor(|source| source.chunks_timeout(timeless(), 2, 2, Duration::from_secs(1)))
         .gives(|n| n.div_ceil(2));

@@ -243,6 +243,8 @@ a_million_deep! {
     idle_timeout: MILLION, million().idle_timeout(timeless(), 16, Duration::from_secs(1));
     completion_timeout: MILLION, million().completion_timeout(timeless(), 16, Duration::from_secs(1));
     take_within: MILLION, million().take_within(timeless(), 16, Duration::from_secs(1));
+    timestamp: MILLION, million().timestamp(timeless()).map(|(_, n)| n);
+    elapsed: MILLION, million().elapsed(timeless()).map(|(_, n)| n);
     keep_alive: MILLION, million().take(0).keep_alive(timeless(), 16, Duration::from_secs(1), || 0).chain(million());
     debounce: 1, million().debounce(timeless(), 16, Duration::from_secs(1));
     debounce_of_one_that_pushes: 1, pushed().debounce(timeless(), 16, Duration::from_secs(1));

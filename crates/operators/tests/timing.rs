@@ -683,6 +683,116 @@ fn keep_alive_gives_nothing_that_nobody_asked_for() {
     assert_eq!(time.clock().timers(), 0);
 }
 
+// ---- timestamp, elapsed -------------------------------------------------------------------
+
+#[test]
+fn timestamp_is_the_time_at_which_an_item_passes() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u32>(9);
+    let probe = probe(items.timestamp(time.clone()), Behaviour::new());
+    probe.request(2);
+    time.advance(seconds(1));
+    sender.try_send(1).unwrap();
+    time.advance(seconds(2));
+    sender.try_send(2).unwrap();
+    sender.try_send(3).unwrap();
+    time.advance(seconds(4));
+    probe.assert_items(&[(at(1), 1), (at(3), 2)]);
+    probe.request(1);
+    assert_eq!(probe.items().last(), Some(&(at(7), 3)), "it passes when it is asked for");
+    assert_eq!(time.clock().timers(), 0);
+    sender.complete();
+    time.run_until_idle();
+    probe.assert_completed();
+}
+
+#[test]
+fn elapsed_is_the_time_since_the_item_before_and_first_since_the_subscription() {
+    let time = VirtualTime::new(1);
+    time.advance(seconds(10));
+    let (sender, items) = millstream::channel::<u32>(9);
+    let timed = items.elapsed(time.clone());
+    time.advance(seconds(10));
+    let probe = probe(timed, Behaviour::new());
+    time.advance(seconds(1));
+    probe.request(3);
+    time.advance(seconds(2));
+    sender.try_send(1).unwrap();
+    sender.try_send(2).unwrap();
+    time.advance(seconds(5));
+    sender.try_send(3).unwrap();
+    sender.try_send(4).unwrap();
+    time.advance(seconds(7));
+    probe.request(1);
+    probe.assert_items(&[(seconds(3), 1), (seconds(0), 2), (seconds(5), 3), (seconds(7), 4)]);
+    assert_eq!(time.clock().timers(), 0);
+    sender.complete();
+    time.run_until_idle();
+    probe.assert_completed();
+}
+
+#[test]
+fn elapsed_is_not_pulled_later_than_it_is_subscribed_to() {
+    let time = VirtualTime::new(1);
+    let timed = millstream::range(0..3_u32).elapsed(time.clone());
+    let probe = probe(timed.publish_on(time.clone(), 4), Behaviour::new());
+    time.advance(seconds(4));
+    probe.request(1);
+    time.advance(seconds(1));
+    probe.request(2);
+    time.run_until_idle();
+    let at_once = seconds(0);
+    probe.assert_items(&[(at_once, 0), (at_once, 1), (at_once, 2)]);
+    probe.assert_completed();
+}
+
+#[test]
+fn each_subscription_to_elapsed_counts_for_itself() {
+    let time = VirtualTime::new(1);
+    let timed = millstream::range(0..1_u32).elapsed(time.clone());
+    let first = probe(timed.clone(), Behaviour::new());
+    time.advance(seconds(2));
+    let second = probe(timed, Behaviour::new());
+    time.advance(seconds(3));
+    first.request(1);
+    second.request(1);
+    first.assert_items(&[(seconds(5), 0)]);
+    second.assert_items(&[(seconds(3), 0)]);
+}
+
+#[test]
+fn an_error_passes_what_only_looks_at_a_clock_without_demand() {
+    let time = VirtualTime::new(1);
+    let stamped = millstream::fail::<u32, _>("x").timestamp(time.clone());
+    probe(stamped, Behaviour::new()).assert_failed(&"x");
+    let timed = millstream::fail::<u32, _>("x").elapsed(time.clone());
+    probe(timed, Behaviour::new()).assert_failed(&"x");
+}
+
+/// A clock of somebody else's that panics.
+struct Broken;
+
+impl Clock for Broken {
+    fn now(&self) -> Moment {
+        panic!("no time")
+    }
+
+    fn timer(&self, _: std::task::Waker) -> Box<dyn millstream::time::Timer> {
+        unreachable!("nobody waits")
+    }
+}
+
+#[test]
+fn a_clock_that_panics_is_a_fault() {
+    let broken = Faulted::Panicked(Some("no time".to_owned()));
+    let numbers = || millstream::range(0..3_u32);
+    let stamped = probe(numbers().timestamp(Broken), Behaviour::new().initially(1));
+    let timed = probe(numbers().elapsed(Broken), Behaviour::new().initially(1));
+    stamped.assert_faulted(&broken);
+    timed.assert_faulted(&broken);
+    assert!(stamped.items().is_empty() && timed.items().is_empty());
+}
+
 // ---- window_timeout -----------------------------------------------------------------------
 
 #[test]

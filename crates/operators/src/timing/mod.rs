@@ -2,6 +2,8 @@
 //!
 //! These stages take an executor with a [clock](millstream_executors::time), and run on a task of
 //! it. None sends without demand, none fails for lack of it, and what it drops its policy says.
+//! [`timestamp`](crate::PublisherExt::timestamp) and [`elapsed`](crate::PublisherExt::elapsed) wait for
+//! nothing: they take a clock alone, and run where they are called.
 
 mod backpressure_timeout;
 mod completion_timeout;
@@ -10,6 +12,7 @@ mod delay;
 mod delay_each;
 mod delay_subscription;
 mod delay_subscription_until;
+mod elapsed;
 mod idle_timeout;
 mod keep_alive;
 mod rate_limit;
@@ -26,6 +29,7 @@ mod throttle_weighted;
 mod timeout;
 mod timeout_first;
 mod timeout_or;
+mod timestamp;
 
 use std::error::Error;
 use std::fmt;
@@ -38,6 +42,7 @@ pub use delay::Delay;
 pub use delay_each::DelayEach;
 pub use delay_subscription::DelaySubscription;
 pub use delay_subscription_until::DelaySubscriptionUntil;
+pub use elapsed::Elapsed;
 pub use idle_timeout::IdleTimeout;
 pub use keep_alive::KeepAlive;
 pub use millstream_blocks::bucket::{Rate, TokenBucket};
@@ -55,6 +60,7 @@ pub use throttle_weighted::ThrottleWeighted;
 pub use timeout::Timeout;
 pub use timeout_first::TimeoutFirst;
 pub use timeout_or::TimeoutOr;
+pub use timestamp::Timestamp;
 
 /// How a stream with a time-out fails: [`timeout`](crate::PublisherExt::timeout) and its kin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
