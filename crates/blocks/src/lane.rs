@@ -224,6 +224,13 @@ impl<T: 'static, E> Inlet<T, E> {
         self.first = Some(Demand::of(first.get() as u64));
         self
     }
+
+    /// Asks for nothing at the beginning: the outlet [grants](Outlet::grant) all.
+    #[must_use]
+    pub fn asking_nothing(mut self) -> Inlet<T, E> {
+        self.first = None;
+        self
+    }
 }
 
 impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for Inlet<T, E> {

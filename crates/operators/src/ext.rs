@@ -697,6 +697,16 @@ pub trait PublisherExt: Publisher {
         merge_all([Same::First(self), Same::Second(other)], prefetch)
     }
 
+    /// So many items of this publisher, then as many of another, in turn. See [`Interleave`].
+    #[doc(alias = "interleave_shortest")]
+    #[track_caller]
+    fn interleave<Q>(self, other: Q, turn: usize) -> Interleave<Same<Self, Q>>
+    where
+        Q: Publisher<Item = Self::Item, Error = Self::Error>,
+    {
+        interleave_all([Same::First(self), Same::Second(other)], turn)
+    }
+
     /// Items of this publisher and another, as they come; a failure of one waits for the other.
     /// See [`MergeDelayError`].
     #[doc(alias = "mergeDelayError")]

@@ -541,3 +541,148 @@ fn failures_wait_for_the_items_of_the_others() {
     hand.end(End::Completed);
     assert_eq!(probe.take(), [Told::Complete], "the end needs no demand");
 }
+
+#[test]
+fn turns_are_of_so_many_items_whether_sources_are_pulled_or_push() {
+    for sources in 0..5_u32 {
+        for turn in [1, 2, 3, 9] {
+            for pushed in [0, 1, 0b10_101, u32::MAX] {
+                let mint = Mint::new();
+                let items = |k: u32| (k * 100 + 1..=k * 100 + 7 - 2 * (k % 3)).collect::<Vec<_>>();
+                let publishers = (0..sources).map(|k| {
+                    let source = script(&mint, k * 100, 7 - 2 * (k % 3), Complete).boxed();
+                    // What is over a box of a box is not pulled.
+                    if pushed >> k & 1 == 1 { source.boxed() } else { source }
+                });
+                let publishers: Vec<_> = publishers.collect();
+                let both = millstream::interleave_all(publishers, turn);
+                let probe = Probe::new().asking(More::of(2)).answering(|_, _| More::ONE).on(both);
+                let mut left: Vec<_> = (0..sources).map(|k| items(k).into_iter()).collect();
+                let mut expected = Vec::new();
+                while left.iter().any(|items| !items.as_slice().is_empty()) {
+                    left.iter_mut().for_each(|items| expected.extend(items.take(turn)));
+                }
+                let told = next_then(expected, Told::Complete);
+                assert_eq!(probe.take(), told, "{sources}, {turn}, {pushed:b}");
+                assert_eq!(mint.live(), 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_source_whose_turn_it_is_is_asked_and_waited_for() {
+    for watched in [false, true] {
+        let mint = Mint::new();
+        let board = millstream::Board::new(16);
+        let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+        let both = one.interleave(other, 2);
+        let probe = Probe::new();
+        let probe = if watched { probe.on(both.observed(&board)) } else { probe.on(both) };
+        assert_eq!((a.asked(), b.asked()), (vec![], vec![]), "nobody wants an item");
+        probe.request(3);
+        assert_eq!((a.asked(), b.asked()), (vec![2], vec![]));
+        a.send(mint.item(1));
+        assert_eq!((a.asked(), b.asked()), (vec![], vec![]));
+        a.send(mint.item(2));
+        assert_eq!((a.asked(), b.asked()), (vec![], vec![2]));
+        b.send(mint.item(11));
+        b.send(mint.item(12));
+        assert_eq!(probe.take(), next([1, 2, 11]));
+        assert_eq!((a.asked(), b.asked()), (vec![], vec![]), "it has an item that nobody wants");
+        probe.request(2);
+        assert_eq!(probe.take(), next([12]));
+        assert_eq!((a.asked(), b.asked()), (vec![2], vec![]));
+        probe.cancel();
+        assert!(a.is_cancelled() && b.is_cancelled() && !probe.is_held());
+        assert_eq!(mint.live(), 0);
+    }
+}
+
+#[test]
+fn the_other_goes_on_where_one_is_over_and_the_end_needs_no_demand() {
+    let mint = Mint::new();
+    let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+    let probe = Probe::new().on(one.interleave(other, 2));
+    probe.request(2);
+    a.send(mint.item(1));
+    a.end(End::Completed);
+    assert_eq!(b.asked(), [2]);
+    b.send(mint.item(11));
+    assert_eq!(probe.take(), next([1, 11]));
+    b.send(mint.item(12));
+    probe.request(2);
+    assert_eq!(b.asked(), [2]);
+    b.send(mint.item(13));
+    assert_eq!(probe.take(), next([12, 13]));
+    b.end(End::Completed);
+    assert_eq!(probe.take(), [Told::Complete]);
+    for first in [true, false] {
+        let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+        let probe = Probe::new().on(one.interleave(other, 2));
+        let (sooner, later) = if first { (a, b) } else { (b, a) };
+        sooner.end(End::Completed);
+        assert_eq!(probe.take(), []);
+        later.end(End::Completed);
+        assert_eq!(probe.take(), [Told::Complete]);
+        assert_eq!((sooner.asked(), later.asked()), (vec![], vec![]));
+    }
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_source_that_fails_out_of_its_turn_is_told_when_nothing_is_at_hand() {
+    let mint = Mint::new();
+    let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+    let probe = Probe::new().on(one.interleave(other, 2));
+    probe.request(1);
+    b.end(End::Failed("x"));
+    assert_eq!(probe.take(), [Told::Error("\"x\"".into())]);
+    assert!(a.is_cancelled());
+    let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+    let probe = Probe::new().on(one.interleave(other, 1));
+    a.end(End::Failed("y"));
+    assert_eq!(probe.take(), [Told::Error("\"y\"".into())], "it needs no demand");
+    assert!(b.is_cancelled());
+    let (a, one) = Hand::new();
+    let probe = Probe::new().asking(More::of(9));
+    let probe = probe.on(one.interleave(script(&mint, 10, 3, Complete).boxed().boxed(), 2));
+    a.send(mint.item(1));
+    a.send(mint.item(2));
+    assert_eq!(probe.take(), next([1, 2, 11, 12]));
+    a.send(mint.item(3));
+    a.end(End::Failed("z"));
+    assert_eq!(probe.take(), next_then([3], Told::Error("\"z\"".into())));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn the_shortest_ends_all_in_its_turn() {
+    let mint = Mint::new();
+    for (few, many, turn, expected) in [
+        (3, 9, 2, vec![1, 2, 11, 12, 3]),
+        (4, 9, 2, vec![1, 2, 11, 12, 3, 4, 13, 14]),
+        (9, 2, 2, vec![1, 2, 11, 12, 3, 4]),
+        (9, 0, 2, vec![1, 2]),
+        (0, 9, 2, vec![]),
+    ] {
+        for pushed in [false, true] {
+            let [a, b] = [(0, few), (10, many)].map(|(base, n)| {
+                let source = script(&mint, base, n, Complete).boxed();
+                if pushed { source.boxed() } else { source }
+            });
+            let probe = Probe::new().asking(More::UNBOUNDED).on(a.interleave(b, turn).shortest());
+            assert_eq!(probe.take(), next_then(expected.clone(), Told::Complete), "{few}, {many}");
+        }
+    }
+    // One that is over out of its turn waits for it.
+    let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+    let probe = Probe::new().asking(More::of(9)).on(one.interleave(other, 2).shortest());
+    b.end(End::Completed);
+    a.send(mint.item(1));
+    assert_eq!(probe.take(), next([1]));
+    a.send(mint.item(2));
+    assert_eq!(probe.take(), next_then([2], Told::Complete));
+    assert!(a.is_cancelled());
+    assert_eq!(mint.live(), 0);
+}

@@ -655,6 +655,7 @@ fn nothing_is_taken_ahead_from_a_box() {
     check("merge_sorted", 1, |boxed| {
         boxed().merge_sorted(millstream::from_iter(1000..1001), 16, Ord::cmp)
     });
+    check("interleave", 1, |boxed| boxed().interleave(millstream::from_iter(1000..1003), 9));
     check("flat_map_unordered", 1, |boxed| {
         millstream::just(()).flat_map_unordered(2, 16, move |()| boxed())
     });
@@ -685,10 +686,11 @@ fn who_looks_sees_no_queue_before_a_box_that_is_pulled() {
 fn boxes_in_place_are_dropped_once_wherever_the_stream_ends() {
     type Items = millstream::BoxPublisher<crate::support::Item, &'static str>;
     type Stage = fn(Items, Items) -> Items;
-    let stages: [(&str, Stage); 6] = [
+    let stages: [(&str, Stage); 7] = [
         ("merge", |a, b| millstream::merge_all([a, b], 2).boxed()),
         ("zip", |a, b| a.zip(b, 2).map(|(a, _)| a).boxed()),
         ("merge_sorted", |a, b| a.merge_sorted(b, 2, |a, b| a.0.cmp(&b.0)).boxed()),
+        ("interleave", |a, b| a.interleave(b, 2).boxed()),
         ("flat_map_unordered", |a, b| {
             let inner = millstream::from_iter([a, b]).map_err(|never| match never {});
             inner.flat_map_unordered(2, 2, |inner| inner).boxed()

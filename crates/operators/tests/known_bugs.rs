@@ -296,6 +296,7 @@ fn row_61_a_capacity_of_zero_is_refused_where_the_pipeline_is_assembled() {
         refused(|| s().flat_map_ordered(1, 0, inner)),
         refused(|| s().switch_map(0, inner)),
         refused(|| s().merge(s(), 0)),
+        refused(|| s().interleave(s(), 0)),
         refused(|| s().zip(s(), 0)),
         refused(|| millstream::combine_latest((s(), s()), 0)),
         refused(|| s().with_latest_from(s(), 0)),

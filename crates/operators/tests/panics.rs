@@ -417,6 +417,9 @@ mod in_stages_with_queues {
             let never = millstream::pending().map_err(|never| match never {});
             millstream::merge_all([never.boxed(), bad(s).boxed()], 2)
         };
+        above_interleave: Complete, |s| {
+            millstream::interleave_all([millstream::empty().map_err(|never| match never {}).boxed(), bad(s).boxed()], 2)
+        };
         merge_sorted: Complete, |s| {
             let other = inner(s.ledger(), &s.ledger().token(5)).boxed();
             s.boxed().merge_sorted(other, 2, |_, _| ouch())

@@ -383,6 +383,40 @@ rows! {
             items
         },
         |options| options.may_fail();
+    interleave: |source| {
+            let none = like(&source, &[]);
+            source.interleave(none, 2)
+        },
+        |items| items;
+    interleave_with_another: |source| {
+            let others = like(&source, &[7, 8, 9]);
+            source.interleave(others, 2)
+        },
+        |items| {
+            let (mut items, mut others) = (items.into_iter().peekable(), [7, 8, 9].into_iter());
+            let mut both = Vec::new();
+            while items.peek().is_some() || !others.as_slice().is_empty() {
+                both.extend(items.by_ref().take(2));
+                both.extend(others.by_ref().take(2));
+            }
+            both
+        },
+        |options| options.may_fail();
+    interleave_shortest: |source| {
+            let others = like(&source, &[7, 8, 9]);
+            others.interleave(source, 1).shortest()
+        },
+        |items| {
+            let mut items = items.into_iter();
+            let mut both = Vec::new();
+            for other in [7, 8, 9] {
+                both.push(other);
+                let Some(item) = items.next() else { break };
+                both.push(item);
+            }
+            both
+        },
+        |options| options.may_fail();
     merge_all_of_boxes: |source| {
             let none = like(&source, &[]);
             millstream::merge_all([none.boxed(), source.boxed()], 3)

@@ -97,6 +97,7 @@ rules_for! {
             .map_err(|failures| failures.errors()[0])
     }).gives(|n| n + 2);
     merge_sorted: rules::processor(|source| source.merge_sorted(numbers(2), 2, Ord::cmp)).gives(|n| n + 2);
+    interleave: rules::processor(|source| source.interleave(numbers(2), 2)).gives(|n| n + 2);
     zip: rules::processor(|source| source.zip(numbers(1_000_000), 2));
     combine_latest: rules::processor(|source| millstream::combine_latest((source, numbers(1)), 2));
     with_latest_from: rules::processor(|source| source.with_latest_from(numbers(1), 2));

@@ -3,6 +3,7 @@
 mod chain;
 mod combine_latest;
 mod concat;
+mod interleave;
 mod merge;
 mod merge_delay_error;
 mod merge_sorted;
@@ -15,6 +16,7 @@ pub use crate::either::Same;
 pub use chain::Chain;
 pub use combine_latest::{CombineLatest, combine_latest};
 pub use concat::{Concat, concat};
+pub use interleave::{Interleave, interleave_all};
 pub use merge::{Merge, merge_all};
 pub use merge_delay_error::{Failures, MergeDelayError, merge_all_delay_error};
 pub use merge_sorted::{MergeSorted, merge_all_sorted};

@@ -107,6 +107,13 @@ impl<Q: Pull> Feed<Q> {
         (!over).then_some(pulled)
     }
 
+    /// Asks for `n` more, where it asks for [nothing by itself](granting_feed).
+    pub(crate) fn grant(&mut self, n: u32) {
+        if let Feed::Lane(outlet) = self {
+            outlet.grant(u64::from(n));
+        }
+    }
+
     /// Asks for the first items, where it does so by itself.
     pub(crate) fn begin(&mut self) {
         if let Feed::Lane(outlet) = self {
@@ -224,6 +231,23 @@ pub(crate) fn feed_of_many<P: Publisher>(
     feed_under(gauge, publisher, capacity, First::InATurn, bell, (context, context.upstream()))
 }
 
+/// As [`feed`], which asks for nothing but what is [granted](Feed::grant): with what was before and is
+/// not there yet, or not taken, `capacity` at most.
+pub(crate) fn granting_feed<P: Publisher>(
+    publisher: P,
+    capacity: NonZeroUsize,
+    bell: Bell,
+    context: &Context,
+    site: Site,
+) -> Feed<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
+    let gauge = gauge(publisher.pulls(), &bell, context, site, capacity.get());
+    let around = (context, context.upstream());
+    match feed_under(gauge, publisher, capacity, First::OfNone, bell, around) {
+        Feed::Lane(outlet) => Feed::Lane(outlet.granting()),
+        pulled => pulled,
+    }
+}
+
 /// As [`feed_of_many`], for a host that goes on with a feed that it holds in place, and that has nothing
 /// for now, when its bell rings: a publisher that is [`HOSTED`](Publisher::HOSTED) needs no queue
 /// behind its own. Where somebody looks it has one, to be counted by.
@@ -270,6 +294,8 @@ impl Hosting {
 enum First {
     /// Whoever is subscribed, at once, for so many.
     Of(NonZeroUsize),
+    /// Nobody: the host grants them.
+    OfNone,
     /// The host, in the first turn that it gives, for all that fit. Where somebody looks, whoever is
     /// subscribed.
     InATurn,
@@ -295,6 +321,10 @@ fn feed_under<P: Publisher>(
                 First::Of(first) => {
                     let (inlet, outlet) = lane(capacity, bell, context, gauge);
                     (inlet.asking(first), outlet)
+                }
+                First::OfNone => {
+                    let (inlet, outlet) = lane(capacity, bell, context, gauge);
+                    (inlet.asking_nothing(), outlet)
                 }
             };
             publisher.subscribe(inlet);

@@ -670,6 +670,10 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
             let other = others(n).subscribe_on(world.runs.clone()).boxed_clone();
             Merged(p.boxed_clone(), other, size).boxed_clone()
         }
+        Op::Interleave(n, turn) => {
+            let other = others(n).subscribe_on(world.runs.clone()).boxed_clone();
+            Interleaved(p.boxed_clone(), other, turn).boxed_clone()
+        }
         Op::Zip(n, size) => {
             let other = others(n).subscribe_on(world.runs.clone());
             p.zip(other, size)
@@ -980,6 +984,19 @@ impl Publisher for Merged {
 
     fn subscribe<S: millstream_core::Subscriber<Token, TestError>>(self, subscriber: S) {
         millstream::merge_all([self.0, self.1], self.2).subscribe(subscriber);
+    }
+}
+
+/// `interleave_all` of two.
+#[derive(Clone)]
+struct Interleaved(Stream, Stream, usize);
+
+impl Publisher for Interleaved {
+    type Item = Token;
+    type Error = TestError;
+
+    fn subscribe<S: millstream_core::Subscriber<Token, TestError>>(self, subscriber: S) {
+        millstream::interleave_all([self.0, self.1], self.2).subscribe(subscriber);
     }
 }
 

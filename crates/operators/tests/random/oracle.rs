@@ -71,6 +71,19 @@ pub(crate) fn inner_length(item: i64, modulus: i64) -> i64 {
     item.rem_euclid(modulus)
 }
 
+/// So many of the one, then of the other.
+fn in_turn(one: &[i64], other: &[i64], turn: usize) -> Vec<i64> {
+    let (mut one, mut other) = (one.chunks(turn), other.chunks(turn));
+    let mut items = Vec::new();
+    loop {
+        let (a, b) = (one.next(), other.next());
+        if a.is_none() && b.is_none() {
+            return items;
+        }
+        items.extend([a, b].into_iter().flatten().flatten());
+    }
+}
+
 pub(crate) fn inner(item: i64, modulus: i64) -> std::ops::Range<i64> {
     item..item.wrapping_add(inner_length(item, modulus))
 }
@@ -220,6 +233,16 @@ impl Outcome {
                 let fails = self.error.is_some();
                 self.change(|items| items.into_iter().chain(further(n)).collect()).with(|slack| {
                     slack.unordered = true;
+                    slack.partial |= fails;
+                })
+            }
+            // An error comes while the other has its turn. Where an item is missing, all that follow
+            // have other turns.
+            Op::Interleave(n, turn) => {
+                let fails = self.error.is_some();
+                let others: Vec<i64> = further(n).collect();
+                self.change(|items| in_turn(&items, &others, turn)).with(|slack| {
+                    slack.unordered |= slack.partial;
                     slack.partial |= fails;
                 })
             }

@@ -212,6 +212,7 @@ fn certainty(spec: &Spec) -> Certainty {
             | Op::BalanceMerge(_)
             | Op::GroupBy(..)
             | Op::TakeUntil(_) => exact = false,
+            Op::Interleave(..) if fails => exact = false,
             Op::Race(..) | Op::Zip(..) => same = false,
             _ => {}
         }
@@ -279,6 +280,7 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::WindowFlat(_)
         | Op::LimitRate(..)
         | Op::Merge(..)
+        | Op::Interleave(..)
         | Op::TakeUntil(_)
         | Op::FlatMapUnordered(..)
         | Op::FlatMapOrdered(..)
@@ -332,7 +334,7 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             Op::BatchFlat(n) => 2 * n + 3,
             Op::ConflateFlat => 2 * most(before) + 1,
             // Two queues, the item that waits for its partner, and one of each on its way.
-            Op::Merge(_, n) | Op::Zip(_, n) | Op::Race(_, n) => 2 * n + 4,
+            Op::Merge(_, n) | Op::Interleave(_, n) | Op::Zip(_, n) | Op::Race(_, n) => 2 * n + 4,
             // A queue for each inner publisher, which may have one of its own.
             Op::FlatMapUnordered(_, _, limit, n) | Op::FlatMapOrdered(_, _, limit, n) => {
                 limit + limit * (n + 3)

@@ -165,6 +165,8 @@ pub(crate) enum Op {
     WindowUntilFlat(usize, i64),
     /// With a further publisher of so many items, on queues of this size.
     Merge(usize, usize),
+    /// With a further publisher of so many items, by turns of this size.
+    Interleave(usize, usize),
     Zip(usize, usize),
     /// The first that sends wins.
     Race(usize, usize),
@@ -423,6 +425,7 @@ impl Op {
                 | Op::Detach
                 | Op::CapDemand(_)
                 | Op::Merge(..)
+                | Op::Interleave(..)
                 | Op::Race(..)
                 | Op::TakeUntil(_)
                 | Op::Kept(..)
@@ -459,6 +462,7 @@ impl Op {
                 | Op::WindowFlat(_)
                 | Op::WindowUntilFlat(..)
                 | Op::Merge(..)
+                | Op::Interleave(..)
                 | Op::Zip(..)
                 | Op::Race(..)
                 | Op::TakeUntil(_)
@@ -521,6 +525,7 @@ impl Op {
                 | Op::MapWhile(_)
                 | Op::ConcatMapFails(_)
                 | Op::Merge(..)
+                | Op::Interleave(..)
                 | Op::Zip(..)
                 | Op::Race(..)
                 | Op::TakeUntil(_)
@@ -752,6 +757,7 @@ fn boundary() -> BoxedStrategy<Op> {
     ];
     let together = prop_oneof![
         2 => (few(), capacity()).prop_map(|(n, size)| Op::Merge(n, size)),
+        1 => (few(), capacity()).prop_map(|(n, turn)| Op::Interleave(n, turn)),
         2 => (few(), capacity()).prop_map(|(n, size)| Op::Zip(n, size)),
         1 => (few(), capacity()).prop_map(|(n, size)| Op::Race(n, size)),
         1 => few().prop_map(Op::TakeUntil),
