@@ -2030,6 +2030,22 @@ pub trait PublisherExt: Publisher {
         Run::new(self, IsEmpty::default())
     }
 
+    /// Whether another publisher has the same items, by a function. See [`SequenceEqual`].
+    #[doc(alias = "sequenceEqual", alias = "eq", alias = "eq_by")]
+    #[track_caller]
+    fn sequence_equal<Q, F>(
+        self,
+        other: Q,
+        prefetch: usize,
+        same: F,
+    ) -> Run<SequenceEqual<Self, Q, F>, Answer>
+    where
+        Q: Publisher<Error = Self::Error>,
+        F: FnMut(&Self::Item, &Q::Item) -> bool + Send + 'static,
+    {
+        Run::new(SequenceEqual::new(self, other, prefetch, same), Answer::default())
+    }
+
     /// The items one by one, with `next().await`. See [`Cursor`].
     #[doc(alias = "Sink.queue", alias = "toIterable")]
     fn cursor(self) -> Cursor<Self> {

@@ -1,6 +1,8 @@
 //! Claims of the ends.
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -489,4 +491,113 @@ fn a_hundred_thousand_items_through_a_cursor_use_constant_stack() {
         }
         assert_eq!(sum, 99_999 * 100_000 / 2);
     });
+}
+
+/// The answer of an end that may fail, and does not break.
+fn answer(result: Result<bool, Failure<&'static str>>) -> Result<bool, &'static str> {
+    result.map_err(|failure| match failure {
+        Failure::Error(error) => error,
+        Failure::Fault(fault) => panic!("{fault}"),
+    })
+}
+
+/// The answer of an end, where it is known.
+fn known<R>(end: &mut R) -> Poll<Result<bool, &'static str>>
+where
+    R: Future<Output = Result<bool, Failure<&'static str>>> + Unpin,
+{
+    Pin::new(end).poll(&mut Context::from_waker(Waker::noop())).map(answer)
+}
+
+/// What is over a box of a box is not pulled.
+fn placed(
+    items: impl Publisher<Item = u32, Error = &'static str>,
+    pushed: bool,
+) -> millstream::BoxPublisher<u32, &'static str> {
+    if pushed { items.boxed().boxed() } else { items.boxed() }
+}
+
+#[test]
+fn sequences_are_equal_where_all_pairs_are_and_the_length() {
+    let m = Mint::new();
+    for (one, other) in (0..=9_u32).flat_map(|one| (0..=9_u32).map(move |other| (one, other))) {
+        for (prefetch, first, second) in [
+            (1, true, true),
+            (2, true, false),
+            (7, false, true),
+            (3, false, false),
+            (1, true, true),
+        ] {
+            for differs in [None, Some(1), Some(2), Some(8)] {
+                let a = placed(numbers(&m, one, Complete), first);
+                let b = numbers(&m, other, Complete);
+                let b = placed(b.map(move |n| if differs == Some(n) { 99 } else { n }), second);
+                let equal = a.sequence_equal(b, prefetch, PartialEq::eq).block().unwrap();
+                let shortest = one.min(other);
+                let expected = one == other && differs.is_none_or(|n| n > shortest);
+                assert_eq!(equal, expected, "{one}, {other}, {differs:?}, {prefetch}");
+            }
+        }
+    }
+    let texts = millstream::from_iter(["1", "2", "3"]).map_err(|never| match never {});
+    let same = |n: &u32, text: &&str| n.to_string() == *text;
+    assert!(both!(numbers(&m, 3, Complete).sequence_equal(texts.clone(), 4, same)).unwrap());
+    assert_eq!(m.live(), 0);
+}
+
+#[test]
+fn a_pair_that_differs_or_one_that_is_longer_is_known_at_once_and_cancels_both() {
+    let m = Mint::new();
+    let begin = || {
+        let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+        let mut end = one.sequence_equal(other, 2, |a, b| a.0 == b.0);
+        assert!(known(&mut end).is_pending());
+        assert_eq!((a.asked(), b.asked()), (vec![2], vec![2]));
+        (a, b, end)
+    };
+    let (a, b, mut end) = begin();
+    a.send(m.item(1));
+    a.send(m.item(2));
+    b.send(m.item(1));
+    assert!(known(&mut end).is_pending());
+    b.send(m.item(3));
+    assert!(a.is_cancelled() && b.is_cancelled());
+    assert_eq!(known(&mut end), Poll::Ready(Ok(false)));
+    let (a, b, mut end) = begin();
+    a.send(m.item(1));
+    b.end(End::Completed);
+    assert!(a.is_cancelled());
+    assert_eq!(known(&mut end), Poll::Ready(Ok(false)));
+    let (a, b, mut end) = begin();
+    b.end(End::Completed);
+    assert!(known(&mut end).is_pending(), "the other may be over as well");
+    a.end(End::Completed);
+    assert_eq!(known(&mut end), Poll::Ready(Ok(true)));
+    let (a, b, end) = begin();
+    a.send(m.item(1));
+    drop(end);
+    assert!(a.is_cancelled() && b.is_cancelled());
+    assert_eq!(m.live(), 0);
+}
+
+#[test]
+fn what_fails_before_sequences_differ_is_a_failure() {
+    let m = Mint::new();
+    for (first, second) in [(false, false), (false, true), (true, false), (true, true)] {
+        let compare = |one, other| {
+            let (one, other) = (placed(one, first), placed(other, second));
+            answer(one.sequence_equal(other, 2, PartialEq::eq).block())
+        };
+        let fails = || numbers(&m, 3, Fail("x")).boxed();
+        let longer = || numbers(&m, 5, Complete).boxed();
+        let others = || numbers(&m, 5, Complete).map(|n| n + n / 3).boxed();
+        assert_eq!(compare(fails(), longer()), Err("x"));
+        assert_eq!(compare(longer(), fails()), Err("x"));
+        assert_eq!(compare(fails(), others()), Ok(false));
+    }
+    let (hand, silent) = Hand::new();
+    let end = script(&m, 0, 0, Fail("y")).sequence_equal(silent, 2, |_, _| true);
+    assert_eq!(answer(end.block()), Err("y"), "the other is not waited for");
+    assert!(hand.is_cancelled());
+    assert_eq!(m.live(), 0);
 }

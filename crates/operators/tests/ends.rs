@@ -136,6 +136,10 @@ ends! {
     drain: |p| p.drain(), asks UNBOUNDED, knows None;
     count: |p| p.count(), asks UNBOUNDED, knows None;
     all: |p| p.all(|n| n.value() < 2), asks UNBOUNDED, knows Some(2);
+    sequence_equal: |p| {
+            let others = millstream::from_iter([1, 2, 9]).map_err(|never| match never {});
+            p.sequence_equal(others, 4, |n, other| n.value() == *other)
+        }, asks 4, knows Some(3);
     any: |p| p.any(|n| n.value() == 2), asks UNBOUNDED, knows Some(2);
     min: |p| p.min(), asks UNBOUNDED, knows None;
     max: |p| p.max(), asks UNBOUNDED, knows None;

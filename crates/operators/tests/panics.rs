@@ -1178,6 +1178,10 @@ mod in_ends {
         max: |s| s.map(Unordered).max();
     }
 
+        sequence_equal: |s| {
+            let others = millstream::from_iter(0..9).map_err(|never| match never {});
+            s.sequence_equal(others, 2, |n: &Token, _: &i64| n.value() != 2 || ouch())
+        };
     #[test]
     fn subscribe_with() {
         for place in ["next", "error", "complete"] {

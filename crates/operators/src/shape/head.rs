@@ -1,4 +1,5 @@
-//! The head of a source whose items wait for those of others: `zip`, `merge_sorted`.
+//! The head of a source whose items wait for those of others: `zip`, `merge_sorted`,
+//! `sequence_equal`.
 
 use millstream_core::{Discards, Pull, Pulled};
 
