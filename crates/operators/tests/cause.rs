@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use millstream::board::State;
-use millstream::combine::zip;
+use millstream::combine::{combine_latest_conflated, zip};
 use millstream::edge::AsyncTarget;
 use millstream::effect::FinallyReason;
 use millstream::executor::{CurrentThread, Executor, Pool};
@@ -114,6 +114,10 @@ fn crossings() -> Vec<(&'static str, Crossing)> {
         ("switch_map", |p, _| p.switch_map(1, same).boxed()),
         ("zip", |p, _| p.zip(other(), 1).map(|(n, _)| n).boxed()),
         ("zip, second", |p, _| zip((other(), p), 1).map(|(_, n)| n).boxed()),
+        ("interleave", |p, _| p.interleave(source(), 1).boxed()),
+        ("combine_latest_conflated", |p, _| {
+            combine_latest_conflated((p, other()), 1).map(|(n, _)| n).boxed()
+        }),
         ("merge", |p, _| p.merge(source(), 1).boxed()),
         ("with_latest_from", |p, _| p.with_latest_from(other(), 1).map(|(n, _)| n).boxed()),
         ("take_until", |p, _| p.take_until(source().ignore_items()).boxed()),
@@ -291,11 +295,15 @@ fn once(inner: Items) -> impl Publisher<Item = Items, Error = Error> {
 #[test]
 fn a_sibling_that_fails_is_no_clean_cancel_and_one_that_completes_is() {
     type Two = fn(Items, Items) -> Items;
-    let twos: [(&str, Two); 4] = [
+    let twos: [(&str, Two); 6] = [
         ("zip", |a, b| a.zip(b, 1).map(|(n, _)| n).boxed()),
         ("merge", |a, b| a.merge(b, 1).boxed()),
         ("with_latest_from", |a, b| b.with_latest_from(a, 1).map(|(n, _)| n).boxed()),
         ("take_until", |a, b| a.take_until(b).boxed()),
+        ("interleave", |a, b| a.interleave(b, 1).boxed()),
+        ("combine_latest_conflated", |a, b| {
+            combine_latest_conflated((a, b), 1).map(|(n, _)| n).boxed()
+        }),
     ];
     for (name, two) in twos {
         let (one, watched) = watched();
@@ -303,7 +311,7 @@ fn a_sibling_that_fails_is_no_clean_cancel_and_one_that_completes_is() {
         assert!(two(one, fails).count().block().is_err(), "{name}");
         assert_eq!(watched.cause(), Cause::Failed, "{name}");
     }
-    for (name, two) in [twos[0], twos[2], twos[3]] {
+    for (name, two) in [twos[0], twos[2], twos[3], twos[5]] {
         let (one, watched) = watched();
         let over = millstream::empty::<u32>().map_err(|never| match never {}).boxed();
         assert_eq!(two(one, over).count().block().unwrap(), 0, "{name}");

@@ -1,5 +1,7 @@
 //! Claims of the operators that make one stream of several.
 
+use std::sync::{Arc, Mutex};
+
 use crate::support::{
     Ending, Hand, Item, Mint, Probe, Told, next, next_then, on_a_small_stack, script,
 };
@@ -684,5 +686,160 @@ fn the_shortest_ends_all_in_its_turn() {
     a.send(mint.item(2));
     assert_eq!(probe.take(), next_then([2], Told::Complete));
     assert!(a.is_cancelled());
+    assert_eq!(mint.live(), 0);
+}
+
+/// The two of a row as one item.
+fn row((a, b): (Item, Item)) -> u32 {
+    a.0 * 100 + b.0
+}
+
+#[test]
+fn a_downstream_that_asks_late_is_sent_the_newest_of_each() {
+    let mint = Mint::new();
+    let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+    let rows = millstream::combine_latest_conflated((one, other), 2);
+    let probe = Probe::new().on(rows.map(row));
+    assert_eq!((a.asked(), b.asked()), (vec![2], vec![2]));
+    (1..=9).for_each(|n| a.send(mint.item(n)));
+    assert_eq!(a.asked().iter().sum::<u64>(), 8, "it is not slowed down");
+    assert_eq!(mint.live(), 1);
+    (11..=14).for_each(|n| b.send(mint.item(n)));
+    assert_eq!(mint.live(), 2, "nothing waits but the newest of each");
+    probe.request(1);
+    assert_eq!(probe.take(), next([914]));
+    probe.request(1);
+    assert_eq!(probe.take(), [], "it is sent once");
+    b.send(mint.item(15));
+    assert_eq!(probe.take(), next([915]), "at once, where it is asked for");
+    a.send(mint.item(20));
+    b.send(mint.item(16));
+    a.send(mint.item(21));
+    probe.request(2);
+    assert_eq!(probe.take(), next([2116]));
+    probe.cancel();
+    assert!(a.is_cancelled() && b.is_cancelled() && !probe.is_held());
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn only_items_that_were_in_no_row_are_discarded() {
+    let mint = Mint::new();
+    let discarded = Arc::new(Mutex::new(Vec::new()));
+    let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+    let heard = discarded.clone();
+    let rows = millstream::combine_latest_conflated((one, other), 4);
+    let rows = rows.on_discard(move |item: Item| heard.lock().unwrap().push(item.0));
+    let probe = Probe::new().on(rows.map(row));
+    let discards = || std::mem::take(&mut *discarded.lock().unwrap());
+    a.send(mint.item(1));
+    a.send(mint.item(2));
+    assert_eq!(discards(), [1]);
+    b.send(mint.item(11));
+    probe.request(1);
+    assert_eq!(probe.take(), next([211]));
+    a.send(mint.item(3));
+    assert_eq!(discards(), [], "2 was in a row");
+    a.send(mint.item(4));
+    assert_eq!(discards(), [3]);
+    probe.cancel();
+    assert_eq!(discards(), [4], "11 was in a row");
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn only_a_row_that_waits_holds_up_the_end_of_what_is_conflated() {
+    let mint = Mint::new();
+    let build = || {
+        let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+        let rows = millstream::combine_latest_conflated((one, other), 2);
+        (a, b, Probe::new().on(rows.map(row)))
+    };
+    let (a, b, probe) = build();
+    a.send(mint.item(1));
+    a.end(End::Completed);
+    b.send(mint.item(11));
+    b.end(End::Completed);
+    assert_eq!(probe.take(), []);
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([111], Told::Complete));
+    let (a, b, probe) = build();
+    probe.request(1);
+    a.send(mint.item(1));
+    b.send(mint.item(11));
+    a.end(End::Completed);
+    assert_eq!(probe.take(), next([111]));
+    b.end(End::Completed);
+    assert_eq!(probe.take(), [Told::Complete], "it needs no demand");
+    let (a, b, probe) = build();
+    a.send(mint.item(1));
+    b.end(End::Completed);
+    assert_eq!(probe.take(), [Told::Complete], "there never is a row");
+    assert!(a.is_cancelled());
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_failure_comes_after_the_row_that_waits_and_cancels_the_others_before() {
+    let mint = Mint::new();
+    let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+    let rows = millstream::combine_latest_conflated((one, other), 2);
+    let probe = Probe::new().on(rows.map(row));
+    a.send(mint.item(1));
+    b.send(mint.item(11));
+    b.end(End::Failed("x"));
+    assert!(a.is_cancelled());
+    assert_eq!(probe.take(), []);
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([111], Told::Error("\"x\"".into())));
+    let ((a, one), (b, other)) = (Hand::new(), Hand::new());
+    let rows = millstream::combine_latest_conflated((one, other), 2);
+    let probe = Probe::new().on(rows.map(row));
+    a.send(mint.item(1));
+    b.end(End::Failed("y"));
+    assert_eq!(probe.take(), [Told::Error("\"y\"".into())]);
+    assert!(a.is_cancelled());
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn synchronous_sources_give_an_item_for_a_row_and_are_not_conflated() {
+    let mint = Mint::new();
+    let rows = || {
+        let (few, many) = (script(&mint, 10, 2, Complete), script(&mint, 0, 4, Complete));
+        millstream::combine_latest_conflated((many, few), 2).map(row)
+    };
+    let probe = Probe::new().asking(More::UNBOUNDED).on(rows());
+    assert_eq!(probe.take(), next_then([111, 212, 312, 412], Told::Complete));
+    let probe = Probe::new().on(rows());
+    assert_eq!(mint.live(), 2, "that of the scripts: none is pulled before it is asked for");
+    probe.request(3);
+    assert_eq!(probe.take(), next([111, 212, 312]));
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([412], Told::Complete));
+    let (hand, slow) = Hand::new();
+    let fast = millstream::from_iter(1_u32..).map(|n| n).map_err(|never| match never {});
+    let rows = millstream::combine_latest_conflated((fast, slow), 2);
+    let probe = Probe::new().asking(More::of(2)).on(rows.map(|(n, item)| n * 100 + item.0));
+    assert_eq!(probe.take(), [], "one is taken, and no more before there can be a row");
+    hand.send(mint.item(11));
+    assert_eq!(probe.take(), next([111, 211]));
+    probe.cancel();
+    assert!(hand.is_cancelled());
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn one_that_sends_without_end_when_it_is_asked_does_not_hold_the_thread() {
+    let mint = Mint::new();
+    let endless = script(&mint, 0, u32::MAX, Never).boxed().boxed();
+    let (hand, slow) = Hand::new();
+    let rows = millstream::combine_latest_conflated((endless, slow), 16);
+    let probe = Probe::new().on(rows.map(|(n, item)| u32::from(n.0 >= 1000) + item.0));
+    hand.send(mint.item(11));
+    probe.request(2);
+    assert_eq!(probe.take(), next([12, 12]));
+    probe.cancel();
+    assert!(hand.is_cancelled() && !probe.is_held());
     assert_eq!(mint.live(), 0);
 }

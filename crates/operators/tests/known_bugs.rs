@@ -299,6 +299,7 @@ fn row_61_a_capacity_of_zero_is_refused_where_the_pipeline_is_assembled() {
         refused(|| s().interleave(s(), 0)),
         refused(|| s().zip(s(), 0)),
         refused(|| millstream::combine_latest((s(), s()), 0)),
+        refused(|| millstream::combine_latest_conflated((s(), s()), 0)),
         refused(|| s().sequence_equal(s(), 0, |_, _| true)),
         refused(|| s().with_latest_from(s(), 0)),
         refused(|| millstream::race([s()], 0)),

@@ -512,6 +512,10 @@ mod in_stages_with_queues {
             let other = bad(Source::<false>::new(vec![2], Complete, s.ledger()));
             s.with_latest_from(other, 2)
         };
+        in_the_other_of_combine_latest_conflated: Complete, |s| {
+            let other = bad(Source::<false>::new(vec![2], Complete, s.ledger()));
+            millstream::combine_latest_conflated((s, other), 2)
+        };
         in_the_other_of_combine_latest: Complete, |s| {
             let other = bad(Source::<false>::new(vec![2], Complete, s.ledger()));
             millstream::combine_latest((s, other), 2)
@@ -1174,14 +1178,14 @@ mod in_ends {
         try_for_each: |s| s.try_for_each(|n| if n.value() == 2 { ouch() } else { Ok(()) });
         all: |s| s.all(|n| if n.value() == 2 { ouch() } else { true });
         any: |s| s.any(|n| n.value() == 2 && ouch());
-        min: |s| s.map(Unordered).min();
-        max: |s| s.map(Unordered).max();
-    }
-
         sequence_equal: |s| {
             let others = millstream::from_iter(0..9).map_err(|never| match never {});
             s.sequence_equal(others, 2, |n: &Token, _: &i64| n.value() != 2 || ouch())
         };
+        min: |s| s.map(Unordered).min();
+        max: |s| s.map(Unordered).max();
+    }
+
     #[test]
     fn subscribe_with() {
         for place in ["next", "error", "complete"] {

@@ -296,6 +296,12 @@ rows! {
         },
         |items| items.into_iter().map(|n| (n, 7)),
         |options| options.bursts();
+    combine_latest_conflated: |source| {
+            let other = other(source.ledger(), &[7]).map(|n| n.value());
+            let one = source.take(1).map(|n| n.value());
+            millstream::combine_latest_conflated((one, other), 2)
+        },
+        |items| items.into_iter().take(1).map(|n| (n, 7));
     with_latest_from: |source| {
             let other = other(source.ledger(), &[7]).map(|n| n.value());
             source.with_latest_from(other, 2)

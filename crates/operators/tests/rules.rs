@@ -100,6 +100,9 @@ rules_for! {
     interleave: rules::processor(|source| source.interleave(numbers(2), 2)).gives(|n| n + 2);
     zip: rules::processor(|source| source.zip(numbers(1_000_000), 2));
     combine_latest: rules::processor(|source| millstream::combine_latest((source, numbers(1)), 2));
+    combine_latest_conflated: rules::processor(|source| {
+        millstream::combine_latest_conflated((source.take(1), numbers(1)), 2)
+    }).gives(|n| n.min(1));
     with_latest_from: rules::processor(|source| source.with_latest_from(numbers(1), 2));
     race: rules::processor(|source| millstream::race([source.boxed(), never().boxed()], 2));
     take_until: rules::processor(|source| source.take_until(never()));

@@ -201,6 +201,11 @@ a_million_deep! {
     zip_of_boxes: MILLION, million().boxed().zip(million().boxed(), 16);
     zip_of_those_that_push: MILLION, pushed().zip(pushed(), 16);
     combine_latest: MILLION, millstream::combine_latest((million(), millstream::just(1)), 16);
+    combine_latest_conflated: MILLION, millstream::combine_latest_conflated((million(), millstream::just(1)), 16);
+    combine_latest_conflated_of_one_that_pushes: 1, {
+        let rows = millstream::combine_latest_conflated((pushed(), millstream::just(1)), 16);
+        rows.filter(|(n, _)| *n == MILLION - 1)
+    };
     with_latest_from: MILLION, million().with_latest_from(millstream::just(1), 16);
     using_when: MILLION, {
         let resource = millstream::just(()).map_err(|never| match never {});

@@ -2,6 +2,7 @@
 
 mod chain;
 mod combine_latest;
+mod combine_latest_conflated;
 mod concat;
 mod interleave;
 mod merge;
@@ -15,6 +16,7 @@ mod zip;
 pub use crate::either::Same;
 pub use chain::Chain;
 pub use combine_latest::{CombineLatest, combine_latest};
+pub use combine_latest_conflated::{CombineLatestConflated, combine_latest_conflated};
 pub use concat::{Concat, concat};
 pub use interleave::{Interleave, interleave_all};
 pub use merge::{Merge, merge_all};
