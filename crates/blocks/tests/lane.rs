@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use millstream_blocks::bell::{Bell, Host};
 use millstream_blocks::island::join;
-use millstream_blocks::lane::lane;
+use millstream_blocks::lane::{Outlet, lane};
 use millstream_core::{
-    ActiveSubscriber, Cause, Context, Credit, Demand, End, Fault, More, Publisher, Subscriber,
-    Subscription, Upstream,
+    ActiveSubscriber, Cause, Context, Credit, Demand, End, Fault, More, Publisher, Pull, Pulled,
+    Subscriber, Subscription, Upstream,
 };
 use millstream_sync::{Mutex, lock, model, thread};
 use oracle::Signal::{Complete, Item};
@@ -512,5 +512,49 @@ fn upstream_is_asked_for_what_left() {
         assert_eq!(asked_of(2, 4), [2, 2, 2]);
         assert_eq!(asked_of(4, 6), [4, 3, 3]);
         assert_eq!(asked_of(5, 8), [5, 4, 4]);
+    });
+}
+
+/// An outlet that grants two when it is pulled for the first time.
+struct Granting(Outlet<Token, Error>, bool);
+
+impl Pull for Granting {
+    type Item = Token;
+    type Error = Error;
+
+    fn pull(&mut self) -> Pulled<Token, Error> {
+        let Granting(outlet, granted) = self;
+        if !std::mem::replace(granted, true) {
+            outlet.grant(2);
+        }
+        outlet.pull()
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<Token, Error> {
+        self.0.look_ahead(started)
+    }
+}
+
+#[test]
+fn what_is_granted_races_the_subscription_and_is_asked_once() {
+    model("lane: what_is_granted_races_the_subscription_and_is_asked_once", || {
+        let oracle = Oracle::new();
+        let start = Start::default();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let source = Delayed(start.clone(), Asked(asked.clone(), 1, oracle.alive()));
+        join(
+            |bell, context| {
+                let capacity = NonZeroUsize::new(2).unwrap();
+                let (inlet, outlet) = lane(capacity, bell.clone(), context, None);
+                source.subscribe(inlet.asking_nothing());
+                Granting(outlet.granting(), false)
+            },
+            oracle.probe(|_| More::NONE),
+        );
+        let other = thread::spawn(move || start.go());
+        oracle.request(2);
+        other.join().unwrap();
+        assert_eq!(oracle.finish(), all(1));
+        assert_eq!(*lock(&asked), [2]);
     });
 }
