@@ -49,6 +49,7 @@ use crate::gauge::Panel;
 use crate::mail::{self, Mail, leave_cause, leave_fault};
 use crate::running::{Running, undelivered};
 use crate::turn::{Holder, Turn};
+use crate::word::Claim;
 
 /// Subscribes `subscriber` to a source that is pulled: the whole protocol of a synchronous
 /// publisher. One allocation.
@@ -323,7 +324,12 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
 
     /// Emits as the holder of the turn, until there is nothing to do.
     fn drive(&self, holder: &mut Holder<'_, Station<P, A>>) {
-        if let Rests::Left { hungry } = self.contained(holder, false)
+        self.drive_from(holder, None);
+    }
+
+    /// As [`drive`](Island::drive), by one who has claimed already.
+    fn drive_from(&self, holder: &mut Holder<'_, Station<P, A>>, claimed: Option<Claim>) {
+        if let Rests::Left { hungry } = self.contained(holder, claimed, false)
             && let Some(feeds) = self.filled.feeds()
         {
             feeds.news(hungry);
@@ -331,8 +337,13 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
     }
 
     /// [`turns`](Island::turns), where a panic ends the stream.
-    fn contained(&self, holder: &mut Holder<'_, Station<P, A>>, keeps: bool) -> Rests {
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.turns(holder, keeps)));
+    fn contained(
+        &self,
+        holder: &mut Holder<'_, Station<P, A>>,
+        claimed: Option<Claim>,
+        keeps: bool,
+    ) -> Rests {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.turns(holder, claimed, keeps)));
         outcome.unwrap_or_else(|payload| Self::broken(holder, payload))
     }
 
@@ -343,11 +354,16 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
         Rests::Over
     }
 
-    fn turns(&self, holder: &mut Holder<'_, Station<P, A>>, keeps: bool) -> Rests {
+    fn turns(
+        &self,
+        holder: &mut Holder<'_, Station<P, A>>,
+        mut claimed: Option<Claim>,
+        keeps: bool,
+    ) -> Rests {
         let turn = &self.turn;
         let interrupted = move || turn.interrupted();
         loop {
-            let claim = holder.claim();
+            let claim = claimed.take().unwrap_or_else(|| holder.claim());
             let mail = if claim.signalled { lock(&self.mail).take() } else { Mail::default() };
             if claim.closed {
                 let cause = mail::cause(&self.mail);
@@ -394,7 +410,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
 
     /// Goes on with a turn that the feeder has, and keeps it for it where there is demand left.
     fn keep_on(&self, mut holder: Holder<'_, Station<P, A>>) -> Rests {
-        let rests = self.contained(&mut holder, true);
+        let rests = self.contained(&mut holder, None, true);
         if rests == Rests::Kept {
             holder.keep();
         }
@@ -493,13 +509,15 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Direct<P::Item>
         if holder.leave() {
             return Rests::Left { hungry: true };
         }
-        self.contained(&mut holder, false)
+        self.contained(&mut holder, None, false)
     }
 }
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Upstream for Island<P, A, F> {
     fn request(&self, demand: Demand) {
-        self.knock(self.turn.request(demand));
+        if let Some(mut holder) = self.turn.request_claimed(demand) {
+            self.drive_from(&mut holder, Some(Claim::of(demand)));
+        }
     }
 
     fn cancel(&self) {

@@ -68,6 +68,13 @@ impl<T> Turn<T> {
         self.admit(self.word.request(demand))
     }
 
+    /// As [`request`](Turn::request), where the caller that enters has [claimed](Holder::claim) what it
+    /// asks for, and nothing else came.
+    #[inline]
+    pub fn request_claimed(&self, demand: Demand) -> Option<Holder<'_, T>> {
+        self.admit(self.word.request_claimed(demand))
+    }
+
     /// Tells of news. The caller that enters must look at them.
     pub fn signal(&self) -> Option<Holder<'_, T>> {
         self.admit(self.word.signal())

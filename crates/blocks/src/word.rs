@@ -12,6 +12,7 @@
 //! | transition | from → to | who | told |
 //! |---|---|---|---|
 //! | [`request`](DemandWord::request) | demand += n, TURN | anyone | [`Knock`] |
+//! | [`request_claimed`](DemandWord::request_claimed) | TURN, if idle; else as `request` | anyone | [`Knock`] |
 //! | [`enter`](DemandWord::enter) | TURN, if idle | anyone | [`Knock`] |
 //! | [`signal`](DemandWord::signal) | SIGNAL, TURN | anyone | [`Knock`] |
 //! | [`cancel`](DemandWord::cancel) | CLOSED, TURN | anyone | [`Knock`] |
@@ -60,6 +61,14 @@ pub struct Claim {
     pub closed: bool,
 }
 
+impl Claim {
+    /// Of what was [claimed by asking](DemandWord::request_claimed).
+    #[inline]
+    pub fn of(demand: Demand) -> Claim {
+        Claim { more: More::from(demand), signalled: false, closed: false }
+    }
+}
+
 /// The word. See the [module](self).
 #[derive(Debug)]
 pub struct DemandWord(AtomicU64);
@@ -84,7 +93,20 @@ impl DemandWord {
     }
 
     /// Adds demand, saturating; enters if idle.
+    #[inline]
     pub fn request(&self, demand: Demand) -> Knock {
+        self.add(demand, false)
+    }
+
+    /// As [`request`](DemandWord::request), which claims what it adds where it enters: an idle word has
+    /// nothing else to be claimed.
+    #[inline]
+    pub fn request_claimed(&self, demand: Demand) -> Knock {
+        self.add(demand, true)
+    }
+
+    #[inline]
+    fn add(&self, demand: Demand, claims: bool) -> Knock {
         // ordering: relaxed; the value is only a guess for the exchange below.
         let mut seen = self.0.load(Ordering::Relaxed);
         loop {
@@ -92,7 +114,8 @@ impl DemandWord {
                 return Knock::Closed;
             }
             let room = DEMAND - (seen & DEMAND);
-            let next = (seen | TURN) + demand.get().min(room);
+            let claimed = claims && seen & TURN == 0;
+            let next = (seen | TURN) + if claimed { 0 } else { demand.get().min(room) };
             // ordering: acquire pairs with the release in `leave`: whoever enters sees the
             // state as the last holder left it (model `turn_excludes`). Release pairs with the
             // acquire in `claim`: what the requester did before is visible to the emitter (rule

@@ -68,6 +68,43 @@ fn request_races_request() {
     });
 }
 
+/// Asks for `n`, and claims it where it enters; then works off what else comes.
+fn ask(word: &DemandWord, n: u64) -> Found {
+    let knock = word.request_claimed(Demand::of(n));
+    let mut found = Found::default();
+    if knock == Knock::Entered {
+        found.demand.add(More::of(n));
+        if word.leave() {
+            return found;
+        }
+    }
+    found.and(work(word, knock))
+}
+
+#[test]
+fn what_is_claimed_by_asking_is_claimed_once() {
+    model("word: what_is_claimed_by_asking_is_claimed_once", || {
+        let word = Arc::new(DemandWord::new());
+        let other = beside(&word, |word| word.request(Demand::of(2)));
+        let asks = word.clone();
+        let third = thread::spawn(move || ask(&asks, 4));
+        let found = ask(&word, 1).and(other.join().unwrap()).and(third.join().unwrap());
+        assert_eq!(found.demand.get(), More::of(7));
+        assert_eq!(word.enter(), Knock::Entered, "the word is idle again");
+    });
+}
+
+#[test]
+fn cancel_races_what_is_claimed_by_asking() {
+    model("word: cancel_races_what_is_claimed_by_asking", || {
+        let word = Arc::new(DemandWord::new());
+        let other = beside(&word, DemandWord::cancel);
+        let found = ask(&word, 3).and(other.join().unwrap());
+        assert_eq!(found.closed, 1, "one drops the state");
+        assert_eq!(word.request_claimed(Demand::ONE), Knock::Closed);
+    });
+}
+
 #[test]
 fn request_races_leave() {
     model("word: request_races_leave", || {
