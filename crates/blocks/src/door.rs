@@ -29,7 +29,9 @@
 //! * **On no other thread.** A source that sends elsewhere finds nothing written down, and its items go
 //!   through the queue.
 //! * **Order.** An inlet passes only while it has put nothing in its queue that the outlet has not
-//!   taken: the frame says how much that was. An end always goes through the queue, behind all items.
+//!   taken: the frame says how much that was. An inlet that has seen so may [pass] until it puts something
+//!   in its queue again, by any frame of its lane: an outlet takes none back. An end always goes through
+//!   the queue, behind all items.
 //! * **Never without demand, nor past a cancellation.** What takes an item is what would take it from
 //!   the queue, and it says after each whether it takes another: no credit, news at the host and the
 //!   end of a turn close the frame, and the rest of what was asked for is queued.
@@ -42,6 +44,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::hint::cold_path;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 
@@ -50,9 +53,15 @@ use millstream_sync::of_each_thread;
 // The innermost frame of this thread.
 of_each_thread!(LENT: Cell<*const Frame> = Cell::new(&raw const NOBODY.0));
 
+/// The lane of a frame that is closed: nothing is there.
+const CLOSED: usize = 0;
+
+/// For an inlet that has something in its queue: no frame is of that lane.
+pub(crate) const NOWHERE: usize = usize::MAX;
+
 /// What is written down where nothing is lent: no comparison is spent on that.
 static NOBODY: Nobody = Nobody(Frame {
-    lane: Cell::new(0),
+    lane: Cell::new(CLOSED),
     queued: 0,
     room: Cell::new(0),
     stopped: Cell::new(false),
@@ -67,7 +76,7 @@ unsafe impl Sync for Nobody {}
 
 /// What is written down, whatever passes.
 struct Frame {
-    /// The address of what the two ends of the lane share; none, where the frame is closed.
+    /// The address of what the two ends of the lane share; or [`CLOSED`].
     lane: Cell<usize>,
     /// How many items were put in the queue, all of which were taken.
     queued: u64,
@@ -83,8 +92,8 @@ struct Frame {
 struct Loan<T> {
     frame: Frame,
     /// [`take`], for the type of `each`.
-    // SAFETY: what the caller owes is said there; `pass` alone calls it (model `an_item_passes_alone`).
-    take: unsafe fn(&Loan<T>, T) -> bool,
+    // SAFETY: what the caller owes is said there; `hand` alone calls it (model `an_item_passes_alone`).
+    take: unsafe fn(&Loan<T>, T),
     each: *mut (),
     panicked: Cell<Option<Box<dyn Any + Send>>>,
 }
@@ -139,67 +148,83 @@ pub(crate) fn lend<T, F: FnMut(T) -> bool>(
     (room - loan.frame.room.get(), !loan.frame.stopped.get())
 }
 
-/// Hands an item to what `loan` was made of; whether that takes another.
+/// Hands an item to what `loan` was made of, which closes where that takes no other.
 ///
 /// # Safety
 /// `F` is what it was made of, nobody else calls it, and what it is lent for has not returned.
-unsafe fn take<T, F: FnMut(T) -> bool>(loan: &Loan<T>, item: T) -> bool {
+unsafe fn take<T, F: FnMut(T) -> bool>(loan: &Loan<T>, item: T) {
     // SAFETY: by the contract of this function: `lend` has borrowed it, and does not touch it meanwhile.
     let each = unsafe { &mut *loan.each.cast::<F>() };
-    catch_unwind(AssertUnwindSafe(|| each(item))).unwrap_or_else(|payload| {
-        loan.panicked.set(Some(payload));
-        false
-    })
+    match catch_unwind(AssertUnwindSafe(|| each(item))) {
+        Ok(true) => return,
+        Ok(false) => cold_path(),
+        Err(payload) => loan.panicked.set(Some(payload)),
+    }
+    loan.frame.stopped.set(true);
+    loan.frame.lane.set(CLOSED);
 }
 
-/// For the inlet of `lane`, which has put `queued` items in its queue: hands `item` to whoever asks for
-/// it further down on this stack. It comes back where nobody does.
+/// For the inlet of `lane`, which has nothing in its queue: hands `item` to the innermost that is lent on
+/// this thread, if that is for this lane. It comes back where it is not.
 ///
 /// # Safety
-/// `lane` is the address of what the inlet shares with its outlet, and `T` is what both are for. The
-/// inlet is called by `&mut`.
+/// `lane` is [`NOWHERE`]; or it is the address of what the inlet shares with its outlet, and `T` is what
+/// both are for. The inlet is called by `&mut`.
 #[inline]
-pub(crate) unsafe fn pass<T>(lane: usize, queued: u64, item: T) -> Result<(), T> {
-    let mut frame = lent();
+pub(crate) unsafe fn pass<T>(lane: usize, item: T) -> Result<(), T> {
+    let frame = lent();
     // SAFETY: what is written down is on the stack of this thread, and is taken out before it goes
     // (`Back`, model `what_was_lent_is_taken_back`); or it is `NOBODY`.
     if unsafe { &*frame }.lane.get() != lane {
-        match below(frame, lane) {
-            Some(found) => frame = found,
-            None => return Err(item),
-        }
-    }
-    // SAFETY: as above.
-    let here = unsafe { &*frame };
-    if here.queued != queued {
         return Err(item);
     }
-    // SAFETY: it is the frame of this lane, so by the contract of this function `T` is what it was made
-    // for: both ends hold what they share, so no other lane has its address. `lend` waits for its
-    // `ask`, which is what has called this; nobody else has the frame, and the inlet is borrowed, so the
-    // closure does not run already (model `an_item_passes_alone`).
-    let goes_on = unsafe {
-        let loan = &*frame.cast::<Loan<T>>();
-        (loan.take)(loan, item)
-    };
-    let room = here.room.get() - 1;
-    here.room.set(room);
-    if !goes_on || room == 0 {
-        here.stopped.set(!goes_on);
-        here.lane.set(0);
-    }
+    // SAFETY: it is the frame of this lane; the rest is the contract of this function.
+    unsafe { hand(frame, item) };
     Ok(())
 }
 
-/// The frame of `lane` below `frame`.
+/// As [`pass`], for an inlet that has put `queued` items in its queue, by any frame of its lane: where all
+/// of those were taken.
+///
+/// # Safety
+/// As that of [`pass`].
 #[cold]
-fn below(mut frame: *const Frame, lane: usize) -> Option<*const Frame> {
+pub(crate) unsafe fn pass_below<T>(lane: usize, queued: u64, item: T) -> Result<(), T> {
+    let mut frame = lent();
     // SAFETY: as in `pass`; `NOBODY` is the last.
     while let Some(here) = unsafe { frame.as_ref() } {
         if here.lane.get() == lane {
-            return Some(frame);
+            if here.queued != queued {
+                break;
+            }
+            // SAFETY: as in `pass`.
+            unsafe { hand(frame, item) };
+            return Ok(());
         }
         frame = here.before;
     }
-    None
+    Err(item)
+}
+
+/// Hands an item to what `frame` is of.
+///
+/// # Safety
+/// It is written down for the lane of an inlet that is called by `&mut`, and that is for items of type
+/// `T`.
+#[inline]
+unsafe fn hand<T>(frame: *const Frame, item: T) {
+    // SAFETY: by the contract of this function `T` is what it was made for: both ends hold what they
+    // share, so no other lane has its address. `lend` waits for its `ask`, which is what has called
+    // this; nobody else has the frame, and the inlet is borrowed, so the closure does not run already
+    // (model `an_item_passes_alone`).
+    let loan = unsafe { &*frame.cast::<Loan<T>>() };
+    // SAFETY: as above.
+    unsafe { (loan.take)(loan, item) };
+    let room = loan.frame.room.get() - 1;
+    loan.frame.room.set(room);
+    if room == 0 {
+        // At most once in a turn: no item is to jump past it.
+        cold_path();
+        loan.frame.lane.set(CLOSED);
+    }
 }

@@ -35,6 +35,7 @@
 //! * **A source that goes away** without an end is [`Fault::SourceDropped`].
 
 use std::fmt;
+use std::hint::cold_path;
 use std::num::NonZeroUsize;
 use std::ptr;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ use millstream_sync::{Mutex, lock, pause};
 
 use crate::bell::Bell;
 use crate::cause::{self, afresh, current};
-use crate::door::{lend, pass};
+use crate::door::{NOWHERE, lend, pass, pass_below};
 use crate::gauge::{Gauge, Reading, State, Tally};
 use crate::ring::{Look, Popped, Pushed, Reader, Writer, ring};
 
@@ -74,7 +75,6 @@ where
         writer: Some(writer),
         refused: None,
         lane: shared.address(),
-        came: 0,
         shared: shared.clone(),
         bell,
         discards: discards.clone(),
@@ -273,10 +273,9 @@ pub struct ActiveInlet<T: 'static, E> {
     writer: Option<Writer<T>>,
     /// An item that did not get into the queue. It goes when this does: upstream is cancelled by then.
     refused: Option<T>,
-    /// The address of what is shared.
+    /// The address of what is shared, while the outlet is known to have taken all that was put in the
+    /// queue; else [`NOWHERE`].
     lane: usize,
-    /// How many items it put in the queue; never as many, where there is no writer.
-    came: u64,
     shared: Arc<Shared<E>>,
     bell: Bell,
     discards: Discards,
@@ -288,19 +287,25 @@ impl<T: 'static, E> ActiveInlet<T, E> {
     #[inline(never)]
     fn push(&mut self, item: T) -> More {
         let Some(writer) = &mut self.writer else { return More::CANCEL };
-        match writer.push(item) {
-            Pushed::Noted => {
-                self.came += 1;
-                More::NONE
+        let lane = self.shared.address();
+        // SAFETY: it is what this shares with its outlet, which is for the same items (model
+        // `an_item_passes_alone`).
+        let item = match unsafe { pass_below(lane, writer.came(), item) } {
+            Ok(()) => {
+                self.lane = lane;
+                return More::NONE;
             }
+            Err(item) => item,
+        };
+        self.lane = NOWHERE;
+        match writer.push(item) {
+            Pushed::Noted => More::NONE,
             Pushed::Wake => {
-                self.came += 1;
                 self.bell.ring();
                 More::NONE
             }
             Pushed::Gone(item) => {
                 self.writer = None;
-                self.came = u64::MAX;
                 self.refuse(item);
                 More::CANCEL
             }
@@ -336,7 +341,6 @@ impl<T: 'static, E> ActiveInlet<T, E> {
     }
 
     fn fail(&mut self, fault: Fault) {
-        self.came = u64::MAX;
         if let Some(writer) = self.writer.take() {
             if writer.is_gone() {
                 report_undelivered(&Undelivered::Fault(fault));
@@ -353,11 +357,15 @@ impl<T: 'static, E> ActiveInlet<T, E> {
 impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for ActiveInlet<T, E> {
     #[inline]
     fn on_next(&mut self, item: T) -> More {
-        // SAFETY: it is what this shares with its outlet, which is for the same items (model
+        // SAFETY: it is nowhere, or what this shares with its outlet, which is for the same items (model
         // `an_item_passes_alone`).
-        match unsafe { pass(self.lane, self.came, item) } {
+        match unsafe { pass(self.lane, item) } {
             Ok(()) => More::NONE,
-            Err(item) => self.push(item),
+            Err(item) => {
+                // Beside an exchange a jump is nothing, and beside what passes it is much.
+                cold_path();
+                self.push(item)
+            }
         }
     }
 
