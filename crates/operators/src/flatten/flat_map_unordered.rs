@@ -24,7 +24,7 @@ use crate::shape::table::{NoHands, Table};
 /// down  --1-1-2-1-2---2-3-3-3----|
 /// ```
 ///
-/// It is fair: an inner publisher with items at hand gives up to 32, and then the next has its
+/// It is fair: an inner publisher with items at hand gives up to 64, and then the next has its
 /// turn. The order of the items of one inner publisher is kept. Inner publishers that are
 /// synchronous are held in place: they cost no queue and no allocation, and each gives up to 1024;
 /// a new one and one that has waited have their turns alternately. A group of `group_by` is held in
@@ -35,7 +35,7 @@ use crate::shape::table::{NoHands, Table};
 /// # Demand
 /// `limit` from upstream when it is subscribed to, and one more for each inner publisher that is
 /// complete. `prefetch` from each inner publisher, and three quarters of it each time as many of
-/// its items were sent; one that sends in the call which asks it is asked for up to 32 at a time; one
+/// its items were sent; one that sends in the call which asks it is asked for up to 64 at a time; one
 /// that is synchronous, and a group of `group_by`, is pulled as downstream
 /// asks.
 /// # Completion

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millstream_blocks::bell::{Bell, Marks};
 
 /// How many items one feed gives before the next has its turn.
-const BURST: u32 = 32;
+const BURST: u32 = 64;
 
 /// The feeds that may have something, and the one whose turn it is.
 pub(crate) struct Roster {
