@@ -8,7 +8,7 @@ use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
 use millstream_core::{Publisher, Pull, Pulled, Subscriber};
 
-use crate::shape::joined::{capacity, feed};
+use crate::shape::joined::{capacity, feed_of_many, gauge};
 use crate::shape::table::Table;
 
 /// Items of several publishers, as they come; what failed is told when all are over:
@@ -25,7 +25,8 @@ use crate::shape::table::Table;
 ///
 /// # Demand
 /// `prefetch` from each source when it is subscribed to, and three quarters of it each time as
-/// many of its items were sent. A synchronous source is pulled as downstream asks.
+/// many of its items were sent. A source that sends in the call which asks it is asked for a turn at
+/// a time, up to 64. A synchronous source is pulled as downstream asks.
 /// # Completion
 /// When all sources are complete and their items sent. Of no sources: at once.
 /// # Errors
@@ -122,7 +123,11 @@ impl<P: Publisher> Publisher for MergeDelayError<P> {
             |bell, context| {
                 let mut table = Table::new(sources.len());
                 for (n, source) in sources.into_iter().enumerate() {
-                    table.add(bell, |bell| feed(source, prefetch, bell, context, site.number(n)));
+                    table.add(bell, |bell| {
+                        let pulls = source.pulls();
+                        let gauge = gauge(pulls, &bell, context, site.number(n), prefetch.get());
+                        feed_of_many(gauge, source, prefetch, bell, context)
+                    });
                 }
                 Delaying { table, failures: Vec::new() }
             },
@@ -161,6 +166,18 @@ impl<Q: Pull> Pull for Delaying<Q> {
     fn pull(&mut self) -> Pulled<Q::Item, Failures<Q::Error>> {
         let pulled = self.table.pull();
         self.delay(pulled)
+    }
+
+    #[inline]
+    fn pull_while(
+        &mut self,
+        mut each: impl FnMut(Q::Item) -> bool,
+    ) -> Pulled<Q::Item, Failures<Q::Error>> {
+        loop {
+            if let Some(pulled) = self.table.play(&mut each) {
+                return self.delay(pulled);
+            }
+        }
     }
 
     fn look_ahead(&mut self, _: bool) -> Pulled<Q::Item, Failures<Q::Error>> {
