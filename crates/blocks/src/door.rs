@@ -29,7 +29,7 @@
 //! * **On no other thread.** A source that sends elsewhere finds nothing written down, and its items go
 //!   through the queue.
 //! * **Order.** An inlet passes only while it has put nothing in its queue that the outlet has not
-//!   taken: the frame says how much that was. An inlet that has seen so may [pass] until it puts something
+//!   taken: the frame says how much that was. An inlet that has seen so may pass until it puts something
 //!   in its queue again, by any frame of its lane: an outlet takes none back. An end always goes through
 //!   the queue, behind all items.
 //! * **Never without demand, nor past a cancellation.** What takes an item is what would take it from
