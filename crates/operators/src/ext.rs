@@ -251,6 +251,17 @@ pub trait PublisherExt: Publisher {
         SwitchMap::new(self, prefetch, f)
     }
 
+    /// An item a publisher, and what comes while that runs discarded. See [`ExhaustMap`].
+    #[doc(alias = "exhaustMap", alias = "flatMapFirst", alias = "flatMapDrop")]
+    #[track_caller]
+    fn exhaust_map<Q, F>(self, prefetch: usize, f: F) -> ExhaustMap<Self, F>
+    where
+        Q: Publisher<Error = Self::Error>,
+        F: FnMut(Self::Item) -> Q + Send + 'static,
+    {
+        ExhaustMap::new(self, prefetch, f)
+    }
+
     /// Each item through a future, one at a time. See [`MapAsync`].
     #[doc(alias = "concatMap", alias = "mapAsync", alias = "delayUntil")]
     fn then<X, Fut, F>(self, executor: X, f: F) -> MapAsync<Self, X, F>

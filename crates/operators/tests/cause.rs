@@ -112,6 +112,7 @@ fn crossings() -> Vec<(&'static str, Crossing)> {
         ("flat_map_unordered", |p, _| p.flat_map_unordered(2, 1, same).boxed()),
         ("flat_map_ordered", |p, _| p.flat_map_ordered(2, 1, same).boxed()),
         ("switch_map", |p, _| p.switch_map(1, same).boxed()),
+        ("exhaust_map", |p, _| p.exhaust_map(1, same).boxed()),
         ("zip", |p, _| p.zip(other(), 1).map(|(n, _)| n).boxed()),
         ("zip, second", |p, _| zip((other(), p), 1).map(|(_, n)| n).boxed()),
         ("interleave", |p, _| p.interleave(source(), 1).boxed()),
@@ -270,11 +271,12 @@ fn an_executor_that_goes_is_no_clean_cancel() {
 
 #[test]
 fn an_inner_stream_is_told_why_it_is_cancelled() {
-    let flattens: [fn(Items) -> Items; 4] = [
+    let flattens: [fn(Items) -> Items; 5] = [
         |inner| once(inner).concat_map(|inner| inner).boxed(),
         |inner| once(inner).flat_map_unordered(1, 1, |inner| inner).boxed(),
         |inner| once(inner).flat_map_ordered(1, 1, |inner| inner).boxed(),
         |inner| once(inner).switch_map(1, |inner| inner).boxed(),
+        |inner| once(inner).exhaust_map(1, |inner| inner).boxed(),
     ];
     for (n, flatten) in flattens.into_iter().enumerate() {
         let (inner, watched) = watched();

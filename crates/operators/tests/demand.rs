@@ -185,7 +185,7 @@ fn an_inner_publisher_that_is_complete_is_not_cancelled() {
         hands.lock().unwrap().push(hand);
         source
     }
-    let builds: [(&str, Build); 4] = [
+    let builds: [(&str, Build); 5] = [
         ("concat_map", |outer, hands| outer.concat_map(move |_| inner(&hands)).boxed()),
         ("flat_map_unordered", |outer, hands| {
             outer.flat_map_unordered(1, 1, move |_| inner(&hands)).boxed()
@@ -194,6 +194,7 @@ fn an_inner_publisher_that_is_complete_is_not_cancelled() {
             outer.flat_map_ordered(1, 1, move |_| inner(&hands)).boxed()
         }),
         ("switch_map", |outer, hands| outer.switch_map(1, move |_| inner(&hands)).boxed()),
+        ("exhaust_map", |outer, hands| outer.exhaust_map(1, move |_| inner(&hands)).boxed()),
     ];
     for (name, build) in builds {
         let mint = Mint::new();

@@ -480,3 +480,125 @@ fn an_error_of_the_outer_comes_after_the_items_before_it_on_both_paths() {
         assert_eq!(heard(items.clone()), [0, 1, 2], "boxed: {boxed}");
     }
 }
+
+/// An outer and inner publishers that the test drives: each item takes the next of those.
+fn exhausting(n: usize) -> (Hand, Vec<Hand>, Probe, std::sync::Arc<std::sync::Mutex<Vec<u32>>>) {
+    let (outer, source) = Hand::new();
+    let (hands, inner): (Vec<_>, Vec<_>) = (0..n).map(|_| Hand::new()).unzip();
+    let discarded = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = discarded.clone();
+    let mut inner = inner.into_iter();
+    let exhausted = source
+        .exhaust_map(4, move |_| inner.next().expect("one more"))
+        .on_discard(move |item: Item| told.lock().unwrap().push(item.0));
+    (outer, hands, Probe::new().on(exhausted), discarded)
+}
+
+#[test]
+fn what_comes_while_an_inner_publisher_runs_is_discarded_demand_or_not() {
+    let mint = Mint::new();
+    let (outer, hands, probe, discarded) = exhausting(2);
+    assert_eq!(outer.asked(), [4], "before anybody asks");
+    for n in 1..=6 {
+        outer.send(mint.item(n));
+    }
+    assert_eq!(*discarded.lock().unwrap(), [2, 3, 4, 5, 6]);
+    assert_eq!(outer.asked(), [3, 3], "three quarters at a time");
+    assert_eq!(hands[0].asked(), [4]);
+    hands[0].send(mint.item(11));
+    hands[0].send(mint.item(12));
+    probe.request(1);
+    assert_eq!(probe.take(), next([11]));
+    outer.send(mint.item(7));
+    hands[0].end(End::Completed);
+    outer.send(mint.item(8));
+    assert_eq!(hands[1].asked(), [], "12 is still to be sent");
+    probe.request(1);
+    assert_eq!(probe.take(), next([12]));
+    outer.send(mint.item(9));
+    assert_eq!(hands[1].asked(), [4]);
+    assert_eq!(*discarded.lock().unwrap(), [2, 3, 4, 5, 6, 7, 8]);
+    hands[1].send(mint.item(21));
+    probe.unbounded();
+    outer.end(End::Completed);
+    assert_eq!(probe.take(), next([21]), "an inner publisher still runs");
+    hands[1].end(End::Completed);
+    assert_eq!(probe.take(), [Told::Complete]);
+    assert!(!probe.is_held());
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn an_exhausted_stream_that_is_cancelled_cancels_both_and_discards_what_is_queued() {
+    let mint = Mint::new();
+    let (outer, hands, probe, discarded) = exhausting(1);
+    outer.send(mint.item(1));
+    hands[0].send(mint.item(11));
+    hands[0].send(mint.item(12));
+    probe.request(1);
+    probe.cancel();
+    assert!(outer.is_cancelled() && hands[0].is_cancelled());
+    assert_eq!(probe.take(), next([11]));
+    assert_eq!(*discarded.lock().unwrap(), [12]);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_failure_of_either_ends_an_exhausted_stream() {
+    let mint = Mint::new();
+    let (outer, hands, probe, discarded) = exhausting(1);
+    outer.send(mint.item(1));
+    hands[0].send(mint.item(11));
+    hands[0].end(End::Failed("inner"));
+    assert_eq!(probe.take(), [], "an item comes before");
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([11], Told::Error("\"inner\"".to_owned())));
+    assert!(outer.is_cancelled());
+
+    let (outer, hands, probe, discarded_then) = exhausting(1);
+    outer.send(mint.item(1));
+    hands[0].send(mint.item(11));
+    outer.end(End::Failed("outer"));
+    assert_eq!(probe.take(), [Told::Error("\"outer\"".to_owned())], "it does not wait");
+    assert!(hands[0].is_cancelled());
+    assert_eq!(*discarded_then.lock().unwrap(), [11]);
+    assert_eq!(*discarded.lock().unwrap(), []);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_synchronous_upstream_is_not_pulled_while_an_inner_publisher_runs() {
+    for boxed in [false, true] {
+        let mint = Mint::new();
+        let m = mint.clone();
+        let exhausted = script(&mint, 0, 3, Complete).exhaust_map(4, move |item: Item| {
+            let inner = script(&m, item.0 * 10, 2, Complete);
+            if boxed {
+                inner.boxed()
+            } else {
+                inner.publish_on(crate::eager::Eager::default(), 1).boxed()
+            }
+        });
+        let probe = Probe::new().on(exhausted);
+        probe.request(3);
+        assert_eq!(probe.take(), next([11, 12, 21]), "boxed: {boxed}");
+        probe.request(3);
+        assert_eq!(probe.take(), next_then([22, 31, 32], Told::Complete), "boxed: {boxed}");
+        assert_eq!(mint.live(), 0);
+    }
+}
+
+#[test]
+fn a_request_inside_an_item_of_an_exhausted_stream_is_served() {
+    let mint = Mint::new();
+    let m = mint.clone();
+    let exhausted = script(&mint, 0, 3, Complete)
+        .exhaust_map(1, move |item: Item| script(&m, item.0 * 10, 2, Complete));
+    let probe = Probe::new().asking(More::ONE).answering(|probe, _| {
+        probe.request(1);
+        More::NONE
+    });
+    let probe = probe.on(exhausted);
+    assert_eq!(probe.take(), next_then([11, 12, 21, 22, 31, 32], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}

@@ -291,6 +291,11 @@ mod in_stages_with_queues {
             let ledger = s.ledger().clone();
             s.switch_map(2, move |n| inner(&ledger, &n.map(|n| n - 1)).boxed())
         };
+        // Of what comes at once only the first is.
+        exhaust_map: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.skip(1).exhaust_map(2, move |n| inner(&ledger, &n).boxed())
+        };
         map_async: Complete, |s| s.map_async(Eager::default(), 2, |n| if n.value() == 2 { ouch() } else { async { n } });
         adaptive_concurrency_in_the_future: Complete, |s| {
             s.adaptive_concurrency(timeless(), Aimd::new(2.0..=2.0), through)

@@ -366,6 +366,16 @@ rows! {
             source.take(1).switch_map(1, move |n| other(&ledger, &[n.value(), 0]).boxed())
         },
         |items| items.into_iter().take(1).flat_map(|n| [n, 0]);
+    exhaust_map: |source| {
+            let ledger = source.ledger().clone();
+            source.take(1).exhaust_map(2, move |n| other(&ledger, &[n.value(), 0]))
+        },
+        |items| items.into_iter().take(1).flat_map(|n| [n, 0]);
+    exhaust_map_of_boxes: |source| {
+            let ledger = source.ledger().clone();
+            source.take(1).exhaust_map(1, move |n| other(&ledger, &[n.value(), 0]).boxed())
+        },
+        |items| items.into_iter().take(1).flat_map(|n| [n, 0]);
 }
 
 rows! {

@@ -120,6 +120,8 @@ rules_for! {
         .gives(|n| 2 * n);
     switch_map: rules::processor(|source| source.take(1).switch_map(2, |_| numbers(2)))
         .gives(|n| 2 * n.min(1));
+    exhaust_map: rules::processor(|source| source.take(1).exhaust_map(2, |_| numbers(2)))
+        .gives(|n| 2 * n.min(1));
 
     broadcast: rules::processor(|source| {
         let [a, gone] = source.broadcast::<2>(2);

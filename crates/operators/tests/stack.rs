@@ -226,6 +226,8 @@ a_million_deep! {
     flat_map_ordered: MILLION, million().flat_map_ordered(4, 4, |n| millstream::just(n).boxed());
     flat_map_ordered_of_nothing: 0, million().flat_map_ordered(4, 4, |_| millstream::empty::<u64>().boxed());
     switch_map_of_nothing: 0, million().switch_map(4, |_| millstream::empty::<u64>().boxed());
+    exhaust_map: MILLION, million().exhaust_map(4, millstream::just);
+    exhaust_map_of_boxes: MILLION, million().exhaust_map(4, |n| millstream::just(n).boxed());
     from_blocking_iter: MILLION, millstream::from_blocking_iter(Eager::default(), 16, 0..MILLION);
     also_to: MILLION, million().also_to(16, |side| {
         side.subscribe_with(drop, |never| match never {}, || {}).unbounded().detach();
