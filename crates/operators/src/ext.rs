@@ -729,6 +729,34 @@ pub trait PublisherExt: Publisher {
         merge_all_delay_error([Same::First(self), Same::Second(other)], prefetch)
     }
 
+    /// Items of this publisher, and of another while this has none at hand. See [`MergePreferred`].
+    #[doc(alias = "mergePreferred", alias = "mergePriority")]
+    #[track_caller]
+    fn merge_preferred<Q>(self, other: Q, prefetch: usize) -> MergePreferred<Same<Self, Q>>
+    where
+        Q: Publisher<Item = Self::Item, Error = Self::Error>,
+    {
+        merge_all_preferred([Same::First(self), Same::Second(other)], prefetch)
+    }
+
+    /// Items of this publisher and another, as they come, by turns as long as their weights. See
+    /// [`MergePrioritized`].
+    #[doc(alias = "mergePrioritized", alias = "select_with_strategy")]
+    #[track_caller]
+    fn merge_prioritized<Q>(
+        self,
+        other: Q,
+        weights: [u32; 2],
+        prefetch: usize,
+    ) -> MergePrioritized<Same<Self, Q>>
+    where
+        Q: Publisher<Item = Self::Item, Error = Self::Error>,
+    {
+        let [this, that] = weights;
+        let sources = [(Same::First(self), this), (Same::Second(other), that)];
+        merge_all_prioritized(sources, prefetch)
+    }
+
     /// Items of this publisher and another, both in order, in order. See [`MergeSorted`].
     #[doc(alias = "mergeComparing", alias = "mergeSorted", alias = "kmerge_by")]
     #[track_caller]

@@ -120,6 +120,8 @@ fn crossings() -> Vec<(&'static str, Crossing)> {
             combine_latest_conflated((p, other()), 1).map(|(n, _)| n).boxed()
         }),
         ("merge", |p, _| p.merge(source(), 1).boxed()),
+        ("merge_preferred", |p, _| p.merge_preferred(source(), 1).boxed()),
+        ("merge_prioritized", |p, _| p.merge_prioritized(source(), [2, 1], 1).boxed()),
         ("with_latest_from", |p, _| p.with_latest_from(other(), 1).map(|(n, _)| n).boxed()),
         ("take_until", |p, _| p.take_until(source().ignore_items()).boxed()),
         ("chain", |p, _| millstream::empty().map_err(|never| match never {}).chain(p).boxed()),
@@ -297,9 +299,11 @@ fn once(inner: Items) -> impl Publisher<Item = Items, Error = Error> {
 #[test]
 fn a_sibling_that_fails_is_no_clean_cancel_and_one_that_completes_is() {
     type Two = fn(Items, Items) -> Items;
-    let twos: [(&str, Two); 6] = [
+    let twos: [(&str, Two); 8] = [
         ("zip", |a, b| a.zip(b, 1).map(|(n, _)| n).boxed()),
         ("merge", |a, b| a.merge(b, 1).boxed()),
+        ("merge_preferred", |a, b| a.merge_preferred(b, 1).boxed()),
+        ("merge_prioritized", |a, b| a.merge_prioritized(b, [1, 2], 1).boxed()),
         ("with_latest_from", |a, b| b.with_latest_from(a, 1).map(|(n, _)| n).boxed()),
         ("take_until", |a, b| a.take_until(b).boxed()),
         ("interleave", |a, b| a.interleave(b, 1).boxed()),

@@ -425,6 +425,14 @@ mod in_stages_with_queues {
         above_interleave: Complete, |s| {
             millstream::interleave_all([millstream::empty().map_err(|never| match never {}).boxed(), bad(s).boxed()], 2)
         };
+        above_merge_preferred: Complete, |s| {
+            let never = millstream::pending().map_err(|never| match never {});
+            millstream::merge_all_preferred([never.boxed(), bad(s).boxed()], 2)
+        };
+        above_merge_prioritized: Complete, |s| {
+            let never = millstream::pending().map_err(|never| match never {});
+            millstream::merge_all_prioritized([(never.boxed(), 1), (bad(s).boxed(), 2)], 2)
+        };
         merge_sorted: Complete, |s| {
             let other = inner(s.ledger(), &s.ledger().token(5)).boxed();
             s.boxed().merge_sorted(other, 2, |_, _| ouch())

@@ -389,6 +389,21 @@ rows! {
             source.merge_delay_error(none, 2).map_err(|failures| failures.errors()[0])
         },
         |items| items;
+    merge_preferred: |source| {
+            let none = like(&source, &[]);
+            source.merge_preferred(none, 2)
+        },
+        |items| items;
+    merge_preferring_another: |source| {
+            let none = like(&source, &[]);
+            none.merge_preferred(source, 2)
+        },
+        |items| items;
+    merge_prioritized: |source| {
+            let none = like(&source, &[]);
+            source.merge_prioritized(none, [3, 1], 2)
+        },
+        |items| items;
     merge_sorted: |source| {
             let others = like(&source, &[2, 4]);
             source.merge_sorted(others, 2, |a, b| a.value().cmp(&b.value()))

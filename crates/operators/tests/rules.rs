@@ -96,6 +96,9 @@ rules_for! {
         millstream::merge_all_delay_error([numbers(2).boxed(), source.boxed()], 2)
             .map_err(|failures| failures.errors()[0])
     }).gives(|n| n + 2);
+    merge_preferred: rules::processor(|source| source.merge_preferred(numbers(2), 2)).gives(|n| n + 2);
+    merge_prioritized: rules::processor(|source| source.merge_prioritized(numbers(2), [3, 1], 2))
+        .gives(|n| n + 2);
     merge_sorted: rules::processor(|source| source.merge_sorted(numbers(2), 2, Ord::cmp)).gives(|n| n + 2);
     interleave: rules::processor(|source| source.interleave(numbers(2), 2)).gives(|n| n + 2);
     zip: rules::processor(|source| source.zip(numbers(1_000_000), 2));

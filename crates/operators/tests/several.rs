@@ -8,5 +8,6 @@ mod fan_out;
 mod flatten;
 mod group_by;
 mod keyed;
+mod merge_order;
 mod side;
 mod window;

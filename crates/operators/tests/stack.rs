@@ -195,6 +195,8 @@ a_million_deep! {
     merge_sorted: 2 * MILLION, million().merge_sorted(pushed(), 16, Ord::cmp);
     interleave: 2 * MILLION, million().interleave(million(), 3);
     interleave_of_those_that_push: 2 * MILLION, pushed().interleave(pushed(), 3);
+    merge_preferred: 2 * MILLION, million().merge_preferred(million().boxed(), 16);
+    merge_prioritized: 2 * MILLION, million().boxed().merge_prioritized(million(), [3, 1], 16);
     merge_of_boxes: 2 * MILLION, million().boxed().merge(million().boxed(), 16);
     merge_of_those_that_push: 2 * MILLION, pushed().merge(pushed(), 16);
     zip: MILLION, million().zip(million(), 16);

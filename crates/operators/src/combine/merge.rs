@@ -8,6 +8,7 @@ use millstream_blocks::island::join;
 use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 
 use crate::shape::joined::{all_pull, capacity, feed_of_many, gauge, in_place, unwatched};
+use crate::shape::roster::Order;
 use crate::shape::rounds::{Played, Rounds, one};
 use crate::shape::table::Table;
 
@@ -79,10 +80,6 @@ impl<P: Publisher> Publisher for Merge<P> {
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
         let Merge { sources, prefetch, site } = self;
-        let feed = move |n, source: P, bell: Bell, context: &Context| {
-            let gauge = gauge(source.pulls(), &bell, context, site.number(n), prefetch.get());
-            feed_of_many(gauge, source, prefetch, bell, context)
-        };
         if P::MAY_PULL && all_pull(&sources) && unwatched(&subscriber.context()) {
             return join(
                 |_, context| {
@@ -94,16 +91,28 @@ impl<P: Publisher> Publisher for Merge<P> {
             );
         }
         join(
-            |bell, context| {
-                let mut table = Table::new(sources.len());
-                for (n, source) in sources.into_iter().enumerate() {
-                    table.add(bell, |bell| feed(n, source, bell, context));
-                }
-                Merged(table)
-            },
+            |bell, context| merged(sources, Order::Round, prefetch, (bell, context), site),
             subscriber,
         );
     }
+}
+
+/// Sources that have their turns in this order.
+pub(super) fn merged<P: Publisher>(
+    sources: Vec<P>,
+    order: Order,
+    prefetch: NonZeroUsize,
+    (bell, context): (&Bell, &Context),
+    site: Site,
+) -> impl Pull<Item = P::Item, Error = P::Error> + use<P> {
+    let mut table = Table::ordered(sources.len(), order);
+    for (n, source) in sources.into_iter().enumerate() {
+        table.add(bell, |bell| {
+            let gauge = gauge(source.pulls(), &bell, context, site.number(n), prefetch.get());
+            feed_of_many(gauge, source, prefetch, bell, context)
+        });
+    }
+    Merged(table)
 }
 
 /// Of synchronous sources, which nobody looks at.

@@ -1,4 +1,4 @@
-//! Whose turn it is among many feeds: round and round, past those that wait.
+//! Whose turn it is among many feeds: in an [order](Order), past those that wait.
 
 use std::sync::Arc;
 
@@ -7,11 +7,22 @@ use millstream_blocks::bell::{Bell, Marks};
 /// How many items one feed gives before the next has its turn.
 const BURST: u32 = 64;
 
+/// Who has the next turn, and for how many items.
+pub(crate) enum Order {
+    /// Round and round, all alike.
+    Round,
+    /// Round and round, each for as many items as it weighs.
+    Weights(Box<[u32]>),
+    /// The first that has something, for one item.
+    First,
+}
+
 /// The feeds that may have something, and the one whose turn it is.
 pub(crate) struct Roster {
     /// Feeds that were asleep, and have rung since.
     marks: Arc<Marks>,
     awake: Box<[u64]>,
+    order: Order,
     current: usize,
     /// How many more items the current feed may give.
     left: u32,
@@ -19,11 +30,17 @@ pub(crate) struct Roster {
 
 impl Roster {
     /// For `size` feeds, all asleep.
-    pub(crate) fn new(size: usize) -> Roster {
+    pub(crate) fn new(size: usize, order: Order) -> Roster {
+        // With weights the first has the first turn.
+        let current = match order {
+            Order::Weights(_) => size.saturating_sub(1),
+            _ => 0,
+        };
         Roster {
+            order,
             marks: Marks::new(size),
             awake: vec![0; size.div_ceil(64)].into(),
-            current: 0,
+            current,
             left: 0,
         }
     }
@@ -56,10 +73,23 @@ impl Roster {
     #[inline]
     pub(crate) fn begin(&mut self) -> Option<usize> {
         if self.left == 0 {
-            self.current = self.after(self.current + 1)?;
-            self.left = BURST;
+            (self.current, self.left) = self.next()?;
         }
         Some(self.current)
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<(usize, u32)> {
+        if let Order::First = self.order {
+            self.listen();
+            return self.from(0).map(|n| (n, 1));
+        }
+        let n = self.after(self.current + 1)?;
+        let turn = match &self.order {
+            Order::Weights(weights) => weights[n],
+            _ => BURST,
+        };
+        Some((n, turn))
     }
 
     /// How many more items the feed whose turn it is may give, for it to count down.

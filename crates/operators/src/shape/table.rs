@@ -7,7 +7,7 @@ use millstream_blocks::bell::Bell;
 use millstream_core::{Hands, Pull, Pulled, Supply};
 
 use crate::shape::joined::Feed;
-use crate::shape::roster::Roster;
+use crate::shape::roster::{Order, Roster};
 
 /// Feeds that come and go, each in a place, and whose turn it is.
 pub(crate) struct Table<Q: Pull> {
@@ -37,9 +37,18 @@ fn remove<Q: Pull>(places: &mut [Option<Feed<Q>>], seats: &mut Seats, n: usize) 
 impl<Q: Pull> Table<Q> {
     /// For up to `size` feeds at a time.
     pub(crate) fn new(size: usize) -> Table<Q> {
+        Table::ordered(size, Order::Round)
+    }
+
+    /// As [`new`](Table::new), in another order.
+    pub(crate) fn ordered(size: usize, order: Order) -> Table<Q> {
         Table {
             places: (0..size).map(|_| None).collect(),
-            seats: Seats { free: (0..size).rev().collect(), roster: Roster::new(size), removed: 0 },
+            seats: Seats {
+                free: (0..size).rev().collect(),
+                roster: Roster::new(size, order),
+                removed: 0,
+            },
             fresh: false,
             started: false,
         }
