@@ -6,6 +6,8 @@ use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber, Supply};
 pub(crate) enum Placed<P> {
     Here(P),
     Elsewhere,
+    /// As [`Elsewhere`](Placed::Elsewhere), and its place stays taken.
+    Idle,
 }
 
 impl<P: Publisher> Publisher for Placed<P> {
@@ -16,7 +18,7 @@ impl<P: Publisher> Publisher for Placed<P> {
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
         match self {
             Placed::Here(publisher) => publisher.subscribe(subscriber),
-            Placed::Elsewhere => unreachable!("those in place are pulled"),
+            Placed::Elsewhere | Placed::Idle => unreachable!("those in place are pulled"),
         }
     }
 
@@ -26,26 +28,42 @@ impl<P: Publisher> Publisher for Placed<P> {
     ) -> Result<impl Pull<Item = P::Item, Error = P::Error>, Placed<P>> {
         match self {
             Placed::Here(publisher) => match publisher.into_pull(context) {
-                Ok(pull) => Ok(PlacedPull(Some(pull))),
+                Ok(pull) => Ok(PlacedPull { pull: Some(pull), stays: true }),
                 Err(publisher) => Err(Placed::Here(publisher)),
             },
-            Placed::Elsewhere => Ok(PlacedPull(None)),
+            Placed::Elsewhere => Ok(PlacedPull { pull: None, stays: false }),
+            Placed::Idle => Ok(PlacedPull { pull: None, stays: true }),
         }
     }
 }
 
-struct PlacedPull<P>(Option<P>);
+struct PlacedPull<P> {
+    pull: Option<P>,
+    stays: bool,
+}
+
+impl<P: Pull> PlacedPull<P> {
+    fn nothing(&self) -> Pulled<P::Item, P::Error> {
+        if self.stays { Pulled::Pending } else { Pulled::Complete }
+    }
+}
 
 impl<P: Pull> Pull for PlacedPull<P> {
     type Item = P::Item;
     type Error = P::Error;
 
     fn pull(&mut self) -> Pulled<P::Item, P::Error> {
-        self.0.as_mut().map_or(Pulled::Complete, Pull::pull)
+        match &mut self.pull {
+            Some(pull) => pull.pull(),
+            None => self.nothing(),
+        }
     }
 
     fn look_ahead(&mut self, started: bool) -> Pulled<P::Item, P::Error> {
-        self.0.as_mut().map_or(Pulled::Complete, |pull| pull.look_ahead(started))
+        match &mut self.pull {
+            Some(pull) => pull.look_ahead(started),
+            None => self.nothing(),
+        }
     }
 
     fn pull_handed(
@@ -54,6 +72,9 @@ impl<P: Pull> Pull for PlacedPull<P> {
         supply: &mut impl Supply,
         each: impl FnMut(P::Item) -> bool,
     ) -> Pulled<P::Item, P::Error> {
-        self.0.as_mut().map_or(Pulled::Complete, |pull| pull.pull_handed(to, supply, each))
+        match &mut self.pull {
+            Some(pull) => pull.pull_handed(to, supply, each),
+            None => self.nothing(),
+        }
     }
 }

@@ -9,6 +9,7 @@ use millstream_sync::{model, thread};
 
 use crate::oracle::Signal::{Complete, Item};
 use crate::oracle::{Error, Hand, Oracle, Signal, Source, Token};
+use crate::placed::Placed;
 
 /// A source by hand, and who is sent the windows, each as its number.
 struct Windowed {
@@ -177,6 +178,50 @@ fn requests_race_each_other_for_windows_in_place() {
             .subscribe(out.probe(|_| More::NONE));
         crate::two_ask(&out, 9, 2);
         assert_eq!(out.finish(), [Item(0), Item(1), Item(2), Item(3), Item(4), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// A window in place is over with the last of its items, and what comes then is for another.
+#[test]
+fn a_window_in_place_ends_with_its_last_item() {
+    model("window: a_window_in_place_ends_with_its_last_item", || {
+        let (source, out) = (Oracle::new(), Oracle::new());
+        crate::pulled(&source, 0..5)
+            .window(2)
+            .concat_map(|window: Window<Token, Error>| window.take_last(1))
+            .subscribe(out.probe(|_| More::NONE));
+        crate::two_ask(&out, 9, 2);
+        assert_eq!(out.finish(), [Item(1), Item(3), Item(4), Complete]);
+        assert_eq!(source.count(), 0);
+    });
+}
+
+/// A host that has no place for a window is sent none, and the item which would begin it stays upstream.
+#[test]
+fn a_host_without_room_is_sent_no_window() {
+    model("window: a_host_without_room_is_sent_no_window", || {
+        let (source, out, other) = (Oracle::new(), Oracle::new(), Oracle::new());
+        let read = other.clone();
+        crate::pulled(&source, 0..6)
+            .window(2)
+            .flat_map_unordered(1, 1, move |window: Window<Token, Error>| {
+                window.subscribe(read.probe(|_| More::NONE));
+                Placed::Idle::<Window<Token, Error>>
+            })
+            .subscribe(out.probe(|_| More::NONE));
+        out.request(1);
+        let asking = thread::spawn({
+            let out = out.clone();
+            move || out.request(9)
+        });
+        other.request(9);
+        asking.join().unwrap();
+        assert_eq!(other.log().as_deref(), Some(&[Item(0), Item(1), Complete][..]));
+        assert_eq!(source.count(), 1, "beside what makes the items there is one");
+        out.cancel();
+        assert_eq!(out.finish(), []);
+        assert_eq!(other.finish(), [Item(0), Item(1), Complete]);
         assert_eq!(source.count(), 0);
     });
 }
