@@ -694,6 +694,23 @@ fn row((a, b): (Item, Item)) -> u32 {
     a.0 * 100 + b.0
 }
 
+/// Endless, beside one that sends nothing yet: whoever asks gets its thread back, and nothing is skipped.
+#[test]
+fn combine_latest_waits_with_the_first_item_of_a_synchronous_source() {
+    let mint = Mint::new();
+    let (hand, slow) = Hand::new();
+    let fast = millstream::from_iter(1_u32..).map_err(|never| match never {});
+    let rows = millstream::combine_latest((fast, slow), 2);
+    let probe = Probe::new().on(rows.map(|(n, item): (u32, Item)| n * 100 + item.0));
+    probe.request(3);
+    assert_eq!(probe.take(), [], "there is no row yet");
+    hand.send(mint.item(11));
+    assert_eq!(probe.take(), next([111, 211, 311]));
+    probe.cancel();
+    assert!(hand.is_cancelled() && !probe.is_held());
+    assert_eq!(mint.live(), 0);
+}
+
 #[test]
 fn a_downstream_that_asks_late_is_sent_the_newest_of_each() {
     let mint = Mint::new();

@@ -18,7 +18,8 @@ use crate::shape::joined::{Feed, capacity, feed};
 /// ```
 ///
 /// The sources have their turns one after another, an item each. Items wait in their queues until
-/// downstream asks for the row that they make: none is skipped.
+/// downstream asks for the row that they make: none is skipped. Until each source has an item there is no
+/// row, and of one that is ahead the latest is kept; a synchronous source waits with its first.
 ///
 /// # Demand
 /// `prefetch` from each source when it is subscribed to, and three quarters of it each time as
@@ -93,9 +94,13 @@ impl<Q: Pull> Latest<Q> {
         Latest { feed: Some(feed), item: None, started: false }
     }
 
+    /// `rows`: whether each has an item. One that is held in place waits with its first until then.
     #[inline]
-    fn look(&mut self, demand: bool) -> Looked<Q::Error> {
+    fn look(&mut self, demand: bool, rows: bool) -> Looked<Q::Error> {
         let Some(feed) = &mut self.feed else { return Looked::Over };
+        if demand && !rows && self.item.is_some() && feed.is_pulled() {
+            return Looked::Nothing;
+        }
         let pulled = if demand {
             self.started = true;
             feed.pull()
@@ -135,6 +140,7 @@ macro_rules! combine {
                             feed($latest, prefetch, bell.clone(), context, site.number($number)),
                         ),)+
                         turn: 0,
+                        rows: false,
                     },
                     subscriber,
                 );
@@ -145,6 +151,8 @@ macro_rules! combine {
             $($latest: Latest<$source>,)+
             /// The source whose turn it is.
             turn: usize,
+            /// Each has an item.
+            rows: bool,
         }
 
         impl<Error: Send + 'static, $($source),+> $pull<$($source),+>
@@ -158,7 +166,7 @@ macro_rules! combine {
                     let turn = self.turn;
                     self.turn = (turn + 1) % $n;
                     let looked = match turn {
-                        $($number => self.$latest.look(demand),)+
+                        $($number => self.$latest.look(demand, self.rows),)+
                         _ => unreachable!("one of the sources has its turn"),
                     };
                     match looked {
@@ -173,9 +181,12 @@ macro_rules! combine {
                 if over == $n { Pulled::Complete } else { Pulled::Pending }
             }
 
-            fn row(&self) -> Pulled<($($source::Item,)+), Error> {
+            fn row(&mut self) -> Pulled<($($source::Item,)+), Error> {
                 match ($(&self.$latest.item,)+) {
-                    ($(Some($latest),)+) => Pulled::Item(($($latest.clone(),)+)),
+                    ($(Some($latest),)+) => {
+                        self.rows = true;
+                        Pulled::Item(($($latest.clone(),)+))
+                    }
                     _ => Pulled::Skipped,
                 }
             }
