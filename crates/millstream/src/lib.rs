@@ -62,8 +62,9 @@ pub use millstream_executors::time;
 pub use millstream_operators::ack::from_polled_client;
 pub use millstream_operators::board::Board;
 pub use millstream_operators::combine::{
-    combine_latest, combine_latest_conflated, concat, interleave_all, merge_all,
-    merge_all_delay_error, merge_all_preferred, merge_all_prioritized, merge_all_sorted, race, zip,
+    combine_latest, combine_latest_conflated, concat, concat_delay_error, interleave_all,
+    merge_all, merge_all_delay_error, merge_all_preferred, merge_all_prioritized, merge_all_sorted,
+    race, zip,
 };
 pub use millstream_operators::edge::*;
 pub use millstream_operators::source::*;

@@ -202,6 +202,17 @@ pub trait PublisherExt: Publisher {
         ConcatMap::new(self, f)
     }
 
+    /// Each item becomes a publisher, one after another; failures wait until all are over. See
+    /// [`ConcatMapDelayError`].
+    #[doc(alias = "concatMapDelayError")]
+    fn concat_map_delay_error<Q, F>(self, f: F) -> ConcatMapDelayError<Self, F>
+    where
+        Q: Publisher<Error = Self::Error>,
+        F: FnMut(Self::Item) -> Q + Send + 'static,
+    {
+        ConcatMapDelayError::new(self, f)
+    }
+
     /// Each item becomes the items of an iterator. See [`ConcatMapIter`].
     #[doc(alias = "concatMapIterable", alias = "flatMapIterable", alias = "mapConcat")]
     fn concat_map_iter<I, F>(self, f: F) -> ConcatMapIter<Self, F>
@@ -227,6 +238,23 @@ pub trait PublisherExt: Publisher {
         F: FnMut(Self::Item) -> Q + Send + 'static,
     {
         FlatMapUnordered::new(self, limit, prefetch, f)
+    }
+
+    /// Each item a publisher, up to `limit` of them at a time, in any order; failures wait until all are
+    /// over. See [`FlatMapUnorderedDelayError`].
+    #[doc(alias = "flatMapDelayError")]
+    #[track_caller]
+    fn flat_map_unordered_delay_error<Q, F>(
+        self,
+        limit: usize,
+        prefetch: usize,
+        f: F,
+    ) -> FlatMapUnorderedDelayError<Self, F>
+    where
+        Q: Publisher<Error = Self::Error>,
+        F: FnMut(Self::Item) -> Q + Send + 'static,
+    {
+        FlatMapUnorderedDelayError::new(self, limit, prefetch, f)
     }
 
     /// Each item a publisher, up to `limit` of them at work, in order. See [`FlatMapOrdered`].

@@ -418,6 +418,11 @@ fn a_flattening_tells_of_its_items_and_of_their_items() {
     check("flat_map_unordered", |outer, inner| {
         outer.flat_map_unordered(2, 4, move |n| inner[n].clone())
     });
+    check("flat_map_unordered_delay_error", |outer, inner| {
+        outer
+            .flat_map_unordered_delay_error(2, 4, move |n| inner[n].clone())
+            .map_err(|failures| failures.into_vec().remove(0))
+    });
     check("flat_map_ordered", |outer, inner| {
         outer.flat_map_ordered(2, 4, move |n| inner[n].clone())
     });

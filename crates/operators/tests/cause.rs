@@ -110,6 +110,14 @@ fn crossings() -> Vec<(&'static str, Crossing)> {
         }),
         ("concat_map", |p, _| p.concat_map(same).boxed()),
         ("flat_map_unordered", |p, _| p.flat_map_unordered(2, 1, same).boxed()),
+        ("concat_map_delay_error", |p, _| {
+            p.concat_map_delay_error(same).map_err(|failures| failures.errors()[0]).boxed()
+        }),
+        ("flat_map_unordered_delay_error", |p, _| {
+            p.flat_map_unordered_delay_error(2, 1, same)
+                .map_err(|failures| failures.errors()[0])
+                .boxed()
+        }),
         ("flat_map_ordered", |p, _| p.flat_map_ordered(2, 1, same).boxed()),
         ("switch_map", |p, _| p.switch_map(1, same).boxed()),
         ("exhaust_map", |p, _| p.exhaust_map(1, same).boxed()),
@@ -273,9 +281,18 @@ fn an_executor_that_goes_is_no_clean_cancel() {
 
 #[test]
 fn an_inner_stream_is_told_why_it_is_cancelled() {
-    let flattens: [fn(Items) -> Items; 5] = [
+    let flattens: [fn(Items) -> Items; 7] = [
         |inner| once(inner).concat_map(|inner| inner).boxed(),
         |inner| once(inner).flat_map_unordered(1, 1, |inner| inner).boxed(),
+        |inner| {
+            once(inner).concat_map_delay_error(|inner| inner).map_err(|all| all.errors()[0]).boxed()
+        },
+        |inner| {
+            once(inner)
+                .flat_map_unordered_delay_error(1, 1, |inner| inner)
+                .map_err(|all| all.errors()[0])
+                .boxed()
+        },
         |inner| once(inner).flat_map_ordered(1, 1, |inner| inner).boxed(),
         |inner| once(inner).switch_map(1, |inner| inner).boxed(),
         |inner| once(inner).exhaust_map(1, |inner| inner).boxed(),

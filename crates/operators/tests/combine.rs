@@ -6,7 +6,7 @@ use crate::support::{
     Ending, Hand, Item, Mint, Probe, Told, next, next_then, on_a_small_stack, script,
 };
 use millstream::prelude::*;
-use millstream::{End, More};
+use millstream::{End, Fault, More};
 
 use Ending::{Complete, Fail, Never};
 
@@ -859,4 +859,45 @@ fn one_that_sends_without_end_when_it_is_asked_does_not_hold_the_thread() {
     probe.cancel();
     assert!(hand.is_cancelled() && !probe.is_held());
     assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn the_sources_after_one_that_failed_have_their_turn() {
+    let mint = Mint::new();
+    let endings = [Complete, Fail("second"), Complete, Fail("fourth")];
+    let own = mint.clone();
+    let sources =
+        endings.into_iter().zip(1..).map(move |(ending, n)| script(&own, 10 * n, 1, ending));
+    let probe = Probe::new().on(millstream::concat_delay_error(sources));
+    probe.request(2);
+    assert_eq!(probe.take(), next([11, 21]));
+    probe.request(1);
+    assert_eq!(probe.take(), next([31]), "demand is carried over a failure");
+    probe.request(1);
+    let failures = Told::Error("Failures([\"second\", \"fourth\"])".into());
+    assert_eq!(probe.take(), next_then([41], failures), "the end needs no demand");
+    assert_eq!(mint.live(), 0);
+    let none = millstream::concat_delay_error([script(&mint, 0, 0, Complete)]);
+    assert_eq!(Probe::new().on(none).take(), [Told::Complete], "without a failure it is complete");
+}
+
+#[test]
+fn a_source_that_failed_is_followed_without_demand() {
+    let mint = Mint::new();
+    let hands: Vec<_> = (0..3).map(|_| Hand::new()).collect();
+    let (hands, sources): (Vec<_>, Vec<_>) = hands.into_iter().unzip();
+    let probe = Probe::new().asking(More::of(3)).on(millstream::concat_delay_error(sources));
+    assert_eq!((hands[0].asked(), hands[1].asked()), (vec![3], vec![]));
+    hands[0].send(mint.item(1));
+    hands[0].end(End::Failed("x"));
+    assert_eq!(hands[1].asked(), [2], "what the first has not used up");
+    hands[1].end(End::Fault(Fault::SourceDropped));
+    assert!(matches!(probe.take()[..], [Told::Next(1), Told::Fault(_)]), "a fault does not wait");
+    assert_eq!(hands[2].asked(), []);
+    let (hand, source) = Hand::new();
+    let failed = script(&mint, 0, 0, Fail("x")).boxed();
+    let probe = Probe::new().on(millstream::concat_delay_error([failed, source]));
+    probe.cancel();
+    assert!(hand.is_cancelled());
+    assert_eq!((probe.take(), mint.live()), (vec![], 0));
 }

@@ -1,9 +1,12 @@
 //! Claims of the operators that make many items of one, each for inner publishers that are held
 //! in place and for inner publishers behind a relay.
 
+use std::sync::{Arc, Mutex};
+
 use crate::support::{
     Ending, Hand, Item, Mint, Probe, Told, next, next_then, on_a_small_stack, script,
 };
+use millstream::fan_out::Stalled;
 use millstream::prelude::*;
 use millstream::{BoxPublisher, End, More};
 
@@ -600,5 +603,207 @@ fn a_request_inside_an_item_of_an_exhausted_stream_is_served() {
     });
     let probe = probe.on(exhausted);
     assert_eq!(probe.take(), next_then([11, 12, 21, 22, 31, 32], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}
+
+// ---- errors that wait -------------------------------------------------------------------------
+
+/// How a stage fails whose errors waited.
+fn failures(errors: &str) -> Told {
+    Told::Error(format!("Failures({errors})"))
+}
+
+type Hands = Arc<Mutex<Vec<Arc<Hand>>>>;
+
+/// Inner publishers by hand, in the order in which they were made.
+fn by_hand() -> (Hands, impl FnMut(Item) -> Boxed + Send + 'static) {
+    let hands = Hands::default();
+    let made = hands.clone();
+    let inner = move |_| {
+        let (hand, source) = Hand::new();
+        made.lock().unwrap().push(Arc::new(hand));
+        source
+    };
+    (hands, inner)
+}
+
+fn nth(hands: &Hands, n: usize) -> Arc<Hand> {
+    hands.lock().unwrap()[n].clone()
+}
+
+#[test]
+fn the_publishers_after_one_that_failed_have_their_turn_and_the_end_has_all_errors() {
+    let mint = Mint::new();
+    let own = mint.clone();
+    let inner = move |item: Item| {
+        script(&own, item.0 * 10, 2, [Fail("one"), Complete, Fail("three")][item.0 as usize - 1])
+    };
+    let flat = script(&mint, 0, 3, Fail("up")).concat_map_delay_error(inner);
+    let probe = Probe::new().on(flat);
+    assert_eq!(probe.take(), []);
+    probe.request(3);
+    assert_eq!(probe.take(), next([11, 12, 21]), "demand is carried over a failure");
+    probe.request(2);
+    assert_eq!(probe.take(), next([22, 31]));
+    probe.request(1);
+    let all = failures(r#"["one", "up", "three"]"#);
+    // The source looks whether it is over as soon as it is starved: its error is the second.
+    assert_eq!(probe.take(), next_then([32], all), "the end needs no demand");
+    assert!(!probe.is_held());
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn an_outer_error_that_waits_leaves_the_inner_publisher_alone() {
+    let mint = Mint::new();
+    let (outer, source) = Hand::new();
+    let (hands, inner) = by_hand();
+    let probe = Probe::new().asking(More::of(2)).on(source.concat_map_delay_error(inner));
+    assert_eq!(outer.asked(), [1]);
+    outer.send(mint.item(1));
+    outer.end(End::Failed("outer"));
+    let inner = nth(&hands, 0);
+    assert!(!inner.is_cancelled());
+    inner.send(mint.item(7));
+    assert_eq!(probe.take(), next([7]));
+    inner.end(End::Failed("inner"));
+    assert_eq!(probe.take(), [failures(r#"["outer", "inner"]"#)]);
+    assert_eq!(mint.live(), 0);
+    // And where none is there it waits for nothing.
+    let (outer, source) = Hand::new();
+    let probe = Probe::new().on(source.concat_map_delay_error(by_hand().1));
+    outer.end(End::Failed("outer"));
+    assert_eq!(probe.take(), [failures(r#"["outer"]"#)]);
+}
+
+#[test]
+fn the_item_after_a_publisher_that_failed_is_asked_for_when_there_is_demand() {
+    let mint = Mint::new();
+    let (outer, source) = Hand::new();
+    let (hands, inner) = by_hand();
+    let probe = Probe::new().on(source.concat_map_delay_error(inner));
+    assert_eq!(outer.asked(), [], "nobody asked");
+    probe.request(1);
+    assert_eq!(outer.asked(), [1]);
+    outer.send(mint.item(1));
+    nth(&hands, 0).send(mint.item(7));
+    nth(&hands, 0).end(End::Failed("x"));
+    assert_eq!((probe.take(), outer.asked()), (next([7]), vec![]), "nobody wants the next");
+    probe.request(1);
+    assert_eq!(outer.asked(), [1]);
+    outer.end(End::Completed);
+    assert_eq!(probe.take(), [failures(r#"["x"]"#)]);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_fault_does_not_wait_for_the_errors_that_do() {
+    let mint = Mint::new();
+    let (outer, source) = Hand::new();
+    let (hands, inner) = by_hand();
+    let probe = Probe::new().asking(More::UNBOUNDED).on(source.concat_map_delay_error(inner));
+    outer.send(mint.item(1));
+    nth(&hands, 0).end(End::Failed("x"));
+    outer.send(mint.item(2));
+    outer.end(End::Fault(millstream::Fault::SourceDropped));
+    assert!(matches!(probe.take()[..], [Told::Fault(_)]));
+    assert!(nth(&hands, 1).is_cancelled());
+    let (outer, source) = Hand::new();
+    let (hands, inner) = by_hand();
+    let flat = source.flat_map_unordered_delay_error(2, 2, inner);
+    let probe = Probe::new().asking(More::UNBOUNDED).on(flat);
+    outer.send(mint.item(1));
+    outer.send(mint.item(2));
+    nth(&hands, 0).end(End::Failed("x"));
+    nth(&hands, 1).end(End::Fault(millstream::Fault::SourceDropped));
+    assert!(matches!(probe.take()[..], [Told::Fault(_)]));
+    assert!(outer.is_cancelled());
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_cancelled_stream_tells_no_error_that_waited() {
+    let mint = Mint::new();
+    for unordered in [false, true] {
+        let (outer, source) = Hand::new();
+        let (hands, inner) = by_hand();
+        let probe = Probe::new().asking(More::UNBOUNDED);
+        let probe = if unordered {
+            probe.on(source.flat_map_unordered_delay_error(1, 2, inner))
+        } else {
+            probe.on(source.concat_map_delay_error(inner))
+        };
+        outer.send(mint.item(1));
+        nth(&hands, 0).end(End::Failed("x"));
+        outer.send(mint.item(2));
+        probe.cancel();
+        assert!(outer.is_cancelled() && nth(&hands, 1).is_cancelled());
+        assert_eq!(probe.take(), []);
+        assert_eq!(mint.live(), 0);
+    }
+}
+
+#[test]
+fn publishers_beside_one_that_failed_go_on_and_another_takes_its_place() {
+    let mint = Mint::new();
+    let (outer, source) = Hand::new();
+    let (hands, inner) = by_hand();
+    let probe = Probe::new().on(source.flat_map_unordered_delay_error(2, 4, inner));
+    assert_eq!(outer.asked(), [2]);
+    outer.send(mint.item(1));
+    outer.send(mint.item(2));
+    nth(&hands, 0).send(mint.item(10));
+    nth(&hands, 0).end(End::Failed("first"));
+    nth(&hands, 1).send(mint.item(20));
+    assert_eq!((probe.take(), outer.asked()), (vec![], vec![]), "an item waits before its error");
+    probe.request(2);
+    let mut numbers: Vec<_> = probe.take();
+    numbers.sort_by_key(|told| format!("{told:?}"));
+    assert_eq!(numbers, next([10, 20]));
+    assert_eq!(outer.asked(), [1], "one place is free");
+    outer.send(mint.item(3));
+    outer.end(End::Failed("outer"));
+    assert!(!nth(&hands, 1).is_cancelled() && !nth(&hands, 2).is_cancelled());
+    nth(&hands, 2).send(mint.item(30));
+    nth(&hands, 1).end(End::Failed("second"));
+    nth(&hands, 2).end(End::Completed);
+    assert_eq!(probe.take(), [], "an item waits");
+    probe.request(1);
+    let all = failures(r#"["first", "second", "outer"]"#);
+    assert_eq!(probe.take(), next_then([30], all), "the end needs no demand");
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn synchronous_publishers_that_fail_are_over_and_their_neighbours_go_on() {
+    let mint = Mint::new();
+    for boxed in [false, true] {
+        let own = mint.clone();
+        let inner = move |item: Item| {
+            let inner =
+                script(&own, item.0 * 10, 2, if item.0 % 2 == 1 { Fail("odd") } else { Complete });
+            if boxed { inner.boxed() } else { inner.map(|n| n).boxed() }
+        };
+        let flat = script(&mint, 0, 4, Complete).flat_map_unordered_delay_error(2, 2, inner);
+        let probe = Probe::new().asking(More::UNBOUNDED).on(flat);
+        let mut told = probe.take();
+        assert_eq!(told.pop(), Some(failures(r#"["odd", "odd"]"#)));
+        told.sort_by_key(|told| format!("{told:?}"));
+        assert_eq!(told, next([11, 12, 21, 22, 31, 32, 41, 42]));
+        assert_eq!(mint.live(), 0);
+    }
+}
+
+#[test]
+fn groups_and_their_source_fail_each_and_no_item_before_that_is_lost() {
+    let mint = Mint::new();
+    let source = || script(&mint, 0, 4, Fail("x"));
+    let groups = || source().group_by(2, 8, Stalled::Fail, |n: &Item| n.0 % 2);
+    let side_by_side = groups().flat_map_unordered_delay_error(2, 8, |group| group);
+    let probe = Probe::new().asking(More::UNBOUNDED).on(side_by_side);
+    let mut told = probe.take();
+    assert!(matches!(told.pop(), Some(Told::Error(_))));
+    told.sort_by_key(|told| format!("{told:?}"));
+    assert_eq!(told, next([1, 2, 3, 4]));
     assert_eq!(mint.live(), 0);
 }

@@ -659,6 +659,11 @@ fn nothing_is_taken_ahead_from_a_box() {
     check("flat_map_unordered", 1, |boxed| {
         millstream::just(()).flat_map_unordered(2, 16, move |()| boxed())
     });
+    check("flat_map_unordered_delay_error", 1, |boxed| {
+        millstream::just(())
+            .flat_map_unordered_delay_error(2, 16, move |()| boxed())
+            .map_err(|failures| match failures.into_vec()[0] {})
+    });
     check("flat_map_ordered", 1, |boxed| {
         millstream::just(()).flat_map_ordered(2, 16, move |()| boxed())
     });

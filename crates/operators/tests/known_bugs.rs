@@ -292,6 +292,8 @@ fn row_61_a_capacity_of_zero_is_refused_where_the_pipeline_is_assembled() {
         refused(|| s().try_map_async_unordered(on(), 0, |n| async move { Ok::<_, &str>(n) })),
         refused(|| s().flat_map_unordered(0, 1, inner)),
         refused(|| s().flat_map_unordered(1, 0, inner)),
+        refused(|| s().flat_map_unordered_delay_error(0, 1, inner)),
+        refused(|| s().flat_map_unordered_delay_error(1, 0, inner)),
         refused(|| s().flat_map_ordered(0, 1, inner)),
         refused(|| s().flat_map_ordered(1, 0, inner)),
         refused(|| s().switch_map(0, inner)),

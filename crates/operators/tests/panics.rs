@@ -194,6 +194,16 @@ mod in_closures {
                 Source::<true>::new(vec![7, 8], Complete, &ledger).map(|n| if n.value() == 8 { ouch() } else { n }).boxed()
             })
         };
+        concat_map_delay_error: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.concat_map_delay_error(move |n| {
+                if n.value() == 2 { ouch() } else { Source::<true>::new(vec![7], Complete, &ledger) }
+            })
+        };
+        concat_map_delay_error_inside: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.concat_map_delay_error(move |_| Source::<true>::new(vec![7, 8], Complete, &ledger).map(|n| if n.value() == 8 { ouch() } else { n }))
+        };
         concat_map_iter: Complete, |s| s.concat_map_iter(|n| if n.value() == 2 { ouch() } else { [n] });
         map_err: Fails(2), |s| s.map_err(|_| -> TestError { ouch() });
         skip_errors: Complete, |s| s.map(Err::<Token, _>).skip_errors(|n| if n.value() == 2 { ouch() });
@@ -277,6 +287,10 @@ mod in_stages_with_queues {
                     .map(|n| if n.value() == 8 { ouch() } else { n })
                     .boxed()
             })
+        };
+        flat_map_unordered_delay_error: Complete, |s| {
+            let ledger = s.ledger().clone();
+            s.flat_map_unordered_delay_error(2, 2, move |n| inner(&ledger, &n))
         };
         flat_map_ordered: Complete, |s| {
             let ledger = s.ledger().clone();

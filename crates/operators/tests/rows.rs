@@ -241,6 +241,20 @@ rows! {
         },
         |items| items.into_iter().flat_map(|n| [9, 8, 7][..n.rem_euclid(4) as usize].to_vec()),
         |options| options.bursts();
+    concat_map_delay_error: |source| {
+            let ledger = source.ledger().clone();
+            source
+                .concat_map_delay_error(move |n| other(&ledger, &[n.value(), 0]))
+                .map_err(|failures| failures.errors()[0])
+        },
+        |items| items.into_iter().flat_map(|n| [n, 0]);
+    concat_map_delay_error_of_boxes: |source| {
+            let ledger = source.ledger().clone();
+            source
+                .concat_map_delay_error(move |n| other(&ledger, &[n.value(), 0]).boxed())
+                .map_err(|failures| failures.errors()[0])
+        },
+        |items| items.into_iter().flat_map(|n| [n, 0]);
     concat_map_iter: |source| {
             let ledger = source.ledger().clone();
             source.concat_map_iter(move |n| [n, ledger.token(0)])
@@ -384,6 +398,11 @@ rows! {
             source.merge(none, 2)
         },
         |items| items;
+    concat_delay_error: |source| {
+            let none = like(&source, &[]);
+            millstream::concat_delay_error([none, source]).map_err(|failures| failures.errors()[0])
+        },
+        |items| items;
     merge_delay_error: |source| {
             let none = like(&source, &[]);
             source.merge_delay_error(none, 2).map_err(|failures| failures.errors()[0])
@@ -468,6 +487,20 @@ rows! {
     flat_map_unordered_of_boxes: |source| {
             let ledger = source.ledger().clone();
             source.flat_map_unordered(1, 1, move |n| other(&ledger, &[n.value(), 0]).boxed())
+        },
+        |items| items.into_iter().flat_map(|n| [n, 0]);
+    flat_map_unordered_delay_error: |source| {
+            let ledger = source.ledger().clone();
+            source
+                .flat_map_unordered_delay_error(1, 2, move |n| other(&ledger, &[n.value(), 0]))
+                .map_err(|failures| failures.errors()[0])
+        },
+        |items| items.into_iter().flat_map(|n| [n, 0]);
+    flat_map_unordered_delay_error_of_boxes: |source| {
+            let ledger = source.ledger().clone();
+            source
+                .flat_map_unordered_delay_error(1, 1, move |n| other(&ledger, &[n.value(), 0]).boxed())
+                .map_err(|failures| failures.errors()[0])
         },
         |items| items.into_iter().flat_map(|n| [n, 0]);
 }

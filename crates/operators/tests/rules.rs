@@ -82,12 +82,19 @@ rules_for! {
     concat: rules::processor(|source| {
         millstream::concat([numbers(1).boxed(), source.boxed(), numbers(1).boxed()])
     }).gives(|n| n + 2);
+    concat_delay_error: rules::processor(|source| {
+        millstream::concat_delay_error([numbers(1).boxed(), source.boxed(), numbers(1).boxed()])
+            .map_err(|failures| failures.errors()[0])
+    }).gives(|n| n + 2);
     start_with: rules::processor(|source| source.start_with([7, 8])).gives(|n| n + 2);
     switch_if_empty: rules::processor(|source| source.switch_if_empty(numbers(2)))
         .gives(|n| if n == 0 { 2 } else { n });
 
     concat_map: rules::processor(|source| source.concat_map(|_| numbers(2))).gives(|n| 2 * n);
     concat_map_of_boxes: rules::processor(|source| source.concat_map(|_| numbers(2).boxed())).gives(|n| 2 * n);
+    concat_map_delay_error: rules::processor(|source| {
+        source.concat_map_delay_error(|_| numbers(2)).map_err(|failures| failures.errors()[0])
+    }).gives(|n| 2 * n);
     concat_map_iter: rules::processor(|source| source.concat_map_iter(|n| [n, n])).gives(|n| 2 * n);
 
     merge: rules::processor(|source| millstream::merge_all([numbers(2).boxed(), source.boxed()], 2))
@@ -119,6 +126,11 @@ rules_for! {
         .gives(|n| 2 * n);
     flat_map_unordered_of_boxes:
         rules::processor(|source| source.flat_map_unordered(2, 2, |_| numbers(2).boxed())).gives(|n| 2 * n);
+    flat_map_unordered_delay_error: rules::processor(|source| {
+        source
+            .flat_map_unordered_delay_error(2, 2, |_| numbers(2))
+            .map_err(|failures| failures.errors()[0])
+    }).gives(|n| 2 * n);
     flat_map_ordered: rules::processor(|source| source.flat_map_ordered(2, 2, |_| numbers(2)))
         .gives(|n| 2 * n);
     switch_map: rules::processor(|source| source.take(1).switch_map(2, |_| numbers(2)))

@@ -225,6 +225,11 @@ a_million_deep! {
     flat_map_unordered_of_those_that_push: MILLION,
         million().flat_map_unordered(4, 4, |n| millstream::just(n).boxed().boxed());
     flat_map_unordered_of_nothing: 0, million().flat_map_unordered(4, 4, |_| millstream::empty::<u64>());
+    concat_map_delay_error: MILLION, million().concat_map_delay_error(millstream::just);
+    concat_map_delay_error_of_nothing: 0, million().concat_map_delay_error(|_| millstream::empty::<u64>());
+    flat_map_unordered_delay_error: MILLION, million().flat_map_unordered_delay_error(4, 4, millstream::just);
+    flat_map_unordered_delay_error_of_nothing: 0,
+        million().flat_map_unordered_delay_error(4, 4, |_| millstream::empty::<u64>().boxed());
     flat_map_ordered: MILLION, million().flat_map_ordered(4, 4, |n| millstream::just(n).boxed());
     flat_map_ordered_of_nothing: 0, million().flat_map_ordered(4, 4, |_| millstream::empty::<u64>().boxed());
     switch_map_of_nothing: 0, million().switch_map(4, |_| millstream::empty::<u64>().boxed());
@@ -391,6 +396,8 @@ a_million_deep! {
 // Sources one after another, and attempts.
 a_million_deep! {
     concat_of_a_hundred_thousand: 100_000, millstream::concat((0..100_000_u64).map(millstream::just));
+    concat_delay_error_of_a_hundred_thousand: 100_000,
+        millstream::concat_delay_error((0..100_000_u64).map(millstream::just));
     concat_of_a_million_empty_ones: 0,
         millstream::concat((0..MILLION).map(|_| millstream::empty::<u64>()));
     concat_of_a_hundred_thousand_boxes: 100_000,

@@ -5,6 +5,8 @@ use std::convert::Infallible;
 use millstream_blocks::relay::{Sequence, SourceEnd, Then, relay};
 use millstream_core::{Publisher, Subscriber};
 
+use crate::shape::failing::{AtFirst, Failing};
+
 /// The publishers of an iterator, one after another.
 ///
 /// ```text
@@ -59,34 +61,54 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
-        relay(InOrder(self.sources), subscriber, |_| {});
+        in_order(self.sources, AtFirst, subscriber);
     }
 }
 
-struct InOrder<I>(I);
-
-impl<I, P> Sequence for InOrder<I>
+/// The publishers of `sources`, one after another.
+pub(super) fn in_order<I, P, B, S>(sources: I, failing: B, subscriber: S)
 where
     I: Iterator<Item = P> + Send + 'static,
     P: Publisher,
+    B: Failing<P::Error>,
+    S: Subscriber<P::Item, B::Error>,
+{
+    relay(InOrder { sources, failing }, subscriber, |_| {});
+}
+
+struct InOrder<I, B> {
+    sources: I,
+    failing: B,
+}
+
+impl<I, P, B> Sequence for InOrder<I, B>
+where
+    I: Iterator<Item = P> + Send + 'static,
+    P: Publisher,
+    B: Failing<P::Error>,
 {
     type Item = P::Item;
-    type Error = P::Error;
+    type Error = B::Error;
     type Source = P;
     type Feed = Infallible;
 
-    fn start(&mut self) -> Then<P, P::Error> {
-        self.0.next().map_or(Then::Complete, Then::Subscribe)
-    }
-
-    fn after(&mut self, end: SourceEnd<P::Error>, _: bool) -> Then<P, P::Error> {
-        match end {
-            SourceEnd::Completed => self.start(),
-            SourceEnd::Failed(error) => Then::Fail(error),
+    fn start(&mut self) -> Then<P, B::Error> {
+        match self.sources.next() {
+            Some(source) => Then::Subscribe(source),
+            None => self.failing.over().map_or(Then::Complete, Then::Fail),
         }
     }
 
-    fn fed(&mut self, feed: Infallible, _: bool) -> Then<P, P::Error> {
+    fn after(&mut self, end: SourceEnd<P::Error>, _: bool) -> Then<P, B::Error> {
+        if let SourceEnd::Failed(error) = end
+            && let Some(error) = self.failing.failed(error)
+        {
+            return Then::Fail(error);
+        }
+        self.start()
+    }
+
+    fn fed(&mut self, feed: Infallible, _: bool) -> Then<P, B::Error> {
         match feed {}
     }
 }

@@ -153,7 +153,7 @@ impl<Q: Pull> Pull for Taking<Q> {
 }
 
 /// Of others.
-struct Merged<Q: Pull>(Table<Q>);
+pub(super) struct Merged<Q: Pull>(pub(super) Table<Q>);
 
 impl<Q: Pull> Pull for Merged<Q> {
     type Item = Q::Item;

@@ -6,8 +6,10 @@ use std::num::NonZeroUsize;
 
 use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
-use millstream_core::{Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Publisher, Subscriber};
 
+use crate::combine::merge::Merged;
+use crate::shape::failing::Delaying;
 use crate::shape::joined::{capacity, feed_of_many, gauge};
 use crate::shape::table::Table;
 
@@ -77,9 +79,9 @@ pub fn merge_all_delay_error<P: Publisher>(
 
 crate::opaque_debug::opaque_debug!(MergeDelayError<P>, prefetch);
 
-/// How several sources failed: one error at least.
+/// How several publishers failed: one error at least.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failures<E>(Vec<E>);
+pub struct Failures<E>(pub(crate) Vec<E>);
 
 impl<E> Failures<E> {
     /// The errors, in the order in which they came.
@@ -129,59 +131,9 @@ impl<P: Publisher> Publisher for MergeDelayError<P> {
                         feed_of_many(gauge, source, prefetch, bell, context)
                     });
                 }
-                Delaying { table, failures: Vec::new() }
+                Delaying::new(Merged(table))
             },
             subscriber,
         );
-    }
-}
-
-struct Delaying<Q: Pull> {
-    table: Table<Q>,
-    failures: Vec<Q::Error>,
-}
-
-impl<Q: Pull> Delaying<Q> {
-    #[inline]
-    fn delay(&mut self, pulled: Pulled<Q::Item, Q::Error>) -> Pulled<Q::Item, Failures<Q::Error>> {
-        match pulled {
-            Pulled::Item(item) => Pulled::Item(item),
-            Pulled::Skipped => Pulled::Skipped,
-            Pulled::Pending => Pulled::Pending,
-            Pulled::Error(error) => {
-                self.failures.push(error);
-                Pulled::Skipped
-            }
-            Pulled::Complete if self.failures.is_empty() => Pulled::Complete,
-            Pulled::Complete => Pulled::Error(Failures(std::mem::take(&mut self.failures))),
-        }
-    }
-}
-
-impl<Q: Pull> Pull for Delaying<Q> {
-    type Item = Q::Item;
-    type Error = Failures<Q::Error>;
-
-    #[inline]
-    fn pull(&mut self) -> Pulled<Q::Item, Failures<Q::Error>> {
-        let pulled = self.table.pull();
-        self.delay(pulled)
-    }
-
-    #[inline]
-    fn pull_while(
-        &mut self,
-        mut each: impl FnMut(Q::Item) -> bool,
-    ) -> Pulled<Q::Item, Failures<Q::Error>> {
-        loop {
-            if let Some(pulled) = self.table.play(&mut each) {
-                return self.delay(pulled);
-            }
-        }
-    }
-
-    fn look_ahead(&mut self, _: bool) -> Pulled<Q::Item, Failures<Q::Error>> {
-        let pulled = self.table.look_ahead();
-        self.delay(pulled)
     }
 }

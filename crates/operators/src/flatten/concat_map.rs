@@ -13,6 +13,7 @@ use millstream_core::{
 };
 
 use crate::flatten::flat_map_unordered::flatten;
+use crate::shape::failing::{AtFirst, Failing};
 use crate::shape::joined::unwatched;
 use crate::shape::pump::{Expand, Pump};
 
@@ -113,15 +114,26 @@ where
             let unseen = Site::here("concat_map");
             flatten(upstream, f, (one, one), unseen, subscriber);
         } else {
-            let context = subscriber.context();
-            let sequence =
-                Inners { f, outer: None, complete: false, asked: false, item: PhantomData };
-            relay(sequence, subscriber, |feeder| {
-                let active = ActiveOuter { feeder: Some(feeder) };
-                upstream.subscribe(Outer { active, context });
-            });
+            one_by_one(upstream, f, AtFirst, subscriber);
         }
     }
+}
+
+/// The inner publishers one after another, each subscribed to when the one before is over.
+pub(super) fn one_by_one<P, Q, F, B, S>(upstream: P, f: F, failing: B, subscriber: S)
+where
+    P: Publisher,
+    Q: Publisher<Error = P::Error>,
+    F: FnMut(P::Item) -> Q + Send + 'static,
+    B: Failing<P::Error>,
+    S: Subscriber<Q::Item, B::Error>,
+{
+    let context = subscriber.context();
+    let sequence = Inners { f, failing, outer: None, over: false, asked: false, item: PhantomData };
+    relay(sequence, subscriber, |feeder| {
+        let active = ActiveOuter { feeder: Some(feeder) };
+        upstream.subscribe(Outer { active, context });
+    });
 }
 
 /// Each item becomes something to pull from, held in place.
@@ -248,48 +260,65 @@ where
     }
 }
 
-/// The inner publishers that can only push, one after another.
-struct Inners<T, F> {
+/// The inner publishers that are subscribed to, one after another.
+struct Inners<T, F, B> {
     f: F,
+    failing: B,
     outer: Option<Subscription>,
-    /// The outer publisher is complete.
-    complete: bool,
+    /// The outer publisher has ended.
+    over: bool,
     /// The outer publisher owes an item.
     asked: bool,
     item: PhantomData<fn(T)>,
 }
 
-/// What comes from the outer publisher. Its failure does not wait in line.
-enum Feed<T> {
+/// What comes from the outer publisher. A failure that does not wait for the end of the inner ones does
+/// not wait in line.
+enum Feed<T, E> {
     Subscribed(Subscription),
     Item(T),
     Complete,
+    Failed(E),
 }
 
-impl<T, Q, F> Sequence for Inners<T, F>
+impl<T, F, B> Inners<T, F, B> {
+    /// The outer publisher has ended.
+    fn ended<Q, E>(&mut self, busy: bool) -> Then<Q, B::Error>
+    where
+        B: Failing<E>,
+    {
+        self.over = true;
+        self.outer = None;
+        if busy { Then::Wait } else { self.failing.over().map_or(Then::Complete, Then::Fail) }
+    }
+}
+
+impl<T, Q, F, B> Sequence for Inners<T, F, B>
 where
     T: Send + 'static,
     Q: Publisher,
     F: FnMut(T) -> Q + Send + 'static,
+    B: Failing<Q::Error>,
 {
     type Item = Q::Item;
-    type Error = Q::Error;
+    type Error = B::Error;
     type Source = Q;
-    type Feed = Feed<T>;
+    type Feed = Feed<T, Q::Error>;
 
-    fn start(&mut self) -> Then<Q, Q::Error> {
+    fn start(&mut self) -> Then<Q, B::Error> {
         Then::Wait
     }
 
-    fn after(&mut self, end: SourceEnd<Q::Error>, _: bool) -> Then<Q, Q::Error> {
-        match end {
-            SourceEnd::Completed if self.complete => Then::Complete,
-            SourceEnd::Completed => Then::Wait,
-            SourceEnd::Failed(error) => Then::Fail(error),
+    fn after(&mut self, end: SourceEnd<Q::Error>, _: bool) -> Then<Q, B::Error> {
+        if let SourceEnd::Failed(error) = end
+            && let Some(error) = self.failing.failed(error)
+        {
+            return Then::Fail(error);
         }
+        if self.over { self.ended(false) } else { Then::Wait }
     }
 
-    fn fed(&mut self, feed: Feed<T>, busy: bool) -> Then<Q, Q::Error> {
+    fn fed(&mut self, feed: Feed<T, Q::Error>, busy: bool) -> Then<Q, B::Error> {
         match feed {
             Feed::Subscribed(outer) => {
                 self.outer = Some(outer);
@@ -299,18 +328,18 @@ where
                 self.asked = false;
                 Then::Subscribe((self.f)(item))
             }
-            Feed::Complete => {
-                self.complete = true;
-                self.outer = None;
-                if busy { Then::Wait } else { Then::Complete }
-            }
+            Feed::Complete => self.ended(busy),
+            Feed::Failed(error) => match self.failing.failed(error) {
+                Some(error) => Then::Fail(error),
+                None => self.ended(busy),
+            },
         }
     }
 
     fn wanted(&mut self) {
         if let Some(outer) = &self.outer
             && !self.asked
-            && !self.complete
+            && !self.over
         {
             self.asked = true;
             outer.request(Demand::ONE);
@@ -318,7 +347,7 @@ where
     }
 }
 
-impl<T, F> Drop for Inners<T, F> {
+impl<T, F, B> Drop for Inners<T, F, B> {
     fn drop(&mut self) {
         if let Some(outer) = self.outer.take() {
             outer.cancel_because(current());
@@ -326,37 +355,38 @@ impl<T, F> Drop for Inners<T, F> {
     }
 }
 
-type Inner<T, F> = <Inners<T, F> as Sequence>::Item;
-type InnerError<T, F> = <Inners<T, F> as Sequence>::Error;
+type Inner<T, F, B> = <Inners<T, F, B> as Sequence>::Item;
+type InnerError<T, F, B> = <Inners<T, F, B> as Sequence>::Error;
 
 /// The subscriber of the outer publisher.
-struct Outer<T, F, A>
+struct Outer<T, F, B, A>
 where
-    Inners<T, F>: Sequence,
-    A: ActiveSubscriber<Inner<T, F>, InnerError<T, F>>,
+    Inners<T, F, B>: Sequence,
+    A: ActiveSubscriber<Inner<T, F, B>, InnerError<T, F, B>>,
 {
-    active: ActiveOuter<T, F, A>,
+    active: ActiveOuter<T, F, B, A>,
     context: Context,
 }
 
-struct ActiveOuter<T, F, A>
+struct ActiveOuter<T, F, B, A>
 where
-    Inners<T, F>: Sequence,
-    A: ActiveSubscriber<Inner<T, F>, InnerError<T, F>>,
+    Inners<T, F, B>: Sequence,
+    A: ActiveSubscriber<Inner<T, F, B>, InnerError<T, F, B>>,
 {
     /// Gone when the end was told.
-    feeder: Option<Feeder<Inners<T, F>, A>>,
+    feeder: Option<Feeder<Inners<T, F, B>, A>>,
 }
 
-impl<T, E, Q, F, A> Subscriber<T, E> for Outer<T, F, A>
+impl<T, E, Q, F, B, A> Subscriber<T, E> for Outer<T, F, B, A>
 where
     T: Send + 'static,
     E: Send + 'static,
     Q: Publisher<Error = E>,
     F: FnMut(T) -> Q + Send + 'static,
-    A: ActiveSubscriber<Q::Item, E>,
+    B: Failing<E>,
+    A: ActiveSubscriber<Q::Item, B::Error>,
 {
-    type Active = ActiveOuter<T, F, A>;
+    type Active = ActiveOuter<T, F, B, A>;
 
     fn on_subscribe(self, subscription: Subscription) -> Self::Active {
         if let Some(feeder) = &self.active.feeder {
@@ -370,13 +400,14 @@ where
     }
 }
 
-impl<T, E, Q, F, A> ActiveSubscriber<T, E> for ActiveOuter<T, F, A>
+impl<T, E, Q, F, B, A> ActiveSubscriber<T, E> for ActiveOuter<T, F, B, A>
 where
     T: Send + 'static,
     E: Send + 'static,
     Q: Publisher<Error = E>,
     F: FnMut(T) -> Q + Send + 'static,
-    A: ActiveSubscriber<Q::Item, E>,
+    B: Failing<E>,
+    A: ActiveSubscriber<Q::Item, B::Error>,
 {
     fn on_next(&mut self, item: T) -> More {
         if let Some(feeder) = &self.feeder {
@@ -401,17 +432,22 @@ where
         if let Some(feeder) = self.feeder.take() {
             match end {
                 End::Completed => feeder.feed(Feed::Complete),
-                end => feeder.end(end),
+                End::Failed(error) => match B::at_once(error) {
+                    Ok(error) => feeder.end(End::Failed(error)),
+                    Err(error) => feeder.feed(Feed::Failed(error)),
+                },
+                End::Cancelled(cause) => feeder.end(End::Cancelled(cause)),
+                End::Fault(fault) => feeder.end(End::Fault(fault)),
             }
         }
         None
     }
 }
 
-impl<T, F, A> Drop for ActiveOuter<T, F, A>
+impl<T, F, B, A> Drop for ActiveOuter<T, F, B, A>
 where
-    Inners<T, F>: Sequence,
-    A: ActiveSubscriber<Inner<T, F>, InnerError<T, F>>,
+    Inners<T, F, B>: Sequence,
+    A: ActiveSubscriber<Inner<T, F, B>, InnerError<T, F, B>>,
 {
     fn drop(&mut self) {
         // Without an end: cancelled, and then nobody listens, or gone.

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use millstream_blocks::bell::Bell;
 use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
-use millstream_core::{Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Context, Publisher, Pull, Pulled, Subscriber};
 
 use crate::shape::joined::{
     Feed, Granted, Hosting, capacity, gauge, granted_feed, handing_feed, hosted_feed, in_place,
@@ -118,8 +118,8 @@ where
 /// `prefetch` where it is not.
 pub(super) fn flatten<P, Q, F, S>(
     upstream: P,
-    mut f: F,
-    (limit, prefetch): (NonZeroUsize, NonZeroUsize),
+    f: F,
+    sizes: (NonZeroUsize, NonZeroUsize),
     site: Site,
     subscriber: S,
 ) where
@@ -128,18 +128,28 @@ pub(super) fn flatten<P, Q, F, S>(
     F: FnMut(P::Item) -> Q + Send + 'static,
     S: Subscriber<Q::Item, P::Error>,
 {
-    join(
-        |bell, context| {
-            let outer = handing_feed(upstream, limit, bell.clone(), context, site);
-            let room = limit.saturating_mul(prefetch).get();
-            let gauge = gauge(Q::PULLS, bell, context, site.input("inner"), room);
-            let mut hosting = Hosting::new(context);
-            let inner =
-                move |item, bell| hosted_feed(gauge.clone(), f(item), prefetch, bell, &mut hosting);
-            Flattened { outer, table: Table::new(limit.get()), inner, bell: bell.clone() }
-        },
-        subscriber,
-    );
+    join(|bell, context| flattened(upstream, f, sizes, site, (bell, context)), subscriber);
+}
+
+/// The stage of [`flatten`]. It can be pulled on after an error: what failed is over.
+pub(super) fn flattened<P, Q, F>(
+    upstream: P,
+    mut f: F,
+    (limit, prefetch): (NonZeroUsize, NonZeroUsize),
+    site: Site,
+    (bell, context): (&Bell, &Context),
+) -> impl Pull<Item = Q::Item, Error = P::Error> + use<P, Q, F>
+where
+    P: Publisher,
+    Q: Publisher<Error = P::Error>,
+    F: FnMut(P::Item) -> Q + Send + 'static,
+{
+    let outer = handing_feed(upstream, limit, bell.clone(), context, site);
+    let room = limit.saturating_mul(prefetch).get();
+    let gauge = gauge(Q::PULLS, bell, context, site.input("inner"), room);
+    let mut hosting = Hosting::new(context);
+    let inner = move |item, bell| hosted_feed(gauge.clone(), f(item), prefetch, bell, &mut hosting);
+    Flattened { outer, table: Table::new(limit.get()), inner, bell: bell.clone() }
 }
 
 /// Inner publishers that are synchronous, which nobody looks at.

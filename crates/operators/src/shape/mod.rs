@@ -21,6 +21,7 @@
 //! | `trunk`, and `branch` in `millstream-blocks` | one upstream, and branches that come and go: `group_by`, `divided` | a `Divide` |
 //! | `halted` | a stream that is ended from outside: `stopped_by` | a switch, and what end it means |
 //! | `relay` in `millstream-blocks` | one source after another: `chain`, `retry` | a `Sequence` |
+//! | `failing` | errors of several upstreams, which end the stream at once or when all are over: `merge_delay_error` | whether they wait |
 //!
 //! The shapes carry demand, ends, cancellation, discarded items and faults. None of them, and no
 //! operator, holds an atomic, a lock or unsafe code.
@@ -31,6 +32,7 @@ pub mod chunked;
 pub mod delivery;
 pub(crate) mod divided;
 pub mod end;
+pub(crate) mod failing;
 pub(crate) mod flights;
 pub(crate) mod gathering;
 pub(crate) mod governed;

@@ -14,6 +14,7 @@ use futures::future::{Either, select};
 use millstream::SharedPublisher;
 use millstream::ack::{AckError, Acked, AckedPublisher, Settled};
 use millstream::chunk::Window;
+use millstream::combine::Failures;
 use millstream::control::{Aimd, Sample};
 use millstream::effect::AtCheckpoint;
 use millstream::executor::Executor;
@@ -490,16 +491,12 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
                 }),
             )
             .boxed_clone(),
-        Op::ConcatMapFails(n) => p
-            .concat_map(hook.by(move |item: Token| {
-                let value = item.value();
-                let fails = inner_length(value, n) == n - 1;
-                let state = (world.items(inner(value, n)), fails);
-                millstream::generate(state, |(items, fails)| match (items.next(), *fails) {
-                    (None, true) => Err(FAILED),
-                    (item, _) => Ok(item),
-                })
-            }))
+        Op::ConcatMapFails(n) => {
+            p.concat_map(hook.by(move |item: Token| failing(&world, &item, n))).boxed_clone()
+        }
+        Op::ConcatMapDelays(n) => p
+            .concat_map_delay_error(hook.by(move |item: Token| failing(&world, &item, n)))
+            .map_err(one_of)
             .boxed_clone(),
         Op::ConcatMapIter(n) => concat_map_iter(p, n, hook).boxed_clone(),
         Op::ChunksFlat(n) => {
@@ -688,6 +685,14 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         Op::FlatMapUnordered(kind, n, limit, size) => p
             .flat_map_unordered(limit, size, hook.by(move |item| inner_of(&world, kind, &item, n)))
             .boxed_clone(),
+        Op::FlatMapUnorderedDelays(kind, n, limit, size) => p
+            .flat_map_unordered_delay_error(
+                limit,
+                size,
+                hook.by(move |item| inner_of(&world, kind, &item, n)),
+            )
+            .map_err(one_of)
+            .boxed_clone(),
         Op::FlatMapOrdered(kind, n, limit, size) => p
             .flat_map_ordered(limit, size, hook.by(move |item| inner_of(&world, kind, &item, n)))
             .boxed_clone(),
@@ -724,6 +729,26 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         | Op::ThroughStream(_)
         | Op::ThroughChannel(_) => Divided(p.boxed_clone(), op, hook).boxed_clone(),
     }
+}
+
+/// What an item becomes, and then an error for those of the greatest length.
+fn failing(
+    world: &World,
+    item: &Token,
+    n: i64,
+) -> impl Publisher<Item = Token, Error = TestError> + use<> {
+    let fails = inner_length(item.value(), n) == n - 1;
+    let state = (world.items(inner(item.value(), n)), fails);
+    millstream::generate(state, |(items, fails)| match (items.next(), *fails) {
+        (None, true) => Err(FAILED),
+        (item, _) => Ok(item),
+    })
+}
+
+/// That of an inner publisher where there is one: upstream may have failed before it.
+fn one_of(failures: Failures<TestError>) -> TestError {
+    let all = failures.errors();
+    *all.iter().find(|error| **error == FAILED).unwrap_or(&all[0])
 }
 
 /// So many, each when a task has gone on.

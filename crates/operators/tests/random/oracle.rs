@@ -402,6 +402,9 @@ impl Outcome {
                     slack.partial |= fails;
                 })
             }
+            Op::FlatMapUnorderedDelays(_, n, ..) => {
+                self.through(Op::ConcatMap(n)).with(|slack| slack.unordered = true)
+            }
             Op::SwitchMap(_, n, _) => {
                 self.through(Op::ConcatMap(n)).with(|slack| slack.partial = true)
             }
@@ -414,6 +417,11 @@ impl Outcome {
                 });
                 let all = all.then(|| Outcome { error: self.error, ..Outcome::completes(vec![]) });
                 Outcome { slack: self.slack, ..all }
+            }
+            Op::ConcatMapDelays(n) => {
+                let fails = self.items.iter().any(|item| inner_length(*item, n) == n - 1);
+                let all = self.through(Op::ConcatMap(n));
+                Outcome { error: if fails { Some(FAILED) } else { all.error }, ..all }
             }
             Op::ChunksFlat(n) => self.change_whole(|mut items, complete| {
                 let whole = items.len() - items.len() % n;

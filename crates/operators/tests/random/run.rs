@@ -199,6 +199,7 @@ fn certainty(spec: &Spec) -> Certainty {
             }
             Op::Merge(..)
             | Op::FlatMapUnordered(..)
+            | Op::FlatMapUnorderedDelays(..)
             | Op::MapAsyncUnordered(_)
             | Op::SwitchMap(..)
             | Op::Overflows(..)
@@ -223,6 +224,7 @@ fn certainty(spec: &Spec) -> Certainty {
                 | Op::LimitWeighted(_)
                 | Op::ChainFails(_)
                 | Op::ConcatMapFails(_)
+                | Op::ConcatMapDelays(_)
         );
     }
     certainty
@@ -283,6 +285,7 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::Interleave(..)
         | Op::TakeUntil(_)
         | Op::FlatMapUnordered(..)
+        | Op::FlatMapUnorderedDelays(..)
         | Op::FlatMapOrdered(..)
         | Op::SwitchMap(..)
         | Op::MapAsync(_)
@@ -336,9 +339,9 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             // Two queues, the item that waits for its partner, and one of each on its way.
             Op::Merge(_, n) | Op::Interleave(_, n) | Op::Zip(_, n) | Op::Race(_, n) => 2 * n + 4,
             // A queue for each inner publisher, which may have one of its own.
-            Op::FlatMapUnordered(_, _, limit, n) | Op::FlatMapOrdered(_, _, limit, n) => {
-                limit + limit * (n + 3)
-            }
+            Op::FlatMapUnordered(_, _, limit, n)
+            | Op::FlatMapUnorderedDelays(_, _, limit, n)
+            | Op::FlatMapOrdered(_, _, limit, n) => limit + limit * (n + 3),
             // Upstream's queue, and those of the old and the new inner publisher.
             Op::SwitchMap(_, _, n) => n + 2 * (n + 3),
             Op::MapAsync(limit) | Op::MapAsyncUnordered(limit) | Op::FilterAsync(_, limit) => {
@@ -390,6 +393,7 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             | Op::ConcatMapBoxed(_)
             | Op::ConcatMapPushed(_)
             | Op::ConcatMapFails(_)
+            | Op::ConcatMapDelays(_)
             | Op::ConcatMapIter(_) => 1,
             _ => 0,
         };

@@ -116,6 +116,8 @@ pub(crate) enum Op {
     ConcatMapPushed(i64),
     /// Inner publishers that can be pulled, of which those of such items fail.
     ConcatMapFails(i64),
+    /// The same, and all errors at the end.
+    ConcatMapDelays(i64),
     ConcatMapIter(i64),
     ChunksFlat(usize),
     ChunksSum(usize),
@@ -175,6 +177,7 @@ pub(crate) enum Op {
     /// Inner publishers of lengths below this number; at most so many at a time, on queues of
     /// this size.
     FlatMapUnordered(Inner, i64, usize, usize),
+    FlatMapUnorderedDelays(Inner, i64, usize, usize),
     FlatMapOrdered(Inner, i64, usize, usize),
     SwitchMap(Inner, i64, usize),
     /// Futures that are ready at once, after they woke themselves, or when a task wakes them.
@@ -467,6 +470,7 @@ impl Op {
                 | Op::Race(..)
                 | Op::TakeUntil(_)
                 | Op::FlatMapUnordered(..)
+                | Op::FlatMapUnorderedDelays(..)
                 | Op::FlatMapOrdered(..)
                 | Op::SwitchMap(..)
                 | Op::MapAsync(_)
@@ -693,6 +697,7 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         modulus().prop_map(Op::ConcatMapBoxed),
         modulus().prop_map(Op::ConcatMapPushed),
         modulus().prop_map(Op::ConcatMapFails),
+        modulus().prop_map(Op::ConcatMapDelays),
         modulus().prop_map(Op::ConcatMapIter),
         size().prop_map(Op::ChunksFlat),
         size().prop_map(Op::ChunksSum),
@@ -765,6 +770,8 @@ fn boundary() -> BoxedStrategy<Op> {
     let flat = prop_oneof![
         (inner(), modulus(), limit(), capacity())
             .prop_map(|(inner, n, limit, size)| Op::FlatMapUnordered(inner, n, limit, size)),
+        (inner(), modulus(), limit(), capacity())
+            .prop_map(|(inner, n, limit, size)| Op::FlatMapUnorderedDelays(inner, n, limit, size)),
         (inner(), modulus(), limit(), capacity())
             .prop_map(|(inner, n, limit, size)| Op::FlatMapOrdered(inner, n, limit, size)),
         (inner(), modulus(), capacity()).prop_map(|(inner, n, size)| Op::SwitchMap(inner, n, size)),
