@@ -1383,6 +1383,28 @@ pub trait PublisherExt: Publisher {
         RetryBackoff::new(self, time, backoff, worth)
     }
 
+    /// Each item through a future, one at a time, and again where that fails, later each time. See
+    /// [`RetryItem`].
+    #[doc(alias = "RetryFlow", alias = "withBackoff")]
+    #[track_caller]
+    fn retry_item<X, W, Fut, U, G, F, How>(
+        self,
+        time: X,
+        backoff: Backoff,
+        worth: W,
+        f: F,
+    ) -> RetryItem<Self, X, W, F, How>
+    where
+        X: Executor + Clock + Clone,
+        W: FnMut(&G) -> bool + Send + 'static,
+        F: FnMut(&Self::Item) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<U, G>> + Send + 'static,
+        U: Send + 'static,
+        G: FromUpstream<Self::Error, How> + Send + 'static,
+    {
+        RetryItem::new(self, time, backoff, worth, f)
+    }
+
     /// After an error, from the beginning, as much later as a function says. See [`RetryAfter`].
     #[doc(alias = "retryWhen")]
     fn retry_after<X, F>(self, time: X, f: F) -> RetryAfter<Self, X, F>

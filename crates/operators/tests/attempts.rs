@@ -1,5 +1,6 @@
 //! What is tried again later: `retry_backoff` and its kin, in virtual time.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millstream::fault::Backoff;
@@ -10,6 +11,8 @@ use millstream_testkit::{Behaviour, Ledger, VirtualTime, probe};
 use proptest::prelude::*;
 
 use crate::schedule::{End, Model, Ports, Stalls, World, pass, same_of};
+
+use crate::support::{Hand, Item, Mint, Probe, Told, next, next_then};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -414,4 +417,195 @@ fn restart_with_backoff_is_as_its_model() {
             |()| false,
         );
     }
+}
+
+// ---- retry_item -------------------------------------------------------------------------------
+
+type Tried = Arc<Mutex<Vec<(u32, u64)>>>;
+
+/// Fails as often as the item says before it gives that, and writes down which item was tried when.
+fn stubborn(
+    time: &VirtualTime,
+) -> (Tried, impl FnMut(&Item) -> BoxedAttempt + Send + Clone + 'static) {
+    let tried = Tried::default();
+    let (log, time) = (tried.clone(), time.clone());
+    let mut failures = 0;
+    let attempt = move |item: &Item| -> BoxedAttempt {
+        let at = time.now().since(Moment::START).as_secs();
+        log.lock().unwrap().push((item.0, at));
+        let fails = failures < item.0;
+        failures = if fails { failures + 1 } else { 0 };
+        let item = item.clone();
+        Box::pin(async move { if fails { Err("busy") } else { Ok(item) } })
+    };
+    (tried, attempt)
+}
+
+type BoxedAttempt =
+    std::pin::Pin<Box<dyn Future<Output = Result<Item, &'static str>> + Send + 'static>>;
+
+fn taken(tried: &Tried) -> Vec<(u32, u64)> {
+    std::mem::take(&mut *tried.lock().unwrap())
+}
+
+#[test]
+fn an_item_is_kept_and_tried_again_and_upstream_asked_for_none_meanwhile() {
+    let (time, mint) = (VirtualTime::new(1), Mint::new());
+    let (hand, source) = Hand::new();
+    let (tried, attempt) = stubborn(&time);
+    let probe = Probe::new().on(source.retry_item(time.clone(), steady(), |_| true, attempt));
+    time.run_until_idle();
+    assert_eq!(hand.asked(), [1], "one");
+    hand.send(mint.item(2));
+    time.run_until_idle();
+    assert_eq!(taken(&tried), [(2, 0)]);
+    assert_eq!(mint.live(), 1, "it is kept");
+    time.advance(Duration::from_millis(999));
+    assert_eq!(taken(&tried), []);
+    time.advance(millis(1));
+    assert_eq!(taken(&tried), [(2, 1)]);
+    time.advance(seconds(2));
+    assert_eq!(taken(&tried), [(2, 3)]);
+    assert_eq!((probe.take(), hand.asked()), (vec![], vec![]), "nobody asked, it waits");
+    probe.request(2);
+    time.run_until_idle();
+    assert_eq!((probe.take(), hand.asked()), (next([2]), vec![1]));
+    assert_eq!(mint.live(), 0);
+    hand.send(mint.item(1));
+    time.run_until_idle();
+    time.advance(seconds(1));
+    assert_eq!(taken(&tried), [(1, 3), (1, 4)], "each item begins with the first wait");
+    hand.end(millstream::End::Completed);
+    time.run_until_idle();
+    assert_eq!(probe.take(), next_then([1], Told::Complete));
+    assert_eq!((mint.live(), time.clock().timers()), (0, 0));
+}
+
+#[test]
+fn an_item_that_is_given_up_ends_the_stream_and_is_discarded() {
+    for worth in [false, true] {
+        let (time, mint) = (VirtualTime::new(1), Mint::new());
+        let (hand, source) = Hand::new();
+        let (tried, attempt) = stubborn(&time);
+        let (send, discarded) = std::sync::mpsc::channel();
+        let backoff = steady().attempts(2);
+        let items = source
+            .retry_item(time.clone(), backoff, move |_| worth, attempt)
+            .on_discard(move |item: Item| send.send(item.0).unwrap());
+        let probe = Probe::new().on(items);
+        time.run_until_idle();
+        hand.send(mint.item(9));
+        time.run_until_idle();
+        time.advance(seconds(1));
+        time.advance(seconds(2));
+        let times: &[_] = if worth { &[(9, 0), (9, 1), (9, 3)] } else { &[(9, 0)] };
+        assert_eq!(taken(&tried), times);
+        assert_eq!(probe.take(), [Told::Error("\"busy\"".into())], "without demand");
+        assert!(hand.is_cancelled());
+        assert_eq!(discarded.try_iter().collect::<Vec<_>>(), [9]);
+        assert_eq!((mint.live(), time.executor().tasks()), (0, 0));
+    }
+}
+
+#[test]
+fn a_failure_of_upstream_waits_for_the_item_that_is_tried() {
+    let (time, mint) = (VirtualTime::new(1), Mint::new());
+    let (hand, source) = Hand::new();
+    let (_, attempt) = stubborn(&time);
+    let probe = Probe::new().on(source.retry_item(time.clone(), steady(), |_| true, attempt));
+    time.run_until_idle();
+    hand.send(mint.item(1));
+    hand.end(millstream::End::Failed("up"));
+    time.run_until_idle();
+    assert_eq!(probe.take(), []);
+    time.advance(seconds(1));
+    assert_eq!(probe.take(), [], "the item waits for demand");
+    probe.request(1);
+    time.run_until_idle();
+    assert_eq!(probe.take(), next_then([1], Told::Error("\"up\"".into())));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_wait_for_another_attempt_that_is_cancelled_takes_its_timer_and_its_item_with_it() {
+    let (time, mint) = (VirtualTime::new(1), Mint::new());
+    let (hand, source) = Hand::new();
+    let (_, attempt) = stubborn(&time);
+    let (send, discarded) = std::sync::mpsc::channel();
+    let items = source
+        .retry_item(time.clone(), steady(), |_| true, attempt)
+        .on_discard(move |item: Item| send.send(item.0).unwrap());
+    let probe = Probe::new().on(items);
+    time.run_until_idle();
+    hand.send(mint.item(1));
+    time.run_until_idle();
+    assert_eq!((time.clock().timers(), mint.live()), (1, 1));
+    probe.cancel();
+    time.run_until_idle();
+    assert!(hand.is_cancelled());
+    assert_eq!(discarded.try_iter().collect::<Vec<_>>(), [1]);
+    assert_eq!((time.clock().timers(), mint.live(), time.executor().tasks()), (0, 0, 0));
+    assert_eq!(probe.take(), []);
+}
+
+#[test]
+fn attempts_without_a_wait_let_others_run_between_them() {
+    let time = VirtualTime::new(1);
+    let busy = millstream::just(1).retry_item(
+        time.clone(),
+        Backoff::new(Duration::ZERO),
+        |()| true,
+        |_: &i32| std::future::ready(Err::<u32, _>(())),
+    );
+    let (probe, handle) = (Probe::new(), time.clone());
+    let probe = probe.on(busy.map(|_| Mint::new().item(0)).map_err(|()| "x"));
+    // The end of another task, while the first goes on for ever.
+    let other = millstream::just(2).publish_on(handle, 1).collect::<Vec<_>>();
+    assert_eq!(time.run_until(other).unwrap(), [2]);
+    probe.cancel();
+    time.run_until_idle();
+    assert_eq!(time.executor().tasks(), 0);
+}
+
+#[test]
+fn a_clock_that_goes_is_a_fault_where_there_is_something_to_wait_for() {
+    for fails in [false, true] {
+        let (time, mint) = (VirtualTime::new(1), Mint::new());
+        let (hand, source) = Hand::new();
+        let attempt = move |item: &Item| {
+            std::future::ready(if fails { Err("busy") } else { Ok(item.clone()) })
+        };
+        let probe = Probe::new().asking(millstream::More::UNBOUNDED);
+        let probe = probe.on(source.retry_item(time.clone(), steady(), |_| true, attempt));
+        time.run_until_idle();
+        time.clock().shut_down();
+        hand.send(mint.item(1));
+        time.run_until_idle();
+        if fails {
+            assert!(matches!(probe.take()[..], [Told::Fault(_)]));
+            assert!(hand.is_cancelled());
+        } else {
+            assert_eq!(probe.take(), next([1]));
+            probe.cancel();
+            time.run_until_idle();
+        }
+        assert_eq!(mint.live(), 0);
+    }
+}
+
+#[test]
+fn the_clock_that_goes_during_a_wait_is_a_fault() {
+    let (time, mint) = (VirtualTime::new(1), Mint::new());
+    let (hand, source) = Hand::new();
+    let (_, attempt) = stubborn(&time);
+    let probe = Probe::new().on(source.retry_item(time.clone(), steady(), |_| true, attempt));
+    time.run_until_idle();
+    hand.send(mint.item(1));
+    time.run_until_idle();
+    assert_eq!(probe.take(), []);
+    time.clock().shut_down();
+    time.run_until_idle();
+    assert!(matches!(probe.take()[..], [Told::Fault(_)]));
+    assert!(hand.is_cancelled());
+    assert_eq!(mint.live(), 0);
 }

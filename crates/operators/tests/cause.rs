@@ -12,6 +12,7 @@ use millstream::edge::AsyncTarget;
 use millstream::effect::FinallyReason;
 use millstream::executor::{CurrentThread, Executor, Pool};
 use millstream::fan_out::Stalled;
+use millstream::fault::Backoff;
 use millstream::lifecycle::{DrainHandle, KillSwitch};
 use millstream::overflow::{Overflow, Valve};
 use millstream::prelude::*;
@@ -103,6 +104,12 @@ fn crossings() -> Vec<(&'static str, Crossing)> {
         ("map_async", |p, pool| p.map_async(pool.handle(), 2, |n| async move { n }).boxed()),
         ("scan_async", |p, pool| {
             p.scan_async(pool.handle(), (), |(), n| async move { Some((n, ())) }).boxed()
+        }),
+        ("retry_item", |p, pool| {
+            let time = pool.handle().with_clock(SystemClock::new().handle());
+            let backoff = Backoff::new(Duration::from_secs(1));
+            p.retry_item(time, backoff, |_| true, |n| std::future::ready(Ok::<_, Error>(*n)))
+                .boxed()
         }),
         ("filter_async", |p, pool| p.filter_async(pool.handle(), 2, |_| async { true }).boxed()),
         ("map_async_unordered", |p, pool| {

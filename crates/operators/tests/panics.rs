@@ -390,6 +390,29 @@ mod in_stages_with_queues {
             s.chain(millstream::pending().map_err(|never| match never {}))
                 .keep_alive(in_haste(), 2, Duration::from_secs(1), move || if held.value() == 9 { ouch() } else { held.clone() })
         };
+        retry_item: Complete, |s| {
+            s.retry_item(in_haste(), Backoff::new(Duration::from_secs(1)), |_| true, |n: &Token| {
+                let n = if n.value() == 2 { ouch() } else { n.clone() };
+                async { Ok::<_, TestError>(n) }
+            })
+        };
+        retry_item_in_the_future: Complete, |s| {
+            s.retry_item(in_haste(), Backoff::new(Duration::from_secs(1)), |_| true, |n: &Token| {
+                let n = n.clone();
+                async { Ok::<_, TestError>(through(n).await) }
+            })
+        };
+        retry_item_in_another_attempt: Complete, |s| {
+            let mut calls = 0;
+            s.retry_item(in_haste(), Backoff::new(Duration::from_secs(1)), |_| true, move |_: &Token| {
+                calls += 1;
+                if calls == 2 { ouch() } else { async { Err::<Token, _>(TestError(1)) } }
+            })
+        };
+        retry_item_worth: Complete, |s| {
+            let backoff = Backoff::new(Duration::from_secs(1));
+            s.retry_item(in_haste(), backoff, |_| ouch(), |_: &Token| async { Err::<Token, _>(TestError(1)) })
+        };
         retry_backoff: Fails(2), |s| {
             s.retry_backoff(in_haste(), Backoff::new(Duration::from_secs(1)), |_| ouch())
         };

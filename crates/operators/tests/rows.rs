@@ -874,6 +874,24 @@ rows! {
             source.on_error_resume(|_| other)
         },
         |items| items, |options| options.recovers();
+    retry_item: |source| {
+            let backoff = Backoff::new(Duration::from_secs(1));
+            let mut calls = 0;
+            source.retry_item(in_haste(), backoff, |_| true, move |n: &Token| {
+                calls += 1;
+                let (n, fails) = (n.clone(), calls % 2 == 1);
+                async move { if fails { Err(TestError(9)) } else { Ok(n) } }
+            })
+        },
+        |items| items;
+    retry_item_that_gives_up: |source| {
+            let backoff = Backoff::new(Duration::from_secs(1)).attempts(2);
+            source.retry_item(in_haste(), backoff, |_| true, |n: &Token| {
+                let n = n.clone();
+                async move { if n.value() == 3 { Err(TestError(3)) } else { Ok(n) } }
+            })
+        },
+        |items| items.into_iter().take_while(|n| *n != 3), |options| options.may_fail();
     retry_backoff: |source| source.retry_backoff(in_haste(), Backoff::new(Duration::from_secs(1)).attempts(2), |_| true),
         |items| items, |options| options.recovers();
     retry_after: |source| source.retry_after(in_haste(), |failed| {

@@ -234,6 +234,15 @@ rules_for! {
     adaptive_concurrency_unordered: rules::processor(|source| {
         source.adaptive_concurrency_unordered(timeless(), Aimd::new(1.0..=4.0), |n| async move { n + 1 })
     });
+    retry_item: rules::processor(|source| {
+        let backoff = Backoff::new(Duration::ZERO);
+        let mut calls = 0;
+        source.retry_item(timeless(), backoff, |_| true, move |n: &u64| {
+            calls += 1;
+            let (n, fails) = (*n, calls % 2 == 1);
+            async move { if fails { Err(TestError(9)) } else { Ok(n) } }
+        })
+    });
     scan_async: rules::processor(|source| {
         source.scan_async(Eager::default(), 0, |count, n| async move { Some((n, count + 1)) })
     });

@@ -283,6 +283,10 @@ a_million_deep! {
     subscribe_on: MILLION, million().subscribe_on(Eager::default());
     async_boundary: MILLION, million().async_boundary(Eager::default(), 16);
     map_async: MILLION, million().map_async(Eager::default(), 16, |n| async move { n });
+    retry_item: MILLION, million().retry_item(in_haste(), Backoff::new(Duration::from_secs(1)), |()| true, |n| {
+        let n = *n;
+        async move { Ok::<_, ()>(n) }
+    });
     scan_async: MILLION, million().scan_async(Eager::default(), 0, |sum, n| async move { Some((n, sum + n)) });
     filter_async: MILLION, million().filter_async(Eager::default(), 16, |_| async { true });
     filter_async_of_none: 0, million().filter_async(Eager::default(), 16, |_| async { false });

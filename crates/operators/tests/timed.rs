@@ -2,6 +2,7 @@
 
 mod common;
 mod schedule;
+mod support;
 
 mod adaptive;
 mod attempts;

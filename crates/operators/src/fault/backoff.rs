@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How long to wait before the next attempt, and how many there are:
 /// [`retry_backoff`](crate::PublisherExt::retry_backoff),
-/// [`restart_with_backoff`](crate::source::restart_with_backoff).
+/// [`retry_item`](crate::PublisherExt::retry_item), [`restart_with_backoff`](crate::source::restart_with_backoff).
 ///
 /// The first wait is `min`, each one after it twice the one before, up to `max`; each is then drawn
 /// at random from its upper half, so that many who failed together do not come back together.
@@ -101,7 +101,8 @@ impl Backoff {
         Backoff { attempts: Some(attempts), ..self }
     }
 
-    /// Begins anew, with the first wait and all attempts, after an attempt that sent an item.
+    /// Begins anew, with the first wait and all attempts, after an attempt that sent an item. For
+    /// `retry_item`, which begins anew with each item, it means nothing.
     #[must_use]
     pub const fn reset_after_item(self) -> Backoff {
         Backoff { after_item: true, ..self }

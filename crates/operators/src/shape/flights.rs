@@ -26,7 +26,7 @@ use std::task::{self, Poll, Waker};
 
 use millstream_blocks::bell::{Bell, Marks};
 use millstream_blocks::gauge::{Decisions, Site};
-use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Discards, Fault, Publisher, Pull, Pulled, Subscriber};
 use millstream_executors::Executor;
 
 use crate::shape::joined::{Granted, granted_feed_asking, on};
@@ -275,12 +275,18 @@ pub(crate) trait Course<T>: Send + 'static {
     /// The future of an item.
     fn launch(&mut self, item: T) -> Self::Future;
 
-    /// What comes of the output of a future. An error ends the stream at once, and so does none:
-    /// it is complete then.
+    /// What comes of the output of a future, or the end of the stream, at once.
     fn landed(
         &mut self,
         output: <Self::Future as Future>::Output,
-    ) -> Result<Self::Result, Option<Self::Error>>;
+    ) -> Result<Self::Result, Ending<Self::Error>>;
+}
+
+/// How a future ends the stream.
+pub(crate) enum Ending<G> {
+    Complete,
+    Error(G),
+    Fault(Fault),
 }
 
 /// A function that makes the future of an item, and one of its output: beside it, so that the future
@@ -305,8 +311,53 @@ where
     }
 
     #[inline]
-    fn landed(&mut self, output: Fut::Output) -> Result<U, Option<G>> {
-        (self.1)(output).map_err(Some)
+    fn landed(&mut self, output: Fut::Output) -> Result<U, Ending<G>> {
+        (self.1)(output).map_err(Ending::Error)
+    }
+}
+
+/// A function that makes the future of an item, and a state that it takes and its future gives back: one
+/// at a time.
+pub(crate) struct Carried<S, F, R> {
+    /// Here while no future has it.
+    state: Option<S>,
+    f: F,
+    /// What its output means.
+    read: R,
+}
+
+impl<S, F, R> Carried<S, F, R> {
+    pub(crate) fn new(state: S, f: F, read: R) -> Carried<S, F, R> {
+        Carried { state: Some(state), f, read }
+    }
+}
+
+impl<T, S, F, Fut, R, U, G> Course<T> for Carried<S, F, R>
+where
+    S: Send + 'static,
+    F: FnMut(S, T) -> Fut + Send + 'static,
+    Fut: Future + Send + 'static,
+    R: FnMut(Fut::Output) -> Result<(U, S), Ending<G>> + Send + 'static,
+    U: Send + 'static,
+    G: Send + 'static,
+{
+    type Future = Fut;
+    type Result = U;
+    type Error = G;
+
+    #[inline]
+    fn launch(&mut self, item: T) -> Fut {
+        let Some(state) = self.state.take() else {
+            unreachable!("one at a time: no future has the state")
+        };
+        (self.f)(state, item)
+    }
+
+    #[inline]
+    fn landed(&mut self, output: Fut::Output) -> Result<U, Ending<G>> {
+        let (result, state) = (self.read)(output)?;
+        self.state = Some(state);
+        Ok(result)
     }
 }
 
@@ -632,12 +683,12 @@ where
             let Some((ticket, lane, launch)) = ticket else { continue };
             let next = match self.landed(ticket, lane, launch, output) {
                 Ok(next) => next,
-                Err(end) => return over(end),
+                Err(end) => return self.over(end),
             };
             if let Some((item, ticket)) = next
                 && let Err(end) = self.launch(item, ticket, lane)
             {
-                return over(end);
+                return self.over(end);
             }
         }
         loop {
@@ -659,7 +710,7 @@ where
                     if let Some((item, lane)) = self.turns.arrived(item, ticket)
                         && let Err(end) = self.launch(item, ticket, lane)
                     {
-                        return over(end);
+                        return self.over(end);
                     }
                 }
                 Pulled::Skipped => return Pulled::Skipped,
@@ -680,7 +731,7 @@ where
         mut item: O::Item,
         mut ticket: u64,
         lane: W::Lane,
-    ) -> Result<(), Option<C::Error>> {
+    ) -> Result<(), Ending<C::Error>> {
         loop {
             let launch = self.limit.launched(self.flights.len() + 1);
             let future = self.course.launch(item);
@@ -708,7 +759,7 @@ where
         lane: W::Lane,
         launch: N::Launch,
         output: <C::Future as Future>::Output,
-    ) -> Result<Next<O::Item>, Option<C::Error>> {
+    ) -> Result<Next<O::Item>, Ending<C::Error>> {
         let result = self.course.landed(output)?;
         self.limit.landed(launch, &result, self.flights.len());
         self.landed.landed(ticket, result);
@@ -736,13 +787,21 @@ where
         if !self.outer.is_over() || self.held() > 0 {
             return Pulled::Pending;
         }
-        over(self.failure.take())
+        self.failure.take().map_or(Pulled::Complete, Pulled::Error)
     }
-}
 
-/// The end, by an error or by none.
-fn over<U, G>(end: Option<G>) -> Pulled<U, G> {
-    end.map_or(Pulled::Complete, Pulled::Error)
+    /// The end, by a future. A fault is told by the host.
+    #[cold]
+    fn over(&self, end: Ending<C::Error>) -> Pulled<L::Item, C::Error> {
+        match end {
+            Ending::Complete => Pulled::Complete,
+            Ending::Error(error) => Pulled::Error(error),
+            Ending::Fault(fault) => {
+                self.flights.bell.fail(fault);
+                Pulled::Pending
+            }
+        }
+    }
 }
 
 impl<N, O, C, L, W> Pull for Driven<N, O, C, L, W>

@@ -1,13 +1,12 @@
 //! `scan_async`: each item with a state, through a future, one at a time.
 
-use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 
 use millstream_blocks::gauge::Site;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
-use crate::shape::flights::{Course, Flying, InOrder};
+use crate::shape::flights::{Carried, Ending, Flying, InOrder};
 use crate::shape::turns::AtOnce;
 
 /// Each item with a state, through an asynchronous function that may end the stream:
@@ -92,44 +91,9 @@ where
 
     fn subscribe<Sub: Subscriber<U, P::Error>>(self, subscriber: Sub) {
         let ScanAsync { upstream, executor, state, site, f } = self;
-        let course = Scanning { state: Some(state), f, error: PhantomData };
+        let course = Carried::new(state, f, |output: Fut::Output| output.ok_or(Ending::Complete));
         let limit = NonZeroUsize::MIN;
         let flying = Flying { limit, site, turns: AtOnce, course, error: |error| error };
         flying.fly::<InOrder<U>, _, _, _>(upstream, &executor, subscriber);
-    }
-}
-
-struct Scanning<S, F, E> {
-    /// Here while no future has it.
-    state: Option<S>,
-    f: F,
-    error: PhantomData<fn() -> E>,
-}
-
-impl<T, S, F, Fut, U, E> Course<T> for Scanning<S, F, E>
-where
-    S: Send + 'static,
-    F: FnMut(S, T) -> Fut + Send + 'static,
-    Fut: Future<Output = Option<(U, S)>> + Send + 'static,
-    U: Send + 'static,
-    E: Send + 'static,
-{
-    type Future = Fut;
-    type Result = U;
-    type Error = E;
-
-    #[inline]
-    fn launch(&mut self, item: T) -> Fut {
-        let Some(state) = self.state.take() else {
-            unreachable!("one at a time: no future has the state")
-        };
-        (self.f)(state, item)
-    }
-
-    #[inline]
-    fn landed(&mut self, output: Option<(U, S)>) -> Result<U, Option<E>> {
-        let (item, state) = output.ok_or(None)?;
-        self.state = Some(state);
-        Ok(item)
     }
 }
