@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use millstream::board::{Input, Row, Snapshot, State};
+use millstream::board::{Input, Row, Side, Snapshot, State, stalls};
 use millstream::executor::{CurrentThread, Pool, Seeded};
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::prelude::*;
@@ -1015,4 +1015,123 @@ fn a_pipeline_of_three_stages_is_read_while_it_runs() {
         assert_eq!(row.state, State::Completed, "{snapshot}");
         assert!(row.high_water >= 1, "{snapshot}");
     }
+}
+
+// ---- what stands still ------------------------------------------------------------------------
+
+/// The label and the side of each stall between two looks with nothing in between.
+fn standing(watched: &Watched) -> Vec<(String, Side)> {
+    told(&watched.snapshot(), &watched.snapshot())
+}
+
+fn told(earlier: &Snapshot, later: &Snapshot) -> Vec<(String, Side)> {
+    stalls(earlier, later).into_iter().map(|stall| (stall.row.label(), stall.side)).collect()
+}
+
+fn one(label: &str, side: Side) -> Vec<(String, Side)> {
+    vec![(label.to_owned(), side)]
+}
+
+#[test]
+fn a_source_that_sends_nothing_is_waited_for_by_the_first_boundary_that_was_asked() {
+    let (watched, upstream) = (Watched::new(), Hand::<u32>::new());
+    let handle = watched.over(upstream.clone().prefetch(4));
+    assert_eq!(standing(&watched), one("prefetch", Side::Below), "nobody has asked");
+    handle.request(1);
+    assert_eq!(standing(&watched), one("prefetch", Side::Above));
+    drop(handle);
+    let watched = Watched::new();
+    let _handle = watched.over(Hand::<u32>::new().prefetch(4).prefetch(2).detach());
+    assert_eq!(standing(&watched), one("prefetch", Side::Above), "each asks the one above it");
+    let verdict = stalls(&watched.snapshot(), &watched.snapshot()).remove(0);
+    assert_eq!(verdict.row.capacity, 4, "the first of them");
+    assert!(verdict.to_string().ends_with("waits for an item: look above it"), "{verdict}");
+}
+
+#[test]
+fn a_downstream_that_asks_for_nothing_is_below_the_last_boundary_that_holds_items() {
+    let (watched, upstream) = (Watched::new(), Hand::new());
+    let handle = watched.over(upstream.clone().prefetch(4).named("read").map(|n| n).prefetch(2));
+    (0..4).for_each(|n| upstream.next(n));
+    let verdict = stalls(&watched.snapshot(), &watched.snapshot()).remove(0);
+    assert_eq!((verdict.row.capacity, verdict.side), (2, Side::Below), "{verdict}");
+    assert!(verdict.to_string().ends_with("holds 2 that nobody asks for: look below it"));
+    let earlier = watched.snapshot();
+    handle.request(1);
+    assert_eq!(told(&earlier, &watched.snapshot()), [], "it moved");
+    assert_eq!(told(&watched.snapshot(), &earlier), [], "whichever way one looks");
+}
+
+#[test]
+fn a_stage_between_two_boundaries_that_asks_for_nothing_is_below_the_first() {
+    let (watched, upstream) = (Watched::new(), Hand::new());
+    let stopped = millstream::overflow::Valve::new();
+    stopped.pause();
+    let stages = upstream.clone().prefetch(4).pausable(&stopped, 4).detach();
+    let handle = watched.over(stages);
+    handle.request(3);
+    upstream.next(1);
+    assert_eq!(standing(&watched), one("prefetch", Side::Below));
+    stopped.resume();
+    assert_eq!(handle.items(), [1]);
+    assert_eq!(standing(&watched), one("prefetch", Side::Above), "now it waits for the source");
+}
+
+#[test]
+fn a_future_that_does_not_end_is_within_its_boundary() {
+    let (watched, upstream) = (Watched::new(), Hand::new());
+    let executor = CurrentThread::new();
+    let never = |_: u32| std::future::pending::<u32>();
+    let stages = upstream.clone().prefetch(4).map_async(executor.handle(), 1, never);
+    let handle = watched.over(stages.prefetch(2));
+    handle.request(1);
+    executor.run_until_idle();
+    upstream.next(1);
+    upstream.next(2);
+    executor.run_until_idle();
+    assert_eq!(standing(&watched), one("map_async", Side::Within));
+    let verdict = stalls(&watched.snapshot(), &watched.snapshot()).remove(0);
+    assert!(verdict.to_string().ends_with("holds 1 that were asked for: look at it"), "{verdict}");
+}
+
+#[test]
+fn an_input_that_is_empty_keeps_the_others_waiting() {
+    let (watched, a, b) = (Watched::new(), Hand::new(), Hand::<u32>::new());
+    let handle = watched.over(b.clone().zip(a.clone(), 2));
+    handle.request(1);
+    a.next(1);
+    assert_eq!(standing(&watched), one("zip[0]", Side::Above));
+    let earlier = watched.snapshot();
+    b.next(1);
+    assert_eq!(told(&earlier, &watched.snapshot()), []);
+    a.next(2);
+    assert_eq!(standing(&watched), one("zip[1]", Side::Below), "and now nobody asks");
+}
+
+#[test]
+fn inner_publishers_that_send_nothing_keep_a_flattening_waiting() {
+    let (watched, outer, inner) = (Watched::new(), Hand::new(), Hand::<u32>::new());
+    let made = inner.clone();
+    let flat = outer.clone().flat_map_unordered(1, 4, move |_: u32| made.clone());
+    let handle = watched.over(flat);
+    handle.request(1);
+    outer.next(1);
+    assert_eq!(standing(&watched), one("flat_map_unordered[inner]", Side::Above));
+}
+
+#[test]
+fn pipelines_are_told_of_one_by_one_and_those_that_came_or_ended_are_not() {
+    let (watched, first, second) = (Watched::new(), Hand::<u32>::new(), Hand::new());
+    let earlier = watched.snapshot();
+    let one_of_two = watched.over(first.clone().prefetch(1));
+    let other = watched.over(second.clone().prefetch(1));
+    assert_eq!(told(&earlier, &watched.snapshot()), [], "they came");
+    one_of_two.request(1);
+    second.next(7_u32);
+    let sides = standing(&watched).into_iter().map(|(_, side)| side).collect::<Vec<_>>();
+    assert_eq!(sides, [Side::Above, Side::Below]);
+    let earlier = watched.snapshot();
+    one_of_two.cancel();
+    assert_eq!(told(&earlier, &watched.snapshot()), one("prefetch", Side::Below), "one has ended");
+    drop(other);
 }
