@@ -28,6 +28,7 @@ mod opaque_debug;
 pub mod overflow;
 pub mod shape;
 pub mod source;
+mod stall;
 pub mod timing;
 #[cfg(feature = "tracing")]
 mod trace;

@@ -4,7 +4,5 @@
 //! names it, and what they say of themselves; [`Board::snapshot`] is all of that at one time. Two of them tell
 //! which pipelines stand still, and where: [`stalls`].
 
-mod stall;
-
+pub use crate::stall::{Side, Stall, stalls};
 pub use millstream_blocks::gauge::{Board, Input, Row, Snapshot, State};
-pub use stall::{Side, Stall, stalls};
