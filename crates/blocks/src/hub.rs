@@ -841,24 +841,25 @@ struct Seats<T: 'static, E: 'static> {
 }
 
 impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
-    /// Sends `item` to all: a clone to each but the last. Gives it back where nobody is there.
+    /// Sends `item` to all: a clone to each but the last. Gives it back where nobody is there, or one
+    /// has gone: it may have been the last, and somebody have come since who wants the item.
     #[inline]
     fn send(&mut self, item: T) -> Option<T>
     where
         T: Clone,
     {
-        let (mut left, mut taken) = (self.len, false);
+        let (mut left, mut back) = (self.len, None);
         for n in 0..self.table.len() {
             if self.table[n].is_none() {
                 continue;
             }
             left -= 1;
             if left == 0 {
-                return self.put(n, item).filter(|_| !taken);
+                return self.put(n, item).or(back);
             }
-            taken |= self.put(n, item.clone()).is_none();
+            back = self.put(n, item.clone()).or(back);
         }
-        (!taken).then_some(item)
+        Some(item)
     }
 
     /// Tells everybody the end, whatever one of them does.
@@ -1042,7 +1043,7 @@ where
     T: Clone + Send + 'static,
     E: Clone + Send + 'static,
 {
-    /// Item `n` came when nobody was there for it.
+    /// Item `n` came when nobody was there for it, or one of those who were has gone.
     #[cold]
     fn nobody(&mut self, n: u64, mut item: T) -> More {
         let Some(seats) = &mut self.seats else { return More::CANCEL };
@@ -1069,8 +1070,14 @@ where
                 return due.map_or(More::NONE, More::from);
             }
             drop(state);
-            joined.into_iter().for_each(|seat| seats.seat(seat));
-            match seats.send(item) {
+            // To those alone: others who are there have it.
+            let mut back = None;
+            for seat in joined {
+                let place = seat.place.index;
+                seats.seat(seat);
+                back = seats.put(place, item.clone()).or(back);
+            }
+            match back {
                 None => return More::NONE,
                 Some(back) => item = back,
             }

@@ -437,6 +437,31 @@ fn the_next_comes_while_an_item_does() {
     });
 }
 
+/// An item that was taken by one of them alone, which has gone since, is for the next all the same. Who
+/// comes while one is still there begins later, but misses none from then on.
+#[test]
+fn the_last_two_go_while_an_item_comes_and_the_next_comes() {
+    model("hub: the_last_two_go_while_an_item_comes_and_the_next_comes", || {
+        let (oracle, hub, hand) = by_hand(plan(2, Vacancy::Pause));
+        let (a, b) = (attach(&hub), attach(&hub));
+        send(&oracle, &hand, 0..1);
+        let other = thread::spawn({
+            let (oracle, hand) = (oracle.clone(), hand.clone());
+            move || send(&oracle, &hand, 1..2)
+        });
+        a.cancel();
+        b.cancel();
+        let c = attach(&hub);
+        c.request(9);
+        other.join().unwrap();
+        send(&oracle, &hand, 2..3);
+        let got = items(&c.finish());
+        assert!([0, 1, 2].ends_with(&got) && got.ends_with(&[2]), "{got:?}");
+        hub.orphan();
+        nothing_left(&oracle);
+    });
+}
+
 #[test]
 fn upstream_goes_on_while_nobody_is_there() {
     model("hub: upstream_goes_on_while_nobody_is_there", || {
