@@ -45,7 +45,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream_core::{Context, Credit};
+use millstream_core::{Context, Credit, Tag};
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
 pub use crate::snapshot::{Decisions, Input, Row, Sample, Snapshot, State};
@@ -250,13 +250,14 @@ impl Panel {
         }))
     }
 
-    /// A line for the boundary at `site`, which holds up to `capacity` items; board and name are
-    /// those of `context`.
+    /// A line for the boundary at `site`, which holds up to `capacity` items; board, name and
+    /// tags are those of `context`.
     #[must_use]
     pub fn gauge(self: &Arc<Panel>, context: &Context, site: Site, capacity: usize) -> Gauge {
         let line = Line {
             site,
             name: context.name().map(Arc::from),
+            tags: context.tags().into(),
             capacity: capacity as u64,
             held: false,
             queues: Vec::new(),
@@ -538,6 +539,7 @@ enum Status {
 struct Line {
     site: Site,
     name: Option<Arc<str>>,
+    tags: Arc<[Tag]>,
     capacity: u64,
     /// What went is what the stage was done with.
     held: bool,
@@ -618,6 +620,7 @@ impl Line {
         Row {
             stream,
             name: self.name.clone(),
+            tags: self.tags.clone(),
             kind: self.site.kind,
             input: self.site.input,
             location: self.site.location,

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_core::Demand;
+use millstream_core::{Demand, Tag};
 
 use crate::cause::current;
 
@@ -150,6 +150,8 @@ pub struct Row {
     pub stream: u64,
     /// The name that `named` gave it.
     pub name: Option<Arc<str>>,
+    /// The keys and values that `tag` gave it, each key once, the nearest first.
+    pub tags: Arc<[Tag]>,
     /// The operator that it is part of: `publish_on`, `merge`.
     pub kind: &'static str,
     /// Which input of the operator, where it has several.
@@ -183,6 +185,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// The value of this tag.
+    #[must_use]
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.tags.iter().find(|(other, _)| other == key).map(|(_, value)| value.as_ref())
+    }
+
     /// The operator and its input, like `merge[2]`.
     #[must_use]
     pub fn label(&self) -> String {
@@ -216,6 +224,15 @@ impl Snapshot {
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.name.as_deref() == Some(name))
+    }
+
+    /// The rows whose tag `key` has this value.
+    pub fn tagged<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a str,
+    ) -> impl Iterator<Item = &'a Row> + use<'a> {
+        self.rows.iter().filter(move |row| row.tag(key) == Some(value))
     }
 
     /// How many items the boundaries that run have room for, together: with what the stages
@@ -289,6 +306,13 @@ impl fmt::Display for Snapshot {
 
 fn cells(row: &Row) -> [String; HEAD.len()] {
     let label = row.label();
+    let mut boundary = match &row.name {
+        Some(name) => format!("{name} ({label})"),
+        None => label,
+    };
+    for (key, value) in &*row.tags {
+        boundary += &format!(" {key}={value}");
+    }
     let mut state = match (row.starved_since, row.backpressured_since) {
         (Some(since), _) => format!("starved {}", rounded(since)),
         (None, Some(since)) => format!("backpressured {}", rounded(since)),
@@ -299,7 +323,7 @@ fn cells(row: &Row) -> [String; HEAD.len()] {
     }
     [
         row.stream.to_string(),
-        row.name.as_ref().map_or_else(|| label.clone(), |name| format!("{name} ({label})")),
+        boundary,
         format!("{}:{}", row.location.file(), row.location.line()),
         row.received.to_string(),
         row.sent.to_string(),

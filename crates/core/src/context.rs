@@ -16,6 +16,7 @@ use std::sync::Arc;
 /// | [`discards`](Context::discards) | `on_discard` | whoever takes an item and never delivers it |
 /// | [`board`](Context::board) | `observed` | a boundary, to enter itself |
 /// | [`name`](Context::name) | `named` | the nearest boundary upstream, which does not pass it on |
+/// | [`tags`](Context::tags) | `tag` | likewise |
 /// | [`host`](Context::host) | whoever holds a publisher in place | a [`Pull`](crate::Pull) that others fill, to tell of news |
 /// | [`place`](Context::place) | likewise, where it holds many | the same, to tell whose news they are |
 ///
@@ -25,6 +26,10 @@ use std::sync::Arc;
 /// let context = Context::default().with_name("parse");
 /// assert_eq!(context.name(), Some("parse"));
 /// assert_eq!(context.upstream().name(), None);
+///
+/// let tagged = context.clone().with_tag("shard", "7").with_tag("table", "users");
+/// assert_eq!(tagged.tags(), [("table".into(), "users".into()), ("shard".into(), "7".into())]);
+/// assert!(tagged.upstream().tags().is_empty());
 ///
 /// let hosted = context.upstream().with_host(7_u32);
 /// assert_eq!(hosted.host(), Some(&7_u32));
@@ -41,11 +46,15 @@ use std::sync::Arc;
 #[derive(Clone, Default)]
 pub struct Context(Option<Arc<Surroundings>>);
 
+/// A key and its value.
+pub type Tag = (Cow<'static, str>, Cow<'static, str>);
+
 #[derive(Clone, Default)]
 struct Surroundings {
     discards: Discards,
     board: Option<Arc<dyn Any + Send + Sync>>,
     name: Option<Cow<'static, str>>,
+    tags: Vec<Tag>,
     host: Option<Arc<dyn Any + Send + Sync>>,
     place: Option<usize>,
 }
@@ -71,6 +80,13 @@ impl Context {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.as_ref()?.name.as_deref()
+    }
+
+    /// Keys and values for the nearest boundary upstream, each key once: those that were set last
+    /// come first.
+    #[must_use]
+    pub fn tags(&self) -> &[Tag] {
+        self.0.as_ref().map_or(&[], |context| &context.tags)
     }
 
     /// Whoever pulls and is told when there is news, if it is of type `H`: for
@@ -106,6 +122,20 @@ impl Context {
         self.with(|context| context.name = Some(name.into()))
     }
 
+    /// The same, with another value of `key` for the nearest boundary upstream.
+    #[must_use]
+    pub fn with_tag(
+        self,
+        key: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+    ) -> Context {
+        let (key, value) = (key.into(), value.into());
+        self.with(|context| {
+            context.tags.retain(|(other, _)| *other != key);
+            context.tags.insert(0, (key, value));
+        })
+    }
+
     /// The same, with a host that pulls, and goes on pulling when it is told of news.
     #[must_use]
     pub fn with_host<H: Any + Send + Sync>(self, host: H) -> Context {
@@ -118,7 +148,7 @@ impl Context {
         self.with(|context| context.place = Some(place))
     }
 
-    /// What a boundary that has taken its name, and is a host of its own, passes on.
+    /// What a boundary that has taken its name and tags, and is a host of its own, passes on.
     #[inline]
     #[must_use]
     pub fn upstream(&self) -> Context {
@@ -127,9 +157,12 @@ impl Context {
 
     fn passed_on(&self) -> Context {
         match &self.0 {
-            Some(context) if context.name.is_some() || context.host.is_some() => {
+            Some(context)
+                if context.name.is_some() || context.host.is_some() || !context.tags.is_empty() =>
+            {
                 self.clone().with(|context| {
                     (context.name, context.host, context.place) = (None, None, None);
+                    context.tags.clear();
                 })
             }
             _ => self.clone(),
@@ -148,6 +181,7 @@ impl fmt::Debug for Context {
         f.debug_struct("Context")
             .field("discards", self.discards())
             .field("name", &self.name())
+            .field("tags", &self.tags())
             .finish_non_exhaustive()
     }
 }

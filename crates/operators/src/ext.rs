@@ -1876,6 +1876,16 @@ pub trait PublisherExt: Publisher {
         ItemStage::new(self, Named::new(name.into()))
     }
 
+    /// A key and a value for the nearest boundary above, told to whoever looks. See [`Tag`].
+    #[doc(alias = "tags", alias = "Attributes")]
+    fn tag(
+        self,
+        key: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+    ) -> ItemStage<Self, Tag> {
+        ItemStage::new(self, Tag::new(key.into(), value.into()))
+    }
+
     /// The boundaries above are listed on a board, for whoever wants to look at the running
     /// pipeline. See [`Observed`].
     #[doc(alias = "metrics", alias = "monitor", alias = "scan", alias = "snapshot")]

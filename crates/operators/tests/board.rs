@@ -268,6 +268,35 @@ fn subscribe_on_and_take_until_hold_nothing_and_pass_the_board_on() {
 }
 
 #[test]
+fn tags_are_for_the_nearest_boundary_above_and_of_each_key_the_nearest_stands() {
+    let (watched, upstream) = (Watched::new(), Hand::new());
+    let stream = upstream
+        .clone()
+        .prefetch(2)
+        .tag("table", "users")
+        .prefetch(4)
+        .tag("shard", "7")
+        .map(|n: u32| n)
+        .tag("side", "left".to_owned())
+        .tag("shard", "8");
+    let handle = watched.over(stream);
+    handle.request(1);
+    let snapshot = watched.snapshot();
+    let tags = |capacity| {
+        let row = snapshot.rows().iter().find(|row| row.capacity == capacity).unwrap();
+        row.tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>()
+    };
+    assert_eq!(tags(4), ["shard=7", "side=left"]);
+    assert_eq!(tags(2), ["table=users"], "a boundary does not pass them on");
+    let found: Vec<_> = snapshot.tagged("side", "left").map(|row| row.capacity).collect();
+    assert_eq!(found, [4]);
+    assert_eq!(snapshot.tagged("side", "right").count(), 0);
+    assert_eq!(snapshot.rows()[0].tag("side"), None);
+    assert!(snapshot.to_string().contains("prefetch shard=7 side=left"), "{snapshot}");
+    handle.cancel();
+}
+
+#[test]
 fn each_input_of_merge_is_a_row() {
     let (watched, a, b) = (Watched::new(), Hand::new(), Hand::new());
     let handle = watched.over(a.clone().merge(b.clone(), 4));

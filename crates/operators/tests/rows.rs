@@ -943,6 +943,7 @@ rows! {
         |items| items[items.len().saturating_sub(2)..].iter().copied(),
         |options| options.bursts();
     named: |source| source.named("stage"), |items| items;
+    tag: |source| source.tag("key", "value"), |items| items;
     observed: |source| source.observed(&Board::new(1)), |items| items;
     checkpoint: |source| source.checkpoint("here").map_err(|error: AtCheckpoint<TestError>| error.error),
         |items| items;

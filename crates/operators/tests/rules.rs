@@ -344,6 +344,7 @@ rules_for! {
     finally: rules::processor(|source| source.finally(drop));
     on_discard: rules::processor(|source| source.on_discard(|_: u64| ()));
     named: rules::processor(|source| source.named("stage"));
+    tag: rules::processor(|source| source.tag("key", "value"));
     observed: rules::processor(|source| source.prefetch(4).observed(&Board::new(1)));
     checkpoint: rules::processor(|source| source.checkpoint("here"));
     boxed: rules::processor(|source| source.boxed());

@@ -161,6 +161,7 @@ a_million_deep! {
     one_chunk_of_a_million: 1, million().chunks(MILLION as usize);
     sliding: MILLION, million().sliding(2, 1);
     named: MILLION, million().named("stage");
+    tag: MILLION, million().tag("key", "value");
     observed: MILLION, million().prefetch(16).observed(&Board::new(1));
     inspect: MILLION, million().inspect(|_| ());
     on_discard: MILLION, million().on_discard(|_: u64| ());
