@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 #[cfg(feature = "futures")]
@@ -14,7 +14,7 @@ use futures::future::{Either, select};
 use millstream::SharedPublisher;
 use millstream::ack::{AckError, Acked, AckedPublisher, Settled};
 use millstream::chunk::Window;
-use millstream::combine::Failures;
+use millstream::combine::{Failures, merge_all_preferred, merge_all_prioritized};
 use millstream::control::{Aimd, Sample};
 use millstream::effect::AtCheckpoint;
 use millstream::executor::Executor;
@@ -24,6 +24,7 @@ use millstream::lifecycle::KillSwitch;
 use millstream::limit::LimitError;
 use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
+use millstream::time::{Clock, Moment, Timer};
 use millstream::timing::{Rate, ThrottleError, TimeoutError, TokenBucket, Trailing};
 #[cfg(feature = "futures")]
 use millstream::{Failure, Fault};
@@ -34,7 +35,10 @@ use millstream_testkit::{Ledger, Token, VirtualClock};
 
 use crate::edge::{Bounds, Edge};
 use crate::faulty::Faulty;
-use crate::oracle::{self, CHUNK, EXCEEDED, FAILED, further, inner, inner_length, passes, weight};
+use crate::oracle::{
+    self, CHUNK, EXCEEDED, FAILED, WORTHLESS, failed_attempt, further, inner, inner_length, passes,
+    weight,
+};
 use crate::spec::{Acking, Comes, Cutting, Drops, Inner, Keep, Op, Source, Spec, Wait};
 use crate::workers::Runs;
 
@@ -48,6 +52,26 @@ pub(crate) const ADAPTIVE: usize = 4;
 
 /// A time that comes at once, or never.
 const SECOND: Duration = Duration::from_secs(1);
+
+/// A clock that goes on whenever it is looked at, for each that looks at it from the beginning.
+#[derive(Default)]
+struct Ticks(AtomicU64);
+
+impl Clone for Ticks {
+    fn clone(&self) -> Ticks {
+        Ticks(AtomicU64::new(self.0.load(SeqCst)))
+    }
+}
+
+impl Clock for Ticks {
+    fn now(&self) -> Moment {
+        Moment::from_nanos(self.0.fetch_add(1, SeqCst))
+    }
+
+    fn timer(&self, _: Waker) -> Box<dyn Timer> {
+        unreachable!("nobody waits for it")
+    }
+}
 
 /// What the parts of a pipeline share.
 #[derive(Clone)]
@@ -414,6 +438,14 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
             .enumerate()
             .map(hook.by(|(i, item): (u64, Token)| item.map(|item| item.wrapping_add(i as i64))))
             .boxed_clone(),
+        Op::Timestamp => p
+            .timestamp(Ticks::default())
+            .map(hook.by(|(at, item): (Moment, Token)| added(at.as_nanos().cast_signed())(item)))
+            .boxed_clone(),
+        Op::Elapsed => p
+            .elapsed(Ticks::default())
+            .map(hook.by(|(time, item): (Duration, Token)| added(time.as_nanos() as i64)(item)))
+            .boxed_clone(),
         Op::Pairwise => p
             .pairwise()
             .map(hook.by(|(a, b): (Token, Token)| b.map(|b| b.wrapping_sub(a.value()))))
@@ -574,9 +606,11 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
             })
             .boxed_clone()
         }
-        Op::RetryBackoff(_) | Op::RetryAfter(_) | Op::Timed(..) | Op::Kept(..) => {
-            timed(p.boxed_clone(), op, hook)
-        }
+        Op::RetryBackoff(_)
+        | Op::RetryAfter(_)
+        | Op::RetryItem(..)
+        | Op::Timed(..)
+        | Op::Kept(..) => timed(p.boxed_clone(), op, hook),
         Op::SampleOn(n, size) => p.sample_on(signals(&world, n), size).boxed_clone(),
         Op::DelaySubscriptionUntil(n, size) => {
             let signal = signals(&world, n).ignore_items();
@@ -663,23 +697,19 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
             let n = NonZeroU64::new(n).expect("not zero");
             p.cap_demand(move |_| n).boxed_clone()
         }
-        Op::Merge(n, size) => {
+        Op::Merge(n, _)
+        | Op::MergePreferred(_, n, _)
+        | Op::MergePrioritized(_, n, _)
+        | Op::Interleave(n, _)
+        | Op::Race(n, _) => {
             let other = others(n).subscribe_on(world.runs.clone()).boxed_clone();
-            Merged(p.boxed_clone(), other, size).boxed_clone()
-        }
-        Op::Interleave(n, turn) => {
-            let other = others(n).subscribe_on(world.runs.clone()).boxed_clone();
-            Interleaved(p.boxed_clone(), other, turn).boxed_clone()
+            Joined(p.boxed_clone(), other, op).boxed_clone()
         }
         Op::Zip(n, size) => {
             let other = others(n).subscribe_on(world.runs.clone());
             p.zip(other, size)
                 .map(hook.by(|(a, b): (Token, Token)| a.map(|a| a.wrapping_add(b.value()))))
                 .boxed_clone()
-        }
-        Op::Race(n, size) => {
-            let other = others(n).subscribe_on(world.runs.clone()).boxed_clone();
-            Raced(p.boxed_clone(), other, size).boxed_clone()
         }
         Op::TakeUntil(n) => p.take_until(signals(&world, n).ignore_items()).boxed_clone(),
         Op::FlatMapUnordered(kind, n, limit, size) => p
@@ -698,6 +728,9 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
             .boxed_clone(),
         Op::SwitchMap(kind, n, size) => {
             p.switch_map(size, hook.by(move |item| inner_of(&world, kind, &item, n))).boxed_clone()
+        }
+        Op::ExhaustMap(kind, n, size) => {
+            p.exhaust_map(size, hook.by(move |item| inner_of(&world, kind, &item, n))).boxed_clone()
         }
         Op::MapAsync(limit) => {
             p.map_async(world.runs.clone(), limit, hook.by(later(world))).boxed_clone()
@@ -919,6 +952,28 @@ fn timed(p: Stream, op: Op, hook: Hook) -> Stream {
             };
             return p.retry_after(at_once, wait).boxed_clone();
         }
+        Op::RetryItem(n, k, waits) => {
+            let backoff = Backoff::new(if waits { SECOND } else { Duration::ZERO }).attempts(k);
+            let call = hook.clone();
+            let worth = move |error: &TestError| {
+                call.call();
+                *error != failed_attempt(WORTHLESS)
+            };
+            let mut failures = 0;
+            let attempt = move |item: &Token| {
+                hook.call();
+                let value = item.value();
+                let result = if failures < value.rem_euclid(n) as u64 {
+                    failures += 1;
+                    Err(failed_attempt(failures))
+                } else {
+                    failures = 0;
+                    Ok(world.ledger.token(value))
+                };
+                Later::new(&world, value.unsigned_abs().wrapping_add(failures) % 4, result)
+            };
+            return p.retry_item(at_once, backoff, worth, attempt).boxed_clone();
+        }
         Op::Kept(keep, comes, size) => {
             let time = if comes == Comes::Never { never } else { at_once };
             return match keep {
@@ -999,42 +1054,31 @@ fn timed(p: Stream, op: Op, hook: Hook) -> Stream {
     }
 }
 
-/// `merge_all` of two.
+/// A stream and a further one, as one.
 #[derive(Clone)]
-struct Merged(Stream, Stream, usize);
+struct Joined(Stream, Stream, Op);
 
-impl Publisher for Merged {
+impl Publisher for Joined {
     type Item = Token;
     type Error = TestError;
 
     fn subscribe<S: millstream_core::Subscriber<Token, TestError>>(self, subscriber: S) {
-        millstream::merge_all([self.0, self.1], self.2).subscribe(subscriber);
-    }
-}
-
-/// `interleave_all` of two.
-#[derive(Clone)]
-struct Interleaved(Stream, Stream, usize);
-
-impl Publisher for Interleaved {
-    type Item = Token;
-    type Error = TestError;
-
-    fn subscribe<S: millstream_core::Subscriber<Token, TestError>>(self, subscriber: S) {
-        millstream::interleave_all([self.0, self.1], self.2).subscribe(subscriber);
-    }
-}
-
-/// `race` of two.
-#[derive(Clone)]
-struct Raced(Stream, Stream, usize);
-
-impl Publisher for Raced {
-    type Item = Token;
-    type Error = TestError;
-
-    fn subscribe<S: millstream_core::Subscriber<Token, TestError>>(self, subscriber: S) {
-        millstream::race([self.0, self.1], self.2).subscribe(subscriber);
+        let Joined(p, other, op) = self;
+        match op {
+            Op::Merge(_, size) => millstream::merge_all([p, other], size).subscribe(subscriber),
+            Op::MergePreferred(before, _, size) => {
+                let both = if before { [p, other] } else { [other, p] };
+                merge_all_preferred(both, size).subscribe(subscriber);
+            }
+            Op::MergePrioritized([one, another], _, size) => {
+                merge_all_prioritized([(p, one), (other, another)], size).subscribe(subscriber);
+            }
+            Op::Interleave(_, turn) => {
+                millstream::interleave_all([p, other], turn).subscribe(subscriber);
+            }
+            Op::Race(_, size) => millstream::race([p, other], size).subscribe(subscriber),
+            other => unreachable!("{other:?} is of one stream"),
+        }
     }
 }
 

@@ -61,6 +61,14 @@ pub(crate) const CHUNK: usize = 3;
 /// What `limit` makes of too many items.
 pub(crate) const EXCEEDED: TestError = TestError(200);
 
+/// The error of an attempt of `retry_item`, counted from 1.
+pub(crate) fn failed_attempt(n: u64) -> TestError {
+    TestError(300 + n)
+}
+
+/// The attempt of `retry_item` whose error is not worth another.
+pub(crate) const WORTHLESS: u64 = 3;
+
 /// The further items of `chain`, `start_with` and the like.
 pub(crate) fn further(n: usize) -> std::ops::Range<i64> {
     50..50 + n as i64
@@ -229,7 +237,7 @@ impl Outcome {
             }
             Op::MapAsyncUnordered(_) => self.with(|slack| slack.unordered = true),
             // An error comes while the other still sends.
-            Op::Merge(n, _) => {
+            Op::Merge(n, _) | Op::MergePreferred(_, n, _) | Op::MergePrioritized(_, n, _) => {
                 let fails = self.error.is_some();
                 self.change(|items| items.into_iter().chain(further(n)).collect()).with(|slack| {
                     slack.unordered = true;
@@ -262,6 +270,13 @@ impl Outcome {
                 Some(at) => self.fail_at(at, FAILED),
                 None => self,
             },
+            Op::RetryItem(n, k, _) => {
+                let last = WORTHLESS.min(k + 1);
+                match self.position(|item| item.rem_euclid(n) >= last.cast_signed()) {
+                    Some(at) => self.fail_at(at, failed_attempt(last)),
+                    None => self,
+                }
+            }
             Op::Filter(n)
             | Op::FilterMap(n)
             | Op::SkipErrors(n)
@@ -289,9 +304,10 @@ impl Outcome {
                 });
                 std::iter::once(seed).chain(sums).collect()
             }),
-            Op::Enumerate => self.change(|items| {
+            Op::Enumerate | Op::Timestamp => self.change(|items| {
                 items.into_iter().zip(0_i64..).map(|(item, i)| item.wrapping_add(i)).collect()
             }),
+            Op::Elapsed => self.through(Op::Map(1)),
             Op::Pairwise => self.change(|items| {
                 items.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect()
             }),
@@ -405,7 +421,7 @@ impl Outcome {
             Op::FlatMapUnorderedDelays(_, n, ..) => {
                 self.through(Op::ConcatMap(n)).with(|slack| slack.unordered = true)
             }
-            Op::SwitchMap(_, n, _) => {
+            Op::SwitchMap(_, n, _) | Op::ExhaustMap(_, n, _) => {
                 self.through(Op::ConcatMap(n)).with(|slack| slack.partial = true)
             }
             Op::ConcatMapFails(n) => {

@@ -198,10 +198,13 @@ fn certainty(spec: &Spec) -> Certainty {
                 certainty = Certainty::Nothing;
             }
             Op::Merge(..)
+            | Op::MergePreferred(..)
+            | Op::MergePrioritized(..)
             | Op::FlatMapUnordered(..)
             | Op::FlatMapUnorderedDelays(..)
             | Op::MapAsyncUnordered(_)
             | Op::SwitchMap(..)
+            | Op::ExhaustMap(..)
             | Op::Overflows(..)
             | Op::Latest
             | Op::DropUnwanted
@@ -225,6 +228,7 @@ fn certainty(spec: &Spec) -> Certainty {
                 | Op::ChainFails(_)
                 | Op::ConcatMapFails(_)
                 | Op::ConcatMapDelays(_)
+                | Op::RetryItem(..)
         );
     }
     certainty
@@ -239,6 +243,7 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::FilterMap(_)
         | Op::SkipErrors(_)
         | Op::FilterAsync(..)
+        | Op::Elapsed
         | Op::Materialize
         | Op::IgnoreItems
         | Op::ConcatMap(_)
@@ -282,12 +287,15 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::WindowFlat(_)
         | Op::LimitRate(..)
         | Op::Merge(..)
+        | Op::MergePreferred(..)
+        | Op::MergePrioritized(..)
         | Op::Interleave(..)
         | Op::TakeUntil(_)
         | Op::FlatMapUnordered(..)
         | Op::FlatMapUnorderedDelays(..)
         | Op::FlatMapOrdered(..)
         | Op::SwitchMap(..)
+        | Op::ExhaustMap(..)
         | Op::MapAsync(_)
         | Op::MapAsyncUnordered(_)
         | Op::BroadcastMerge(_)
@@ -337,17 +345,25 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             Op::BatchFlat(n) => 2 * n + 3,
             Op::ConflateFlat => 2 * most(before) + 1,
             // Two queues, the item that waits for its partner, and one of each on its way.
-            Op::Merge(_, n) | Op::Interleave(_, n) | Op::Zip(_, n) | Op::Race(_, n) => 2 * n + 4,
+            Op::Merge(_, n)
+            | Op::MergePreferred(_, _, n)
+            | Op::MergePrioritized(_, _, n)
+            | Op::Interleave(_, n)
+            | Op::Zip(_, n)
+            | Op::Race(_, n) => 2 * n + 4,
             // A queue for each inner publisher, which may have one of its own.
             Op::FlatMapUnordered(_, _, limit, n)
             | Op::FlatMapUnorderedDelays(_, _, limit, n)
             | Op::FlatMapOrdered(_, _, limit, n) => limit + limit * (n + 3),
             // Upstream's queue, and those of the old and the new inner publisher.
             Op::SwitchMap(_, _, n) => n + 2 * (n + 3),
+            // Upstream's queue, an item on its way, and the queue of the inner publisher.
+            Op::ExhaustMap(_, _, n) => n + 1 + (n + 3),
             Op::MapAsync(limit) | Op::MapAsyncUnordered(limit) | Op::FilterAsync(_, limit) => {
                 limit + 1
             }
-            Op::ScanAsync(_) => 2,
+            // For the latter: what is kept, and what the attempt makes of it.
+            Op::ScanAsync(_) | Op::RetryItem(..) => 2,
             // The queue, an item that waits for its time, and one on its way out.
             Op::Timed(wait, n) => {
                 n + match wait {

@@ -76,6 +76,9 @@ pub(crate) enum Op {
     Scan(i64),
     RunningFold(i64),
     Enumerate,
+    /// By a clock that goes on whenever it is looked at.
+    Timestamp,
+    Elapsed,
     Pairwise,
     /// Whether there is a last item.
     StatefulMap(bool),
@@ -167,6 +170,10 @@ pub(crate) enum Op {
     WindowUntilFlat(usize, i64),
     /// With a further publisher of so many items, on queues of this size.
     Merge(usize, usize),
+    /// The same, and whether this publisher goes before the further one.
+    MergePreferred(bool, usize, usize),
+    /// The same, with the weights of both.
+    MergePrioritized([u32; 2], usize, usize),
     /// With a further publisher of so many items, by turns of this size.
     Interleave(usize, usize),
     Zip(usize, usize),
@@ -180,6 +187,7 @@ pub(crate) enum Op {
     FlatMapUnorderedDelays(Inner, i64, usize, usize),
     FlatMapOrdered(Inner, i64, usize, usize),
     SwitchMap(Inner, i64, usize),
+    ExhaustMap(Inner, i64, usize),
     /// Futures that are ready at once, after they woke themselves, or when a task wakes them.
     MapAsync(usize),
     MapAsyncUnordered(usize),
@@ -214,6 +222,9 @@ pub(crate) enum Op {
     RetryBackoff(u64),
     RetryAfter(u64),
     RetryWhen(u64),
+    /// Attempts that fail as often as this number leaves a remainder, tried again so many times,
+    /// and whether there are waits between them.
+    RetryItem(i64, u64, bool),
     RepeatWhen(u64),
     /// In envelopes, so many at a time, each acknowledged as it comes out.
     Acked(Acking, usize),
@@ -428,6 +439,8 @@ impl Op {
                 | Op::Detach
                 | Op::CapDemand(_)
                 | Op::Merge(..)
+                | Op::MergePreferred(..)
+                | Op::MergePrioritized(..)
                 | Op::Interleave(..)
                 | Op::Race(..)
                 | Op::TakeUntil(_)
@@ -465,6 +478,8 @@ impl Op {
                 | Op::WindowFlat(_)
                 | Op::WindowUntilFlat(..)
                 | Op::Merge(..)
+                | Op::MergePreferred(..)
+                | Op::MergePrioritized(..)
                 | Op::Interleave(..)
                 | Op::Zip(..)
                 | Op::Race(..)
@@ -473,6 +488,7 @@ impl Op {
                 | Op::FlatMapUnorderedDelays(..)
                 | Op::FlatMapOrdered(..)
                 | Op::SwitchMap(..)
+                | Op::ExhaustMap(..)
                 | Op::MapAsync(_)
                 | Op::MapAsyncUnordered(_)
                 | Op::FilterAsync(..)
@@ -491,6 +507,7 @@ impl Op {
                 | Op::DelaySubscriptionUntil(..)
                 | Op::RetryBackoff(_)
                 | Op::RetryAfter(_)
+                | Op::RetryItem(..)
                 | Op::Acked(..)
                 | Op::DropUnwanted
                 | Op::Pausable(_)
@@ -528,7 +545,10 @@ impl Op {
                 | Op::LimitWeighted(_)
                 | Op::MapWhile(_)
                 | Op::ConcatMapFails(_)
+                | Op::RetryItem(..)
                 | Op::Merge(..)
+                | Op::MergePreferred(..)
+                | Op::MergePrioritized(..)
                 | Op::Interleave(..)
                 | Op::Zip(..)
                 | Op::Race(..)
@@ -658,6 +678,8 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         (0_i64..60).prop_map(Op::Scan),
         value().prop_map(Op::RunningFold),
         Just(Op::Enumerate),
+        Just(Op::Timestamp),
+        Just(Op::Elapsed),
         Just(Op::Pairwise),
         any::<bool>().prop_map(Op::StatefulMap),
         any::<bool>().prop_map(Op::MapWithResource),
@@ -741,6 +763,7 @@ fn boundary() -> BoxedStrategy<Op> {
     let limit = || 1_usize..4;
     let few = || 0_usize..5;
     let modulus = || 2_i64..5;
+    let weight = || 1_u32..4;
     let inner = || {
         prop_oneof![
             1 => Just(Inner::Pulled),
@@ -762,6 +785,10 @@ fn boundary() -> BoxedStrategy<Op> {
     ];
     let together = prop_oneof![
         2 => (few(), capacity()).prop_map(|(n, size)| Op::Merge(n, size)),
+        1 => (any::<bool>(), few(), capacity())
+            .prop_map(|(before, n, size)| Op::MergePreferred(before, n, size)),
+        1 => (weight(), weight(), few(), capacity())
+            .prop_map(|(one, other, n, size)| Op::MergePrioritized([one, other], n, size)),
         1 => (few(), capacity()).prop_map(|(n, turn)| Op::Interleave(n, turn)),
         2 => (few(), capacity()).prop_map(|(n, size)| Op::Zip(n, size)),
         1 => (few(), capacity()).prop_map(|(n, size)| Op::Race(n, size)),
@@ -775,6 +802,8 @@ fn boundary() -> BoxedStrategy<Op> {
         (inner(), modulus(), limit(), capacity())
             .prop_map(|(inner, n, limit, size)| Op::FlatMapOrdered(inner, n, limit, size)),
         (inner(), modulus(), capacity()).prop_map(|(inner, n, size)| Op::SwitchMap(inner, n, size)),
+        (inner(), modulus(), capacity())
+            .prop_map(|(inner, n, size)| Op::ExhaustMap(inner, n, size)),
     ];
     let flights = prop_oneof![
         2 => limit().prop_map(Op::MapAsync),
@@ -820,6 +849,8 @@ fn boundary() -> BoxedStrategy<Op> {
         1 => (few(), 1_usize..4).prop_map(|(n, size)| Op::DelaySubscriptionUntil(n, size)),
         1 => (0_u64..3).prop_map(Op::RetryBackoff),
         1 => (0_u64..3).prop_map(Op::RetryAfter),
+        2 => (modulus(), 0_u64..4, any::<bool>())
+            .prop_map(|(n, k, waits)| Op::RetryItem(n, k, waits)),
     ];
     let acking = prop_oneof![
         Just(Acking::InOrder),
