@@ -29,6 +29,7 @@ use millstream::timing::{Rate, ThrottleError, TimeoutError, TokenBucket, Trailin
 #[cfg(feature = "futures")]
 use millstream::{Failure, Fault};
 use millstream_core::{Pull, Pulled};
+use millstream_sync::{Mutex, lock};
 
 use millstream_testkit::sweep::{Ending, Source as Scripted, TestError};
 use millstream_testkit::{Ledger, Token, VirtualClock};
@@ -758,6 +759,9 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         | Op::BalanceMerge(_)
         | Op::GroupBy(..)
         | Op::Share(_)
+        | Op::AlsoToMerge(_)
+        | Op::AlsoTo(..)
+        | Op::WireTap(..)
         | Op::Acked(..)
         | Op::ThroughStream(_)
         | Op::ThroughChannel(_) => Divided(p.boxed_clone(), op, hook).boxed_clone(),
@@ -838,6 +842,35 @@ impl Publisher for Divided {
                 let shared = p.map(Arc::new).publish(size).ref_count(1);
                 shared.map(move_out(&world)).subscribe(subscriber);
             }
+            Op::AlsoToMerge(size) => {
+                let slot = Arc::new(Mutex::new(None));
+                let aside = slot.clone();
+                let main = p.map(Arc::new).also_to(size, move |side| *lock(&aside) = Some(side));
+                // The main stream is subscribed to first.
+                let side = millstream::defer(move || lock(&slot).take().expect("there is a side"));
+                let own = move_out(&world);
+                main.map(own.clone()).merge(side.map(own), size).subscribe(subscriber);
+            }
+            Op::AlsoTo(n, may_leave, size) => {
+                let heard = Heard::new(&world, true);
+                let (noted, call) = (heard.clone(), hook.clone());
+                let main =
+                    p.map(hook.by(move |item| noted.sent(item))).also_to(size, move |side| {
+                        call.call();
+                        heard.follows(side, n, size);
+                    });
+                let main = if may_leave { main.side_may_leave() } else { main };
+                main.map(move_out(&world)).subscribe(subscriber);
+            }
+            Op::WireTap(n, size) => {
+                let heard = Heard::new(&world, false);
+                let (noted, call) = (heard.clone(), hook.clone());
+                let main = p.map(hook.by(move |item| noted.sent(item))).wire_tap(move |side| {
+                    call.call();
+                    heard.follows(side, n, size);
+                });
+                main.map(move_out(&world)).subscribe(subscriber);
+            }
             Op::Acked(acking, window) => {
                 let runs = world.runs.clone();
                 let acked = p.acked(window, hook.of(|item| item));
@@ -911,6 +944,64 @@ where
         other => unreachable!("{other:?}: nothing is refused"),
     };
     acked.into_unguarded().map(Acked::ack).map_err(errors)
+}
+
+/// What was sent on, and how far a side has followed.
+#[derive(Clone)]
+struct Heard {
+    world: World,
+    sent: Arc<Mutex<(Vec<i64>, usize)>>,
+    /// The side is to have each item, and not only some of them.
+    each: bool,
+}
+
+impl Heard {
+    fn new(world: &World, each: bool) -> Heard {
+        Heard { world: world.clone(), sent: Arc::default(), each }
+    }
+
+    fn sent(&self, item: Token) -> Arc<Token> {
+        lock(&self.sent).0.push(item.value());
+        Arc::new(item)
+    }
+
+    /// On a task, up to so many items.
+    fn follows(
+        self,
+        side: impl Publisher<Item = Arc<Token>, Error = TestError>,
+        n: u64,
+        size: usize,
+    ) {
+        let runs = self.world.runs.clone();
+        let last = self.clone();
+        side.take(n)
+            .publish_on(runs, size)
+            .subscribe_with(move |item| self.heard(item.value()), move |_| last.all(), || {})
+            .unbounded()
+            .detach();
+    }
+
+    fn heard(&self, item: i64) {
+        let (sent, at) = &mut *lock(&self.sent);
+        let further = &sent[*at..];
+        let found = further.iter().position(|other| *other == item);
+        match found.filter(|passed| !self.each || *passed == 0) {
+            Some(passed) => *at += passed + 1,
+            None => {
+                self.world.bounds.breach(format!("a side has {item}, where {further:?} follow"))
+            }
+        }
+    }
+
+    /// An error comes after the last item.
+    fn all(&self) {
+        let (sent, at) = &*lock(&self.sent);
+        let newest = at.checked_sub(1).map(|at| sent[at]);
+        if newest != sent.last().copied() || self.each && *at < sent.len() {
+            let breach = format!("a side fails after {at} items, of {sent:?}");
+            self.world.bounds.breach(breach);
+        }
+    }
 }
 
 /// An item that several had, as one of its own.

@@ -29,7 +29,7 @@ impl Bounds {
         }
     }
 
-    fn breach(&self, what: String) {
+    pub(crate) fn breach(&self, what: String) {
         self.breaches.lock().expect("nothing panics with this lock").push(what);
     }
 

@@ -199,6 +199,8 @@ impl Outcome {
             | Op::LimitRate(..)
             | Op::Race(..)
             | Op::Share(_)
+            | Op::AlsoTo(..)
+            | Op::WireTap(..)
             | Op::ThroughStream(_)
             | Op::ThroughChannel(_)
             | Op::MapAsync(_) => self,
@@ -206,7 +208,7 @@ impl Outcome {
                 self.change(|items| items.into_iter().map(|item| item.wrapping_add(item)).collect())
             }
             // An error of one half comes while the other still sends.
-            Op::BroadcastMerge(_) => {
+            Op::BroadcastMerge(_) | Op::AlsoToMerge(_) => {
                 let fails = self.error.is_some();
                 self.change(|items| items.repeat(2)).with(|slack| {
                     slack.unordered = true;
@@ -514,6 +516,8 @@ fn passes_on(op: Op) -> bool {
             | Op::LimitRate(..)
             | Op::MapAsync(_)
             | Op::Share(_)
+            | Op::AlsoTo(_, true, _)
+            | Op::WireTap(..)
             | Op::ThroughStream(_)
             | Op::ThroughChannel(_)
     )
@@ -528,6 +532,12 @@ fn outcomes(before: &Outcome, op: Op) -> Vec<Outcome> {
         // Both are at their end, and either may be seen first.
         Op::Zip(n, _) if before.items.len() == n && before.error.is_some() => {
             vec![Outcome { error: None, ..usual.clone() }, usual]
+        }
+        // All that the side has, and what is queued when it wants no more.
+        Op::AlsoTo(n, false, size) if before.items.len() as u64 >= n => {
+            let (n, all) = (n as usize, before.items.len());
+            let cut = (n..=all.min(n + size)).map(|n| before.clone().cut(n));
+            cut.chain((all <= n + size).then_some(usual)).collect()
         }
         _ => vec![usual],
     }

@@ -212,12 +212,14 @@ fn certainty(spec: &Spec) -> Certainty {
             | Op::Kept(Keep::ThrottleFirst | Keep::ThrottleLatest, ..)
             | Op::Kept(_, Comes::AtOnce, _)
             | Op::BroadcastMerge(_)
+            | Op::AlsoToMerge(_)
             | Op::PartitionMerge(..)
             | Op::BalanceMerge(_)
             | Op::GroupBy(..)
             | Op::TakeUntil(_) => exact = false,
             Op::Interleave(..) if fails => exact = false,
             Op::Race(..) | Op::Zip(..) => same = false,
+            Op::AlsoTo(n, false, _) if *n != u64::MAX => same = false,
             _ => {}
         }
         fails |= matches!(
@@ -304,8 +306,11 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::BalanceMerge(_)
         | Op::GroupBy(..)
         | Op::Share(_)
+        | Op::AlsoToMerge(_)
+        | Op::WireTap(..)
         | Op::ThroughStream(_)
         | Op::ThroughChannel(_) => true,
+        Op::AlsoTo(n, may_leave, _) => may_leave || n == u64::MAX,
         Op::Timed(wait, _) => !wait.groups() || !fails,
         Op::Kept(keep, comes, _) => {
             comes == Comes::AtOnce || matches!(keep, Keep::ThrottleFirst | Keep::ThrottleLatest)
@@ -376,7 +381,11 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             }
             Op::TakeUntil(_) => 1,
             // A queue for each half, one for what each sends, and what was made of it.
-            Op::BroadcastMerge(n) | Op::BroadcastZip(n) => 4 * n + 8,
+            Op::BroadcastMerge(n) | Op::BroadcastZip(n) | Op::AlsoToMerge(n) => 4 * n + 8,
+            // A queue for each, and that of the side's task.
+            Op::AlsoTo(_, _, n) => 3 * n + 4,
+            // What is kept for the side, and the queue of its task.
+            Op::WireTap(_, n) => n + 4,
             // Upstream's queue, and one that has no place.
             Op::PartitionMerge(_, n) => 5 * n + 6,
             Op::BalanceMerge(n) => 2 * n + 11,

@@ -205,6 +205,12 @@ pub(crate) enum Op {
     GroupBy(i64, usize),
     /// By a hub for one.
     Share(usize),
+    /// To a side, and together again: each item twice.
+    AlsoToMerge(usize),
+    /// To a side that takes so many on a task, and whether it may leave after them.
+    AlsoTo(u64, bool, usize),
+    /// To a side that takes up to so many on a task.
+    WireTap(u64, usize),
     /// A `Stream`, and back.
     #[cfg_attr(not(feature = "futures"), allow(dead_code, reason = "with streams only"))]
     ThroughStream(usize),
@@ -452,6 +458,7 @@ impl Op {
                 | Op::WindowByKeyFlat(..)
                 | Op::BroadcastMerge(_)
                 | Op::BalanceMerge(_)
+                | Op::AlsoToMerge(_)
                 | Op::Share(_)
                 | Op::ThroughStream(_)
                 | Op::ThroughChannel(_)
@@ -498,6 +505,9 @@ impl Op {
                 | Op::PartitionMerge(..)
                 | Op::BalanceMerge(_)
                 | Op::GroupBy(..)
+                | Op::AlsoToMerge(_)
+                | Op::AlsoTo(..)
+                | Op::WireTap(..)
                 | Op::Share(_)
                 | Op::ThroughStream(_)
                 | Op::ThroughChannel(_)
@@ -554,6 +564,7 @@ impl Op {
                 | Op::Race(..)
                 | Op::TakeUntil(_)
                 | Op::SampleOn(..)
+                | Op::AlsoTo(_, false, _)
         )
     }
 }
@@ -872,6 +883,7 @@ fn boundary() -> BoxedStrategy<Op> {
         1 => limit().prop_map(Op::Pausable),
         1 => Just(Op::ExpandLast),
     ];
+    let taken = || prop_oneof![1 => Just(u64::MAX), 2 => 0_u64..6];
     let divided = prop_oneof![
         1 => capacity().prop_map(Op::BroadcastMerge),
         1 => capacity().prop_map(Op::BroadcastZip),
@@ -879,6 +891,10 @@ fn boundary() -> BoxedStrategy<Op> {
         1 => capacity().prop_map(Op::BalanceMerge),
         3 => (modulus(), capacity()).prop_map(|(n, size)| Op::GroupBy(n, size)),
         1 => capacity().prop_map(Op::Share),
+        1 => capacity().prop_map(Op::AlsoToMerge),
+        2 => (taken(), any::<bool>(), limit())
+            .prop_map(|(n, may_leave, size)| Op::AlsoTo(n, may_leave, size)),
+        1 => (taken(), capacity()).prop_map(|(n, size)| Op::WireTap(n, size)),
     ];
     let all = prop_oneof![
         4 => across, 3 => together, 3 => flat, 2 => flights, 2 => hurried, 4 => divided,
