@@ -857,7 +857,9 @@ impl<T: Send + 'static, E: Send + 'static> Seats<T, E> {
             if left == 0 {
                 return self.put(n, item).or(back);
             }
-            back = self.put(n, item.clone()).or(back);
+            if let Some(gone) = self.put(n, item.clone()) {
+                back = Some(gone);
+            }
         }
         Some(item)
     }
