@@ -293,11 +293,14 @@ struct Head<T, E> {
 /// What is called seldom. Each function is given the head of an active place, and the last two take
 /// the place with it.
 struct Table<T, E> {
-    // SAFETY: as of `Head::next`; of the last two, one is called, once (model
-    // `what_is_inside_is_dropped_once`).
+    // SAFETY: as of `Head::next`.
     request: unsafe fn(At<T, E>, More) -> More,
+    // SAFETY: as of `Head::next`.
     cause: unsafe fn(At<T, E>) -> Cause,
+    // SAFETY: as of `Head::next`; of this and the next one is called, once (model
+    // `what_is_inside_is_dropped_once`).
     end: unsafe fn(At<T, E>, End<E>) -> Left,
+    // SAFETY: as of `end`.
     drop: unsafe fn(At<T, E>),
 }
 

@@ -55,6 +55,9 @@
 //! **Where a new outlet begins.** The distributor begins each item by adding to the word, and who
 //! joins sets NEWS in the same word: so each item is before or after, and the one that joined is
 //! seated before the first item that is after. Nobody misses an item, nobody gets one twice.
+//! An item is on its way while the last go, and may have been taken by some of them only: it is offered
+//! to whoever comes next all the same, who begins with what the last left (model
+//! `the_last_two_go_while_an_item_comes_and_the_next_comes`).
 //!
 //! # Ends
 //! * Completion and failure come to each outlet behind what is in its queue. A fault does not
