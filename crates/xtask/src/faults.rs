@@ -88,6 +88,10 @@ fn groups(faults: Vec<Fault>) -> Vec<Vec<Fault>> {
         groups.entry(models).or_default().push(fault);
     }
     let mut groups: Vec<_> = groups.into_values().collect();
+    // One after another those that the same model judges: it is built once.
+    for group in &mut groups {
+        group.sort_by(|a, b| a.model.cmp(&b.model));
+    }
     groups.sort_by_key(|group| Reverse(group.len()));
     groups
 }
@@ -105,11 +109,9 @@ fn work(bench: &Bench, sound: Sound, left: &Mutex<Vec<Vec<Fault>>>) -> Result<us
             bench.check_unpatched(&group)?;
         }
         for fault in &group {
-            let started = Instant::now();
             let (ok, verdict) = bench.judge(fault)?;
             bad += usize::from(!ok);
-            let seconds = started.elapsed().as_secs_f32();
-            println!("{:<18} {:<34} {verdict}, {seconds:.1} s", fault.block, fault.name);
+            println!("{:<18} {:<34} {verdict}", fault.block, fault.name);
         }
     }
     Ok(bad)
@@ -166,7 +168,12 @@ impl Fault {
         self.model.split_once("::").map_or(&self.model, |(judge, _)| judge)
     }
 
-    /// The models that are built to judge it.
+    /// The function of its model, in its file.
+    fn function(&self) -> &str {
+        self.model.rsplit_once("::").map_or(&self.model, |(_, function)| function)
+    }
+
+    /// The file of models that judges it.
     fn models(&self) -> &str {
         match self.layer {
             Layer::Operators => self.judge(),
@@ -202,6 +209,15 @@ struct Bench {
     prefers: Layer,
     tree: PathBuf,
     target: PathBuf,
+}
+
+/// Which models of a file are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// All of them.
+    All,
+    /// The one that a fault names, and those within something else, such as a module.
+    Named,
 }
 
 /// How a run of models ended.
@@ -251,10 +267,25 @@ impl Bench {
         }
     }
 
-    /// Leaves in the file of operators' models the module that judges the fault, and what that one
-    /// uses: all of them together take ten times as long to build.
-    fn leave_only_models_of(&self, fault: &Fault) -> Result<(), String> {
-        let Layer::Operators = fault.layer else { return Ok(()) };
+    /// Lays out the models that judge a fault, and what those use: all of them take long to build, and
+    /// of an operator's there is one file for all operators, with a module for each.
+    fn lay_out(&self, fault: &Fault, which: Which) -> Result<(), String> {
+        let file = match fault.layer {
+            Layer::Blocks => format!("crates/blocks/tests/{}.rs", fault.test()),
+            Layer::Operators => {
+                self.leave_only_modules_for(fault)?;
+                format!("crates/operators/tests/models/{}.rs", fault.judge())
+            }
+        };
+        let whole = read(&self.root.join(&file))?;
+        let left = match which {
+            Which::All => whole,
+            Which::Named => without_other_tests(&whole, fault.function()),
+        };
+        write_new(&self.tree.join(file), left.as_bytes())
+    }
+
+    fn leave_only_modules_for(&self, fault: &Fault) -> Result<(), String> {
         let folder = self.root.join("crates/operators/tests/models");
         let mut used = vec![fault.judge().to_owned()];
         let mut seen = 0;
@@ -286,7 +317,7 @@ impl Bench {
     /// named of an operator, where the others judge no fault of the group.
     fn check_unpatched(&self, group: &[Fault]) -> Result<(), String> {
         let (fault, test) = (&group[0], group[0].test());
-        self.leave_only_models_of(fault)?;
+        self.lay_out(fault, Which::All)?;
         let models = self.build(fault)?;
         let named: BTreeSet<_> = group.iter().map(|fault| ["--exact", &fault.model]).collect();
         let filters = match fault.layer {
@@ -307,7 +338,7 @@ impl Bench {
 
     /// Whether all is as it should be with this fault, and what became of it.
     fn judge(&self, fault: &Fault) -> Result<(bool, String), String> {
-        self.leave_only_models_of(fault)?;
+        self.lay_out(fault, Which::Named)?;
         let sound = fault.files.iter().map(|file| {
             let file = self.tree.join(file);
             read(&file).map(|text| (file, text))
@@ -325,20 +356,32 @@ impl Bench {
     }
 
     fn seeded(&self, fault: &Fault) -> Result<(bool, String), String> {
+        let started = Instant::now();
         let Ok(models) = self.build(fault) else {
             return Ok((false, "INVALID: does not compile".to_owned()));
         };
+        let built = started.elapsed();
+        let (ok, verdict) = self.tried(fault, &models)?;
+        let (built, tried) = (built.as_secs_f32(), (started.elapsed() - built).as_secs_f32());
+        Ok((ok, format!("{verdict}, {built:.1} s to build and {tried:.1} s to run")))
+    }
+
+    /// Runs the model that is to catch the fault; the others, where it does not.
+    fn tried(&self, fault: &Fault, models: &Path) -> Result<(bool, String), String> {
         let named = &fault.model;
-        Ok(match self.run(&models, &["--exact", named], LIMIT)? {
+        Ok(match self.run(models, &["--exact", named], LIMIT)? {
             Ran::Failed(by) if by == *named => (true, format!("caught by {named}")),
             // Another thread of the model has panicked, or the process is gone.
             Ran::Failed(by) => (true, format!("caught by {named} ({by})")),
             Ran::TimedOut => (true, format!("caught by {named} (hangs)")),
-            Ran::Clean => match self.run(&models, &[], LIMIT_OF_ALL)? {
-                Ran::Failed(other) => (false, format!("NOT caught by {named}, but by {other}")),
-                Ran::TimedOut => (false, format!("NOT caught by {named}, but another hangs")),
-                Ran::Clean => (false, "SURVIVED".to_owned()),
-            },
+            Ran::Clean => {
+                self.lay_out(fault, Which::All)?;
+                match self.run(&self.build(fault)?, &[], LIMIT_OF_ALL)? {
+                    Ran::Failed(other) => (false, format!("NOT caught by {named}, but by {other}")),
+                    Ran::TimedOut => (false, format!("NOT caught by {named}, but another hangs")),
+                    Ran::Clean => (false, "SURVIVED".to_owned()),
+                }
+            }
         })
     }
 
@@ -430,6 +473,36 @@ impl Bench {
     }
 }
 
+/// A file of tests without those at its top level but the one named. It is formatted: a function ends
+/// with the first line that is a brace alone.
+fn without_other_tests(whole: &str, named: &str) -> String {
+    let named = format!("fn {named}(");
+    let mut left = String::new();
+    // What is said of a function goes with it.
+    let mut said = String::new();
+    let mut lines = whole.split_inclusive('\n');
+    while let Some(line) = lines.next() {
+        said.push_str(line);
+        if line.starts_with("///") {
+            continue;
+        }
+        let mut test = std::mem::take(&mut said);
+        if line == "#[test]\n" {
+            for line in lines.by_ref() {
+                test.push_str(line);
+                if line == "}\n" {
+                    break;
+                }
+            }
+            if !test.contains(&named) {
+                continue;
+            }
+        }
+        left.push_str(&test);
+    }
+    left
+}
+
 /// Writes only what is not there yet.
 fn write_new(file: &Path, bytes: &[u8]) -> Result<(), String> {
     let failed = |error| format!("{}: {error}", file.display());
@@ -458,4 +531,21 @@ fn stem(path: &Path) -> String {
 
 fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_other_tests;
+
+    #[test]
+    fn of_the_tests_at_the_top_level_the_named_one_is_left_with_what_is_said_of_it() {
+        let said_of =
+            |name| format!("/// About {name}.\n#[test]\nfn {name}() {{\n    f();\n}}\n\n");
+        let (before, between) = ("use a::b;\n\n", "/// Helps.\nfn f() {}\n\n");
+        let module = "mod inner {\n    #[test]\n    fn other() {}\n}\n";
+        let whole =
+            [before, &said_of("first"), between, &said_of("second"), &said_of("third"), module];
+        let left = [before, "\n", between, &said_of("second"), "\n", module].concat();
+        assert_eq!(without_other_tests(&whole.concat(), "second"), left);
+    }
 }
