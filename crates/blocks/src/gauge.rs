@@ -45,7 +45,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream_core::{Context, Credit, Tag};
+use millstream_core::{Context, Credit, KeyValue};
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
 pub use crate::snapshot::{Decisions, Input, Row, Sample, Snapshot, State};
@@ -539,7 +539,7 @@ enum Status {
 struct Line {
     site: Site,
     name: Option<Arc<str>>,
-    tags: Arc<[Tag]>,
+    tags: Arc<[KeyValue]>,
     capacity: u64,
     /// What went is what the stage was done with.
     held: bool,

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_core::{Demand, Tag};
+use millstream_core::{Demand, KeyValue};
 
 use crate::cause::current;
 
@@ -151,7 +151,7 @@ pub struct Row {
     /// The name that `named` gave it.
     pub name: Option<Arc<str>>,
     /// The keys and values that `tag` gave it, each key once, the nearest first.
-    pub tags: Arc<[Tag]>,
+    pub tags: Arc<[KeyValue]>,
     /// The operator that it is part of: `publish_on`, `merge`.
     pub kind: &'static str,
     /// Which input of the operator, where it has several.

@@ -47,14 +47,14 @@ use std::sync::Arc;
 pub struct Context(Option<Arc<Surroundings>>);
 
 /// A key and its value.
-pub type Tag = (Cow<'static, str>, Cow<'static, str>);
+pub type KeyValue = (Cow<'static, str>, Cow<'static, str>);
 
 #[derive(Clone, Default)]
 struct Surroundings {
     discards: Discards,
     board: Option<Arc<dyn Any + Send + Sync>>,
     name: Option<Cow<'static, str>>,
-    tags: Vec<Tag>,
+    tags: Vec<KeyValue>,
     host: Option<Arc<dyn Any + Send + Sync>>,
     place: Option<usize>,
 }
@@ -85,7 +85,7 @@ impl Context {
     /// Keys and values for the nearest boundary upstream, each key once: those that were set last
     /// come first.
     #[must_use]
-    pub fn tags(&self) -> &[Tag] {
+    pub fn tags(&self) -> &[KeyValue] {
         self.0.as_ref().map_or(&[], |context| &context.tags)
     }
 

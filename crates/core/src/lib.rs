@@ -28,7 +28,7 @@ mod subscriber;
 mod subscription;
 
 pub use cause::Cause;
-pub use context::{Context, Discards, Tag};
+pub use context::{Context, Discards, KeyValue};
 pub use demand::{Credit, Demand, IntoDemand, InvalidDemand, More};
 pub use fault::{
     Failure, Fault, Panic, Refused, Stall, Undelivered, on_undelivered, report_undelivered,
