@@ -1050,7 +1050,7 @@ where
 {
     /// Item `n` came when nobody was there for it, or one of those who were has gone.
     #[cold]
-    fn nobody(&mut self, n: u64, mut item: T) -> More {
+    fn missed(&mut self, n: u64, mut item: T) -> More {
         let Some(seats) = &mut self.seats else { return More::CANCEL };
         let hub = seats.hub.clone();
         loop {
@@ -1150,7 +1150,7 @@ where
         };
         let more = match seats.send(item) {
             None => More::NONE,
-            Some(item) => self.nobody(n, item),
+            Some(item) => self.missed(n, item),
         };
         let Some(seats) = &self.seats else { return More::CANCEL };
         if seats.overflow {
