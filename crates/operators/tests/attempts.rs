@@ -448,104 +448,123 @@ fn taken(tried: &Tried) -> Vec<(u32, u64)> {
     std::mem::take(&mut *tried.lock().unwrap())
 }
 
-#[test]
-fn an_item_is_kept_and_tried_again_and_upstream_asked_for_none_meanwhile() {
+/// A hand's items, each tried until it succeeds, on a task that has begun, and what is seen of them.
+struct Trying {
+    time: VirtualTime,
+    mint: Mint,
+    hand: Hand,
+    tried: Tried,
+    probe: Probe,
+    discarded: std::sync::mpsc::Receiver<u32>,
+}
+
+/// As `backoff` says, where errors are `worth` another attempt.
+fn trying(backoff: Backoff, worth: bool) -> Trying {
     let (time, mint) = (VirtualTime::new(1), Mint::new());
     let (hand, source) = Hand::new();
     let (tried, attempt) = stubborn(&time);
-    let probe = Probe::new().on(source.retry_item(time.clone(), steady(), |_| true, attempt));
+    let (send, discarded) = std::sync::mpsc::channel();
+    let items = source
+        .retry_item(time.clone(), backoff, move |_| worth, attempt)
+        .on_discard(move |item: Item| send.send(item.0).unwrap());
+    let probe = Probe::new().on(items);
     time.run_until_idle();
+    Trying { time, mint, hand, tried, probe, discarded }
+}
+
+impl Trying {
+    /// The task runs as far as it can.
+    fn send(&self, n: u32) {
+        self.hand.send(self.mint.item(n));
+        self.time.run_until_idle();
+    }
+
+    fn end(&self, end: millstream::End<&'static str>) {
+        self.hand.end(end);
+        self.time.run_until_idle();
+    }
+
+    fn request(&self, n: u64) {
+        self.probe.request(n);
+        self.time.run_until_idle();
+    }
+
+    fn cancel(&self) {
+        self.probe.cancel();
+        self.time.run_until_idle();
+    }
+
+    /// How many items and timers there are.
+    fn left(&self) -> (usize, usize) {
+        (self.mint.live(), self.time.clock().timers())
+    }
+}
+
+#[test]
+fn an_item_is_kept_and_tried_again_and_upstream_asked_for_none_meanwhile() {
+    let all = trying(steady(), true);
+    let Trying { time, hand, tried, probe, .. } = &all;
     assert_eq!(hand.asked(), [1], "one");
-    hand.send(mint.item(2));
-    time.run_until_idle();
-    assert_eq!(taken(&tried), [(2, 0)]);
-    assert_eq!(mint.live(), 1, "it is kept");
+    all.send(2);
+    assert_eq!(taken(tried), [(2, 0)]);
+    assert_eq!(all.left(), (1, 1), "it is kept");
     time.advance(Duration::from_millis(999));
-    assert_eq!(taken(&tried), []);
+    assert_eq!(taken(tried), []);
     time.advance(millis(1));
-    assert_eq!(taken(&tried), [(2, 1)]);
+    assert_eq!(taken(tried), [(2, 1)]);
     time.advance(seconds(2));
-    assert_eq!(taken(&tried), [(2, 3)]);
+    assert_eq!(taken(tried), [(2, 3)]);
     assert_eq!((probe.take(), hand.asked()), (vec![], vec![]), "nobody asked, it waits");
-    probe.request(2);
-    time.run_until_idle();
+    all.request(2);
     assert_eq!((probe.take(), hand.asked()), (next([2]), vec![1]));
-    assert_eq!(mint.live(), 0);
-    hand.send(mint.item(1));
-    time.run_until_idle();
+    assert_eq!(all.left(), (0, 0));
+    all.send(1);
     time.advance(seconds(1));
-    assert_eq!(taken(&tried), [(1, 3), (1, 4)], "each item begins with the first wait");
-    hand.end(millstream::End::Completed);
-    time.run_until_idle();
+    assert_eq!(taken(tried), [(1, 3), (1, 4)], "each item begins with the first wait");
+    all.end(millstream::End::Completed);
     assert_eq!(probe.take(), next_then([1], Told::Complete));
-    assert_eq!((mint.live(), time.clock().timers()), (0, 0));
+    assert_eq!(all.left(), (0, 0));
 }
 
 #[test]
 fn an_item_that_is_given_up_ends_the_stream_and_is_discarded() {
     for worth in [false, true] {
-        let (time, mint) = (VirtualTime::new(1), Mint::new());
-        let (hand, source) = Hand::new();
-        let (tried, attempt) = stubborn(&time);
-        let (send, discarded) = std::sync::mpsc::channel();
-        let backoff = steady().attempts(2);
-        let items = source
-            .retry_item(time.clone(), backoff, move |_| worth, attempt)
-            .on_discard(move |item: Item| send.send(item.0).unwrap());
-        let probe = Probe::new().on(items);
-        time.run_until_idle();
-        hand.send(mint.item(9));
-        time.run_until_idle();
-        time.advance(seconds(1));
-        time.advance(seconds(2));
+        let all = trying(steady().attempts(2), worth);
+        all.send(9);
+        all.time.advance(seconds(1));
+        all.time.advance(seconds(2));
         let times: &[_] = if worth { &[(9, 0), (9, 1), (9, 3)] } else { &[(9, 0)] };
-        assert_eq!(taken(&tried), times);
-        assert_eq!(probe.take(), [Told::Error("\"busy\"".into())], "without demand");
-        assert!(hand.is_cancelled());
-        assert_eq!(discarded.try_iter().collect::<Vec<_>>(), [9]);
-        assert_eq!((mint.live(), time.executor().tasks()), (0, 0));
+        assert_eq!(taken(&all.tried), times);
+        assert_eq!(all.probe.take(), [Told::Error("\"busy\"".into())], "without demand");
+        assert!(all.hand.is_cancelled());
+        assert_eq!(all.discarded.try_iter().collect::<Vec<_>>(), [9]);
+        assert_eq!((all.left(), all.time.executor().tasks()), ((0, 0), 0));
     }
 }
 
 #[test]
 fn a_failure_of_upstream_waits_for_the_item_that_is_tried() {
-    let (time, mint) = (VirtualTime::new(1), Mint::new());
-    let (hand, source) = Hand::new();
-    let (_, attempt) = stubborn(&time);
-    let probe = Probe::new().on(source.retry_item(time.clone(), steady(), |_| true, attempt));
-    time.run_until_idle();
-    hand.send(mint.item(1));
-    hand.end(millstream::End::Failed("up"));
-    time.run_until_idle();
-    assert_eq!(probe.take(), []);
-    time.advance(seconds(1));
-    assert_eq!(probe.take(), [], "the item waits for demand");
-    probe.request(1);
-    time.run_until_idle();
-    assert_eq!(probe.take(), next_then([1], Told::Error("\"up\"".into())));
-    assert_eq!(mint.live(), 0);
+    let all = trying(steady(), true);
+    all.send(1);
+    all.end(millstream::End::Failed("up"));
+    assert_eq!(all.probe.take(), []);
+    all.time.advance(seconds(1));
+    assert_eq!(all.probe.take(), [], "the item waits for demand");
+    all.request(1);
+    assert_eq!(all.probe.take(), next_then([1], Told::Error("\"up\"".into())));
+    assert_eq!(all.left(), (0, 0));
 }
 
 #[test]
 fn a_wait_for_another_attempt_that_is_cancelled_takes_its_timer_and_its_item_with_it() {
-    let (time, mint) = (VirtualTime::new(1), Mint::new());
-    let (hand, source) = Hand::new();
-    let (_, attempt) = stubborn(&time);
-    let (send, discarded) = std::sync::mpsc::channel();
-    let items = source
-        .retry_item(time.clone(), steady(), |_| true, attempt)
-        .on_discard(move |item: Item| send.send(item.0).unwrap());
-    let probe = Probe::new().on(items);
-    time.run_until_idle();
-    hand.send(mint.item(1));
-    time.run_until_idle();
-    assert_eq!((time.clock().timers(), mint.live()), (1, 1));
-    probe.cancel();
-    time.run_until_idle();
-    assert!(hand.is_cancelled());
-    assert_eq!(discarded.try_iter().collect::<Vec<_>>(), [1]);
-    assert_eq!((time.clock().timers(), mint.live(), time.executor().tasks()), (0, 0, 0));
-    assert_eq!(probe.take(), []);
+    let all = trying(steady(), true);
+    all.send(1);
+    assert_eq!(all.left(), (1, 1));
+    all.cancel();
+    assert!(all.hand.is_cancelled());
+    assert_eq!(all.discarded.try_iter().collect::<Vec<_>>(), [1]);
+    assert_eq!((all.left(), all.time.executor().tasks()), ((0, 0), 0));
+    assert_eq!(all.probe.take(), []);
 }
 
 #[test]
@@ -569,43 +588,30 @@ fn attempts_without_a_wait_let_others_run_between_them() {
 
 #[test]
 fn a_clock_that_goes_is_a_fault_where_there_is_something_to_wait_for() {
-    for fails in [false, true] {
-        let (time, mint) = (VirtualTime::new(1), Mint::new());
-        let (hand, source) = Hand::new();
-        let attempt = move |item: &Item| {
-            std::future::ready(if fails { Err("busy") } else { Ok(item.clone()) })
-        };
-        let probe = Probe::new().asking(millstream::More::UNBOUNDED);
-        let probe = probe.on(source.retry_item(time.clone(), steady(), |_| true, attempt));
-        time.run_until_idle();
-        time.clock().shut_down();
-        hand.send(mint.item(1));
-        time.run_until_idle();
-        if fails {
-            assert!(matches!(probe.take()[..], [Told::Fault(_)]));
-            assert!(hand.is_cancelled());
+    for failures in [0, 1] {
+        let all = trying(steady(), true);
+        all.request(1);
+        all.time.clock().shut_down();
+        all.send(failures);
+        if failures > 0 {
+            assert!(matches!(all.probe.take()[..], [Told::Fault(_)]));
+            assert!(all.hand.is_cancelled());
         } else {
-            assert_eq!(probe.take(), next([1]));
-            probe.cancel();
-            time.run_until_idle();
+            assert_eq!(all.probe.take(), next([0]));
+            all.cancel();
         }
-        assert_eq!(mint.live(), 0);
+        assert_eq!(all.left(), (0, 0));
     }
 }
 
 #[test]
 fn the_clock_that_goes_during_a_wait_is_a_fault() {
-    let (time, mint) = (VirtualTime::new(1), Mint::new());
-    let (hand, source) = Hand::new();
-    let (_, attempt) = stubborn(&time);
-    let probe = Probe::new().on(source.retry_item(time.clone(), steady(), |_| true, attempt));
-    time.run_until_idle();
-    hand.send(mint.item(1));
-    time.run_until_idle();
-    assert_eq!(probe.take(), []);
-    time.clock().shut_down();
-    time.run_until_idle();
-    assert!(matches!(probe.take()[..], [Told::Fault(_)]));
-    assert!(hand.is_cancelled());
-    assert_eq!(mint.live(), 0);
+    let all = trying(steady(), true);
+    all.send(1);
+    assert_eq!(all.probe.take(), []);
+    all.time.clock().shut_down();
+    all.time.run_until_idle();
+    assert!(matches!(all.probe.take()[..], [Told::Fault(_)]));
+    assert!(all.hand.is_cancelled());
+    assert_eq!(all.left(), (0, 0));
 }
