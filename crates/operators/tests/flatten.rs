@@ -484,6 +484,25 @@ fn an_error_of_the_outer_comes_after_the_items_before_it_on_both_paths() {
     }
 }
 
+#[test]
+fn a_synchronous_upstream_without_items_ends_a_switch_or_an_exhaustion_without_demand() {
+    for ending in [Complete, Fail("up")] {
+        for switches in [true, false] {
+            let mint = Mint::new();
+            let (upstream, m) = (script(&mint, 0, 0, ending), mint.clone());
+            let inner = move |item: Item| script(&m, item.0, 1, Complete);
+            let flat = if switches {
+                upstream.switch_map(4, inner).boxed()
+            } else {
+                upstream.exhaust_map(4, inner).boxed()
+            };
+            let told = Probe::new().on(flat).take();
+            let fails = || Told::Error("\"up\"".to_owned());
+            assert_eq!(told, [if ending == Complete { Told::Complete } else { fails() }]);
+        }
+    }
+}
+
 /// An outer and inner publishers that the test drives: each item takes the next of those.
 fn exhausting(n: usize) -> (Hand, Vec<Hand>, Probe, std::sync::Arc<std::sync::Mutex<Vec<u32>>>) {
     let (outer, source) = Hand::new();

@@ -4,9 +4,10 @@ use std::num::NonZeroUsize;
 
 use millstream_blocks::gauge::Site;
 use millstream_blocks::island::join;
-use millstream_core::{Discards, Publisher, Pull, Pulled, Subscriber};
+use millstream_core::{Publisher, Pull, Pulled, Subscriber};
 
-use crate::shape::joined::{Feed, capacity, feed, feed_on, gauge};
+use crate::shape::joined::{Feed, capacity, feed_on, gauge};
+use crate::shape::kept::{Taken, Taking, taking};
 
 /// Each item becomes a publisher, and only the newest sends:
 /// [`PublisherExt::switch_map`](crate::PublisherExt::switch_map).
@@ -25,8 +26,8 @@ use crate::shape::joined::{Feed, capacity, feed, feed_on, gauge};
 /// When upstream and the newest inner publisher are complete and its items sent.
 /// # Errors
 /// A failure of upstream, or of the newest inner publisher after the items which it sent before;
-/// under an upstream that is pulled in place, that of an inner publisher waits for the next request.
-/// A panic in the function becomes a fault.
+/// under an upstream that is pulled in place, and is not over, that of an inner publisher waits for the
+/// next request. A panic in the function becomes a fault.
 /// # Cancellation
 /// As downstream's: both are cancelled, and what is queued is discarded. An inner publisher that is
 /// not the newest any more is cancelled, and what it sent and was not delivered is discarded.
@@ -75,18 +76,12 @@ where
         let SwitchMap { upstream, mut f, prefetch, site } = self;
         join(
             |bell, context| {
-                let outer = feed(upstream, prefetch, bell.clone(), context, site);
+                let outer = taking(upstream, prefetch, bell, context, site);
                 let (bell, around) = (bell.clone(), context.clone());
                 let gauge = gauge(Q::PULLS, &bell, context, site.input("inner"), prefetch.get());
-                Switched {
-                    outer: Some(outer),
-                    inner: None,
-                    switch: move |item| {
-                        feed_on(gauge.clone(), f(item), prefetch, bell.clone(), &around)
-                    },
-                    started: false,
-                    discards: context.discards().clone(),
-                }
+                let switch =
+                    move |item| feed_on(gauge.clone(), f(item), prefetch, bell.clone(), &around);
+                Switched { outer, inner: None, switch, started: false }
             },
             subscriber,
         );
@@ -98,13 +93,11 @@ where
 const LOOKS: usize = 32;
 
 struct Switched<O: Pull, Q: Pull, G> {
-    /// Until it is complete.
-    outer: Option<Feed<O>>,
+    outer: Taking<O>,
     inner: Option<Feed<Q>>,
     switch: G,
     /// Whether the inner publisher was pulled.
     started: bool,
-    discards: Discards,
 }
 
 impl<O, Q, G> Switched<O, Q, G>
@@ -114,49 +107,37 @@ where
     G: FnMut(O::Item) -> Feed<Q> + Send + 'static,
 {
     /// Takes what upstream has; the newest of it is the inner publisher from here on.
-    fn renew(&mut self) -> Pulled<(), Q::Error> {
-        let mut newest = None;
-        let mut renewed = Pulled::Skipped;
+    fn renew(&mut self) -> Result<Taken, O::Error> {
+        let mut taken = Taken::Some;
         for _ in 0..LOOKS {
-            let Some(outer) = &mut self.outer else {
-                renewed = Pulled::Pending;
+            taken = self.outer.take(|item, newest| newest.replace(item))?;
+            if taken != Taken::Some {
                 break;
-            };
-            match outer.pull() {
-                Pulled::Item(item) => {
-                    if let Some(older) = newest.replace(item) {
-                        self.discards.discard(older);
-                    }
-                }
-                Pulled::Skipped => {}
-                Pulled::Pending => {
-                    renewed = Pulled::Pending;
-                    break;
-                }
-                Pulled::Complete => self.outer = None,
-                Pulled::Error(error) => {
-                    if let Some(item) = newest {
-                        self.discards.discard(item);
-                    }
-                    return Pulled::Error(error);
-                }
             }
         }
-        if let Some(item) = newest {
+        self.outer.rest();
+        if let Some(newest) = self.outer.slot.take() {
             // The old one is cancelled before the new one is subscribed to.
             self.inner = None;
             self.started = false;
-            self.inner = Some((self.switch)(item));
+            self.inner = Some((self.switch)(newest));
         }
-        renewed
+        Ok(taken)
     }
 
-    fn rest(&self) -> Pulled<Q::Item, Q::Error> {
-        if self.outer.is_none() && self.inner.is_none() {
-            Pulled::Complete
-        } else {
-            Pulled::Pending
+    /// What the newest inner publisher says, where there is one.
+    #[inline]
+    fn newest(
+        &mut self,
+        ask: impl FnOnce(&mut Feed<Q>) -> Pulled<Q::Item, Q::Error>,
+    ) -> Pulled<Q::Item, Q::Error> {
+        if let Some(inner) = &mut self.inner {
+            match ask(inner) {
+                Pulled::Complete => self.inner = None,
+                other => return other,
+            }
         }
+        if self.outer.is_over() { Pulled::Complete } else { Pulled::Pending }
     }
 }
 
@@ -172,40 +153,26 @@ where
     #[inline]
     fn pull(&mut self) -> Pulled<Q::Item, Q::Error> {
         match self.renew() {
-            Pulled::Error(error) => return Pulled::Error(error),
+            Ok(Taken::All | Taken::Over) => {}
             // Upstream has more, and the newest counts.
-            Pulled::Skipped => return Pulled::Skipped,
-            _ => {}
+            Ok(Taken::Some) => return Pulled::Skipped,
+            Err(error) => return Pulled::Error(error),
         }
-        let Some(inner) = &mut self.inner else { return self.rest() };
         self.started = true;
-        match inner.pull() {
-            Pulled::Complete => {
-                self.inner = None;
-                self.rest()
-            }
-            other => other,
-        }
+        self.newest(Feed::pull)
     }
 
     fn look_ahead(&mut self, _: bool) -> Pulled<Q::Item, Q::Error> {
-        // A synchronous upstream is not pulled without demand.
-        match &self.outer {
-            Some(outer) if outer.is_pulled() => return Pulled::Pending,
-            Some(_) => match self.renew() {
-                Pulled::Error(error) => return Pulled::Error(error),
-                Pulled::Skipped => return Pulled::Skipped,
-                _ => {}
-            },
-            None => {}
+        // A synchronous upstream is not pulled without demand: it is asked for its end, and while it
+        // may have a newer one, what the inner publisher has does not count.
+        let taken = if self.outer.is_pulled() { self.outer.look() } else { self.renew() };
+        match taken {
+            Ok(Taken::All) if self.outer.is_pulled() => return Pulled::Pending,
+            Ok(Taken::All | Taken::Over) => {}
+            Ok(Taken::Some) => return Pulled::Skipped,
+            Err(error) => return Pulled::Error(error),
         }
-        let Some(inner) = &mut self.inner else { return self.rest() };
-        match inner.look_ahead(self.started) {
-            Pulled::Complete => {
-                self.inner = None;
-                self.rest()
-            }
-            other => other,
-        }
+        let started = self.started;
+        self.newest(|inner| inner.look_ahead(started))
     }
 }
