@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use millstream::board::{Input, Row, Side, Snapshot, State, stalls};
@@ -516,6 +516,55 @@ fn switch_map_counts_what_it_leaves_as_discarded() {
     assert_eq!((row.received, row.sent, row.state), (4, 2, State::Completed));
 }
 
+/// Of those that it finds together the newest counts.
+#[test]
+fn switch_map_counts_what_is_replaced_at_once_as_discarded() {
+    let (watched, (sender, numbers)) = (Watched::new(), millstream::channel(4));
+    for n in 0..3_u32 {
+        sender.try_send(n).unwrap();
+    }
+    let handle = watched.over(numbers.switch_map(4, millstream::just));
+    let row = watched.row("switch_map");
+    assert_eq!((counts(&row), row.capacity), ([3, 1, 0, 3, 2], 4));
+    handle.request(9);
+    sender.complete();
+    assert_eq!(handle.items(), [2]);
+    assert_eq!(watched.row("switch_map").state, State::Completed);
+    assert_eq!(watched.row("switch_map[inner]").state, State::Completed);
+}
+
+#[test]
+fn exhaust_map_counts_what_comes_in_vain_as_discarded() {
+    let (watched, outer) = (Watched::new(), Hand::new());
+    let inner = [Hand::new(), Hand::new()];
+    let each = inner.clone();
+    let handle = watched.over(outer.clone().exhaust_map(4, move |n: usize| each[n / 9].clone()));
+    for n in 0..3 {
+        outer.next(n);
+    }
+    let row = watched.row("exhaust_map");
+    assert_eq!((counts(&row), row.capacity), ([3, 1, 0, 1, 2], 4));
+    for n in 0..3 {
+        inner[0].next(n);
+    }
+    handle.request(2);
+    let row = watched.row("exhaust_map[inner]");
+    assert_eq!((counts(&row), row.capacity, row.demand), ([3, 2, 1, 3, 0], 4, None));
+    inner[0].complete();
+    handle.request(2);
+    outer.next(9);
+    inner[1].next(9);
+    let row = watched.row("exhaust_map[inner]");
+    assert_eq!((row.received, row.sent, row.demand), (4, 4, None));
+    inner[1].next(10);
+    handle.cancel();
+    let row = watched.row("exhaust_map[inner]");
+    assert_eq!((row.received, row.sent, row.discarded), (5, 4, 1));
+    assert_eq!(row.state, State::Cancelled);
+    let row = watched.row("exhaust_map");
+    assert_eq!((counts(&row), row.state), ([4, 2, 0, 1, 2], State::Cancelled));
+}
+
 /// Items that wait, are in flight, or have landed and wait for demand are there.
 #[test]
 fn map_async_holds_an_item_until_its_result_is_sent() {
@@ -743,6 +792,91 @@ fn each_branch_of_a_broadcast_is_a_boundary_and_what_is_above_is_on_the_first_bo
     assert_eq!((row.discarded, row.state), (2, State::Cancelled));
     upstream.complete();
     assert_eq!(fast.row("broadcast").state, State::Completed);
+}
+
+/// A side on a board of its own, which is asked by the handle that comes out.
+fn on_a_side<P: Publisher<Item = u32, Error = Infallible>>(
+    watched: &Watched,
+) -> (impl FnOnce(P) + Send + 'static, mpsc::Receiver<ProbeHandle<u32, Infallible>>) {
+    let (board, (send, side)) = (watched.board.clone(), mpsc::channel());
+    (move |on: P| send.send(probe(on.observed(&board), Behaviour::new())).unwrap(), side)
+}
+
+#[test]
+fn the_side_of_a_wire_tap_is_a_boundary_for_whoever_looks_at_it() {
+    let (main, watched, upstream) = (Watched::new(), Watched::new(), Hand::new());
+    let (tap, side) = on_a_side(&watched);
+    let here = line!() + 1;
+    let handle = main.over(upstream.clone().prefetch(4).wire_tap(tap));
+    let side = side.recv().unwrap();
+    assert_eq!(main.labels(), ["prefetch"], "it is no boundary of the main stream");
+    handle.request(4);
+    for n in 0..3 {
+        upstream.next(n);
+    }
+    let row = watched.row("wire_tap");
+    assert_eq!((row.capacity, row.location.line()), (1, here));
+    assert_eq!((counts(&row), row.demand), ([3, 0, 1, 1, 2], None));
+    side.request(2);
+    assert_eq!((side.items(), watched.row("wire_tap").demand), (vec![2], asked(1)));
+    upstream.next(3);
+    assert_eq!(counts(&watched.row("wire_tap")), [4, 2, 0, 1, 2]);
+    handle.request(1);
+    upstream.next(4);
+    upstream.complete();
+    let row = watched.row("wire_tap");
+    assert_eq!((counts(&row), row.state), ([5, 2, 1, 1, 2], State::Running), "one waits");
+    side.request(1);
+    let row = watched.row("wire_tap");
+    assert_eq!((counts(&row), row.state), ([5, 3, 0, 1, 2], State::Completed));
+}
+
+#[test]
+fn a_wire_tap_that_leaves_or_breaks_says_so() {
+    for breaks in [false, true] {
+        let (watched, upstream) = (Watched::new(), Hand::new());
+        let (tap, side) = on_a_side(&watched);
+        let tapped = upstream.clone().prefetch(4).wire_tap(tap);
+        let main = probe(tapped, Behaviour::new().initially(u64::MAX));
+        upstream.next(0);
+        upstream.next(1);
+        let side = side.recv().unwrap();
+        if breaks {
+            upstream.vanish()
+        } else {
+            side.cancel()
+        }
+        let state = if breaks { State::Broken } else { State::Cancelled };
+        let row = watched.row("wire_tap");
+        assert_eq!((counts(&row), row.state), ([2, 0, 0, 1, 2], state));
+        assert_eq!(main.is_ended(), breaks, "the main stream goes on without a tap");
+    }
+}
+
+/// They are the two of a broadcast.
+#[test]
+fn the_main_stream_of_also_to_and_its_side_are_boundaries() {
+    let (main, watched, upstream) = (Watched::new(), Watched::new(), Hand::new());
+    let (also, side) = on_a_side(&watched);
+    let here = line!() + 1;
+    let handle = main.over(upstream.clone().also_to(4, also).named("main"));
+    let side = side.recv().unwrap();
+    handle.request(9);
+    side.request(1);
+    for n in 0..3 {
+        upstream.next(n);
+    }
+    let row = main.row("also_to");
+    assert_eq!((row.name.as_deref(), row.capacity, row.location.line()), (Some("main"), 4, here));
+    assert_eq!((counts(&row), row.demand), ([3, 3, 0, 1, 0], asked(6)));
+    let row = watched.row("also_to");
+    assert_eq!((row.name.as_deref(), row.capacity, row.location.line()), (None, 4, here));
+    assert_eq!((counts(&row), row.demand), ([3, 1, 2, 2, 0], None));
+    side.cancel();
+    let row = watched.row("also_to");
+    assert_eq!((counts(&row), row.state), ([3, 1, 0, 2, 2], State::Cancelled));
+    assert_eq!(main.row("also_to").state, State::Completed, "they end together");
+    handle.assert_completed();
 }
 
 #[test]
@@ -985,12 +1119,22 @@ fn the_table_can_be_read() {
 }
 
 /// Read from outside while it runs: whatever the threads do, the figures belong together.
+/// It runs until it was seen in so many states. Whoever looks waits for the next, so how long that
+/// takes is up to the pipeline, which works for nothing when nobody can look.
 #[test]
 fn a_pipeline_of_three_stages_is_read_while_it_runs() {
-    const ITEMS: u64 = 200_000;
+    const STATES: u64 = 2_000;
     let board = Board::new(16);
     let pool = Pool::new(2);
-    let lines = millstream::range(0..ITEMS)
+    let (over, made) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let lines = {
+        let (over, made) = (over.clone(), made.clone());
+        millstream::range(0..u64::MAX).take_while(move |_| {
+            made.fetch_add(1, Ordering::Relaxed);
+            !over.load(Ordering::Acquire)
+        })
+    };
+    let lines = lines
         .async_boundary(pool.handle(), 64)
         .named("read")
         .map(|n| n + 1)
@@ -1001,14 +1145,14 @@ fn a_pipeline_of_three_stages_is_read_while_it_runs() {
         .publish_on(pool.handle(), 16)
         .named("write")
         .observed(&board);
-    let over = Arc::new(AtomicBool::new(false));
     let looking = {
-        let (board, over) = (board.clone(), over.clone());
+        let board = board.clone();
         std::thread::spawn(move || {
-            let mut looks = 0u64;
+            // Whatever is found: nothing else ends the pipeline.
+            let _over = Sets(over);
             let mut before: Vec<Row> = Vec::new();
-            while !over.load(Ordering::Acquire) {
-                let snapshot = board.snapshot();
+            for _ in 0..STATES {
+                let snapshot = another(&board, &before);
                 belong_together(&snapshot);
                 for row in &snapshot {
                     let older = before.iter().find(|older| older.name == row.name);
@@ -1020,29 +1164,47 @@ fn a_pipeline_of_three_stages_is_read_while_it_runs() {
                 if let (Some(read), Some(write)) = (snapshot.named("read"), snapshot.named("write"))
                 {
                     // Upstream is read first, so downstream may be ahead, but not of the source.
-                    assert!(write.sent <= ITEMS && read.sent <= read.received);
+                    assert!(write.sent <= made.load(Ordering::Relaxed));
+                    assert!(read.sent <= read.received);
                 }
                 assert!(snapshot.fill() <= 64 + 32 + 8 + 16);
                 before = snapshot.into_iter().collect();
-                looks += 1;
             }
-            looks
         })
     };
-    let sum = lines.fold(0u64, |sum, n| sum + n).block().unwrap();
-    over.store(true, Ordering::Release);
-    let looks = looking.join().unwrap();
-    assert_eq!(sum, ITEMS * (ITEMS + 1) / 2);
-    assert!(looks > 0);
+    let (items, sum) = lines.fold((0, 0), |(items, sum), n| (items + 1, sum + n)).block().unwrap();
+    looking.join().unwrap();
+    assert_eq!(sum, items * (items + 1) / 2);
 
     let snapshot = board.snapshot();
     belong_together(&snapshot);
     let names = snapshot.rows().iter().map(|row| row.name.as_deref().unwrap());
     assert_eq!(names.collect::<Vec<_>>(), ["read", "parse", "call", "write"], "upstream first");
     for row in &snapshot {
-        assert_eq!((row.received, row.sent, row.discarded), (ITEMS, ITEMS, 0), "{snapshot}");
+        assert_eq!((row.received, row.sent, row.discarded), (items, items, 0), "{snapshot}");
         assert_eq!(row.state, State::Completed, "{snapshot}");
         assert!(row.high_water >= 1, "{snapshot}");
+    }
+}
+
+/// Set when this is dropped, by a panic too.
+struct Sets(Arc<AtomicBool>);
+
+impl Drop for Sets {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// The next snapshot in which another number of items went in or out.
+fn another(board: &Board, before: &[Row]) -> Snapshot {
+    loop {
+        let snapshot = board.snapshot();
+        let passed = |row: &Row| (row.received, row.sent);
+        if !snapshot.rows().iter().map(passed).eq(before.iter().map(passed)) {
+            return snapshot;
+        }
+        std::thread::yield_now();
     }
 }
 
