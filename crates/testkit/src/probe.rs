@@ -218,6 +218,29 @@ struct Shared<T, E> {
     upstream: Mutex<Slot>,
 }
 
+impl<T, E> Shared<T, E> {
+    fn new() -> Arc<Shared<T, E>> {
+        Arc::new(Shared {
+            record: Mutex::new(Record {
+                log: Vec::new(),
+                discarded: Vec::new(),
+                requested: Credit::NONE,
+                delivered: 0,
+                inside: None,
+                violations: Vec::new(),
+                subscribed: false,
+                ended: false,
+                gone: false,
+                enough: false,
+                stack: None,
+                panicked: None,
+            }),
+            changed: Condvar::new(),
+            upstream: Mutex::new(Slot::Empty),
+        })
+    }
+}
+
 enum Slot {
     Empty,
     Held(Arc<dyn Upstream>),
@@ -357,24 +380,7 @@ impl<T, E, V, F> Probe<T, E, V, F> {
         record: impl FnMut(T) -> V + Send + 'static,
         record_error: impl FnMut(E) -> F + Send + 'static,
     ) -> (Probe<T, E, V, F>, ProbeHandle<V, F>) {
-        let shared = Arc::new(Shared {
-            record: Mutex::new(Record {
-                log: Vec::new(),
-                discarded: Vec::new(),
-                requested: Credit::NONE,
-                delivered: 0,
-                inside: None,
-                violations: Vec::new(),
-                subscribed: false,
-                ended: false,
-                gone: false,
-                enough: false,
-                stack: None,
-                panicked: None,
-            }),
-            changed: Condvar::new(),
-            upstream: Mutex::new(Slot::Empty),
-        });
+        let shared = Shared::new();
         let probe = Probe {
             presence: Presence(shared.clone()),
             behaviour,

@@ -820,6 +820,13 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for ScriptedPublisher<T, E>
     type Error = E;
 
     fn subscribe<S: Subscriber<T, E>>(self, subscriber: S) {
+        self.begin(BoxSubscriber::new(subscriber));
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> ScriptedPublisher<T, E> {
+    /// The same code for all subscribers.
+    fn begin(self, boxed: BoxSubscriber<T, E>) {
         {
             let mut state = self.0.state();
             assert!(!state.subscribed, "a scripted publisher is subscribed to once");
@@ -835,7 +842,6 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for ScriptedPublisher<T, E>
         }
         let subscription = Subscription::new(Arc::new(Line(self.0.clone())));
         let unwinds = self.0.state().breaks(Breach::Unwinds);
-        let boxed = BoxSubscriber::new(subscriber);
         let subscribed = if unwinds {
             Ok(boxed.on_subscribe(subscription))
         } else {

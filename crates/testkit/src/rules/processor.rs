@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millstream_core::Publisher;
 
-use crate::probe::{Behaviour, Event, Probe, ProbeHandle};
+use crate::probe::{Behaviour, Event, ProbeHandle};
 use crate::rules::publisher::{self, PublisherRules, Subject};
 use crate::rules::{Check, Found, Report, Rule, Verdict, run};
 use crate::scripted::{Script, ScriptedPublisher};
@@ -42,12 +42,8 @@ where
         }),
         begin: Box::new(move |behaviour| {
             let upstream = Flow::new();
-            let (probe, handle) = Probe::recording(
-                behaviour,
-                |item: P::Item| format!("{item:?}"),
-                |error: P::Error| format!("{error:?}"),
-            );
-            driven(upstream.clone()).subscribe(probe);
+            let (downstream, handle) = publisher::subscriber(behaviour, None);
+            driven(upstream.clone()).subscribe(downstream);
             (upstream, handle)
         }),
         recovers: false,

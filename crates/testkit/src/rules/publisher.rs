@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_blocks::boxed::BoxSubscriber;
 use millstream_core::{Demand, Publisher, Upstream};
 
 use crate::probe::{Answer, Behaviour, Event, Place, Probe, ProbeHandle};
@@ -77,19 +78,27 @@ where
     P: Publisher<Item: Debug, Error: Debug>,
 {
     Box::new(move |n, behaviour, stage| {
-        let (probe, handle) = Probe::recording(
-            behaviour,
-            |item: P::Item| format!("{item:?}"),
-            |error: P::Error| format!("{error:?}"),
-        );
+        let (downstream, handle) = subscriber(behaviour, stage);
         let publisher = factory(n);
-        let outcome = catch_unwind(AssertUnwindSafe(|| match stage {
-            None => publisher.subscribe(probe),
-            Some(kind) => publisher.subscribe(Stage { kind, downstream: probe }),
-        }));
+        let outcome = catch_unwind(AssertUnwindSafe(|| publisher.subscribe(downstream)));
         let upstream = handle.upstream();
         Run { handle, upstream, unwound: outcome.is_err() }
     })
+}
+
+/// A probe that keeps texts, with a stage before it or without. In a box: what is judged is compiled
+/// for one subscriber.
+pub(super) fn subscriber<T: Debug + Send + 'static, E: Debug + Send + 'static>(
+    behaviour: Behaviour,
+    stage: Option<Kind>,
+) -> (BoxSubscriber<T, E>, ProbeHandle<String, String>) {
+    let (probe, handle) =
+        Probe::recording(behaviour, |item| format!("{item:?}"), |error| format!("{error:?}"));
+    let downstream = match stage {
+        None => BoxSubscriber::new(probe),
+        Some(kind) => BoxSubscriber::new(Stage { kind, downstream: probe }),
+    };
+    (downstream, handle)
 }
 
 /// What is judged, whatever its types.
