@@ -1,5 +1,6 @@
 //! [`PublisherExt`]: the table of contents of the operators.
 
+use std::array;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::hash::Hash;
@@ -706,6 +707,16 @@ pub trait PublisherExt: Publisher {
         Q: Publisher<Item = Self::Item, Error = Self::Error>,
     {
         Chain::new(self, other)
+    }
+
+    /// Then the items of another publisher, whether or not this one has failed: what failed is told at
+    /// the end. See [`concat_delay_error`].
+    #[doc(alias = "concatDelayError", alias = "concatWith")]
+    fn chain_delay_error<Q>(self, other: Q) -> ConcatDelayError<array::IntoIter<Same<Self, Q>, 2>>
+    where
+        Q: Publisher<Item = Self::Item, Error = Self::Error>,
+    {
+        concat_delay_error([Same::First(self), Same::Second(other)])
     }
 
     /// Some items first. See [`StartWith`].

@@ -901,3 +901,38 @@ fn a_source_that_failed_is_followed_without_demand() {
     assert!(hand.is_cancelled());
     assert_eq!((probe.take(), mint.live()), (vec![], 0));
 }
+
+#[test]
+fn the_other_of_a_chain_has_its_turn_although_the_first_failed() {
+    let mint = Mint::new();
+    let cases = [
+        (Complete, Complete, Told::Complete),
+        (Fail("a"), Complete, Told::Error("Failures([\"a\"])".into())),
+        (Complete, Fail("b"), Told::Error("Failures([\"b\"])".into())),
+        (Fail("a"), Fail("b"), Told::Error("Failures([\"a\", \"b\"])".into())),
+    ];
+    for (first, other, end) in cases {
+        let other = script(&mint, 20, 2, other).map(|item| item);
+        let probe = Probe::new().on(script(&mint, 10, 2, first).chain_delay_error(other));
+        probe.request(3);
+        assert_eq!(probe.take(), next([11, 12, 21]), "demand is carried over");
+        probe.request(1);
+        assert_eq!(probe.take(), next_then([22], end), "the end needs no demand");
+        assert_eq!(mint.live(), 0);
+    }
+}
+
+#[test]
+fn the_other_of_a_chain_is_subscribed_to_when_the_first_has_failed_and_not_before() {
+    let mint = Mint::new();
+    let (first, source) = Hand::new();
+    let (second, other) = Hand::new();
+    let probe = Probe::new().asking(More::of(3)).on(source.chain_delay_error(other));
+    assert_eq!((first.asked(), second.asked()), (vec![3], vec![]));
+    first.send(mint.item(1));
+    first.end(End::Failed("x"));
+    assert_eq!((probe.take(), second.asked()), (next([1]), vec![2]));
+    probe.cancel();
+    assert!(second.is_cancelled());
+    assert_eq!((probe.take(), mint.live()), (vec![], 0));
+}

@@ -398,6 +398,11 @@ rows! {
             source.merge(none, 2)
         },
         |items| items;
+    chain_delay_error: |source| {
+            let other = other(source.ledger(), &[7]);
+            source.chain_delay_error(other).map_err(|failures| failures.errors()[0])
+        },
+        |items| [items, vec![7]].concat(), |options| options.may_fail();
     concat_delay_error: |source| {
             let none = like(&source, &[]);
             millstream::concat_delay_error([none, source]).map_err(|failures| failures.errors()[0])

@@ -79,6 +79,9 @@ rules_for! {
     map_while: rules::processor(|source| source.map_while(|n| (n < 3).then_some(n))).gives(|n| n.min(2));
 
     chain: rules::processor(|source| source.chain(numbers(2))).gives(|n| n + 2);
+    chain_delay_error: rules::processor(|source| {
+        source.chain_delay_error(numbers(2)).map_err(|failures| failures.errors()[0])
+    }).gives(|n| n + 2);
     concat: rules::processor(|source| {
         millstream::concat([numbers(1).boxed(), source.boxed(), numbers(1).boxed()])
     }).gives(|n| n + 2);

@@ -6,7 +6,8 @@ use crate::combine::Failures;
 use crate::combine::concat::in_order;
 use crate::shape::failing::AtLast;
 
-/// The publishers of an iterator, one after another; what failed is told when all are over.
+/// The publishers of an iterator, one after another; what failed is told when all are over: for two,
+/// [`PublisherExt::chain_delay_error`](crate::PublisherExt::chain_delay_error).
 ///
 /// ```text
 /// first  --1--2--x
