@@ -975,6 +975,18 @@ pub trait PublisherExt: Publisher {
         Windows::new(self, size)
     }
 
+    /// A publisher for each `size` items, one beginning every `step` items: they overlap. See
+    /// [`WindowSliding`].
+    #[doc(alias = "window", alias = "sliding")]
+    #[track_caller]
+    fn window_sliding(self, size: usize, step: usize) -> WindowSliding<Self>
+    where
+        Self::Item: Clone,
+        Self::Error: Clone,
+    {
+        WindowSliding::new(self, size, step)
+    }
+
     /// A publisher for each `size` items, or for fewer when the first came some time ago. See
     /// [`WindowTimeout`].
     #[doc(alias = "windowTimeout", alias = "groupedWithin")]
@@ -985,6 +997,17 @@ pub trait PublisherExt: Publisher {
         X: Executor + Clock,
     {
         WindowTimeout::new(self, time, size, within)
+    }
+
+    /// A publisher for each `size` items, one beginning every `step` items, with gaps between. See
+    /// [`WindowSkip`].
+    #[doc(alias = "window")]
+    #[track_caller]
+    fn window_skip(self, size: usize, step: usize) -> WindowSkip<Self>
+    where
+        Self::Error: Clone,
+    {
+        WindowSkip::new(self, size, step)
     }
 
     /// A publisher for each stretch of up to `max` items that ends with one that passes a test.

@@ -813,6 +813,9 @@ mod in_items {
             s.running_fold(seed, |sum, _| sum)
         };
         sliding_clone: Complete, |s| all(s, Of::Clone).sliding(2, 1);
+        window_sliding_clone: Complete, |s| {
+            all(s, Of::Clone).window_sliding(2, 1).concat_map(|window| window)
+        };
         pairwise_clone: Complete, |s| all(s, Of::Clone).pairwise();
         repeat_value_clone: Complete, |s| millstream::repeat_value(Bad(s.ledger().token(0), Of::Clone));
         dedup_clone: Complete, |s| all(s, Of::Clone).dedup();
@@ -880,6 +883,9 @@ mod in_items {
         three_held("chunks_weighted", |three| three.chunks_weighted(5, |_| 1));
         three_held("window", |three| three.window(5).zip(millstream::pending::<()>(), 3));
         three_held("window_of_one", |three| three.window(1).zip(millstream::pending::<()>(), 3));
+        three_held("window_sliding", |three| {
+            three.window_sliding(5, 5).zip(millstream::pending::<()>(), 3)
+        });
         three_held("chunk_when", |three| three.chunk_when(millstream::pending::<()>(), 5));
         three_held("ready_chunks", |three| {
             three.ready_chunks(5).zip(millstream::pending::<()>(), 3)

@@ -854,6 +854,10 @@ rows! {
         |options| options.may_fail();
     window_timeout: |source| source.window_timeout(timeless(), 2, Duration::from_secs(1)).concat_map(|window| window),
         |items| items, |options| options.may_fail();
+    window_skip: |source| source.window_skip(2, 3).concat_map(|window| window),
+        |items| groups(&items, 2, 3).concat(), |options| options.may_fail();
+    window_sliding: |source| source.window_sliding(3, 2).concat_map(|window| window),
+        |items| groups(&items, 3, 2).concat(), |options| options.may_fail();
     window_until: |source| source.window_until(9, |n| n.value() % 2 == 0).concat_map(|window| window),
         |items| items, |options| options.may_fail();
     window_while: |source| source.window_while(9, |n| n.value() % 2 == 0).concat_map(|window| window),

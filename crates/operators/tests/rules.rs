@@ -315,6 +315,12 @@ rules_for! {
     window_timeout: rules::processor(|source| {
         source.window_timeout(timeless(), 2, Duration::from_secs(1)).concat_map(|window| window)
     });
+    window_skip: rules::processor(|source| {
+        source.window_skip(1, 2).concat_map(|window| window)
+    }).gives(|n| n.div_ceil(2));
+    window_sliding: rules::processor(|source| {
+        source.window_sliding(2, 1).concat_map(|window| window)
+    }).gives(|n| (2 * n).saturating_sub(1));
     window_until: rules::processor(|source| {
         source.window_until(2, |n| n % 2 == 0).flat_map_unordered(1, 2, |window| window)
     });

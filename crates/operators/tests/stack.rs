@@ -346,6 +346,7 @@ a_million_deep! {
     window_timeout: MANY, many().window_timeout(timeless(), 10, Duration::from_secs(1)).concat_map(|window| window);
     window_timeout_of_one_that_pushes: MANY,
         many().boxed().window_timeout(timeless(), 1, Duration::from_secs(1)).concat_map(|window| window);
+    window_sliding: 2 * MANY - 1, many().window_sliding(2, 1).concat_map(|window| window);
     sample_on: 1, many().sample_on(millstream::pending::<()>(), 16);
     throttle_first: 1, many().boxed().throttle_first(timeless(), 16, Duration::from_secs(1));
     timeout_or: MANY, many().boxed().timeout_or(timeless(), 16, Duration::from_secs(1), many());

@@ -421,6 +421,226 @@ fn separators_are_discarded_and_open_no_window() {
 }
 
 #[test]
+fn what_is_between_two_windows_is_taken_for_the_next_and_discarded() {
+    let mint = Mint::new();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    let source = script(&mint, 0, 8, Complete).inspect(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let discarded = Arc::new(Mutex::new(Vec::new()));
+    let told = discarded.clone();
+    let readers = Readers::new(More::UNBOUNDED);
+    let windows = readers.read(source.window_skip(2, 5));
+    let windows = windows.on_discard(move |item: Item| told.lock().unwrap().push(item.0));
+    let out = Probe::new().asking(More::ONE).on(windows);
+    assert_eq!((out.take(), readers.of(0).take()), (next([0]), next_then([1, 2], Told::Complete)));
+    // One more may have been taken, to see whether it is over.
+    assert!(taken.load(Ordering::Relaxed) <= 3, "nobody wants another window");
+    out.request(1);
+    assert_eq!((out.take(), readers.of(1).take()), (next([1]), next_then([6, 7], Told::Complete)));
+    assert_eq!(*discarded.lock().unwrap(), [3, 4, 5]);
+    out.request(1);
+    assert_eq!(out.take(), [Told::Complete]);
+    assert_eq!(*discarded.lock().unwrap(), [3, 4, 5, 8]);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn windows_that_overlap_have_each_item_of_their_own() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let readers = Readers::new(More::UNBOUNDED);
+    let out = Probe::new().asking(More::UNBOUNDED).on(readers.read(source.window_sliding(3, 2)));
+    (1..=4).for_each(|n| hand.send(mint.item(n)));
+    assert_eq!(out.take(), next([0, 1]));
+    assert_eq!(readers.of(0).take(), next_then([1, 2, 3], Told::Complete));
+    assert_eq!(readers.of(1).take(), next([3, 4]));
+    hand.send(mint.item(5));
+    assert_eq!(out.take(), next([2]));
+    assert_eq!(readers.of(1).take(), next_then([5], Told::Complete));
+    hand.end(End::Completed);
+    assert_eq!(readers.of(2).take(), next_then([5], Told::Complete));
+    assert_eq!(out.take(), [Told::Complete]);
+    assert_eq!(mint.live(), 0);
+}
+
+/// Else windows that are read one after another would wait for each other.
+#[test]
+fn a_window_that_begins_unasked_waits_with_its_items_and_holds_nobody_up() {
+    let mint = Mint::new();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    let source = script(&mint, 0, 99, Never).inspect(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let readers = Readers::new(More::UNBOUNDED);
+    let out = Probe::new().on(readers.read(source.window_sliding(4, 1)));
+    assert_eq!(taken.load(Ordering::Relaxed), 0, "nobody asked for a window");
+    out.request(1);
+    assert_eq!(
+        (out.take(), readers.of(0).take()),
+        (next([0]), next_then([1, 2, 3, 4], Told::Complete))
+    );
+    assert!(taken.load(Ordering::Relaxed) <= 5, "three windows wait, and none is open and read");
+    // The oldest, as it is; and then what it wants.
+    out.request(1);
+    assert_eq!(
+        (out.take(), readers.of(1).take()),
+        (next([1]), next_then([2, 3, 4, 5], Told::Complete))
+    );
+    out.request(2);
+    assert_eq!(out.take(), next([2, 3]));
+    assert_eq!(readers.of(2).take(), next_then([3, 4, 5, 6], Told::Complete));
+    assert_eq!(readers.of(3).take(), next_then([4, 5, 6, 7], Told::Complete));
+    assert!(taken.load(Ordering::Relaxed) <= 8);
+    out.cancel();
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn an_overlapping_window_is_filled_for_another_although_nobody_reads_it() {
+    let mint = Mint::new();
+    let (windows, kept) = kept(script(&mint, 0, 4, Complete).window_sliding(3, 1));
+    let out = Probe::new().asking(More::UNBOUNDED).on(windows);
+    assert_eq!(out.take(), next_then([0, 1, 2, 3], Told::Complete));
+    for (n, window) in std::mem::take(&mut *kept.lock().unwrap()).into_iter().enumerate() {
+        let items = [vec![1, 2, 3], vec![2, 3, 4], vec![3, 4], vec![4]][n].clone();
+        let read = Probe::new().asking(More::UNBOUNDED).on(window);
+        assert_eq!(read.take(), next_then(items, Told::Complete));
+    }
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn windows_that_wait_at_the_end_are_sent_as_they_are_asked_for() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let readers = Readers::new(More::UNBOUNDED);
+    let out = Probe::new().asking(More::ONE).on(readers.read(source.window_sliding(3, 1)));
+    (1..=3).for_each(|n| hand.send(mint.item(n)));
+    hand.end(End::Completed);
+    assert_eq!(
+        (out.take(), readers.of(0).take()),
+        (next([0]), next_then([1, 2, 3], Told::Complete))
+    );
+    out.request(1);
+    assert_eq!((out.take(), readers.of(1).take()), (next([1]), next_then([2, 3], Told::Complete)));
+    out.request(1);
+    assert_eq!(readers.of(2).take(), next_then([3], Told::Complete));
+    assert_eq!(out.take(), next_then([2], Told::Complete), "the end needs no demand");
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn an_error_ends_overlapping_windows_and_discards_those_that_wait() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let discarded = Arc::new(Mutex::new(Vec::new()));
+    let told = discarded.clone();
+    let readers = Readers::new(More::UNBOUNDED);
+    let windows = readers.read(source.window_sliding(3, 1));
+    let windows = windows.on_discard(move |item: Item| told.lock().unwrap().push(item.0));
+    let out = Probe::new().asking(More::of(2)).on(windows);
+    (1..=3).for_each(|n| hand.send(mint.item(n)));
+    hand.send(mint.item(4));
+    hand.end(End::Failed("no"));
+    let error = Told::Error("\"no\"".into());
+    assert_eq!(out.take(), next_then([0, 1], error.clone()));
+    assert_eq!(readers.of(0).take(), next_then([1, 2, 3], Told::Complete));
+    assert_eq!(readers.of(1).take(), next_then([2, 3, 4], Told::Complete));
+    assert_eq!(*discarded.lock().unwrap(), [3, 4, 4], "of the two that waited");
+    assert_eq!(mint.live(), 0);
+    // One that is open has it behind its items.
+    let (hand, source) = Hand::new();
+    let readers = Readers::new(More::UNBOUNDED);
+    let out = Probe::new().asking(More::of(2)).on(readers.read(source.window_sliding(3, 1)));
+    (1..=2).for_each(|n| hand.send(mint.item(n)));
+    hand.end(End::Failed("no"));
+    assert_eq!(out.take(), next_then([0, 1], error.clone()));
+    assert_eq!(readers.of(0).take(), next_then([1, 2], error.clone()));
+    assert_eq!(readers.of(1).take(), next_then([2], error));
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn when_downstream_is_cancelled_open_windows_run_on_and_those_that_wait_go() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let discarded = Arc::new(Mutex::new(Vec::new()));
+    let told = discarded.clone();
+    let readers = Readers::new(More::UNBOUNDED);
+    let windows = readers.read(source.window_sliding(4, 1));
+    let windows = windows.on_discard(move |item: Item| told.lock().unwrap().push(item.0));
+    let out = Probe::new().asking(More::of(2)).on(windows);
+    (1..=3).for_each(|n| hand.send(mint.item(n)));
+    out.cancel();
+    assert_eq!(*discarded.lock().unwrap(), [3], "the third window waited");
+    assert_eq!(mint.live(), 0);
+    hand.send(mint.item(4));
+    assert_eq!(readers.of(0).take(), next_then([1, 2, 3, 4], Told::Complete));
+    assert!(!hand.is_cancelled(), "the second is open");
+    readers.of(1).cancel();
+    assert!(hand.is_cancelled());
+    assert_eq!(readers.of(1).take(), next([2, 3, 4]));
+    assert_eq!(readers.probes.lock().unwrap().len(), 2);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn no_item_is_cloned_for_a_window_whose_reader_has_gone() {
+    /// Counts its clones.
+    struct Counting(Arc<AtomicUsize>);
+    impl Clone for Counting {
+        fn clone(&self) -> Counting {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Counting(self.0.clone())
+        }
+    }
+    let clones = Arc::new(AtomicUsize::new(0));
+    let count = clones.clone();
+    let items = || {
+        millstream::range(0..10_u32).map({
+            let count = count.clone();
+            move |_| Counting(count.clone())
+        })
+    };
+    let all = items().window_sliding(2, 1).concat_map(|window| window.take(9));
+    assert_eq!(all.count().block().unwrap(), 19);
+    assert_eq!(clones.swap(0, Ordering::Relaxed), 9, "the last window has the item itself");
+    let firsts = items().window_sliding(2, 1).concat_map(|window| window.take(1));
+    assert_eq!(firsts.count().block().unwrap(), 10);
+    assert_eq!(clones.swap(0, Ordering::Relaxed), 0);
+    let gone = items().window_sliding(2, 1).map(drop);
+    assert_eq!(gone.count().block().unwrap(), 10);
+    assert_eq!(clones.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+#[should_panic(expected = "window_sliding(0, step)")]
+fn window_sliding_refuses_windows_of_nothing() {
+    let _ = millstream::range(0..1).window_sliding(0, 1);
+}
+
+#[test]
+#[should_panic(expected = "window_sliding(2, 0): a window begins at least 1 item after")]
+fn window_sliding_refuses_windows_that_begin_at_a_time() {
+    let _ = millstream::range(0..1).window_sliding(2, 0);
+}
+
+#[test]
+#[should_panic(expected = "window_skip(0, step)")]
+fn window_skip_refuses_windows_of_nothing() {
+    let _ = millstream::range(0..1).window_skip(0, 1);
+}
+
+#[test]
+#[should_panic(expected = "overlap; `window_sliding(3, 2)`")]
+fn window_skip_refuses_windows_that_overlap() {
+    let _ = millstream::range(0..1).window_skip(3, 2);
+}
+
+#[test]
 #[should_panic(expected = "window(0)")]
 fn a_window_of_nothing_is_refused() {
     let _ = millstream::range(0..1).window(0);
@@ -458,6 +678,7 @@ proptest! {
     fn the_windows_of_a_rule_are_the_chunks_of_it(
         items in prop::collection::vec(0_u32..10, 0..40),
         max in 1_usize..8,
+        step in 1_usize..8,
     ) {
         let all = || millstream::from_iter(items.clone());
         let chunks = items.chunks(max).map(<[u32]>::to_vec).collect::<Vec<_>>();
@@ -468,6 +689,11 @@ proptest! {
         prop_assert_eq!(lists(all().window_while(max, |n| n % 3 != 0)), whilst);
         let by_key = all().chunk_by_key(max, |n| n / 4).collect::<Vec<_>>().block().unwrap();
         prop_assert_eq!(lists(all().window_by_key(max, |n| n / 4)), by_key);
+        let overlapping = all().sliding(max, step).collect::<Vec<_>>().block().unwrap();
+        prop_assert_eq!(lists(all().window_sliding(max, step)), overlapping);
+        let step = max + step - 1;
+        let with_gaps = all().chunks_skip(max, step).collect::<Vec<_>>().block().unwrap();
+        prop_assert_eq!(lists(all().window_skip(max, step)), with_gaps);
     }
 
     /// Whatever is read, dropped, cancelled and asked for in whatever order, each item is in its
@@ -507,4 +733,56 @@ proptest! {
         prop_assert_eq!(all, (0..n).collect::<Vec<_>>());
         prop_assert_eq!(mint.live(), 0);
     }
+    /// Whatever is read, dropped, cancelled and asked for in whatever order, a window that overlaps
+    /// others has its items, and none that is not its own.
+    #[test]
+    fn each_overlapping_window_has_its_items_and_no_others(
+        seed in any::<u64>(),
+        n in 0_u32..30,
+        size in 1_usize..5,
+        step in 1_usize..5,
+        reads in prop::collection::vec(0_usize..6, 1..12),
+        ahead in 1_usize..5,
+    ) {
+        let mint = Mint::new();
+        let executor = Seeded::new(seed);
+        let (on, inner) = (executor.clone(), executor.clone());
+        let items: Vec<Item> = (0..n).map(|n| mint.item(n)).collect();
+        let windows = groups(n, size, step).len();
+        let mut begun = 0;
+        let of = move |window: usize| reads[window % reads.len()];
+        let wanted = of.clone();
+        let read = millstream::from_iter(items)
+            .publish_on(on, 4)
+            .window_sliding(size, step)
+            .flat_map_unordered(ahead, 2, move |window| {
+                let number = begun;
+                begun += 1;
+                match of(number) {
+                    // Dropped unread.
+                    0 => millstream::empty().boxed(),
+                    reads => {
+                        let read = window.take(reads as u64).publish_on(inner.clone(), 1);
+                        read.map(move |item| (number, item)).boxed()
+                    }
+                }
+            });
+        let read = executor.run_until(read.collect::<Vec<_>>()).unwrap();
+        let mut by_window = vec![Vec::new(); windows];
+        for (window, item) in read {
+            by_window[window].push(item.0);
+        }
+        let mut expected = groups(n, size, step);
+        for (window, items) in expected.iter_mut().enumerate() {
+            items.truncate(wanted(window));
+        }
+        prop_assert_eq!(by_window, expected);
+        prop_assert_eq!(mint.live(), 0);
+    }
+}
+
+/// The numbers up to `n` in groups, one beginning every `step` of them.
+fn groups(n: u32, size: usize, step: usize) -> Vec<Vec<u32>> {
+    let begin = (0..n).step_by(step);
+    begin.map(|first| (first..n.min(first + size as u32)).collect()).collect()
 }

@@ -188,7 +188,7 @@ const TABLES: &[Table] = &[
             (&["sample"], "a `shape::kept`, as `debounce`"),
             (&["chunks_weighted_timeout"], "a `shape::timed_chunks`, as `chunks_timeout`"),
             (
-                &["window_by_key", "window_until"],
+                &["window_by_key", "window_skip", "window_until"],
                 "a `shape::windowing`, as `window` and `window_while`",
             ),
             (&["batch_weighted"], "a `shape::hurried`, as `batch`"),

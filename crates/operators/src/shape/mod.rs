@@ -18,7 +18,7 @@
 //! | `windowing` | a publisher for each stretch of items: `window`, `window_until` | a [`Cut`](chunked::Cut) |
 //! | `polled` | a source that is polled: `from_future`, `from_stream` | a `Polled` |
 //! | `divided` | one upstream, and several readers of whom each item goes to one: `partition`, `balance` | a `Choose` |
-//! | `trunk`, and `branch` in `millstream-blocks` | one upstream, and branches that come and go: `group_by`, `divided` | a `Divide` |
+//! | `trunk`, and `branch` in `millstream-blocks` | one upstream, and branches that come and go: `group_by`, `divided`, `window_sliding` | a `Divide` |
 //! | `halted` | a stream that is ended from outside: `stopped_by` | a switch, and what end it means |
 //! | `relay` in `millstream-blocks` | one source after another: `chain`, `retry` | a `Sequence` |
 //! | `failing` | errors of several upstreams, which end the stream at once or when all are over: `merge_delay_error` | whether they wait |

@@ -40,7 +40,7 @@ const OPEN: usize = 1;
 /// Items of a stream, one after another: a publisher for one subscriber. See
 /// [`Windows`](crate::chunk::Windows).
 #[must_use = "a window that nobody reads holds its items; one that is dropped does not"]
-pub struct Window<T: Send + 'static, E: Send + 'static>(Branch<T, E>);
+pub struct Window<T: Send + 'static, E: Send + 'static>(pub(crate) Branch<T, E>);
 
 impl<T: Send + 'static, E: Send + 'static> Publisher for Window<T, E> {
     type Item = T;

@@ -42,6 +42,7 @@ mod throttle_adaptive;
 mod timeout;
 mod using_when;
 mod window;
+mod window_sliding;
 mod window_timeout;
 mod wire_tap;
 mod zip;

@@ -12,20 +12,27 @@ use crate::oracle::{Error, Hand, Oracle, Signal, Source, Token};
 use crate::placed::Placed;
 
 /// A source by hand, and who is sent the windows, each as its number.
-struct Windowed {
-    source: Oracle,
-    hand: Hand,
-    out: Oracle,
+pub(crate) struct Windowed {
+    pub(crate) source: Oracle,
+    pub(crate) hand: Hand,
+    pub(crate) out: Oracle,
     windows: Arc<Mutex<Vec<Oracle>>>,
 }
 
 /// Windows of two items, each read by an oracle of its own, which asks for nothing.
 fn windowed() -> Windowed {
+    windowed_by(|source| source.window(2))
+}
+
+/// The same, of windows that are cut so.
+pub(crate) fn windowed_by<W>(cut: impl FnOnce(Source) -> W) -> Windowed
+where
+    W: Publisher<Item = Window<Token, Error>, Error = Error>,
+{
     let (source, hand, out) = (Oracle::new(), Hand::default(), Oracle::new());
     let windows: Arc<Mutex<Vec<Oracle>>> = Arc::default();
     let (read, alive) = (windows.clone(), source.alive());
-    Source::Hand(source.alive(), hand.clone())
-        .window(2)
+    cut(Source::Hand(source.alive(), hand.clone()))
         .map(move |window: Window<Token, Error>| {
             let oracle = Oracle::new();
             let mut read = read.lock().unwrap();
@@ -40,16 +47,20 @@ fn windowed() -> Windowed {
 }
 
 impl Windowed {
-    fn token(&self, n: u32) -> Token {
+    pub(crate) fn token(&self, n: u32) -> Token {
         Token(n, self.source.alive())
     }
 
-    fn window(&self, n: usize) -> Oracle {
+    pub(crate) fn window(&self, n: usize) -> Oracle {
         self.windows.lock().unwrap()[n].clone()
     }
 
     /// Sends these, and then perhaps completion, on another thread.
-    fn send(&self, numbers: std::ops::Range<u32>, completes: bool) -> thread::JoinHandle<()> {
+    pub(crate) fn send(
+        &self,
+        numbers: std::ops::Range<u32>,
+        completes: bool,
+    ) -> thread::JoinHandle<()> {
         let hand = self.hand.clone();
         let items: Vec<_> = numbers.map(|n| self.token(n)).collect();
         thread::spawn(move || {
@@ -61,7 +72,7 @@ impl Windowed {
     }
 
     /// The logs of downstream and of each window, where all is over.
-    fn finish(self) -> (Vec<Signal>, Vec<Vec<Signal>>) {
+    pub(crate) fn finish(self) -> (Vec<Signal>, Vec<Vec<Signal>>) {
         let windows = std::mem::take(&mut *self.windows.lock().unwrap());
         let out = self.out.finish();
         let windows = windows.into_iter().map(|window| window.finish()).collect();
