@@ -900,6 +900,29 @@ pub trait PublisherExt: Publisher {
         ChunksWeightedTimeout::new(self, time, prefetch, max, within, cost)
     }
 
+    /// Items in aggregates, each complete when the function that adds an item says so, or after the time
+    /// that it says. See [`AggregateWithBoundary`].
+    #[doc(alias = "aggregateWithBoundary", alias = "session")]
+    #[track_caller]
+    fn aggregate_with_boundary<X, A, U, N, G, H>(
+        self,
+        time: X,
+        prefetch: usize,
+        alloc: N,
+        aggregate: G,
+        harvest: H,
+    ) -> AggregateWithBoundary<Self, X, N, G, H>
+    where
+        X: Executor + Clock,
+        A: Send + 'static,
+        U: Send + 'static,
+        N: FnMut() -> A + Send + 'static,
+        G: FnMut(&mut A, Self::Item) -> Boundary + Send + 'static,
+        H: FnMut(A) -> U + Send + 'static,
+    {
+        AggregateWithBoundary::new(self, time, prefetch, alloc, aggregate, harvest)
+    }
+
     /// Items in groups of up to `max` that end with an item that passes a test. See
     /// [`ChunkUntil`].
     #[doc(alias = "bufferUntil", alias = "splitAfter")]
@@ -939,7 +962,7 @@ pub trait PublisherExt: Publisher {
 
     /// Items in groups of up to `max` that end when another publisher sends an item. See
     /// [`ChunkWhen`].
-    #[doc(alias = "buffer", alias = "bufferWhen", alias = "aggregateWithBoundary")]
+    #[doc(alias = "buffer", alias = "bufferWhen")]
     #[track_caller]
     fn chunk_when<Q>(self, signal: Q, max: usize) -> ChunkWhen<Self, Q>
     where

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use crate::support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, script};
-use millstream::chunk::ChunksTimeout;
+use millstream::chunk::{Boundary, ChunksTimeout};
 use millstream::executor::Seeded;
 use millstream::prelude::*;
 use millstream::timing::{Rate, TimeoutError};
@@ -974,6 +974,15 @@ fn row_86_no_timer_outlives_its_stream() {
         chunks_timeout(2, 2, SECOND),
         chunks_weighted_timeout(2, 2, SECOND, |_| 1),
         window_timeout(2, SECOND),
+        aggregate_with_boundary(
+            2,
+            || 0_u32,
+            |count, _| {
+                *count += 1;
+                Boundary::Within(SECOND)
+            },
+            |count| count
+        ),
     }
 }
 

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::time::Duration;
 
 use millstream::ack::{AckError, Acked, AckedPublisher, Settled, Verdict};
+use millstream::chunk::Boundary;
 use millstream::control::Aimd;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
@@ -379,6 +380,24 @@ mod in_stages_with_queues {
         chunks_weighted_timeout: Complete, |s| {
             let cost = |n: &Token| if n.value() == 2 { ouch() } else { 1 };
             s.chunks_weighted_timeout(timeless(), 2, 9, Duration::from_secs(1), cost)
+        };
+        aggregate_with_boundary_alloc: Complete, |s| {
+            s.aggregate_with_boundary(timeless(), 2, || ouch(), |_: &mut Token, _| Boundary::Here, |n| n)
+        };
+        aggregate_with_boundary: Complete, |s| {
+            let add = |sum: &mut Vec<Token>, n: Token| {
+                let n = if n.value() == 2 { ouch() } else { n };
+                sum.push(n);
+                Boundary::Within(Duration::from_secs(1))
+            };
+            s.aggregate_with_boundary(timeless(), 2, Vec::new, add, |sum| sum)
+        };
+        aggregate_with_boundary_harvest: Complete, |s| {
+            let add = |sum: &mut Vec<Token>, n| {
+                sum.push(n);
+                Boundary::Open
+            };
+            s.aggregate_with_boundary(timeless(), 2, Vec::new, add, |_| -> Token { ouch() })
         };
         above_chunks_timeout: Complete, |s| bad(s).chunks_timeout(timeless(), 2, 9, Duration::from_secs(1));
         above_timeout: Complete, |s| bad(s).timeout(timeless(), 2, Duration::from_secs(1));

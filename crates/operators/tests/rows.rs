@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use millstream::Board;
 use millstream::ack::{AckError, Acked, AckedPublisher, OnNack, Settled};
+use millstream::chunk::Boundary;
 use millstream::control::Aimd;
 use millstream::effect::AtCheckpoint;
 use millstream::fan_out::{SlowSubscriber, Stalled};
@@ -689,6 +690,17 @@ rows! {
         |items| items.chunks(2).map(<[i64]>::to_vec);
     chunks_weighted_timeout:
         |source| source.chunks_weighted_timeout(timeless(), 2, 2, Duration::from_secs(1), |_| 1),
+        |items| items.chunks(2).map(<[i64]>::to_vec);
+    aggregate_with_boundary: |source| source.aggregate_with_boundary(
+            timeless(),
+            2,
+            Vec::new,
+            |two: &mut Vec<Token>, n| {
+                two.push(n);
+                if two.len() == 2 { Boundary::Here } else { Boundary::Within(Duration::from_secs(1)) }
+            },
+            |two| two,
+        ),
         |items| items.chunks(2).map(<[i64]>::to_vec);
     timeout: |source| source.timeout(timeless(), 2, Duration::from_secs(1)), |items| items;
     publish_on: |source| source.publish_on(Eager::default(), 2), |items| items;

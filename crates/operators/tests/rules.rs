@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use eager::{Eager, in_haste, timeless};
 use millstream::ack::{AckError, Acked, AckedPublisher, PolledBatch, PolledClient, Settled};
+use millstream::chunk::Boundary;
 use millstream::control::Aimd;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
@@ -226,6 +227,12 @@ rules_for! {
     chunks_weighted_timeout: rules::processor(|source| {
         source.chunks_weighted_timeout(timeless(), 2, 2, Duration::from_secs(1), |_| 1)
     }).gives(|n| n.div_ceil(2));
+    aggregate_with_boundary: rules::processor(|source| {
+        source.aggregate_with_boundary(timeless(), 2, || 0, |sum, n| {
+            *sum += n;
+            Boundary::Here
+        }, |sum| sum)
+    });
     timeout: rules::processor(|source| source.timeout(timeless(), 2, Duration::from_secs(1)));
     publish_on: rules::processor(|source| source.publish_on(Eager::default(), 2));
     subscribe_on: rules::processor(|source| source.subscribe_on(Eager::default()));

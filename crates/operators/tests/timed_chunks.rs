@@ -1,13 +1,21 @@
-//! Chunks that are complete by time as well, in virtual time.
+//! Chunks and aggregates that are complete by time as well, in virtual time.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use millstream::BoxPublisher;
+use millstream::chunk::Boundary;
 use millstream::prelude::*;
 use millstream::source::Channel;
-use millstream_testkit::{Behaviour, Counted, Ledger, ScriptedPublisher, VirtualTime, probe};
+use millstream_testkit::{
+    Behaviour, Counted, Ledger, ProbeHandle, ScriptedPublisher, VirtualTime, probe,
+};
 use proptest::prelude::*;
+
+use crate::schedule::{End, Model as ModelOf, Ports, Signal, Stalls, same_of};
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -363,5 +371,312 @@ proptest! {
                 costs(*item.get())
             })
         })?;
+    }
+}
+
+// ---- aggregate_with_boundary ----------------------------------------------------------------
+
+/// Lists that an item from 5 on completes; another lasts for `lasts` from then, where it says so.
+fn lists(
+    items: impl Publisher<Item = u32, Error = Infallible>,
+    time: &VirtualTime,
+    lasts: impl Fn(&[u32]) -> Option<Duration> + Send + 'static,
+) -> BoxPublisher<Vec<u32>, Infallible> {
+    let add = move |list: &mut Vec<u32>, item| {
+        list.push(item);
+        match lasts(list) {
+            _ if item >= 5 => Boundary::Here,
+            Some(lasts) => Boundary::Within(lasts),
+            None => Boundary::Open,
+        }
+    };
+    items.boxed().aggregate_with_boundary(time.clone(), 2, Vec::new, add, |list| list).boxed()
+}
+
+/// For five seconds from the first item on.
+fn since_first(list: &[u32]) -> Option<Duration> {
+    (list.len() == 1).then_some(seconds(5))
+}
+
+#[test]
+fn an_aggregate_is_complete_by_its_answer_or_by_its_time() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u32>(9);
+    let probe = probe(lists(items, &time, since_first), Behaviour::new().initially(u64::MAX));
+    for n in [1, 2, 5, 6, 3] {
+        sender.try_send(n).unwrap();
+    }
+    time.run_until_idle();
+    probe.assert_items(&[vec![1, 2, 5], vec![6]]);
+    time.advance(seconds(4));
+    sender.try_send(4).unwrap();
+    time.advance(Duration::from_millis(999));
+    assert_eq!(probe.items().len(), 2, "the second item says nothing of the time");
+    time.advance(Duration::from_millis(1));
+    probe.assert_items(&[vec![1, 2, 5], vec![6], vec![3, 4]]);
+    assert_eq!(time.clock().timers(), 0, "nothing is open");
+}
+
+#[test]
+fn an_answer_with_a_time_takes_the_place_of_the_one_before() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u32>(9);
+    // Gaps; and a 3 in the third place is not waited for.
+    let gaps = |list: &[u32]| Some(if list.len() == 3 { Duration::ZERO } else { seconds(5) });
+    let probe = probe(lists(items, &time, gaps), Behaviour::new().initially(u64::MAX));
+    for n in [1, 2] {
+        sender.try_send(n).unwrap();
+        time.advance(seconds(4));
+    }
+    assert_eq!(probe.items().len(), 0);
+    time.advance(seconds(1));
+    probe.assert_items(&[vec![1, 2]]);
+    for n in [1, 2, 3] {
+        sender.try_send(n).unwrap();
+        time.advance(seconds(1));
+    }
+    probe.assert_items(&[vec![1, 2], vec![1, 2, 3]]);
+}
+
+#[test]
+fn an_aggregate_without_a_time_waits_for_its_answer_or_the_end() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u32>(9);
+    let probe = probe(lists(items, &time, |_| None), Behaviour::new().initially(u64::MAX));
+    sender.try_send(1).unwrap();
+    time.advance(seconds(1_000_000));
+    assert_eq!((probe.items().len(), time.clock().timers()), (0, 0));
+    sender.complete();
+    time.run_until_idle();
+    probe.assert_items(&[vec![1]]);
+    probe.assert_completed();
+}
+
+/// As a chunk is not.
+#[test]
+fn an_aggregate_whose_time_has_come_takes_no_more_although_nobody_asked_for_it() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u32>(9);
+    let probe = probe(lists(items, &time, since_first), Behaviour::new());
+    sender.try_send(1).unwrap();
+    time.advance(seconds(50));
+    assert_eq!(time.clock().timers(), 0, "nobody waits for it");
+    sender.try_send(2).unwrap();
+    time.advance(seconds(3));
+    probe.request(2);
+    time.run_until_idle();
+    probe.assert_items(&[vec![1]]);
+    time.advance(seconds(2));
+    probe.assert_items(&[vec![1], vec![2]]);
+}
+
+#[test]
+fn an_item_that_ends_an_aggregate_by_time_may_complete_its_own() {
+    let time = VirtualTime::new(1);
+    let (sender, items) = millstream::channel::<u32>(99);
+    let probe = probe(lists(items, &time, since_first), Behaviour::new());
+    sender.try_send(1).unwrap();
+    time.advance(seconds(50));
+    for n in 5..50 {
+        sender.try_send(n).unwrap();
+    }
+    time.run_until_idle();
+    assert_eq!(sender.len(), 45 - 1 - 2, "one was taken to see that, and two are queued");
+    for n in 1..=3 {
+        probe.request(1);
+        time.run_until_idle();
+        assert_eq!(probe.items().len(), n);
+    }
+    probe.assert_items(&[vec![1], vec![5], vec![6]]);
+}
+
+#[test]
+fn an_aggregate_of_an_upstream_that_blocks_ends_at_its_time() {
+    let time = VirtualTime::new(1);
+    let clock = time.clock().clone();
+    let slow = millstream::from_iter([0, 0, 7, 0, 0, 9, 0_u64]).map(move |n| {
+        clock.advance(seconds(n));
+        n
+    });
+    let count = |count: &mut u32, _| {
+        *count += 1;
+        Boundary::Within(seconds(5))
+    };
+    let counts = slow.aggregate_with_boundary(time.clone(), 1, || 0, count, |count| count);
+    assert_eq!(time.run_until(counts.collect::<Vec<_>>()).unwrap(), [2, 3, 2]);
+}
+
+#[test]
+fn the_aggregate_that_was_begun_comes_before_completion_and_waits_for_demand() {
+    let time = VirtualTime::new(1);
+    let probe = probe(lists(millstream::range(4..7), &time, since_first), Behaviour::new());
+    time.run_until_idle();
+    probe.request(1);
+    time.run_until_idle();
+    probe.assert_items(&[vec![4, 5]]);
+    probe.assert_no_end();
+    probe.request(1);
+    time.run_until_idle();
+    probe.assert_items(&[vec![4, 5], vec![6]]);
+    probe.assert_completed();
+}
+
+/// Sums over a source by hand.
+struct Sums {
+    script: ScriptedPublisher<u32, &'static str>,
+    probe: ProbeHandle<Counted<u32>, &'static str>,
+    /// Those that were made and not delivered.
+    discards: std::sync::mpsc::Receiver<u32>,
+    /// How many were made.
+    harvested: Arc<AtomicUsize>,
+}
+
+fn sums(time: &VirtualTime, ledger: &Ledger, demand: u64) -> Sums {
+    let script = ScriptedPublisher::<u32, &str>::new();
+    let (told, discards) = std::sync::mpsc::channel();
+    let harvested = Arc::new(AtomicUsize::new(0));
+    let (count, made, kept) = (harvested.clone(), ledger.clone(), ledger.clone());
+    let add = |(sum, _): &mut (u32, Counted<u32>), n: u32| {
+        *sum += n;
+        if *sum >= 5 { Boundary::Here } else { Boundary::Within(seconds(5)) }
+    };
+    let sums = script
+        .clone()
+        .aggregate_with_boundary(
+            time.clone(),
+            4,
+            move || (0, kept.counted(0)),
+            add,
+            move |(sum, _)| {
+                count.fetch_add(1, Ordering::Relaxed);
+                made.counted(sum)
+            },
+        )
+        .on_discard(move |sum: Counted<u32>| told.send(*sum.get()).unwrap());
+    let probe = probe(sums, Behaviour::new().initially(demand));
+    time.run_until_idle();
+    Sums { script, probe, discards, harvested }
+}
+
+#[test]
+fn a_failure_drops_the_aggregate_that_was_begun_and_harvests_nothing() {
+    let (time, ledger) = (VirtualTime::new(1), Ledger::new());
+    let Sums { script, probe, discards, harvested } = sums(&time, &ledger, 9);
+    script.next(1);
+    time.run_until_idle();
+    script.error("x");
+    time.run_until_idle();
+    probe.assert_failed(&"x");
+    assert_eq!(discards.try_iter().count(), 0);
+    assert_eq!((harvested.load(Ordering::Relaxed), time.clock().timers()), (0, 0));
+    ledger.assert_settled();
+}
+
+#[test]
+fn a_cancellation_discards_what_was_harvested_and_drops_what_was_begun() {
+    let (time, ledger) = (VirtualTime::new(1), Ledger::new());
+    let Sums { script, probe, discards, harvested } = sums(&time, &ledger, 0);
+    script.next(1);
+    time.advance(seconds(9));
+    script.next(2);
+    time.run_until_idle();
+    probe.cancel();
+    time.run_until_idle();
+    assert_eq!(discards.try_iter().collect::<Vec<_>>(), [1]);
+    assert_eq!((harvested.load(Ordering::Relaxed), time.clock().timers()), (1, 0));
+    drop((script, probe));
+    ledger.assert_settled();
+}
+
+#[test]
+#[should_panic(expected = "aggregate_with_boundary(time, 0, alloc, aggregate, harvest)")]
+fn aggregate_with_boundary_refuses_zero() {
+    let time = VirtualTime::new(1);
+    let items = millstream::range(0..1);
+    let _ = items.aggregate_with_boundary(time, 0, || (), |(), _| Boundary::Here, |()| ());
+}
+
+/// Sums of up to so many items, which last since the first of them, or since the last.
+#[test]
+fn aggregate_with_boundary_is_as_its_model() {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Since {
+        First,
+        Last,
+    }
+    for (most, d, prefetch, since) in [
+        (1, 5, 1, Since::First),
+        (3, 5, 2, Since::First),
+        (3, 4, 1, Since::Last),
+        (9, 2, 4, Since::Last),
+    ] {
+        let model = move || -> ModelOf {
+            let (mut open, mut complete) = (None::<(i64, u32, u64)>, VecDeque::new());
+            Box::new(move |worlds| {
+                let world = &mut worlds[0];
+                loop {
+                    let due = open.is_some_and(|(.., until)| world.now >= until);
+                    if world.demand > 0 {
+                        if complete.is_empty() && due {
+                            complete.extend(open.take().map(|(sum, ..)| sum));
+                        }
+                        if let Some(sum) = complete.pop_front() {
+                            world.send(sum);
+                            continue;
+                        }
+                    }
+                    if !complete.is_empty() {
+                        return;
+                    }
+                    match world.inbox.front() {
+                        Some(Signal::Item(item)) => {
+                            let item = *item;
+                            world.inbox.pop_front();
+                            if due {
+                                complete.extend(open.take().map(|(sum, ..)| sum));
+                            }
+                            let (sum, n, until) = open.unwrap_or((0, 0, world.now + d));
+                            let until = if since == Since::Last { world.now + d } else { until };
+                            open = Some((sum + item, n + 1, until));
+                            if n + 1 == most {
+                                complete.extend(open.take().map(|(sum, ..)| sum));
+                            }
+                        }
+                        Some(Signal::Fail) => return world.end(End::Fail),
+                        Some(Signal::Complete) => match open {
+                            None => return world.end(End::Complete),
+                            Some(_) if world.demand == 0 => return,
+                            Some((sum, ..)) => {
+                                open = None;
+                                world.send(sum);
+                            }
+                        },
+                        None => return,
+                    }
+                }
+            })
+        };
+        same_of(
+            Ports { upstreams: 1, downstreams: 1, stalls: Stalls::Happen },
+            |rig| {
+                let (hands, aside) = (rig.hands.clone(), rig.hands.clone());
+                let add = move |sum: &mut (i64, u32), token: millstream_testkit::Token| {
+                    *sum = (sum.0 + token.value(), sum.1 + 1);
+                    aside.put_aside(token);
+                    match sum.1 {
+                        n if n == most => Boundary::Here,
+                        n if n == 1 || since == Since::Last => {
+                            Boundary::Within(Duration::from_millis(d))
+                        }
+                        _ => Boundary::Open,
+                    }
+                };
+                let harvest = move |(sum, _)| hands.token(sum);
+                let (items, time) = (rig.upstream(0), rig.time.clone());
+                vec![items.aggregate_with_boundary(time, prefetch, || (0, 0), add, harvest)]
+            },
+            model,
+            |()| false,
+        );
     }
 }

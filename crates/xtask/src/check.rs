@@ -186,7 +186,10 @@ const TABLES: &[Table] = &[
                 "a `shape::paced`, as `throttle` and `rate_limit`",
             ),
             (&["sample"], "a `shape::kept`, as `debounce`"),
-            (&["chunks_weighted_timeout"], "a `shape::timed_chunks`, as `chunks_timeout`"),
+            (
+                &["aggregate_with_boundary", "chunks_weighted_timeout"],
+                "a `shape::timed_chunks`, as `chunks_timeout`",
+            ),
             (
                 &["window_by_key", "window_skip", "window_until"],
                 "a `shape::windowing`, as `window` and `window_while`",

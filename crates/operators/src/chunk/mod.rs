@@ -1,5 +1,6 @@
 //! Several items into one.
 
+mod aggregate_with_boundary;
 mod chunk_by_key;
 mod chunk_until;
 mod chunk_when;
@@ -18,6 +19,7 @@ mod window_sliding;
 mod window_timeout;
 mod window_until;
 mod window_while;
+pub use aggregate_with_boundary::{AggregateWithBoundary, Boundary};
 pub use chunk_by_key::ChunkByKey;
 pub use chunk_until::ChunkUntil;
 pub use chunk_when::ChunkWhen;

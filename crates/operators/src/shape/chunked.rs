@@ -54,14 +54,14 @@ pub(crate) struct Open<T, C> {
     usual: usize,
 }
 
-/// What became of an item.
-pub(crate) enum Put<T> {
+/// What became of an item that was put into a chunk, or into something else, `W`.
+pub(crate) enum Put<T, W = Vec<T>> {
     /// The chunk is open.
     Kept,
     /// This chunk is complete.
-    Chunk(Vec<T>),
+    Chunk(W),
     /// This chunk is, and so is the one that is open.
-    Two(Vec<T>),
+    Two(W),
     /// The item is to be discarded. The open chunk, if there is one, is complete.
     Between(T),
 }

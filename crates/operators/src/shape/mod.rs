@@ -10,6 +10,7 @@
 //! | `hurried` | an upstream that is not slowed down: `buffered_queue`, `conflate` | a function that fills a place |
 //! | [`delivery`] | an end that hands the items to something asynchronous: `into_target`, `forward` | an [`AsyncTarget`](crate::edge::AsyncTarget) |
 //! | `timed` | what waits for a time: `timeout`, `interval` | a `Pull` with an `Alarm` |
+//! | `timed_chunks` | what items are put into until that is complete, or its time has come: `chunks_timeout`, `aggregate_with_boundary` | a [`Cut`](chunked::Cut), or a `Fill` |
 //! | `paced` | what may not go faster than a rate: `throttle`, `rate_limit` | where tokens come from, what items cost |
 //! | `governed`, `steered` | a limit, or a rate, that a controller decides: `adaptive_concurrency`, `throttle_adaptive` | what says how it goes |
 //! | `kept` | what takes all, and keeps one item until its time: `debounce`, `sample` | a `Keep` |

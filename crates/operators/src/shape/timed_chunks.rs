@@ -1,8 +1,10 @@
-//! Chunks that are complete after some time as well: `chunks_timeout`, `chunks_weighted_timeout`.
+//! Chunks that are complete after some time as well: `chunks_timeout`, `chunks_weighted_timeout`,
+//! `aggregate_with_boundary`.
 //!
-//! What cuts the chunks is a [`Cut`]; here is the time, which is counted from the first item of a
-//! chunk. A chunk goes down when it is complete or its time has come, and was asked for: one whose
-//! time has come while nobody asked goes on to be filled, and goes at the next request.
+//! What items are put into is a [`Fill`]: a chunk that a [`Cut`] completes, or an aggregate. Here is the
+//! time, which is counted from an item. A chunk goes down when it is complete or its time has come, and
+//! was asked for: one whose time has come while nobody asked goes on to be filled, and goes at the next
+//! request. Of something else the `Fill` [says](Fill::ENDS_UNASKED) whether its time ends it all the same.
 //!
 //! This is not [`gathering`](super::gathering), whose chunks end where something outside says, for
 //! three reasons. A chunk that is due and not asked for takes more items; there it is cut. The
@@ -27,6 +29,42 @@ use crate::shape::timed::Alarm;
 /// How many items are taken at most before somebody looks for a cancellation.
 const LOOKS: u32 = 1024;
 
+/// What the items of a stage with a time are put into.
+pub(crate) trait Fill<T>: Send + 'static {
+    /// What is sent.
+    type Whole: Send + 'static;
+
+    /// Whether what is open is complete when its time has come, asked for or not: an item that comes then
+    /// begins another. Else that item goes in as well.
+    const ENDS_UNASKED: bool;
+
+    /// Puts an item into what is open, and begins that if nothing is. `ends` says that what is open is
+    /// complete before, because of its time.
+    fn put(&mut self, item: T, ends: bool) -> Put<T, Self::Whole>;
+
+    /// How long what is open stays so from now, where the item that was put says that; `timed` tells
+    /// whether it has a time.
+    fn lasts(&mut self, timed: bool) -> Option<Duration>;
+
+    /// Whether there is something that is open, or complete and waits to be taken.
+    fn is_begun(&self) -> bool;
+
+    /// Whether it is complete.
+    fn is_complete(&self) -> bool;
+
+    /// It, if it is complete.
+    fn take_complete(&mut self) -> Option<Self::Whole>;
+
+    /// It, if there is anything: it is complete now.
+    fn close(&mut self) -> Option<Self::Whole>;
+
+    /// It is not to be sent any more.
+    fn discard(&mut self, discards: &Discards);
+
+    /// Nor is this, which was complete.
+    fn discard_whole(whole: Self::Whole, discards: &Discards);
+}
+
 /// What a stage of timed chunks is made of.
 pub(crate) struct TimedChunks<C> {
     pub(crate) cut: C,
@@ -47,52 +85,133 @@ impl<C> TimedChunks<C> {
         S: Subscriber<Vec<P::Item>, P::Error>,
     {
         let TimedChunks { cut, max, within, prefetch, site } = self;
-        on(
-            time,
-            |bell, context| Filling {
-                feed: Some(feed(upstream, prefetch, bell.clone(), context, site)),
-                chunk: Timed {
-                    open: Open::new(max, cut),
-                    until: Moment::NEVER,
-                    within,
-                    alarm: Alarm::new(time, bell),
-                },
-                complete: None,
-                bell: bell.clone(),
-                discards: context.discards().clone(),
-            },
-            subscriber,
-        );
+        let chunk = Chunk { open: Open::new(max, cut), within };
+        filling(upstream, time, prefetch, chunk, site, subscriber);
     }
 }
 
-/// The open chunk, and its time.
-struct Timed<T, C> {
+/// A chunk, and how long it is open from its first item on.
+struct Chunk<T, C> {
     open: Open<T, C>,
-    /// [`NEVER`](Moment::NEVER) while no chunk is open.
-    until: Moment,
     within: Duration,
+}
+
+impl<T: Send + 'static, C: Cut<T>> Fill<T> for Chunk<T, C> {
+    type Whole = Vec<T>;
+    const ENDS_UNASKED: bool = false;
+
+    #[inline]
+    fn put(&mut self, item: T, _: bool) -> Put<T> {
+        self.open.put(item)
+    }
+
+    #[inline]
+    fn lasts(&mut self, timed: bool) -> Option<Duration> {
+        (!timed).then_some(self.within)
+    }
+
+    #[inline]
+    fn is_begun(&self) -> bool {
+        self.open.len() > 0
+    }
+
+    #[inline]
+    fn is_complete(&self) -> bool {
+        self.open.is_complete()
+    }
+
+    #[inline]
+    fn take_complete(&mut self) -> Option<Vec<T>> {
+        self.open.take_complete()
+    }
+
+    #[inline]
+    fn close(&mut self) -> Option<Vec<T>> {
+        self.open.close()
+    }
+
+    fn discard(&mut self, discards: &Discards) {
+        Self::discard_whole(self.open.take_items(), discards);
+    }
+
+    fn discard_whole(chunk: Vec<T>, discards: &Discards) {
+        for item in chunk {
+            discards.discard(item);
+        }
+    }
+}
+
+/// Fills `fill` with the items of `upstream`, on a task of `time`.
+pub(crate) fn filling<P, F, X, S>(
+    upstream: P,
+    time: &X,
+    prefetch: NonZeroUsize,
+    fill: F,
+    site: Site,
+    subscriber: S,
+) where
+    P: Publisher,
+    F: Fill<P::Item>,
+    X: Executor + Clock,
+    S: Subscriber<F::Whole, P::Error>,
+{
+    on(
+        time,
+        |bell, context| Filling {
+            feed: Some(feed(upstream, prefetch, bell.clone(), context, site)),
+            open: Timed { fill, until: Moment::NEVER, alarm: Alarm::new(time, bell) },
+            complete: None,
+            bell: bell.clone(),
+            discards: context.discards().clone(),
+        },
+        subscriber,
+    );
+}
+
+/// What is open, and its time.
+struct Timed<F> {
+    fill: F,
+    /// [`NEVER`](Moment::NEVER) while nothing is open that has one.
+    until: Moment,
     alarm: Alarm,
 }
 
-impl<T, C: Cut<T>> Timed<T, C> {
+impl<F> Timed<F> {
     #[inline]
-    fn put(&mut self, item: T) -> Put<T> {
-        let put = self.open.put(item);
+    fn put<T>(&mut self, item: T) -> Put<T, F::Whole>
+    where
+        F: Fill<T>,
+    {
+        let ends = F::ENDS_UNASKED && self.has_come();
+        let put = self.fill.put(item, ends);
         match &put {
-            Put::Kept if self.until != Moment::NEVER => {}
-            Put::Kept => self.until = self.alarm.now() + self.within,
+            Put::Kept => self.time(self.until != Moment::NEVER),
             _ => self.cut(),
         }
         put
     }
 
-    /// A chunk was completed: the open one, if there is one, was begun just now. One that is complete
-    /// as well has no time: it would be that of the next.
+    #[inline]
+    fn time<T>(&mut self, timed: bool)
+    where
+        F: Fill<T>,
+    {
+        if let Some(lasts) = self.fill.lasts(timed) {
+            self.until = self.alarm.now() + lasts;
+        }
+    }
+
+    /// What was open is complete: what is, if anything, was begun just now. What is complete as well has
+    /// no time: it would be that of the next.
     #[cold]
-    fn cut(&mut self) {
-        let begun = self.open.len() > 0 && !self.open.is_complete();
-        self.until = if begun { self.alarm.now() + self.within } else { Moment::NEVER };
+    fn cut<T>(&mut self)
+    where
+        F: Fill<T>,
+    {
+        self.until = Moment::NEVER;
+        if self.fill.is_begun() && !self.fill.is_complete() {
+            self.time(false);
+        }
     }
 
     #[inline]
@@ -100,64 +219,67 @@ impl<T, C: Cut<T>> Timed<T, C> {
         self.until != Moment::NEVER && self.alarm.has_come(self.until)
     }
 
-    fn close(&mut self) -> Option<Vec<T>> {
+    fn close<T>(&mut self) -> Option<F::Whole>
+    where
+        F: Fill<T>,
+    {
         self.until = Moment::NEVER;
-        self.open.close()
+        self.fill.close()
     }
 }
 
-struct Filling<Q: Pull, C: Cut<Q::Item>> {
+struct Filling<Q: Pull, F: Fill<Q::Item>> {
     /// Until it is over.
     feed: Option<Feed<Q>>,
-    chunk: Timed<Q::Item, C>,
-    /// A chunk that waits to be asked for.
-    complete: Option<Vec<Q::Item>>,
+    open: Timed<F>,
+    /// What waits to be asked for.
+    complete: Option<F::Whole>,
     bell: Bell,
     discards: Discards,
 }
 
-impl<Q: Pull, C: Cut<Q::Item>> Filling<Q, C> {
-    /// A chunk that was complete before.
+impl<Q: Pull, F: Fill<Q::Item>> Filling<Q, F> {
+    /// What was complete before.
     #[inline]
-    fn ready(&mut self) -> Option<Vec<Q::Item>> {
-        self.complete.take().or_else(|| self.chunk.open.take_complete())
+    fn ready(&mut self) -> Option<F::Whole> {
+        self.complete.take().or_else(|| self.open.fill.take_complete())
     }
 
     /// Upstream is over, and so is what was begun.
-    fn last(&mut self) -> Pulled<Vec<Q::Item>, Q::Error> {
+    fn last(&mut self) -> Pulled<F::Whole, Q::Error> {
         self.feed = None;
-        self.chunk.close().map_or(Pulled::Complete, Pulled::Item)
+        self.open.close().map_or(Pulled::Complete, Pulled::Item)
     }
 
     /// What an item completed, if anything.
-    fn completed(&mut self, put: Put<Q::Item>) -> Option<Vec<Q::Item>> {
+    fn completed(&mut self, put: Put<Q::Item, F::Whole>) -> Option<F::Whole> {
         match put {
             Put::Kept => None,
-            Put::Chunk(chunk) | Put::Two(chunk) => Some(chunk),
+            Put::Chunk(whole) | Put::Two(whole) => Some(whole),
             Put::Between(item) => {
                 self.discards.discard(item);
-                self.chunk.open.take_complete()
+                self.open.fill.take_complete()
             }
         }
     }
 
-    /// Takes what is there, without demand, until a chunk is complete. How upstream ended, if it
+    /// Takes what is there, without demand, until something is complete. How upstream ended, if it
     /// did.
     fn take_ahead(&mut self, started: bool) -> Option<Result<(), Q::Error>> {
         for _ in 0..LOOKS {
-            if self.complete.is_some() || self.chunk.open.is_complete() {
+            if self.complete.is_some() || self.open.fill.is_complete() {
                 return None;
             }
             let feed = self.feed.as_mut()?;
             let pulled = match feed.is_pulled() {
                 // One that is synchronous gives no more than it must to say whether it is over.
-                true if self.chunk.open.len() > 0 => return None,
+                true if self.open.fill.is_begun() => return None,
                 true => feed.look_ahead(started),
                 false => feed.pull(),
             };
             match pulled {
                 Pulled::Item(item) => {
-                    let put = self.chunk.put(item);
+                    let put = self.open.put(item);
                     self.complete = self.completed(put);
                 }
                 Pulled::Skipped => {}
@@ -172,26 +294,27 @@ impl<Q: Pull, C: Cut<Q::Item>> Filling<Q, C> {
     }
 }
 
-impl<Q: Pull, C: Cut<Q::Item>> Pull for Filling<Q, C> {
-    type Item = Vec<Q::Item>;
+impl<Q: Pull, F: Fill<Q::Item>> Pull for Filling<Q, F> {
+    type Item = F::Whole;
     type Error = Q::Error;
 
     #[inline]
-    fn pull(&mut self) -> Pulled<Vec<Q::Item>, Q::Error> {
-        if let Some(chunk) = self.ready() {
-            return Pulled::Item(chunk);
+    fn pull(&mut self) -> Pulled<F::Whole, Q::Error> {
+        if let Some(whole) = self.ready() {
+            return Pulled::Item(whole);
         }
         let Some(feed) = &mut self.feed else { return self.last() };
-        let (chunk, mut left) = (&mut self.chunk, LOOKS);
+        let (open, mut left) = (&mut self.open, LOOKS);
         let mut cut = None;
-        // A chunk whose time has come takes no more.
-        let pulled = if chunk.has_come() {
+        // What has no time left takes no more.
+        let pulled = if open.has_come() {
             Pulled::Skipped
         } else {
             feed.pull_while(|item| {
                 left -= 1;
-                match chunk.put(item) {
-                    Put::Kept => left > 0 && !chunk.has_come(),
+                match open.put(item) {
+                    // Where its time ends it, it is looked at with the next item.
+                    Put::Kept => left > 0 && (F::ENDS_UNASKED || !open.has_come()),
                     put => {
                         cut = Some(put);
                         false
@@ -206,13 +329,13 @@ impl<Q: Pull, C: Cut<Q::Item>> Pull for Filling<Q, C> {
             Pulled::Complete => self.last(),
             Pulled::Error(error) => Pulled::Error(error),
             pulled => {
-                if self.chunk.has_come()
-                    && let Some(chunk) = self.chunk.close()
+                if self.open.has_come()
+                    && let Some(whole) = self.open.close()
                 {
-                    return Pulled::Item(chunk);
+                    return Pulled::Item(whole);
                 }
                 if matches!(pulled, Pulled::Pending) {
-                    self.chunk.alarm.rest_until(self.chunk.until);
+                    self.open.alarm.rest_until(self.open.until);
                     return Pulled::Pending;
                 }
                 Pulled::Skipped
@@ -220,30 +343,30 @@ impl<Q: Pull, C: Cut<Q::Item>> Pull for Filling<Q, C> {
         }
     }
 
-    fn look_ahead(&mut self, started: bool) -> Pulled<Vec<Q::Item>, Q::Error> {
+    fn look_ahead(&mut self, started: bool) -> Pulled<F::Whole, Q::Error> {
         match self.take_ahead(started) {
             Some(Ok(())) => self.feed = None,
             Some(Err(error)) => return Pulled::Error(error),
             None => {}
         }
-        let holds = self.complete.is_some() || self.chunk.open.len() > 0;
+        let holds = self.complete.is_some() || self.open.fill.is_begun();
         if self.feed.is_none() && !holds {
             return Pulled::Complete;
         }
         // Whose time has come goes at the next request, and nobody waits for it before.
-        self.chunk.alarm.rest_until(Moment::NEVER);
+        self.open.alarm.rest_until(Moment::NEVER);
         Pulled::Pending
     }
 }
 
-impl<Q: Pull, C: Cut<Q::Item>> Drop for Filling<Q, C> {
+impl<Q: Pull, F: Fill<Q::Item>> Drop for Filling<Q, F> {
     fn drop(&mut self) {
         if self.discards.is_none() {
             return;
         }
-        let chunks = [self.complete.take(), self.chunk.close()];
-        for item in chunks.into_iter().flatten().flatten() {
-            self.discards.discard(item);
+        if let Some(whole) = self.complete.take() {
+            F::discard_whole(whole, &self.discards);
         }
+        self.open.fill.discard(&self.discards);
     }
 }

@@ -13,6 +13,7 @@ mod runner;
 
 mod acked;
 mod adaptive_concurrency;
+mod aggregate_with_boundary;
 mod also_to;
 mod channel;
 mod chunks_timeout;
