@@ -30,6 +30,7 @@
 //! | [`purse`] | what downstream has asked for, seen before each item of an upstream that is asked for all |
 //! | [`relay`] | a late-bound, switchable upstream that carries unspent demand over |
 //! | [`receipt`] | a window of items that are to be acknowledged, and what of them may be committed |
+//! | [`permits`] | permits that many share, and a line of those who wait for one |
 //! | [`valve`] | demand that is kept while it is shut, from outside |
 //! | [`outcome`] | an end that comes once, awaited or waited for |
 //! | [`census`] | who is here, and what they counted, for whoever waits until all have gone |
@@ -64,6 +65,7 @@ pub mod island;
 pub mod lane;
 mod mail;
 pub mod outcome;
+pub mod permits;
 pub mod poller;
 pub mod purse;
 mod queue;
