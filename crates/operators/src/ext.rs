@@ -1559,6 +1559,14 @@ pub trait PublisherExt: Publisher {
         Prefetch::new(self, capacity)
     }
 
+    /// Upstream is asked ahead, for as many items as downstream turns out to need. See
+    /// [`AdaptivePrefetch`].
+    #[doc(alias = "rebatchRequests", alias = "buffer")]
+    #[track_caller]
+    fn adaptive_prefetch(self, min: usize, max: usize) -> AdaptivePrefetch<Self> {
+        AdaptivePrefetch::new(self, min, max)
+    }
+
     // ---- overflow -------------------------------------------------------------------------
 
     /// A bounded queue, and what becomes of an item for which it has no room. See

@@ -444,6 +444,10 @@ mod in_stages_with_queues {
         below_subscribe_on: Complete, |s| {
             s.subscribe_on(Eager::default()).map(|n| if n.value() == 2 { ouch() } else { n })
         };
+        above_adaptive_prefetch: Complete, |s| bad(s).adaptive_prefetch(1, 4);
+        below_adaptive_prefetch: Complete, |s| {
+            s.adaptive_prefetch(1, 4).map(|n| if n.value() == 2 { ouch() } else { n })
+        };
         above_prefetch: Complete, |s| bad(s).prefetch(2);
         above_prefetch_of_a_box: Complete, |s| bad(s).boxed().prefetch(2);
         below_prefetch: Complete, |s| s.prefetch(2).map(|n| if n.value() == 2 { ouch() } else { n });

@@ -3,6 +3,7 @@
 mod eager;
 mod support;
 
+mod adaptive_prefetch;
 mod board;
 mod bounds;
 mod cause;

@@ -619,6 +619,7 @@ rows! {
 // boundary, and what else runs on an executor
 rows! {
     prefetch: |source| source.prefetch(2), |items| items;
+    adaptive_prefetch: |source| source.adaptive_prefetch(1, 4), |items| items;
     prefetch_of_one: |source| source.prefetch(1), |items| items;
     observed_below_a_prefetch: |source| source.prefetch(2).observed(&Board::new(1)), |items| items;
     timeout_first: |source| source.timeout_first(timeless(), 2, Duration::from_secs(1)), |items| items;

@@ -181,6 +181,7 @@ rules_for! {
         settled(source.acked(2, |_| ()).settle_batches(Eager::default(), settle))
     });
     prefetch: rules::processor(|source| source.prefetch(2));
+    adaptive_prefetch: rules::processor(|source| source.adaptive_prefetch(1, 4));
     timeout_first: rules::processor(|source| source.timeout_first(timeless(), 2, Duration::from_secs(1)));
     timeout_or: rules::processor(|source| source.timeout_or(timeless(), 2, Duration::from_secs(1), numbers(1)));
     idle_timeout: rules::processor(|source| source.idle_timeout(timeless(), 2, Duration::from_secs(1)));

@@ -251,6 +251,7 @@ a_million_deep! {
     share_of_one: MILLION, million().share(1);
     replay: MILLION, million().replay(2, 16);
     prefetch: MILLION, million().prefetch(16);
+    adaptive_prefetch: MILLION, million().adaptive_prefetch(1, 16);
     unfold_async: MILLION, millstream::unfold_async(Eager::default(), 0, |n| async move { (n < MILLION).then_some((n, n + 1)) });
     #[cfg(feature = "futures")]
     from_stream: MILLION, millstream::from_stream(Eager::default(), futures::stream::iter(0..MILLION));
