@@ -678,6 +678,14 @@ pub trait PublisherExt: Publisher {
         ItemStage::new(self, LimitRate::new(high, low))
     }
 
+    /// Each item with a permit, of which many streams share so many: while there is none, upstream is
+    /// asked for nothing. See [`Bulkhead`].
+    #[doc(alias = "BulkheadOperator", alias = "Semaphore")]
+    #[track_caller]
+    fn bulkhead<X: Executor>(self, executor: X, permits: &Permits) -> Bulkhead<Self, X> {
+        Bulkhead::new(self, executor, permits)
+    }
+
     /// Each item through a function, until that gives nothing. See [`MapWhile`].
     #[doc(alias = "collectWhile")]
     fn map_while<U, F>(self, f: F) -> ItemStage<Self, MapWhile<F>>

@@ -16,6 +16,7 @@ use crate::support::{Ending, Hand, Item, Mint, Probe, Told, next, next_then, scr
 use futures::executor::block_on;
 use millstream::control::Aimd;
 use millstream::executor::{CurrentThread, Executor, Pool, Refused, Seeded, Task, Threads};
+use millstream::limit::{Permits, Permitted};
 use millstream::prelude::*;
 use millstream::{BoxPublisher, End, Failure, Fault, More};
 use millstream_testkit::VirtualClock;
@@ -66,6 +67,12 @@ const BOUNDARIES: &[Boundary] = &[
     Boundary { name: "subscribe_on", on: |up, x| up.subscribe_on(x).boxed(), tasks: 1 },
     Boundary { name: "async_boundary", on: |up, x| up.async_boundary(x, 4).boxed(), tasks: 2 },
     Boundary { name: "map_async", on: |up, x| up.map_async(x, 4, later).boxed(), tasks: 1 },
+    Boundary {
+        name: "bulkhead",
+        // One at a time; the room is above it.
+        on: |up, x| up.prefetch(4).bulkhead(x, &Permits::new(4)).map(Permitted::into_inner).boxed(),
+        tasks: 1,
+    },
     Boundary {
         name: "scan_async",
         // One at a time; the room is above it.

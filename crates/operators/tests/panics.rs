@@ -17,6 +17,7 @@ use millstream::chunk::Boundary;
 use millstream::control::Aimd;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
+use millstream::limit::Permits;
 use millstream::prelude::*;
 use millstream::source::{Overflow, Restart};
 use millstream::timing::{Rate, TokenBucket};
@@ -447,6 +448,10 @@ mod in_stages_with_queues {
         above_adaptive_prefetch: Complete, |s| bad(s).adaptive_prefetch(1, 4);
         below_adaptive_prefetch: Complete, |s| {
             s.adaptive_prefetch(1, 4).map(|n| if n.value() == 2 { ouch() } else { n })
+        };
+        above_bulkhead: Complete, |s| bad(s).bulkhead(Eager::default(), &Permits::new(1));
+        below_bulkhead: Complete, |s| {
+            s.bulkhead(Eager::default(), &Permits::new(1)).map(|n| if n.get().value() == 2 { ouch() } else { n })
         };
         above_prefetch: Complete, |s| bad(s).prefetch(2);
         above_prefetch_of_a_box: Complete, |s| bad(s).boxed().prefetch(2);

@@ -6,6 +6,7 @@ mod support;
 mod adaptive_prefetch;
 mod board;
 mod bounds;
+mod bulkhead;
 mod cause;
 mod executors;
 mod hot;

@@ -21,6 +21,7 @@ use millstream::effect::AtCheckpoint;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
 use millstream::lifecycle::{DrainHandle, KillSwitch};
+use millstream::limit::{Permits, Permitted};
 use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
 use millstream::timing::{Rate, TokenBucket, Trailing};
@@ -188,6 +189,7 @@ rows! {
         |items| running(&items, 0).zip(items.clone()).take_while(|(sum, _)| *sum <= 6)
             .map(|(_, n)| n).collect::<Vec<_>>(),
         |options| options.may_fail();
+    bulkhead: |source| source.bulkhead(Eager::default(), &Permits::new(2)).map(Permitted::into_inner), |items| items;
     limit_rate: |source| source.limit_rate(3, 1), |items| items;
     limit_rate_to_one: |source| source.limit_rate(1, 0), |items| items;
     map_while: |source| source.map_while(|n| (n.value() < 3).then(|| n.map(|n| n + 1))),

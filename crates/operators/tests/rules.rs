@@ -13,6 +13,7 @@ use millstream::control::Aimd;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
 use millstream::lifecycle::{DrainHandle, KillSwitch};
+use millstream::limit::{Permits, Permitted};
 use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
 use millstream::source::{Emitter, Restart};
@@ -76,6 +77,9 @@ rules_for! {
     take_last: rules::processor(|source| source.take_last(1)).gives(|n| n.min(1));
     limit: rules::processor(|source| source.limit(1_000_000));
     limit_weighted: rules::processor(|source| source.limit_weighted(u64::MAX, |n| *n));
+    bulkhead: rules::processor(|source| {
+        source.bulkhead(Eager::default(), &Permits::new(2)).map(Permitted::into_inner)
+    });
     limit_rate: rules::processor(|source| source.limit_rate(4, 1));
     map_while: rules::processor(|source| source.map_while(|n| (n < 3).then_some(n))).gives(|n| n.min(2));
 

@@ -14,6 +14,7 @@ use millstream::control::Aimd;
 use millstream::fan_out::Stalled;
 use millstream::fault::Backoff;
 use millstream::lifecycle::KillSwitch;
+use millstream::limit::{Permits, Permitted};
 use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
 use millstream::source::Restart;
@@ -252,6 +253,8 @@ a_million_deep! {
     replay: MILLION, million().replay(2, 16);
     prefetch: MILLION, million().prefetch(16);
     adaptive_prefetch: MILLION, million().adaptive_prefetch(1, 16);
+    bulkhead: MILLION, million().bulkhead(Eager::default(), &Permits::new(1)).map(Permitted::into_inner);
+    bulkhead_of_one_that_pushes: MILLION, pushed().bulkhead(Eager::default(), &Permits::new(1)).map(Permitted::into_inner);
     unfold_async: MILLION, millstream::unfold_async(Eager::default(), 0, |n| async move { (n < MILLION).then_some((n, n + 1)) });
     #[cfg(feature = "futures")]
     from_stream: MILLION, millstream::from_stream(Eager::default(), futures::stream::iter(0..MILLION));

@@ -1,5 +1,6 @@
 //! Only so many items.
 
+mod bulkhead;
 #[expect(clippy::module_inception, reason = "a file is named as its operator")]
 mod limit;
 mod limit_rate;
@@ -9,10 +10,12 @@ mod take;
 mod take_last;
 mod take_through;
 mod take_while;
+pub use bulkhead::{Bulkhead, Permitted};
 pub use limit::{Limit, LimitError};
 pub use limit_rate::LimitRate;
 pub use limit_weighted::LimitWeighted;
 pub use map_while::MapWhile;
+pub use millstream_blocks::permits::{Acquire, Permit, Permits};
 pub use take::Take;
 pub use take_last::TakeLast;
 pub use take_through::TakeThrough;

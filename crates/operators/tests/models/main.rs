@@ -15,6 +15,7 @@ mod acked;
 mod adaptive_concurrency;
 mod aggregate_with_boundary;
 mod also_to;
+mod bulkhead;
 mod channel;
 mod chunks_timeout;
 mod clock;
