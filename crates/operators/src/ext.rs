@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use millstream_blocks::boxed::{BoxPublisher, SharedPublisher};
-use millstream_core::{Cause, Demand, Publisher};
+use millstream_core::{Cause, Demand, Panic, Publisher};
 use millstream_executors::Executor;
 use millstream_executors::time::Clock;
 
@@ -1401,6 +1401,14 @@ pub trait PublisherExt: Publisher {
         F: FnMut(Self::Error) -> G + Send + 'static,
     {
         Stage::new(self, MapErr::new(f))
+    }
+
+    /// A panic of what is above as an error, which a function makes of it. See [`CatchUnwind`].
+    fn catch_unwind<F>(self, f: F) -> CatchUnwind<Self, F>
+    where
+        F: FnOnce(Panic) -> Self::Error + Send + 'static,
+    {
+        CatchUnwind::new(self, f)
     }
 
     /// One item in place of an error. See [`OnErrorReturn`].

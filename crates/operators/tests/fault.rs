@@ -429,3 +429,130 @@ fn a_panic_in_the_function_of_skip_errors_is_a_fault() {
     assert!(matches!(&told[1..], [Told::Fault(f)] if f.contains("ouch")));
     assert_eq!(mint.live(), 0);
 }
+
+// ---- catch_unwind ---------------------------------------------------------------------------
+
+fn caught(panic: millstream::Panic) -> &'static str {
+    match panic.message() {
+        Some("ouch") => "caught",
+        _ => "another",
+    }
+}
+
+#[test]
+fn a_panic_above_is_the_error_that_the_function_makes_of_it() {
+    let mint = Mint::new();
+    let at_two = |item: Item| if item.0 == 2 { panic!("ouch") } else { item };
+    let stages = script(&mint, 0, 3, Complete).map(at_two);
+    let probe = Probe::new().asking(More::UNBOUNDED).on(stages.catch_unwind(caught));
+    assert_eq!(probe.take(), next_then([1], error("caught")));
+    assert_eq!((mint.live(), probe.is_held()), (0, false));
+
+    // Asked one by one, from inside and from outside, and where downstream lets others run between.
+    for answer in [More::ONE, More::YIELD, More::NONE] {
+        let stages = script(&mint, 0, 3, Complete).map(at_two);
+        let probe = Probe::new()
+            .asking(More::of(2))
+            .answering(move |_, _| answer)
+            .on(stages.catch_unwind(caught));
+        assert_eq!(probe.take(), next_then([1], error("caught")), "{answer:?}");
+    }
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn a_source_that_panics_has_failed() {
+    let fails = |probe: Probe| assert_eq!(probe.take(), [error("caught")]);
+    let source = millstream::from_fn(|| -> Option<u32> { panic!("ouch") });
+    let source = source.map_err(|never| -> &str { match never {} });
+    fails(Probe::new().asking(More::ONE).on(source.catch_unwind(caught)));
+
+    // As it is subscribed to, and as it is dropped, where its end is here already.
+    let source = millstream::defer(|| -> millstream::BoxPublisher<u32, &str> { panic!("ouch") });
+    fails(Probe::new().asking(More::ONE).on(source.catch_unwind(caught)));
+    let stage = millstream::pending::<u32>().map_err(|never| -> &str { match never {} });
+    let stage = stage.inspect_subscribe(|| panic!("ouch"));
+    fails(Probe::new().asking(More::ONE).on(stage.catch_unwind(caught)));
+
+    struct Breaks;
+    impl Drop for Breaks {
+        fn drop(&mut self) {
+            panic!("ouch")
+        }
+    }
+    let breaks = Breaks;
+    let source = millstream::from_fn(move || {
+        let _ = &breaks;
+        None::<u32>
+    });
+    let source = source.map_err(|never| -> &str { match never {} });
+    fails(Probe::new().asking(More::ONE).on(source.catch_unwind(caught)));
+}
+
+#[test]
+fn a_panic_above_a_boundary_is_caught_below_it() {
+    let executor = millstream::executor::CurrentThread::new();
+    let stages = millstream::from_iter(0..9_u32)
+        .map(|n| if n == 2 { panic!("ouch") } else { n })
+        .map_err(|never| -> &str { match never {} })
+        .async_boundary(executor.handle(), 2)
+        .catch_unwind(caught);
+    let probe = Probe::new().asking(More::UNBOUNDED).on(stages);
+    executor.run_until_idle();
+    assert_eq!(probe.take().last(), Some(&error("caught")));
+}
+
+#[test]
+fn a_panic_below_is_a_fault_as_without_it() {
+    let mint = Mint::new();
+    let source = || script(&mint, 0, 3, Complete).catch_unwind(|_| "not this one");
+    let faults = |probe: Probe, before: u32| {
+        let told = probe.take();
+        let (last, items) = told.split_last().unwrap();
+        assert_eq!(items, next(1..=before));
+        assert!(matches!(last, Told::Fault(f) if f.contains("ouch")), "{last:?}");
+        assert_eq!(mint.live(), 0);
+    };
+    let ask = || Probe::new().asking(More::UNBOUNDED);
+    faults(ask().on(source().map(|item| if item.0 == 2 { panic!("ouch") } else { item })), 1);
+    faults(ask().on(source().inspect_request(|_| panic!("ouch"))), 0);
+    faults(ask().on(source().inspect_subscribe(|| panic!("ouch"))), 0);
+    faults(
+        ask().answering(|_, n| if n == 2 { panic!("ouch") } else { More::NONE }).on(source()),
+        2,
+    );
+}
+
+#[test]
+fn other_faults_pass_a_catch_unwind() {
+    let (hand, publisher) = Hand::new();
+    let probe = Probe::new().on(publisher.catch_unwind(|_| "not this one"));
+    probe.request(1);
+    hand.end(End::Fault(millstream::Fault::SourceDropped));
+    assert!(matches!(&probe.take()[..], [Told::Fault(f)] if f.contains("dropped")));
+
+    let mint = Mint::new();
+    let probe = Probe::new().on(script(&mint, 0, 1, Complete).catch_unwind(|_| "not this one"));
+    probe.request_raw(0);
+    assert!(matches!(&probe.take()[..], [Told::Fault(f)] if f.contains('0')));
+}
+
+#[test]
+fn a_caught_panic_is_tried_again_and_replaced_as_an_error() {
+    let runs = Arc::new(AtomicU64::new(0));
+    let counts = runs.clone();
+    let mint = Mint::new();
+    let stages = script(&mint, 0, 2, Complete)
+        .map(move |item| match counts.fetch_add(1, Ordering::Relaxed) {
+            1 | 2 => panic!("ouch"),
+            _ => item,
+        })
+        .catch_unwind(caught);
+    let probe = Probe::new().asking(More::UNBOUNDED).on(stages.clone().retry(2));
+    assert_eq!(probe.take(), next_then([1, 1, 2], Told::Complete));
+    assert_eq!(runs.swap(0, Ordering::Relaxed), 5);
+    let instead = stages.on_error_resume(|_| millstream::empty());
+    let probe = Probe::new().asking(More::UNBOUNDED).on(instead);
+    assert_eq!(probe.take(), next_then([1], Told::Complete));
+    assert_eq!(mint.live(), 0);
+}

@@ -207,6 +207,15 @@ mod in_closures {
             s.concat_map_delay_error(move |_| Source::<true>::new(vec![7, 8], Complete, &ledger).map(|n| if n.value() == 8 { ouch() } else { n }))
         };
         concat_map_iter: Complete, |s| s.concat_map_iter(|n| if n.value() == 2 { ouch() } else { [n] });
+        catch_unwind: Complete, |s| {
+            s.map(|n| if n.value() == 2 { ouch() } else { n }).catch_unwind(|_| ouch())
+        };
+        below_catch_unwind: Complete, |s| {
+            s.catch_unwind(|_| TestError(9)).map(|n| if n.value() == 2 { ouch() } else { n })
+        };
+        below_catch_unwind_as_it_is_asked: Complete, |s| {
+            s.catch_unwind(|_| TestError(9)).inspect_request(|_| ouch())
+        };
         map_err: Fails(2), |s| s.map_err(|_| -> TestError { ouch() });
         skip_errors: Complete, |s| s.map(Err::<Token, _>).skip_errors(|n| if n.value() == 2 { ouch() });
         on_error_complete: Fails(2), |s| s.on_error_complete(|_| ouch());

@@ -883,6 +883,7 @@ rows! {
 
 // fault
 rows! {
+    catch_unwind: |source| source.catch_unwind(|_| TestError(9)), |items| items;
     map_err: |source| source.map_err(|error| error.to_string()), |items| items;
     on_error_return: |source| {
             let item = source.ledger().token(99);

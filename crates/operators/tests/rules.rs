@@ -347,6 +347,7 @@ rules_for! {
     sliding: rules::processor(|source| source.sliding(3, 1));
     sliding_with_gaps: rules::processor(|source| source.sliding(1, 2)).gives(|n| n.div_ceil(2));
 
+    catch_unwind: rules::processor(|source| source.catch_unwind(|_| TestError(9)));
     map_err: rules::processor(|source| source.map_err(|error| error.to_string()));
     on_error_return: rules::processor(|source| source.on_error_return(0)).recovers();
     skip_errors: rules::processor(|source| source.map(|n| if n % 2 == 0 { Ok(n) } else { Err(n) }).skip_errors(drop))

@@ -252,6 +252,7 @@ a_million_deep! {
     share_of_one: MILLION, million().share(1);
     replay: MILLION, million().replay(2, 16);
     prefetch: MILLION, million().prefetch(16);
+    catch_unwind: MILLION, million().catch_unwind(|panic| panic.resume());
     adaptive_prefetch: MILLION, million().adaptive_prefetch(1, 16);
     bulkhead: MILLION, million().bulkhead(Eager::default(), &Permits::new(1)).map(Permitted::into_inner);
     bulkhead_of_one_that_pushes: MILLION, pushed().bulkhead(Eager::default(), &Permits::new(1)).map(Permitted::into_inner);

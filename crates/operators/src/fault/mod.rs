@@ -1,6 +1,7 @@
 //! What becomes of errors, and of ends: recover, try again, repeat.
 
 mod backoff;
+mod catch_unwind;
 mod map_err;
 mod on_error_complete;
 mod on_error_resume;
@@ -15,6 +16,7 @@ mod retry_item;
 mod retry_when;
 mod skip_errors;
 pub use backoff::{Backoff, Waits};
+pub use catch_unwind::CatchUnwind;
 pub use map_err::MapErr;
 pub use on_error_complete::OnErrorComplete;
 pub use on_error_resume::OnErrorResume;
