@@ -162,6 +162,9 @@ fn crossings() -> Vec<(&'static str, Crossing)> {
             p.group_by(9, 2, Stalled::Fail, |n| *n).flat_map_unordered(9, 2, |group| group).boxed()
         }),
         ("window", |p, _| p.window(1).flat_map_unordered(2, 1, |window| window).boxed()),
+        ("window_sliding", |p, _| {
+            p.window_sliding(2, 1).flat_map_unordered(2, 1, |window| window).boxed()
+        }),
         ("partition", |p, _| {
             let [all, _none] = p.partition::<2, _>(2, |_| 0);
             all.boxed()
