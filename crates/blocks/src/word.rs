@@ -113,9 +113,11 @@ impl DemandWord {
             if seen & CLOSED != 0 {
                 return Knock::Closed;
             }
-            let room = DEMAND - (seen & DEMAND);
-            let claimed = claims && seen & TURN == 0;
-            let next = (seen | TURN) + if claimed { 0 } else { demand.get().min(room) };
+            let next = if claims && seen == 0 {
+                TURN
+            } else {
+                (seen | TURN) + demand.get().min(DEMAND - (seen & DEMAND))
+            };
             // ordering: acquire pairs with the release in `leave`: whoever enters sees the
             // state as the last holder left it (model `turn_excludes`). Release pairs with the
             // acquire in `claim`: what the requester did before is visible to the emitter (rule

@@ -240,6 +240,23 @@ fn cancel_races_cancel() {
     });
 }
 
+/// A holder that looks before each item looks up for a cancellation, as for a signal, and finds it.
+#[test]
+fn who_closes_interrupts() {
+    model("word: who_closes_interrupts", || {
+        let word = Arc::new(DemandWord::new());
+        assert_eq!(word.request(Demand::ONE), Knock::Entered);
+        let theirs = word.clone();
+        let other = thread::spawn(move || theirs.cancel());
+        let before = word.interrupted();
+        let claim = word.claim();
+        assert!(!before || claim.closed, "interrupted for nothing");
+        assert_eq!(other.join().unwrap(), Knock::Noted);
+        assert!(claim.closed || word.interrupted(), "nobody looks");
+        assert!(word.claim().closed);
+    });
+}
+
 #[test]
 fn enter_races_enter() {
     model("word: enter_races_enter", || {
