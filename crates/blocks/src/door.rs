@@ -148,11 +148,20 @@ pub(crate) fn lend<T, F: FnMut(T) -> bool>(
     (room - loan.frame.room.get(), !loan.frame.stopped.get())
 }
 
-/// Hands an item to what `loan` was made of, which closes where that takes no other.
+/// Hands an item to what `loan` was made of, which closes where that takes no other, or it is the last.
 ///
 /// # Safety
 /// `F` is what it was made of, nobody else calls it, and what it is lent for has not returned.
 unsafe fn take<T, F: FnMut(T) -> bool>(loan: &Loan<T>, item: T) {
+    // Counted here, where the frame is at hand; and before the item passes: who sends it is borrowed, so
+    // nobody looks meanwhile.
+    let room = loan.frame.room.get() - 1;
+    loan.frame.room.set(room);
+    if room == 0 {
+        // At most once in a turn: no item is to jump past it.
+        cold_path();
+        loan.frame.lane.set(CLOSED);
+    }
     // SAFETY: by the contract of this function: `lend` has borrowed it, and does not touch it meanwhile.
     let each = unsafe { &mut *loan.each.cast::<F>() };
     match catch_unwind(AssertUnwindSafe(|| each(item))) {
@@ -176,6 +185,8 @@ pub(crate) unsafe fn pass<T>(lane: usize, item: T) -> Result<(), T> {
     // SAFETY: what is written down is on the stack of this thread, and is taken out before it goes
     // (`Back`, model `what_was_lent_is_taken_back`); or it is `NOBODY`.
     if unsafe { &*frame }.lane.get() != lane {
+        // Beside an exchange a jump is nothing, and beside what passes it is much.
+        cold_path();
         return Err(item);
     }
     // SAFETY: it is the frame of this lane; the rest is the contract of this function.
@@ -220,11 +231,4 @@ unsafe fn hand<T>(frame: *const Frame, item: T) {
     let loan = unsafe { &*frame.cast::<Loan<T>>() };
     // SAFETY: as above.
     unsafe { (loan.take)(loan, item) };
-    let room = loan.frame.room.get() - 1;
-    loan.frame.room.set(room);
-    if room == 0 {
-        // At most once in a turn: no item is to jump past it.
-        cold_path();
-        loan.frame.lane.set(CLOSED);
-    }
 }

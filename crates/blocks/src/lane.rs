@@ -35,7 +35,6 @@
 //! * **A source that goes away** without an end is [`Fault::SourceDropped`].
 
 use std::fmt;
-use std::hint::cold_path;
 use std::num::NonZeroUsize;
 use std::ptr;
 use std::sync::Arc;
@@ -68,17 +67,15 @@ where
     let (mut writer, reader) = ring(capacity.get());
     let watch =
         gauge.map(|gauge| Watch { reading: gauge.read(writer.observe()), end: None, gauge });
-    let shared = Arc::new(Shared { link: Mutex::new(Link::Awaited), end: Mutex::new(None) });
+    let shared = Arc::new(Shared::new(Link::Awaited, context.discards().clone()));
     let capacity = capacity.get() as u64;
-    let discards = context.discards().clone();
     let active = ActiveInlet {
         writer: Some(writer),
         refused: None,
         lane: shared.address(),
         shared: shared.clone(),
         bell,
-        discards: discards.clone(),
-        reading: watch.as_ref().map(|watch| watch.reading.clone()),
+        reading: watch.as_ref().map(|watch| Box::new(watch.reading.clone())),
     };
     let inlet = Inlet { active, first: Some(Demand::of(capacity)), context: context.upstream() };
     let outlet = Outlet {
@@ -89,7 +86,6 @@ where
         low: capacity - capacity / 4,
         asks: Asks::Ahead,
         patience: Patience::default(),
-        discards,
         watch: watch.map(|watch| Box::new(Watched::Lane(watch))),
     };
     (inlet, outlet)
@@ -119,13 +115,12 @@ pub fn counted<P: Pull>(pull: P, gauge: Gauge) -> Outlet<P::Item, P::Error> {
     let counted = Counted { pull: Box::new(pull), tally: Tally::new(gauge) };
     Outlet {
         reader: None,
-        shared: Arc::new(Shared { link: Mutex::new(Link::Gone), end: Mutex::new(None) }),
+        shared: Arc::new(Shared::new(Link::Gone, Discards::default())),
         upstream: None,
         left: 0,
         low: u64::MAX,
         asks: Asks::Ahead,
         patience: Patience::default(),
-        discards: Discards::default(),
         watch: Some(Box::new(Watched::Pull(counted))),
     }
 }
@@ -169,9 +164,14 @@ struct Shared<E> {
     link: Mutex<Link>,
     /// How upstream ended, or why the outlet went.
     end: Mutex<Option<End<E>>>,
+    discards: Discards,
 }
 
 impl<E> Shared<E> {
+    fn new(link: Link, discards: Discards) -> Shared<E> {
+        Shared { link: Mutex::new(link), end: Mutex::new(None), discards }
+    }
+
     /// By which its [door](crate::door) knows a lane.
     #[inline]
     fn address(&self) -> usize {
@@ -268,6 +268,9 @@ impl<T: 'static, E> fmt::Debug for Inlet<T, E> {
 }
 
 /// The subscriber of a lane, with its subscription.
+///
+/// It is moved into the loop that calls it, and back, so it is to be small: what is seldom needed is
+/// elsewhere.
 pub struct ActiveInlet<T: 'static, E> {
     /// Here until the end.
     writer: Option<Writer<T>>,
@@ -278,9 +281,8 @@ pub struct ActiveInlet<T: 'static, E> {
     lane: usize,
     shared: Arc<Shared<E>>,
     bell: Bell,
-    discards: Discards,
     /// Where somebody looks.
-    reading: Option<Reading>,
+    reading: Option<Box<Reading>>,
 }
 
 impl<T: 'static, E> ActiveInlet<T, E> {
@@ -361,11 +363,7 @@ impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for ActiveInle
         // `an_item_passes_alone`).
         match unsafe { pass(self.lane, item) } {
             Ok(()) => More::NONE,
-            Err(item) => {
-                // Beside an exchange a jump is nothing, and beside what passes it is much.
-                cold_path();
-                self.push(item)
-            }
+            Err(item) => self.push(item),
         }
     }
 
@@ -389,7 +387,7 @@ impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for ActiveInle
 impl<T: 'static, E> Drop for ActiveInlet<T, E> {
     fn drop(&mut self) {
         if let Some(item) = self.refused.take() {
-            self.discards.discard(item);
+            self.shared.discards.discard(item);
         }
         // Dropped without an end: because the outlet cancelled, or the source went away.
         if self.writer.as_ref().is_some_and(|writer| !writer.is_gone()) {
@@ -417,7 +415,6 @@ pub struct Outlet<T: 'static, E> {
     low: u64,
     asks: Asks,
     patience: Patience,
-    discards: Discards,
     /// Where somebody looks.
     watch: Option<Box<Watched<T, E>>>,
 }
@@ -508,6 +505,14 @@ impl<T: 'static, E> Outlet<T, E> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether upstream sends what it is asked for in the very call, as far as is known; then it is asked
+    /// in the turns of this outlet, and not ahead.
+    #[inline]
+    #[must_use]
+    pub fn is_prompt(&self) -> bool {
+        self.asks >= Asks::Promptly
     }
 
     /// Whether what it gives is [pulled](counted).
@@ -779,7 +784,7 @@ impl<T: 'static, E> Drop for Outlet<T, E> {
             watch.reading.close(levels, watch.end);
         }
         // The items last, whatever upstream does when it is cancelled.
-        let _queued = Queued(Some(reader), &self.discards);
+        let _queued = Queued(Some(reader), &self.shared.discards);
         let link = std::mem::replace(&mut *lock(&self.shared.link), Link::Gone);
         if let Link::Here(upstream) = link {
             cause::cancel(&*upstream, current());
