@@ -6,7 +6,7 @@ use crate::support::{
     Ending, Hand, Item, Mint, Probe, Told, next, next_then, on_a_small_stack, script,
 };
 use millstream::prelude::*;
-use millstream::{End, Fault, More};
+use millstream::{BoxPublisher, End, Fault, More};
 
 use Ending::{Complete, Fail, Never};
 
@@ -459,6 +459,41 @@ fn nothing_is_subscribed_after_a_cancellation_in_on_subscribe() {
     source().repeat(2).subscribe(Gone);
     source().concat_map(|n| millstream::just(n).boxed()).subscribe(Gone);
     assert_eq!(started.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+/// Without end, and not pulled, as a box over another box is: it sends in the call that asks it.
+fn pushing(mint: &Mint, n: u32) -> BoxPublisher<Item, &'static str> {
+    let item = mint.item(n);
+    millstream::repeat_value(item).map_err(|never| match never {}).boxed().boxed()
+}
+
+#[test]
+fn a_source_that_sends_in_the_call_has_a_long_turn() {
+    let mint = Mint::new();
+    let merged = millstream::merge_all([pushing(&mint, 0), pushing(&mint, 1)], 1000);
+    let items = merged.take(2048).map(|item| item.0).collect::<Vec<_>>().block().unwrap();
+    let turns: Vec<_> = items.chunk_by(|one, next| one == next).map(<[u32]>::len).collect();
+    assert_eq!(turns, [256; 8]);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn what_is_queued_waits_for_one_turn_of_each_other() {
+    let mint = Mint::new();
+    let (hand, source) = Hand::new();
+    let (item, mut sent) = (mint.item(9), 0);
+    let merged = millstream::merge_all([pushing(&mint, 0), source, pushing(&mint, 1)], 1000);
+    let items = merged.take(2048).map(move |one| {
+        sent += 1;
+        if sent == 300 {
+            hand.send(item.clone());
+        }
+        one.0
+    });
+    let items = items.collect::<Vec<_>>().block().unwrap();
+    let queued = items.iter().position(|n| *n == 9).expect("it has its turn");
+    assert!((300..300 + 2 * 256).contains(&queued), "after {queued}");
+    assert_eq!(mint.live(), 0);
 }
 
 #[test]

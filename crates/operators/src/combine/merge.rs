@@ -21,14 +21,15 @@ use crate::shape::table::Table;
 /// down  --1-9---2--8-----3--|
 /// ```
 ///
-/// It is fair: a source with items at hand gives up to 64, and then the next has its turn; where
-/// all are synchronous, up to 1024. The order of the items of one source is kept. What follows runs on the thread that sends or asks,
-/// one at a time.
+/// It is fair: a source with items at hand gives up to 64, and then the next has its turn; one that
+/// sends in the call which asks it, up to 256; where all are synchronous, up to 1024. The order of the
+/// items of one source is kept. What a source sends elsewhere waits for at most one turn of each other.
+/// What follows runs on the thread that sends or asks, one at a time.
 ///
 /// # Demand
 /// `prefetch` from each source when it is subscribed to, and three quarters of it each time as
 /// many of its items were sent. A source that sends in the call which asks it is asked for a turn at
-/// a time, up to 64. A synchronous source is pulled as downstream asks.
+/// a time, up to 256. A synchronous source is pulled as downstream asks.
 /// # Completion
 /// When all sources are complete and their items sent. Of no sources: at once.
 /// # Errors

@@ -28,7 +28,7 @@ use crate::shape::table::Table;
 /// # Demand
 /// `prefetch` from each source when it is subscribed to, and three quarters of it each time as
 /// many of its items were sent. A source that sends in the call which asks it is asked for a turn at
-/// a time, up to 64. A synchronous source is pulled as downstream asks.
+/// a time, up to 256. A synchronous source is pulled as downstream asks.
 /// # Completion
 /// When all sources are complete and their items sent. Of no sources: at once.
 /// # Errors

@@ -25,19 +25,18 @@ use crate::shape::table::{NoHands, Table};
 /// ```
 ///
 /// It is fair: an inner publisher with items at hand gives up to 64, and then the next has its
-/// turn. The order of the items of one inner publisher is kept. Inner publishers that are
-/// synchronous are held in place: they cost no queue and no allocation, and each gives up to 1024;
-/// a new one and one that has waited have their turns alternately. A group of `group_by` is held in
-/// place as well: it has a queue, and needs no other; where upstream is the `group_by` itself, over
-/// a synchronous source, its items come past that queue, in the order of upstream, up to 1024 before
-/// others have their turns.
+/// turn; one that sends in the call which asks it, up to 256. The order of the items of one inner
+/// publisher is kept. Inner publishers that are synchronous are held in place: they cost no queue and
+/// no allocation, and each gives up to 1024; a new one and one that has waited have their turns
+/// alternately. A group of `group_by` is held in place as well: it has a queue, and needs no other;
+/// where upstream is the `group_by` itself, over a synchronous source, its items come past that queue,
+/// in the order of upstream, up to 1024 before others have their turns.
 ///
 /// # Demand
 /// `limit` from upstream when it is subscribed to, and one more for each inner publisher that is
 /// complete. `prefetch` from each inner publisher, and three quarters of it each time as many of
-/// its items were sent; one that sends in the call which asks it is asked for up to 64 at a time; one
-/// that is synchronous, and a group of `group_by`, is pulled as downstream
-/// asks.
+/// its items were sent; one that sends in the call which asks it is asked for up to 256 at a time;
+/// one that is synchronous, and a group of `group_by`, is pulled as downstream asks.
 /// # Completion
 /// When upstream and all inner publishers are complete and their items sent.
 /// # Errors

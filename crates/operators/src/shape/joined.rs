@@ -107,6 +107,15 @@ impl<Q: Pull> Feed<Q> {
         (!over).then_some(pulled)
     }
 
+    /// Whether it makes its items in its turn, as it is asked for them.
+    #[inline]
+    pub(crate) fn is_prompt(&self) -> bool {
+        match self {
+            Feed::Pulled(_) => false,
+            Feed::Lane(outlet) => outlet.is_prompt(),
+        }
+    }
+
     /// Asks for `n` more, where it asks for [nothing by itself](granting_feed).
     pub(crate) fn grant(&mut self, n: u32) {
         if let Feed::Lane(outlet) = self {

@@ -7,6 +7,10 @@ use millstream_blocks::bell::{Bell, Marks};
 /// How many items one feed gives before the next has its turn.
 const BURST: u32 = 64;
 
+/// How many, where its upstream is asked for them in the turn, and sends them in that call. They cost so
+/// little that asking is what is felt.
+const PROMPT_BURST: u32 = 256;
+
 /// Who has the next turn, and for how many items.
 pub(crate) enum Order {
     /// Round and round, all alike.
@@ -64,29 +68,35 @@ impl Roster {
     /// The feed whose turn it is, for one item.
     #[inline]
     pub(crate) fn turn(&mut self) -> Option<usize> {
-        let n = self.begin()?;
+        let n = self.begin(|_| false)?;
         self.left -= 1;
         Some(n)
     }
 
-    /// The feed whose turn it is, for as many items as are [left of it](Roster::turn_left).
+    /// The feed whose turn it is, for as many items as are [left of it](Roster::turn_left). `is_prompt`
+    /// says whether one is asked in its turn.
     #[inline]
-    pub(crate) fn begin(&mut self) -> Option<usize> {
+    pub(crate) fn begin(&mut self, is_prompt: impl Fn(usize) -> bool) -> Option<usize> {
         if self.left == 0 {
-            (self.current, self.left) = self.next()?;
+            (self.current, self.left) = self.next(is_prompt)?;
         }
         Some(self.current)
     }
 
     #[inline]
-    fn next(&mut self) -> Option<(usize, u32)> {
+    fn next(&mut self, is_prompt: impl Fn(usize) -> bool) -> Option<(usize, u32)> {
         if let Order::First = self.order {
             self.listen();
             return self.from(0).map(|n| (n, 1));
         }
+        // After a long turn not only when it has come round: who rang waits for one turn of each other.
+        if is_prompt(self.current) {
+            self.listen();
+        }
         let n = self.after(self.current + 1)?;
         let turn = match &self.order {
             Order::Weights(weights) => weights[n],
+            _ if is_prompt(n) => PROMPT_BURST,
             _ => BURST,
         };
         Some((n, turn))

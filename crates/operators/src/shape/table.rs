@@ -122,7 +122,7 @@ impl<Q: Pull> Table<Q> {
         each: &mut impl FnMut(Q::Item) -> bool,
     ) -> Option<Pulled<Q::Item, Q::Error>> {
         self.started = true;
-        while let Some(n) = self.seats.roster.begin() {
+        while let Some(n) = self.begin() {
             let Some(feed) = &mut self.places[n] else {
                 // It rang when it was over already.
                 self.seats.roster.sleep(n);
@@ -143,6 +143,14 @@ impl<Q: Pull> Table<Q> {
             }
         }
         Some(self.rest())
+    }
+
+    /// The place whose turn it is. Out of line: it is asked once in a turn, and what surrounds it keeps
+    /// its registers.
+    #[inline(never)]
+    fn begin(&mut self) -> Option<usize> {
+        let places = &self.places;
+        self.seats.roster.begin(|n| matches!(places.get(n), Some(Some(feed)) if feed.is_prompt()))
     }
 
     /// What is handed the items of the feeds that are held in place, for `each`.
