@@ -324,12 +324,13 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
 
     /// Emits as the holder of the turn, until there is nothing to do.
     fn drive(&self, holder: &mut Holder<'_, Station<P, A>>) {
-        self.drive_from(holder, None);
+        let claim = holder.claim();
+        self.drive_from(holder, claim);
     }
 
     /// As [`drive`](Island::drive), by one who has claimed already.
-    fn drive_from(&self, holder: &mut Holder<'_, Station<P, A>>, claimed: Option<Claim>) {
-        if let Rests::Left { hungry } = self.contained(holder, claimed, false)
+    fn drive_from(&self, holder: &mut Holder<'_, Station<P, A>>, claim: Claim) {
+        if let Rests::Left { hungry } = self.contained(holder, claim, false)
             && let Some(feeds) = self.filled.feeds()
         {
             feeds.news(hungry);
@@ -340,10 +341,10 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
     fn contained(
         &self,
         holder: &mut Holder<'_, Station<P, A>>,
-        claimed: Option<Claim>,
+        claim: Claim,
         keeps: bool,
     ) -> Rests {
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.turns(holder, claimed, keeps)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.turns(holder, claim, keeps)));
         outcome.unwrap_or_else(|payload| Self::broken(holder, payload))
     }
 
@@ -357,13 +358,12 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
     fn turns(
         &self,
         holder: &mut Holder<'_, Station<P, A>>,
-        mut claimed: Option<Claim>,
+        mut claim: Claim,
         keeps: bool,
     ) -> Rests {
         let turn = &self.turn;
         let interrupted = move || turn.interrupted();
         loop {
-            let claim = claimed.take().unwrap_or_else(|| holder.claim());
             let mail = if claim.signalled { lock(&self.mail).take() } else { Mail::default() };
             if claim.closed {
                 let cause = mail::cause(&self.mail);
@@ -390,6 +390,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
             });
             if goes_on && mail.detached {
                 // What was asked before letting go may have come after the claim.
+                claim = holder.claim();
                 continue;
             }
             if goes_on && let Some(panel) = self.filled.panel() {
@@ -405,12 +406,14 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
             if holder.leave() {
                 return Rests::Left { hungry };
             }
+            claim = holder.claim();
         }
     }
 
     /// Goes on with a turn that the feeder has, and keeps it for it where there is demand left.
     fn keep_on(&self, mut holder: Holder<'_, Station<P, A>>) -> Rests {
-        let rests = self.contained(&mut holder, None, true);
+        let claim = holder.claim();
+        let rests = self.contained(&mut holder, claim, true);
         if rests == Rests::Kept {
             holder.keep();
         }
@@ -509,14 +512,15 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Direct<P::Item>
         if holder.leave() {
             return Rests::Left { hungry: true };
         }
-        self.contained(&mut holder, None, false)
+        let claim = holder.claim();
+        self.contained(&mut holder, claim, false)
     }
 }
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Upstream for Island<P, A, F> {
     fn request(&self, demand: Demand) {
         if let Some(mut holder) = self.turn.request_claimed(demand) {
-            self.drive_from(&mut holder, Some(Claim::of(demand)));
+            self.drive_from(&mut holder, Claim::of(demand));
         }
     }
 
