@@ -22,6 +22,12 @@
 //! become active or to be told its end, leaves a bare place, so a panic of it frees the memory and
 //! drops nothing twice.
 //!
+//! **Milestones.** In a chain that is made in a loop all stages are one function, and the processor guesses
+//! where its one jump leads by what the last thirty jumps or so were. With more alike in a row the last stage
+//! looks like any other, so once for each item the guess is wrong, and is found out only when the address of
+//! each box has been read from the one before. So each sixteenth box is reached through a function that does
+//! nothing but jump on: what came last says how far it is to the next.
+//!
 //! **A publisher that is [pulled](Publisher::into_pull)** has no subscriber, and needs no place. Where the
 //! type that is boxed says that it [can be](Publisher::PULLS), so does the box: a stage that would hold it
 //! in place does, and no queue is between them. The loop is inside, and hands each item out by one jump.
@@ -34,6 +40,7 @@
 //!   would be compiled for both ways, and such a chain is made so that it compiles fast: of a hundred
 //!   stages it took twice as long. A stage that is not boxed again is pulled over a box.
 
+use std::cell::Cell;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -42,6 +49,7 @@ use millstream_core::{
     ActiveSubscriber, Cause, Context, End, Fault, More, Publisher, Pull, Pulled, Rest, Subscriber,
     Subscription,
 };
+use millstream_sync::of_each_thread;
 
 trait AnyPublisher<T, E>: Send {
     fn subscribe_boxed(self: Box<Self>, subscriber: BoxSubscriber<T, E>);
@@ -293,6 +301,9 @@ struct Head<T, E> {
 /// What is called seldom. Each function is given the head of an active place, and the last two take
 /// the place with it.
 struct Table<T, E> {
+    /// Where a milestone leads.
+    // SAFETY: as of `Head::next`.
+    next: unsafe fn(At<T, E>, T) -> More,
     // SAFETY: as of `Head::next`.
     request: unsafe fn(At<T, E>, More) -> More,
     // SAFETY: as of `Head::next`.
@@ -302,6 +313,23 @@ struct Table<T, E> {
     end: unsafe fn(At<T, E>, End<E>) -> Left,
     // SAFETY: as of `end`.
     drop: unsafe fn(At<T, E>),
+}
+
+/// One box of so many is a milestone: see the [module](self).
+const MILESTONE: usize = 16;
+
+// How many boxes there are from the one that became active last to the end of its chain. Where other
+// chains begin meanwhile it is another number, and a milestone stands elsewhere.
+of_each_thread!(DEPTH: Cell<usize> = Cell::new(0));
+
+/// What a milestone has in its head.
+///
+/// # Safety
+/// As for [`Head::next`].
+unsafe fn milestone<T, E>(head: At<T, E>, item: T) -> More {
+    // SAFETY: the head is that of an active place, so its table is there, and all that is owed is owed by
+    // the caller (model `all_passes_a_milestone`).
+    unsafe { (head.as_ref().table.as_ref().next)(head, item) }
 }
 
 /// Memory for a subscriber and for what it becomes. Drops neither.
@@ -318,8 +346,13 @@ union Inside<S, A> {
 }
 
 impl<T: 'static, E: 'static, S: Subscriber<T, E>> Place<T, E, S> {
-    const TABLE: &'static Table<T, E> =
-        &Table { request: Self::request, cause: Self::cause, end: Self::end, drop: Self::drop };
+    const TABLE: &'static Table<T, E> = &Table {
+        next: Self::next,
+        request: Self::request,
+        cause: Self::cause,
+        end: Self::end,
+        drop: Self::drop,
+    };
 
     fn new(subscriber: S) -> Box<Place<T, E, S>> {
         Box::new(Place {
@@ -416,7 +449,13 @@ impl<T: 'static, E: 'static, S: Subscriber<T, E>> Waiting<T, E, S> {
         // SAFETY: it was waiting, and the place does not drop what is taken out (models
         // `what_waits_is_dropped_once`, `a_panic_on_its_way_in_drops_it_once`).
         let subscriber = unsafe { ManuallyDrop::take(&mut place.inside.waiting) };
+        // A thread that ends has no depth.
+        let _gone = DEPTH.try_with(|depth| depth.set(0));
         place.inside.active = ManuallyDrop::new(subscriber.on_subscribe(subscription));
+        let depth = DEPTH.try_with(|depth| depth.replace(depth.get() + 1)).unwrap_or(0);
+        if depth > 0 && depth.is_multiple_of(MILESTONE) {
+            place.head.next = milestone;
+        }
         BoxActive { head: NonNull::from(Box::leak(place)).cast() }
     }
 }

@@ -222,6 +222,35 @@ fn demand_and_answers_pass() {
     });
 }
 
+/// A chain that is long enough for milestones, in which each box does nothing.
+#[test]
+fn all_passes_a_milestone() {
+    model("boxed: all_passes_a_milestone", || {
+        for ends in [true, false] {
+            let oracle = Oracle::new();
+            let mut chain = BoxSubscriber::new(oracle.probe(|seen| More::of(u64::from(seen))));
+            for _ in 0..35 {
+                chain = BoxSubscriber::new(chain);
+            }
+            let mut active = chain.on_subscribe(subscription());
+            assert_eq!(active.on_request(More::of(2)), More::of(2));
+            for n in 0..2 {
+                oracle.asks(More::ONE);
+                let answer = active.on_next(Token(n, oracle.alive()));
+                assert_eq!(answer, More::of(u64::from(n) + 1));
+            }
+            if ends {
+                assert!(active.on_end(End::Completed).is_none());
+            } else {
+                drop(active);
+            }
+            let log = [Item(0), Item(1), Complete];
+            assert_eq!(oracle.log(), Some(log[..if ends { 3 } else { 2 }].to_vec()));
+            assert_eq!(oracle.count(), 0);
+        }
+    });
+}
+
 /// Wants no more, because it failed.
 struct Failing;
 
