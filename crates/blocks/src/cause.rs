@@ -52,11 +52,14 @@ pub fn current() -> Cause {
 
 /// Calls `f`, which drops or cancels something, for `cause`.
 pub fn within<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
-    if !cause.is_failure() && !is_given() {
-        return f();
-    }
-    let _outer = Outer(replace(cause));
+    let _outer = enter(cause);
     f()
+}
+
+/// Until what comes back is dropped, `cause` is the current one. `None` where it was before.
+#[inline]
+fn enter(cause: Cause) -> Option<Outer> {
+    (cause.is_failure() || is_given()).then(|| Outer(replace(cause)))
 }
 
 /// Calls `f`, which is not what the destructor that runs was called for.
