@@ -70,7 +70,7 @@ impl<P: Publisher> AnyPulled<P::Item, P::Error> for P {
     fn into_pull_boxed(self: Box<Self>, context: Context) -> BoxPull<P::Item, P::Error> {
         // Nobody here is told of news: see the module.
         match unboxed(self).into_pull(context.upstream()) {
-            Ok(pull) => BoxPull(Box::new(pull)),
+            Ok(pull) => BoxPull::new(pull),
             Err(_) => unreachable!("a publisher that says `PULLS` can be pulled"),
         }
     }
@@ -259,7 +259,13 @@ impl<T, F: FnMut(T) -> bool> Each<T> for F {
 }
 
 /// What a boxed publisher is pulled from.
-struct BoxPull<T, E>(Box<dyn AnyPull<T, E>>);
+pub(crate) struct BoxPull<T, E>(Box<dyn AnyPull<T, E>>);
+
+impl<T, E> BoxPull<T, E> {
+    pub(crate) fn new(pull: impl Pull<Item = T, Error = E>) -> BoxPull<T, E> {
+        BoxPull(Box::new(pull))
+    }
+}
 
 impl<T: Send + 'static, E: Send + 'static> Pull for BoxPull<T, E> {
     type Item = T;

@@ -251,7 +251,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
             self.started = true;
             let (next, stopped) = if self.credit.is_unbounded() {
                 self.run_unbounded(pace)
-            } else if self.is_sure_of_a_block() && !pace.interrupted() {
+            } else if Self::HAS_BLOCKS && self.is_sure_of_a_block() && !pace.interrupted() {
                 self.run_in_blocks(pace)
             } else {
                 self.run_counted(pace)
@@ -268,17 +268,13 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         self.active.as_mut().unwrap_or_else(|| unreachable!("a loop gives it back"))
     }
 
-    /// Whether items are sent in blocks: see `run_in_blocks`.
-    #[inline]
-    fn has_blocks() -> bool {
-        P::hints() && !A::keeps_items()
-    }
+    /// Whether items are sent in blocks: see `run_in_blocks`, which is compiled only then.
+    const HAS_BLOCKS: bool = P::HINTS && !A::KEEPS_ITEMS;
 
     /// Whether there is credit for some blocks, and one is sure to come.
     #[inline]
     fn is_sure_of_a_block(&self) -> bool {
-        Self::has_blocks()
-            && self.credit.covers(ENOUGH)
+        self.credit.covers(ENOUGH)
             && self.producer.as_ref().is_some_and(|producer| producer.size_hint().0 >= BLOCK)
     }
 
@@ -339,7 +335,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
                         settled = Err(if answer.is_special() { answer } else { More::NONE });
                         return false;
                     }
-                    if Self::has_blocks() && answer.count() > 1 && credit.covers(ENOUGH) {
+                    if Self::HAS_BLOCKS && answer.count() > 1 && credit.covers(ENOUGH) {
                         settled = Err(More::NONE);
                         return false;
                     }

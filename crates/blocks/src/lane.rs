@@ -46,6 +46,7 @@ use millstream_core::{
 use millstream_sync::{Mutex, lock, pause};
 
 use crate::bell::Bell;
+use crate::boxed::BoxPull;
 use crate::cause::{self, afresh, current};
 use crate::door::{NOWHERE, lend, pass, pass_below};
 use crate::gauge::{Gauge, Reading, State, Tally};
@@ -112,7 +113,7 @@ where
 /// it gives is pulled, and counted by `gauge`. Such a host pays for no third kind of source.
 #[must_use]
 pub fn counted<P: Pull>(pull: P, gauge: Gauge) -> Outlet<P::Item, P::Error> {
-    let counted = Counted { pull: Box::new(pull), tally: Tally::new(gauge) };
+    let counted = Counted { pull: BoxPull::new(pull), tally: Tally::new(gauge) };
     Outlet {
         reader: None,
         shared: Arc::new(Shared::new(Link::Gone, Discards::default())),
@@ -134,7 +135,7 @@ enum Watched<T, E> {
 }
 
 struct Counted<T, E> {
-    pull: Box<dyn Pull<Item = T, Error = E>>,
+    pull: BoxPull<T, E>,
     tally: Tally,
 }
 

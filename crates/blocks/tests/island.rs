@@ -899,16 +899,14 @@ impl Pull for Sure {
     type Item = Token;
     type Error = Error;
 
+    const HINTS: bool = true;
+
     fn pull(&mut self) -> Pulled<Token, Error> {
         assert!(!self.over, "pulled after its end");
         self.of.next();
         let pulled = self.items.pull();
         self.over = matches!(pulled, Pulled::Complete);
         pulled
-    }
-
-    fn hints() -> bool {
-        true
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -29,11 +29,14 @@ pub enum Pulled<T, E> {
 /// It knows nothing of demand, threads or cancellation: it is pulled once for each item that
 /// may be sent, and dropped when nobody wants more. It is not pulled again after
 /// [`Pulled::Complete`] or [`Pulled::Error`].
-pub trait Pull: Send + 'static {
+pub trait Pull: Send + Sized + 'static {
     /// What it gives.
     type Item: Send + 'static;
     /// How it fails.
     type Error: Send + 'static;
+
+    /// Whether [`size_hint`](Pull::size_hint) ever knows anything: only then is it asked.
+    const HINTS: bool = false;
 
     /// Takes the next item. Called once per unit of demand.
     fn pull(&mut self) -> Pulled<Self::Item, Self::Error>;
@@ -47,10 +50,7 @@ pub trait Pull: Send + 'static {
     fn pull_while(
         &mut self,
         mut each: impl FnMut(Self::Item) -> bool,
-    ) -> Pulled<Self::Item, Self::Error>
-    where
-        Self: Sized,
-    {
+    ) -> Pulled<Self::Item, Self::Error> {
         loop {
             match self.pull() {
                 Pulled::Item(item) => {
@@ -79,10 +79,7 @@ pub trait Pull: Send + 'static {
         to: usize,
         supply: &mut impl Supply,
         each: impl FnMut(Self::Item) -> bool,
-    ) -> Pulled<Self::Item, Self::Error>
-    where
-        Self: Sized,
-    {
+    ) -> Pulled<Self::Item, Self::Error> {
         let _ = (to, supply, each);
         Pulled::Pending
     }
@@ -92,20 +89,8 @@ pub trait Pull: Send + 'static {
     /// host when it has.
     #[doc(hidden)]
     #[inline]
-    fn hand_out(&mut self, hands: &mut impl Hands) -> bool
-    where
-        Self: Sized,
-    {
+    fn hand_out(&mut self, hands: &mut impl Hands) -> bool {
         let _ = hands;
-        false
-    }
-
-    /// Whether [`size_hint`](Pull::size_hint) ever knows anything: only then is it asked.
-    #[inline]
-    fn hints() -> bool
-    where
-        Self: Sized,
-    {
         false
     }
 

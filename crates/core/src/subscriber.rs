@@ -131,6 +131,11 @@ pub trait Subscriber<T, E>: Send + Sized + 'static {
 /// }
 /// ```
 pub trait ActiveSubscriber<T, E>: Send + Sized + 'static {
+    /// For whoever sends signals: whether a stage keeps items for later. What it keeps is in memory,
+    /// where a short loop is faster than a long one.
+    #[doc(hidden)]
+    const KEEPS_ITEMS: bool = false;
+
     /// Receives an item, and answers how many **more** it wants, on top of what it asked
     /// before.
     fn on_next(&mut self, item: T) -> More;
@@ -186,15 +191,6 @@ pub trait ActiveSubscriber<T, E>: Send + Sized + 'static {
     /// ```
     fn cause(&self) -> Cause {
         Cause::NoMoreNeeded
-    }
-
-    /// For whoever sends signals: whether a stage keeps items for later. What it keeps is in memory,
-    /// where a short loop is faster than a long one.
-    #[doc(hidden)]
-    #[inline]
-    #[must_use]
-    fn keeps_items() -> bool {
-        false
     }
 
     /// For whoever sends signals: the stream is over. Delivers the end, and gives back what is

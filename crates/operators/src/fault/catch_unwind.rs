@@ -165,6 +165,8 @@ where
     F: FnOnce(Panic) -> E + Send + 'static,
     A: ActiveSubscriber<T, E>,
 {
+    const KEEPS_ITEMS: bool = A::KEEPS_ITEMS;
+
     #[inline]
     fn on_next(&mut self, item: T) -> More {
         self.call(|downstream| downstream.on_next(item))
@@ -177,11 +179,6 @@ where
 
     fn cause(&self) -> Cause {
         self.downstream.cause()
-    }
-
-    #[inline]
-    fn keeps_items() -> bool {
-        A::keeps_items()
     }
 
     fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {

@@ -676,6 +676,8 @@ where
     O: Step<T, E>,
     A: ActiveSubscriber<O::Item, O::Error>,
 {
+    const KEEPS_ITEMS: bool = O::HOLDS || A::KEEPS_ITEMS;
+
     // Always: once per item and stage. With one stage that does more than a line of code the
     // compiler makes it a call, which costs as much as the stage.
     #[inline(always)]
@@ -736,11 +738,6 @@ where
 
     fn cause(&self) -> Cause {
         self.keeper.books.cause().unwrap_or_else(|| self.downstream.cause())
-    }
-
-    #[inline]
-    fn keeps_items() -> bool {
-        O::HOLDS || A::keeps_items()
     }
 
     // The fields are moved out one by one: taking the stage apart first would copy the whole

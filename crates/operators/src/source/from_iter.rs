@@ -91,17 +91,14 @@ where
     type Item = I::Item;
     type Error = E;
 
+    const HINTS: bool = true;
+
     #[inline]
     fn pull(&mut self) -> Pulled<I::Item, E> {
         match self.0.next() {
             Some(item) => Pulled::Item(item),
             None => Pulled::Complete,
         }
-    }
-
-    #[inline]
-    fn hints() -> bool {
-        true
     }
 
     #[inline]
