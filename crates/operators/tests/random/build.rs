@@ -26,6 +26,7 @@ use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
 use millstream::time::{Clock, Moment, Timer};
 use millstream::timing::{Rate, ThrottleError, TimeoutError, TokenBucket, Trailing};
+#[cfg(feature = "futures")]
 use millstream::{Failure, Fault};
 use millstream_core::{Pull, Pulled};
 use millstream_sync::{Mutex, lock};
@@ -761,10 +762,6 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         | Op::AlsoToMerge(_)
         | Op::AlsoTo(..)
         | Op::WireTap(..)
-        | Op::Tag
-        | Op::CombineLatest(..)
-        | Op::SequenceEqual(..)
-        | Op::UsingWhen
         | Op::Acked(..)
         | Op::ThroughStream(_)
         | Op::ThroughChannel(_) => Divided(p.boxed_clone(), op, hook).boxed_clone(),
@@ -797,8 +794,9 @@ fn signals(
     n: usize,
 ) -> impl Publisher<Item = (), Error = TestError> + Clone + use<> {
     let world = world.clone();
+    let never = |never: std::convert::Infallible| -> TestError { match never {} };
     millstream::range(0..n as i64)
-        .map_err(no_error)
+        .map_err(never)
         .map_async(world.runs.clone(), 1, move |n| Later::new(&world, 1 + n.unsigned_abs() % 2, ()))
 }
 
@@ -872,41 +870,6 @@ impl Publisher for Divided {
                     heard.follows(side, n, size);
                 });
                 main.map(move_out(&world)).subscribe(subscriber);
-            }
-            Op::Tag => p.tag("key", "value").subscribe(subscriber),
-            Op::CombineLatest(all, size) => {
-                let (mut own, one) = (move_out(&world), millstream::just(()).map_err(no_error));
-                let sources = (p.map(Arc::new), one);
-                let own = move |(item, ())| own(item);
-                if all {
-                    millstream::combine_latest(sources, size).map(own).subscribe(subscriber);
-                } else {
-                    let rows = millstream::combine_latest_conflated(sources, size);
-                    rows.map(own).subscribe(subscriber);
-                }
-            }
-            Op::SequenceEqual(n, size) => {
-                let other = supply_of((1..=n as i64).collect(), &world);
-                let same = move |one: &Token, other: &Token| {
-                    hook.call();
-                    one.value() == other.value()
-                };
-                let answer = p.sequence_equal(other, size, same);
-                let answer = async move { answer.await.map_err(or_panic) };
-                millstream::from_try_future(world.runs.clone(), answer)
-                    .map(move |same| world.ledger.token(i64::from(same)))
-                    .subscribe(subscriber);
-            }
-            Op::UsingWhen => {
-                let acquire = millstream::just(world.guard.clone()).map_err(no_error);
-                let clean_up = move |guard, _| {
-                    Later::new(&hook.world, 1, {
-                        drop(guard);
-                        Ok(())
-                    })
-                };
-                millstream::using_when(world.runs.clone(), acquire, move |_| p, clean_up)
-                    .subscribe(subscriber);
             }
             Op::Acked(acking, window) => {
                 let runs = world.runs.clone();
@@ -1041,10 +1004,6 @@ impl Heard {
     }
 }
 
-fn no_error(never: std::convert::Infallible) -> TestError {
-    match never {}
-}
-
 /// An item that several had, as one of its own.
 fn move_out(world: &World) -> impl FnMut(Arc<Token>) -> Token + Clone + Send + 'static {
     let ledger = world.ledger.clone();
@@ -1052,6 +1011,7 @@ fn move_out(world: &World) -> impl FnMut(Arc<Token>) -> Token + Clone + Send + '
 }
 
 /// Errors are errors, and a panic goes on.
+#[cfg(feature = "futures")]
 fn or_panic(failure: Failure<TestError>) -> TestError {
     match failure {
         Failure::Error(error) => error,

@@ -176,9 +176,6 @@ impl Outcome {
             | Op::Finally
             | Op::OnDiscard
             | Op::Named
-            | Op::Tag
-            | Op::CombineLatest(true, _)
-            | Op::UsingWhen
             | Op::Checkpoint
             | Op::Boxed
             | Op::BoxedClone
@@ -237,11 +234,9 @@ impl Outcome {
             Op::Kept(Keep::Debounce | Keep::Sample, Comes::Never, _) => {
                 self.through(Op::TakeLast(1))
             }
-            Op::Overflows(..)
-            | Op::Latest
-            | Op::DropUnwanted
-            | Op::CombineLatest(false, _)
-            | Op::Kept(..) => self.with(|slack| slack.partial = true),
+            Op::Overflows(..) | Op::Latest | Op::DropUnwanted | Op::Kept(..) => {
+                self.with(|slack| slack.partial = true)
+            }
             Op::MapAsyncUnordered(_) => self.with(|slack| slack.unordered = true),
             // An error comes while the other still sends.
             Op::Merge(n, _) | Op::MergePreferred(_, n, _) | Op::MergePrioritized(_, n, _) => {
@@ -268,20 +263,6 @@ impl Outcome {
                 let short = self.items.len() > n;
                 let zipped = self.change(pairs);
                 if short { Outcome { error: None, ..zipped } } else { zipped }
-            }
-            Op::SequenceEqual(n, _) => {
-                let others: Vec<i64> = (1..=n as i64).collect();
-                let differs = !others.starts_with(&self.items);
-                match self.error {
-                    Some(error) if !differs => {
-                        Outcome { items: Vec::new(), ..self }.fail_at(0, error)
-                    }
-                    _ => Outcome {
-                        items: vec![i64::from(self.items == others)],
-                        error: None,
-                        ..self
-                    },
-                }
             }
             Op::TakeUntil(_) | Op::SampleOn(..) => self.with(|slack| {
                 slack.partial = true;
@@ -526,9 +507,6 @@ fn passes_on(op: Op) -> bool {
             | Op::Finally
             | Op::OnDiscard
             | Op::Named
-            | Op::Tag
-            | Op::CombineLatest(true, _)
-            | Op::UsingWhen
             | Op::Boxed
             | Op::BoxedClone
             | Op::PublishOn(_)

@@ -208,7 +208,6 @@ fn certainty(spec: &Spec) -> Certainty {
             | Op::Overflows(..)
             | Op::Latest
             | Op::DropUnwanted
-            | Op::CombineLatest(false, _)
             | Op::SampleOn(..)
             | Op::Kept(Keep::ThrottleFirst | Keep::ThrottleLatest, ..)
             | Op::Kept(_, Comes::AtOnce, _)
@@ -266,9 +265,6 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::Finally
         | Op::OnDiscard
         | Op::Named
-        | Op::Tag
-        | Op::CombineLatest(..)
-        | Op::UsingWhen
         | Op::Checkpoint
         | Op::Boxed
         | Op::BoxedClone
@@ -359,10 +355,7 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             | Op::MergePrioritized(_, _, n)
             | Op::Interleave(_, n)
             | Op::Zip(_, n)
-            | Op::Race(_, n)
-            | Op::SequenceEqual(_, n) => 2 * n + 4,
-            // The queue, the latest, and what is made of the row.
-            Op::CombineLatest(_, n) => n + 3,
+            | Op::Race(_, n) => 2 * n + 4,
             // A queue for each inner publisher, which may have one of its own.
             Op::FlatMapUnordered(_, _, limit, n)
             | Op::FlatMapUnorderedDelays(_, _, limit, n)

@@ -146,7 +146,6 @@ pub(crate) enum Op {
     Finally,
     OnDiscard,
     Named,
-    Tag,
     Checkpoint,
     Boxed,
     BoxedClone,
@@ -180,12 +179,6 @@ pub(crate) enum Op {
     Zip(usize, usize),
     /// The first that sends wins.
     Race(usize, usize),
-    /// With one further item, and whether rows that are not asked for are made.
-    CombineLatest(bool, usize),
-    /// Whether there are as many items as this, the same as those of a range: one item.
-    SequenceEqual(usize, usize),
-    /// Made with a resource whose clean-up is awaited.
-    UsingWhen,
     /// Until a task has gone on so many times.
     TakeUntil(usize),
     /// Inner publishers of lengths below this number; at most so many at a time, on queues of
@@ -439,8 +432,6 @@ impl Op {
                 | Op::Finally
                 | Op::OnDiscard
                 | Op::Named
-                | Op::Tag
-                | Op::UsingWhen
                 | Op::Checkpoint
                 | Op::Boxed
                 | Op::BoxedClone
@@ -458,7 +449,6 @@ impl Op {
                 | Op::MergePrioritized(..)
                 | Op::Interleave(..)
                 | Op::Race(..)
-                | Op::CombineLatest(..)
                 | Op::TakeUntil(_)
                 | Op::Kept(..)
                 | Op::SampleOn(..)
@@ -500,9 +490,6 @@ impl Op {
                 | Op::Interleave(..)
                 | Op::Zip(..)
                 | Op::Race(..)
-                | Op::CombineLatest(..)
-                | Op::SequenceEqual(..)
-                | Op::UsingWhen
                 | Op::TakeUntil(_)
                 | Op::FlatMapUnordered(..)
                 | Op::FlatMapUnorderedDelays(..)
@@ -575,7 +562,6 @@ impl Op {
                 | Op::Interleave(..)
                 | Op::Zip(..)
                 | Op::Race(..)
-                | Op::SequenceEqual(..)
                 | Op::TakeUntil(_)
                 | Op::SampleOn(..)
                 | Op::AlsoTo(_, false, _)
@@ -775,7 +761,6 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         Just(Op::Finally),
         Just(Op::OnDiscard),
         Just(Op::Named),
-        Just(Op::Tag),
         Just(Op::Checkpoint),
         Just(Op::Boxed),
         Just(Op::BoxedClone),
@@ -819,9 +804,6 @@ fn boundary() -> BoxedStrategy<Op> {
         2 => (few(), capacity()).prop_map(|(n, size)| Op::Zip(n, size)),
         1 => (few(), capacity()).prop_map(|(n, size)| Op::Race(n, size)),
         1 => few().prop_map(Op::TakeUntil),
-        2 => (any::<bool>(), capacity()).prop_map(|(all, size)| Op::CombineLatest(all, size)),
-        1 => (few(), capacity()).prop_map(|(n, size)| Op::SequenceEqual(n, size)),
-        1 => Just(Op::UsingWhen),
     ];
     let flat = prop_oneof![
         (inner(), modulus(), limit(), capacity())
