@@ -17,9 +17,27 @@ compile_error!("millstream_loom and millstream_shuttle are one or the other");
 #[cfg(millstream_loom)]
 mod imp {
     pub use loom::cell::UnsafeCell;
+    pub use loom::hint;
     pub use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     pub use loom::sync::{Condvar, Mutex, MutexGuard};
-    pub use loom::{hint, thread};
+
+    /// `loom`'s threads, on stacks that hold frames which nobody has optimised.
+    pub mod thread {
+        pub use loom::thread::*;
+
+        /// How long a stack is, in words.
+        const STACK: usize = 1 << 16;
+
+        /// Spawns a thread of the model.
+        ///
+        /// # Panics
+        ///
+        /// As `loom`, where a model has more threads than it follows.
+        pub fn spawn<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+            let thread = Builder::new().stack_size(STACK).spawn(f);
+            thread.unwrap_or_else(|error| panic!("a thread of a model: {error}"))
+        }
+    }
 
     /// Declares what each thread has of its own.
     #[macro_export]
@@ -37,10 +55,15 @@ mod imp {
         builder.preemption_bound = builder.preemption_bound.or(Some(2));
         builder.max_branches = 10_000;
         let counter = executions.clone();
+        let body = std::sync::Arc::new(body);
         let started = std::time::Instant::now();
         builder.check(move || {
             counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            body();
+            // The first thread's stack is as long as loom makes it. It only waits, which is no choice:
+            // there are as many schedules.
+            let body = body.clone();
+            let ended = thread::spawn(move || body()).join();
+            ended.unwrap_or_else(|payload| std::panic::resume_unwind(payload));
         });
         let executions = executions.load(std::sync::atomic::Ordering::Relaxed);
         println!("model {name}: {executions} executions in {:?}", started.elapsed());
