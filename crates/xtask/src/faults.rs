@@ -476,15 +476,15 @@ impl Bench {
 fn without_other_tests(whole: &str, named: &str) -> String {
     let named = format!("fn {named}(");
     let mut left = String::new();
-    // What is said of a function goes with it.
-    let mut said = String::new();
+    // What is said of a function goes with it, and so do its attributes.
+    let mut before = String::new();
     let mut lines = whole.split_inclusive('\n');
     while let Some(line) = lines.next() {
-        said.push_str(line);
-        if line.starts_with("///") {
+        before.push_str(line);
+        if line.starts_with("///") || line.starts_with("#[") && line != "#[test]\n" {
             continue;
         }
-        let mut test = std::mem::take(&mut said);
+        let mut test = std::mem::take(&mut before);
         if line == "#[test]\n" {
             for line in lines.by_ref() {
                 test.push_str(line);
@@ -539,7 +539,8 @@ mod tests {
     fn of_the_tests_at_the_top_level_the_named_one_is_left_with_what_is_said_of_it() {
         let said_of =
             |name| format!("/// About {name}.\n#[test]\nfn {name}() {{\n    f();\n}}\n\n");
-        let (before, between) = ("use a::b;\n\n", "/// Helps.\nfn f() {}\n\n");
+        let (before, between) =
+            ("use a::b;\n\n", "/// Helps.\n#[derive(C)]\nstruct F;\n\n#[cfg(d)]\n");
         let module = "mod inner {\n    #[test]\n    fn other() {}\n}\n";
         let whole =
             [before, &said_of("first"), between, &said_of("second"), &said_of("third"), module];
