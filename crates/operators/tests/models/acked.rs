@@ -10,7 +10,7 @@ use millstream_core::{Fault, More, Publisher};
 use millstream_executors::Task;
 use millstream_operators::PublisherExt;
 use millstream_operators::ack::{Ack, AckError};
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::desk::Desk;
 use crate::map_async::Gate;

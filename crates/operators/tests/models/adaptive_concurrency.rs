@@ -8,7 +8,7 @@ use millstream_core::{Fault, More, Publisher};
 use millstream_executors::{Executor, Task};
 use millstream_operators::PublisherExt;
 use millstream_operators::control::{Controller, Sample};
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::clock::TickingClock;
 use crate::desk::Desk;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use millstream_core::Publisher;
 use millstream_operators::PublisherExt;
 use millstream_operators::chunk::Boundary;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::all;
 use crate::clock::{Time, late_on_time};

@@ -4,7 +4,7 @@
 use millstream_core::{Fault, More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::fan_out::Side;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::oracle::Signal::{self, Complete, Error as Failed, Item};
 use crate::oracle::{Error, Hand, Oracle, Source, Token};

@@ -3,7 +3,7 @@
 use millstream_core::{Fault, More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::limit::{Permit, Permits, Permitted};
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::desk::Desk;
 use crate::oracle::Signal::{self, Item};

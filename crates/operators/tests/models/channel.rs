@@ -3,7 +3,7 @@
 
 use millstream_core::{Fault, More, Publisher};
 use millstream_operators::source::{Overflow, SendError, try_channel, try_emitter};
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::oracle::Signal::{self, Complete, Item};
 use crate::oracle::{Error, Oracle, Token, begins};

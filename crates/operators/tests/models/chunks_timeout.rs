@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millstream_operators::PublisherExt;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::all;
 use crate::clock::late_on_time;

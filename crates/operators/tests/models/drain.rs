@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use millstream_core::{Fault, More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::lifecycle::{DrainHandle, DrainReport};
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::oracle::Signal::{Complete, Fault as Faulted};
 use crate::oracle::{Oracle, begins};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use millstream_core::{Failure, Fault, More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::edge::{AsyncTarget, from_future};
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::desk::Desk;
 use crate::map_async::Gate;

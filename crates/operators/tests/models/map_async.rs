@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use millstream_core::{Fault, More, Publisher};
 use millstream_executors::Task;
 use millstream_operators::PublisherExt;
-use millstream_sync::{Mutex, lock, model, thread};
+use millstream_sync::{Mutex, deep_model as model, lock, thread};
 
 use crate::desk::Desk;
 use crate::oracle::Signal::{Complete, Error, Fault as Faulted, Item};

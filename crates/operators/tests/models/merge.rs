@@ -3,7 +3,7 @@
 use millstream_core::{More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::combine::merge_all;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::oracle::Oracle;
 use crate::oracle::Signal::{Complete, Error, Item};

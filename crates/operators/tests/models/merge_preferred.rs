@@ -4,7 +4,7 @@
 use millstream_core::{More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::combine::{merge_all_preferred, merge_all_prioritized};
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::oracle::Signal::{Complete, Error, Item};
 use crate::oracle::{Oracle, Signal};

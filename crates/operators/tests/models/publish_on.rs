@@ -2,7 +2,7 @@
 
 use millstream_core::{Fault, More, Publisher};
 use millstream_operators::PublisherExt;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::desk::{Closed, Desk};
 use crate::oracle::Signal::{self, Error, Item};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use millstream_operators::PublisherExt;
 use millstream_operators::fault::Backoff;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::clock::on_time;
 use crate::oracle::Signal::Error;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use millstream_core::{Fault, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::fault::Backoff;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::clock::{Time, late_on_time, on_time};
 use crate::oracle::Signal::{self, Error as Failed, Item};

@@ -3,7 +3,7 @@
 
 use millstream::prelude::*;
 use millstream::{Fault, More};
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::oracle::Signal::{self, Complete, Item};
 use crate::oracle::{Oracle, items};

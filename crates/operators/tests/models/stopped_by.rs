@@ -4,7 +4,7 @@
 use millstream_core::{Fault, More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::lifecycle::KillSwitch;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::oracle::Signal::{Complete, Error};
 use crate::oracle::{Hand, Oracle, Source, Start, Token, begins};

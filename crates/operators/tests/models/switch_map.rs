@@ -3,7 +3,7 @@
 
 use millstream_core::{More, Publisher};
 use millstream_operators::PublisherExt;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::oracle::Signal::{Complete, Error};
 use crate::oracle::{Hand, Oracle, Source, Start, Token};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use millstream_core::{Pull, Pulled};
 use millstream_operators::PublisherExt;
 use millstream_operators::timing::Rate;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::all;
 use crate::clock::{late_on_time, on_time};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use millstream_executors::time::{Clock, Moment};
 use millstream_operators::PublisherExt;
 use millstream_operators::control::{Controller, Sample};
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::all;
 use crate::clock::late_on_time;

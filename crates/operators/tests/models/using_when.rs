@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use millstream_core::{Cause, More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::source::{UseEnd, using_when};
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::desk::Desk;
 use crate::map_async::Gate;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use millstream_core::{More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::chunk::Window;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::oracle::Signal::{Complete, Item};
 use crate::oracle::{Error, Hand, Oracle, Signal, Source, Token};

@@ -2,7 +2,7 @@
 //! that waits.
 
 use millstream_operators::PublisherExt;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::oracle::Signal::{Complete, Item};
 use crate::window::{Windowed, windowed_by};

@@ -6,7 +6,7 @@ use millstream_core::{More, Publisher};
 use millstream_executors::Executor;
 use millstream_operators::PublisherExt;
 use millstream_operators::chunk::Window;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::clock::ManualClock;
 use crate::desk::Desk;

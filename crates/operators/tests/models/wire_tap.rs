@@ -6,7 +6,7 @@ use std::ops::Range;
 use millstream_core::{Fault, More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::source::Emissions;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::oracle::Signal::{self, Complete, Error as Failed};
 use crate::oracle::{Error, Hand, Oracle, Source, Start, Token, begins};

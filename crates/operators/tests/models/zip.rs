@@ -2,7 +2,7 @@
 
 use millstream_core::{More, Publisher};
 use millstream_operators::PublisherExt;
-use millstream_sync::{model, thread};
+use millstream_sync::{deep_model as model, thread};
 
 use crate::oracle::Signal::{Error, Item};
 use crate::oracle::{Oracle, Token, begins};
