@@ -26,7 +26,7 @@ use crate::{config, search};
 const SCHEDULES: usize = 2_000;
 
 /// Specifications, unless `MILLSTREAM_SPECS` says otherwise.
-const SPECS: u64 = 150;
+const SPECS: u64 = 100;
 
 /// PCT's depth.
 const DEPTH: usize = 3;
