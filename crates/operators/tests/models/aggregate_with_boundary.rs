@@ -32,12 +32,7 @@ fn the_time_of_an_aggregate_races_the_items() {
         let (oracle, clock, start, task) =
             late_on_time(0..2, |_, source, time| lists(source, time).concat_map_iter(|list| list));
         oracle.request(9);
-        let executor = thread::spawn(move || run(Some(task)));
-        let producer = thread::spawn(move || start.go());
-        clock.pass();
-        producer.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(clock.timers(), 0);
+        clock.passes_while_items_come(task, start);
         assert_eq!(oracle.finish(), all(0..2));
     });
 }
@@ -71,15 +66,7 @@ fn the_time_of_an_aggregate_races_the_request() {
             lists(source.chain(silent), time).take(1).concat_map_iter(|list| list)
         });
         start.go();
-        let executor = thread::spawn(move || run(Some(task)));
-        let requester = {
-            let oracle = oracle.clone();
-            thread::spawn(move || oracle.request(1))
-        };
-        clock.pass();
-        requester.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(clock.timers(), 0);
+        clock.passes_while_one_is_asked_for(task, &oracle);
         assert_eq!(oracle.finish(), all(0..1));
     });
 }

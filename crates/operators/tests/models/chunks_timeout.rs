@@ -21,12 +21,7 @@ fn the_timer_races_the_items() {
             chunks.concat_map_iter(|chunk| chunk)
         });
         oracle.request(9);
-        let executor = thread::spawn(move || run(Some(task)));
-        let producer = thread::spawn(move || start.go());
-        clock.pass();
-        producer.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(clock.timers(), 0);
+        clock.passes_while_items_come(task, start);
         assert_eq!(oracle.finish(), all(0..2));
     });
 }
@@ -41,15 +36,7 @@ fn the_timer_of_a_chunk_races_the_request() {
             chunks.concat_map_iter(|chunk| chunk)
         });
         start.go();
-        let executor = thread::spawn(move || run(Some(task)));
-        let requester = {
-            let oracle = oracle.clone();
-            thread::spawn(move || oracle.request(1))
-        };
-        clock.pass();
-        requester.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(clock.timers(), 0);
+        clock.passes_while_one_is_asked_for(task, &oracle);
         assert_eq!(oracle.finish(), all(0..1));
     });
 }
@@ -63,15 +50,7 @@ fn the_timer_races_the_request() {
             chunks.concat_map_iter(|chunk| chunk)
         });
         start.go();
-        let executor = thread::spawn(move || run(Some(task)));
-        let requester = {
-            let oracle = oracle.clone();
-            thread::spawn(move || oracle.request(1))
-        };
-        clock.pass();
-        requester.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(clock.timers(), 0);
+        clock.passes_while_one_is_asked_for(task, &oracle);
         assert_eq!(oracle.finish(), all(0..1));
     });
 }

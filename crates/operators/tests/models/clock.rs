@@ -9,11 +9,12 @@ use std::task::Waker;
 use millstream_core::{More, Publisher};
 use millstream_executors::time::{Clock, ClockGone, Moment, Timed, Timer};
 use millstream_executors::{Executor, Task};
-use millstream_sync::{Mutex, lock};
+use millstream_sync::{Mutex, lock, thread};
 
 use crate::desk::Desk;
 use crate::late;
 use crate::oracle::{Error, Oracle, Source, Start, Token};
+use crate::runner::run;
 
 /// What stages that wait for a time are given.
 pub(crate) type Time = Timed<Desk, ManualClock>;
@@ -58,6 +59,26 @@ struct State {
 }
 
 impl ManualClock {
+    /// It passes while one thread runs the task and another starts the items; no timer is left then.
+    pub(crate) fn passes_while_items_come(&self, task: Task, start: Start) {
+        self.passes_while(task, move || start.go());
+    }
+
+    /// It passes while one thread runs the task and another asks for an item; no timer is left then.
+    pub(crate) fn passes_while_one_is_asked_for(&self, task: Task, oracle: &Oracle) {
+        let oracle = oracle.clone();
+        self.passes_while(task, move || oracle.request(1));
+    }
+
+    fn passes_while(&self, task: Task, happens: impl FnOnce() + Send + 'static) {
+        let executor = thread::spawn(move || run(Some(task)));
+        let other = thread::spawn(happens);
+        self.pass();
+        other.join().unwrap();
+        executor.join().unwrap();
+        assert_eq!(self.timers(), 0);
+    }
+
     /// Lets time pass: all timers wake, and each that is set from now on.
     pub(crate) fn pass(&self) {
         let due = {

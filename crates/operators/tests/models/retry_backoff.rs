@@ -20,15 +20,7 @@ fn the_end_of_the_wait_races_a_request() {
         let (oracle, clock, task) = on_time(|_, time| {
             millstream_operators::source::fail("late").retry_backoff(time, once(), |_| true)
         });
-        let executor = thread::spawn(move || run(Some(task)));
-        let requester = {
-            let oracle = oracle.clone();
-            thread::spawn(move || oracle.request(1))
-        };
-        clock.pass();
-        requester.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(clock.timers(), 0);
+        clock.passes_while_one_is_asked_for(task, &oracle);
         assert_eq!(oracle.finish(), [Error("late")]);
     });
 }

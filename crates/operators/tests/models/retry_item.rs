@@ -42,15 +42,7 @@ fn the_end_of_the_wait_races_a_request() {
         let (oracle, clock, start, task) =
             late_on_time(0..1, |_, source, time| at_the_second(source, time, SECOND));
         start.go();
-        let executor = thread::spawn(move || run(Some(task)));
-        let requester = {
-            let oracle = oracle.clone();
-            thread::spawn(move || oracle.request(1))
-        };
-        clock.pass();
-        requester.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(clock.timers(), 0);
+        clock.passes_while_one_is_asked_for(task, &oracle);
         assert_eq!(oracle.count(), 0, "it is over");
         assert_eq!(oracle.finish(), all(0..1));
     });
@@ -63,12 +55,7 @@ fn the_end_of_the_wait_races_the_items() {
         let (oracle, clock, start, task) =
             late_on_time(0..2, |_, source, time| at_the_second(source, time, SECOND));
         oracle.request(2);
-        let executor = thread::spawn(move || run(Some(task)));
-        let producer = thread::spawn(move || start.go());
-        clock.pass();
-        producer.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(clock.timers(), 0);
+        clock.passes_while_items_come(task, start);
         assert_eq!(oracle.count(), 0, "it is over");
         assert_eq!(oracle.finish(), all(0..2));
     });
@@ -104,12 +91,7 @@ fn a_failure_of_upstream_races_the_end_of_the_wait() {
             at_the_second(source.try_map(fails_at(1, "broken")), time, SECOND)
         });
         oracle.request(2);
-        let executor = thread::spawn(move || run(Some(task)));
-        let producer = thread::spawn(move || start.go());
-        clock.pass();
-        producer.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(clock.timers(), 0);
+        clock.passes_while_items_come(task, start);
         assert_eq!(oracle.count(), 0, "it is over");
         assert_eq!(oracle.finish(), [Item(0), Failed("broken")]);
     });

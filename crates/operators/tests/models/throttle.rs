@@ -22,12 +22,7 @@ fn the_timer_races_the_items() {
         let (oracle, clock, start, task) =
             late_on_time(0..3, |_, source, time| source.throttle(time, 1, one_a_second()));
         oracle.request(9);
-        let executor = thread::spawn(move || run(Some(task)));
-        let producer = thread::spawn(move || start.go());
-        clock.pass();
-        producer.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(clock.timers(), 0);
+        clock.passes_while_items_come(task, start);
         assert_eq!(oracle.finish(), all(0..3));
     });
 }
@@ -39,15 +34,7 @@ fn the_timer_races_the_request_for_the_item_that_waits() {
             late_on_time(0..2, |_, source, time| source.throttle(time, 2, one_a_second()));
         start.go();
         oracle.request(1);
-        let executor = thread::spawn(move || run(Some(task)));
-        let requester = {
-            let oracle = oracle.clone();
-            thread::spawn(move || oracle.request(1))
-        };
-        clock.pass();
-        requester.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(clock.timers(), 0);
+        clock.passes_while_one_is_asked_for(task, &oracle);
         assert_eq!(oracle.finish(), all(0..2));
     });
 }

@@ -35,12 +35,7 @@ fn the_timer_races_an_item_and_the_end() {
         let (oracle, clock, start, task) =
             late_on_time(0..1, |_, source, time| source.timeout(time, 2, SECOND).map_err(told));
         oracle.request(2);
-        let executor = thread::spawn(move || run(Some(task)));
-        let producer = thread::spawn(move || start.go());
-        clock.pass();
-        producer.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(clock.timers(), 0);
+        clock.passes_while_items_come(task, start);
         let log = oracle.finish();
         let ends = [all(0..1), vec![Error("elapsed")], vec![Item(0), Error("elapsed")]];
         assert!(ends.contains(&log), "{log:?}");
@@ -53,15 +48,7 @@ fn the_timer_of_a_silent_upstream_races_the_request() {
     model("timeout: the_timer_of_a_silent_upstream_races_the_request", || {
         let (oracle, clock, task) =
             on_time(|oracle, time| silent(oracle).timeout(time, 1, SECOND).map_err(told));
-        let executor = thread::spawn(move || run(Some(task)));
-        let requester = {
-            let oracle = oracle.clone();
-            thread::spawn(move || oracle.request(1))
-        };
-        clock.pass();
-        requester.join().unwrap();
-        executor.join().unwrap();
-        assert_eq!(clock.timers(), 0);
+        clock.passes_while_one_is_asked_for(task, &oracle);
         assert_eq!(oracle.finish(), [Error("elapsed")]);
     });
 }
