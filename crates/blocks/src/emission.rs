@@ -33,6 +33,7 @@ use millstream_core::{
     report_undelivered,
 };
 
+use crate::boxed::send;
 use crate::cause::within;
 
 /// How often a source that skips items is asked at most whether it is over, while there is no
@@ -269,7 +270,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     }
 
     /// Whether items are sent in blocks: see `run_in_blocks`, which is compiled only then.
-    const HAS_BLOCKS: bool = P::HINTS && !A::KEEPS_ITEMS;
+    const HAS_BLOCKS: bool = P::HINTS && !A::KEEPS_ITEMS && !A::JUMPS;
 
     /// Whether there is credit for some blocks, and one is sure to come.
     #[inline]
@@ -295,7 +296,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
                 // is long keeps both in memory.
                 let (noted, counted, active) = (&mut special, &mut count, &mut *active);
                 let pulled = producer.pull_while(move |item| {
-                    let answer = active.on_next(item);
+                    let answer = send(active, item);
                     if answer.is_special() {
                         *noted = answer;
                         return false;
@@ -330,7 +331,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
                 let mut settled = Ok(());
                 let mut count = pace.begin();
                 let pulled = producer.pull_while(|item| {
-                    let answer = active.on_next(item);
+                    let answer = send(active, item);
                     if !credit.settle(answer) {
                         settled = Err(if answer.is_special() { answer } else { More::NONE });
                         return false;

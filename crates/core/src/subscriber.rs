@@ -136,6 +136,11 @@ pub trait ActiveSubscriber<T, E>: Send + Sized + 'static {
     #[doc(hidden)]
     const KEEPS_ITEMS: bool = false;
 
+    /// For whoever sends signals: whether all that [`on_next`](ActiveSubscriber::on_next) does is to jump
+    /// through a pointer, as into a box. A loop then calls a function that jumps.
+    #[doc(hidden)]
+    const JUMPS: bool = false;
+
     /// Receives an item, and answers how many **more** it wants, on top of what it asked
     /// before.
     fn on_next(&mut self, item: T) -> More;

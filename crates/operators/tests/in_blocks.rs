@@ -361,5 +361,7 @@ fn batches_give_what_the_whole_gives_through_stages_that_drop_keep_and_multiply(
     check(|s| millstream::from_iter(s).concat_map_iter(|n| 0..n % 5));
     check(|s| millstream::from_iter(s).concat_map(|n| millstream::from_iter(0..n % 50)));
     check(|s| millstream::from_iter(s).chain(millstream::from_iter(0..50)).take_last(45));
+    check(|s| millstream::from_iter(s).filter(|n| n % 3 > 0).boxed().map(|n| n).boxed());
+    // Nothing is between this one and its box, so it sends one by one.
     check(|s| millstream::from_iter(s).boxed().filter(|n| n % 3 > 0).boxed().map(|n| n).boxed());
 }
