@@ -8,8 +8,9 @@ mod eager;
 use std::convert::Infallible;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+use std::task::{Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::time::Duration;
 
 use millstream::ack::{AckError, Acked, AckedPublisher, Settled, Verdict};
@@ -21,10 +22,14 @@ use millstream::limit::Permits;
 use millstream::prelude::*;
 use millstream::source::{Overflow, Restart};
 use millstream::timing::{Rate, TokenBucket};
-use millstream::{Demand, Failure, Fault, More, Publisher, Subscription};
+use millstream::{
+    BoxActive, BoxPublisher, BoxSubscriber, Cause, Context, Demand, End, Failure, Fault, More,
+    Publisher, Rest, Subscription,
+};
 use millstream_testkit::sweep::{Ending, Source, TestError};
 use millstream_testkit::{
-    Answer, Behaviour, Event, Faulted, Ledger, Probe, ProbeHandle, Token, probe,
+    ActiveProbe, Answer, Behaviour, Event, Faulted, Ledger, Probe, ProbeHandle, ScriptedPublisher,
+    Token, probe,
 };
 
 use eager::{Eager, in_haste, timeless};
@@ -64,40 +69,167 @@ fn told_once<V: Clone + PartialEq + std::fmt::Debug>(
     assert_eq!(ledger.live(), 0, "{case}: items are kept\n{log}");
 }
 
-fn run<P: Publisher<Error: std::fmt::Debug>>(
-    case: &str,
-    publisher: P,
-    behaviour: Behaviour,
-    ledger: &Ledger,
-) {
-    let (probe, handle) =
-        Probe::recording(behaviour, drop::<P::Item>, |error| format!("{error:?}"));
-    normally("subscribe", || publisher.subscribe(probe));
-    for _ in 0..10 {
-        if handle.is_ended() {
-            break;
-        }
-        normally("request", || handle.request(1));
-    }
-    told_once(case, &handle, ledger);
-    normally("cancel", || handle.cancel());
+fn text<E: std::fmt::Debug>(error: E) -> String {
+    format!("{error:?}")
 }
 
+/// A subscriber as it is, or behind a pointer: one type, so that what is above is compiled once for
+/// both.
+enum Bottom<T, E> {
+    Bare(Probe<T, E, (), String>),
+    Boxed(BoxSubscriber<T, E>),
+}
+
+enum ActiveBottom<T, E> {
+    Bare(ActiveProbe<T, E, (), String>),
+    Boxed(BoxActive<T, E>),
+}
+
+impl<T: Send + 'static, E: Send + 'static> Subscriber<T, E> for Bottom<T, E> {
+    type Active = ActiveBottom<T, E>;
+
+    fn on_subscribe(self, subscription: Subscription) -> ActiveBottom<T, E> {
+        match self {
+            Bottom::Bare(probe) => ActiveBottom::Bare(probe.on_subscribe(subscription)),
+            Bottom::Boxed(boxed) => ActiveBottom::Boxed(boxed.on_subscribe(subscription)),
+        }
+    }
+
+    fn context(&self) -> Context {
+        match self {
+            Bottom::Bare(probe) => probe.context(),
+            Bottom::Boxed(boxed) => boxed.context(),
+        }
+    }
+}
+
+/// Passes on all that a subscriber is told.
+macro_rules! each_bottom {
+    ($bottom:expr, $active:ident => $call:expr) => {
+        match $bottom {
+            ActiveBottom::Bare($active) => $call,
+            ActiveBottom::Boxed($active) => $call,
+        }
+    };
+}
+
+impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for ActiveBottom<T, E> {
+    fn on_next(&mut self, item: T) -> More {
+        each_bottom!(self, active => active.on_next(item))
+    }
+
+    fn on_request(&mut self, more: More) -> More {
+        each_bottom!(self, active => active.on_request(more))
+    }
+
+    fn cause(&self) -> Cause {
+        each_bottom!(self, active => active.cause())
+    }
+
+    fn on_complete(self) {
+        each_bottom!(self, active => active.on_complete());
+    }
+
+    fn on_error(self, error: E) {
+        each_bottom!(self, active => active.on_error(error));
+    }
+
+    fn on_fault(self, fault: Fault) {
+        each_bottom!(self, active => active.on_fault(fault));
+    }
+
+    fn on_end(self, end: End<E>) -> Option<Box<dyn Rest>> {
+        each_bottom!(self, active => active.on_end(end))
+    }
+}
+
+fn bottom<T: Send + 'static, E: Send + std::fmt::Debug + 'static>(
+    behaviour: Behaviour,
+    boxed: bool,
+) -> (Bottom<T, E>, ProbeHandle<(), String>) {
+    let (probe, handle) = Probe::recording(behaviour, drop::<T>, text::<E>);
+    let bottom = match boxed {
+        false => Bottom::Bare(probe),
+        true => Bottom::Boxed(BoxSubscriber::new(probe)),
+    };
+    (bottom, handle)
+}
+
+/// Over a source that pushes, a stage is pushed through. Over one that can be pulled, it is pulled
+/// itself, where it can be: subscribed to, it would not see that its source could be pulled. What
+/// cannot be pulled, such as a stage with a queue, is subscribed to, and may pull its source.
 fn check<const PULLS: bool, P: Publisher<Error: std::fmt::Debug>>(
     ending: Ending,
     build: impl Fn(Source<PULLS>) -> P,
 ) {
+    let build = |ledger: &Ledger| build(Source::new(vec![1, 2, 3], ending, ledger));
+    // Of the two ways only one is compiled.
+    if const { PULLS && P::PULLS } {
+        // Whoever pulls has a pointer to the subscriber.
+        each_behaviour("pulled", &[true], &|behaviour, _, ledger| {
+            let (bottom, handle) = bottom::<P::Item, P::Error>(behaviour, false);
+            let publisher = build(ledger);
+            normally("subscribe", || match publisher.into_pull(Context::default()) {
+                Ok(pull) => ScriptedPublisher::pulling(pull).subscribe(bottom),
+                Err(_) => panic!("it can be pulled"),
+            });
+            handle
+        });
+    } else {
+        let how = if PULLS { "over what is pulled" } else { "pushed" };
+        each_behaviour(how, &[false, true], &|behaviour, boxed, ledger| {
+            let (bottom, handle) = bottom(behaviour, boxed);
+            let publisher = build(ledger);
+            normally("subscribe", || publisher.subscribe(bottom));
+            handle
+        });
+    }
+}
+
+fn each_behaviour(
+    how: &str,
+    boxed: &[bool],
+    start: &dyn Fn(Behaviour, bool, &Ledger) -> ProbeHandle<(), String>,
+) {
     for (says, behaviour) in behaviours() {
-        for boxed in [false, true] {
+        for boxed in boxed {
             let ledger = Ledger::new();
-            let publisher = build(Source::new(vec![1, 2, 3], ending, &ledger));
-            let case = format!("{says}, pulls: {PULLS}, boxed: {boxed}");
-            match boxed {
-                false => run(&case, publisher, behaviour.clone(), &ledger),
-                true => run(&case, publisher.boxed(), behaviour.clone(), &ledger),
+            let handle = start(behaviour.clone(), *boxed, &ledger);
+            let case = format!("{says}, {how}, boxed: {boxed}");
+            for _ in 0..10 {
+                if handle.is_ended() {
+                    break;
+                }
+                normally("request", || handle.request(1));
             }
+            told_once(&case, &handle, &ledger);
+            normally("cancel", || handle.cancel());
         }
     }
+}
+
+/// Of the second item. A function and not a closure, of which each is a type of its own: so are those
+/// behind pointers below, where several tests are of one operator.
+fn two(n: Token) -> Token {
+    if n.value() == 2 { ouch() } else { n }
+}
+
+type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+fn of_items<T>(f: impl FnMut(Token) -> T + Send + 'static) -> Box<dyn FnMut(Token) -> T + Send> {
+    Box::new(f)
+}
+
+fn of_refs<T>(f: impl FnMut(&Token) -> T + Send + 'static) -> Box<dyn FnMut(&Token) -> T + Send> {
+    Box::new(f)
+}
+
+fn later<T>(f: impl Future<Output = T> + Send + 'static) -> Later<T> {
+    Box::pin(f)
+}
+
+fn same<T>(it: T) -> T {
+    it
 }
 
 /// `name: ending, operator`: over a source that pushes and over one that can be pulled.
@@ -118,7 +250,7 @@ mod in_closures {
 
     panics! {
         inspect_subscribe: Complete, |s| s.inspect_subscribe(|| ouch());
-        map: Complete, |s| s.map(|n| if n.value() == 2 { ouch() } else { n });
+        map: Complete, |s| s.map(two);
         try_map: Complete, |s| s.try_map(|n| if n.value() == 2 { ouch() } else { Ok::<_, TestError>(n) });
         filter_map: Complete, |s| s.filter_map(|n| if n.value() == 2 { ouch() } else { None::<Token> });
         scan: Complete, |s| s.scan((), |(), n| if n.value() == 2 { ouch() } else { Some(n) });
@@ -171,7 +303,6 @@ mod in_closures {
             s.batch_weighted(9, |n| if n.value() == 2 { ouch() } else { 1 }, |n| n, |_, n| n)
         };
         expand_last: Complete, |s| s.expand_last(|n| if n.value() == 2 { ouch() } else { None });
-        cap_demand: Complete, |s| s.cap_demand(|_| ouch());
         concat_map: Complete, |s| {
             let ledger = s.ledger().clone();
             s.concat_map(move |n| {
@@ -181,10 +312,10 @@ mod in_closures {
         };
         concat_map_of_boxes: Complete, |s| {
             let ledger = s.ledger().clone();
-            s.concat_map(move |n| {
+            s.concat_map(of_items(move |n| {
                 if n.value() == 2 { ouch() }
                 Source::<true>::new(vec![7, 8], Complete, &ledger).boxed()
-            })
+            }))
         };
         concat_map_inside: Complete, |s| {
             let ledger = s.ledger().clone();
@@ -192,9 +323,9 @@ mod in_closures {
         };
         concat_map_inside_a_box: Complete, |s| {
             let ledger = s.ledger().clone();
-            s.concat_map(move |_| {
+            s.concat_map(of_items(move |_| {
                 Source::<true>::new(vec![7, 8], Complete, &ledger).map(|n| if n.value() == 8 { ouch() } else { n }).boxed()
-            })
+            }))
         };
         concat_map_delay_error: Complete, |s| {
             let ledger = s.ledger().clone();
@@ -208,10 +339,10 @@ mod in_closures {
         };
         concat_map_iter: Complete, |s| s.concat_map_iter(|n| if n.value() == 2 { ouch() } else { [n] });
         catch_unwind: Complete, |s| {
-            s.map(|n| if n.value() == 2 { ouch() } else { n }).catch_unwind(|_| ouch())
+            s.map(two).catch_unwind(|_| ouch())
         };
         below_catch_unwind: Complete, |s| {
-            s.catch_unwind(|_| TestError(9)).map(|n| if n.value() == 2 { ouch() } else { n })
+            s.catch_unwind(|_| TestError(9)).map(two)
         };
         below_catch_unwind_as_it_is_asked: Complete, |s| {
             s.catch_unwind(|_| TestError(9)).inspect_request(|_| ouch())
@@ -235,13 +366,19 @@ mod in_closures {
         chunk_while: Complete, |s| s.chunk_while(9, |n| if n.value() == 2 { ouch() } else { true });
         chunk_by_key: Complete, |s| s.chunk_by_key(9, |n| if n.value() == 2 { ouch() });
         chunks_weighted: Complete, |s| s.chunks_weighted(9, |n| if n.value() == 2 { ouch() } else { 1 });
-        above_a_group: Complete, |s| s.map(|n| if n.value() == 2 { ouch() } else { n }).chunks(5);
+        above_a_group: Complete, |s| s.map(two).chunks(5);
         past_an_error_handler: Complete, |s| {
             let item = s.ledger().token(9);
-            s.map(|n| if n.value() == 2 { ouch() } else { n }).on_error_return(item)
+            s.map(two).on_error_return(item)
         };
-        past_retry: Complete, |s| s.map(|n| if n.value() == 2 { ouch() } else { n }).retry(3);
-        past_resume: Complete, |s| s.map(|n| if n.value() == 2 { ouch() } else { n }).on_error_resume(|_| millstream::empty());
+        past_retry: Complete, |s| s.map(two).retry(3);
+        past_resume: Complete, |s| s.map(two).on_error_resume(|_| millstream::empty());
+    }
+
+    /// Where it is pulled there is no demand to cap.
+    #[test]
+    fn cap_demand() {
+        check::<false, _>(Complete, |s| s.cap_demand(|_| ouch()));
     }
 }
 
@@ -250,9 +387,13 @@ async fn through(n: Token) -> Token {
     if n.value() == 2 { ouch() } else { n }
 }
 
-fn done(_: (), _: Verdict) -> Result<(), TestError> {
-    Ok(())
-}
+type Done = fn((), Verdict) -> Result<(), TestError>;
+
+const DONE: Done = |(), _| Ok(());
+
+type Tag = fn(&Token);
+
+const TAG: Tag = |_| ();
 
 fn broken() -> Result<(), TestError> {
     ouch()
@@ -272,6 +413,12 @@ where
 mod in_stages_with_queues {
     use super::*;
 
+    type Scanned = Later<Option<(Token, ())>>;
+
+    fn scan(f: fn((), Token) -> Scanned) -> fn((), Token) -> Scanned {
+        f
+    }
+
     fn inner(ledger: &Ledger, n: &Token) -> Source<true> {
         if n.value() == 2 { ouch() } else { Source::new(vec![7, 8], Complete, ledger) }
     }
@@ -279,25 +426,34 @@ mod in_stages_with_queues {
     fn bad<const PULLS: bool>(
         source: Source<PULLS>,
     ) -> impl Publisher<Item = Token, Error = TestError> {
-        source.map(|n| if n.value() == 2 { ouch() } else { n })
+        source.map(two)
+    }
+
+    fn attempts<const PULLS: bool>(
+        source: Source<PULLS>,
+        worth: fn(&TestError) -> bool,
+        attempt: impl FnMut(&Token) -> Later<Result<Token, TestError>> + Send + 'static,
+    ) -> impl Publisher<Item = Token, Error = TestError> {
+        let backoff = Backoff::new(Duration::from_secs(1));
+        source.retry_item(in_haste(), backoff, worth, of_refs(attempt))
     }
 
     panics! {
         flat_map_unordered: Complete, |s| {
             let ledger = s.ledger().clone();
-            s.flat_map_unordered(2, 2, move |n| inner(&ledger, &n))
+            s.flat_map_unordered(2, 2, of_items(move |n| inner(&ledger, &n)))
         };
         flat_map_unordered_of_boxes: Complete, |s| {
             let ledger = s.ledger().clone();
-            s.flat_map_unordered(2, 2, move |n| inner(&ledger, &n).boxed())
+            s.flat_map_unordered(2, 2, of_items(move |n| inner(&ledger, &n).boxed()))
         };
         flat_map_unordered_inside: Complete, |s| {
             let ledger = s.ledger().clone();
-            s.flat_map_unordered(2, 2, move |_| {
+            s.flat_map_unordered(2, 2, of_items(move |_| {
                 Source::<true>::new(vec![7, 8], Complete, &ledger)
                     .map(|n| if n.value() == 8 { ouch() } else { n })
                     .boxed()
-            })
+            }))
         };
         flat_map_unordered_delay_error: Complete, |s| {
             let ledger = s.ledger().clone();
@@ -321,28 +477,28 @@ mod in_stages_with_queues {
             let ledger = s.ledger().clone();
             s.skip(1).exhaust_map(2, move |n| inner(&ledger, &n).boxed())
         };
-        map_async: Complete, |s| s.map_async(Eager::default(), 2, |n| if n.value() == 2 { ouch() } else { async { n } });
+        map_async: Complete, |s| s.map_async(Eager::default(), 2, of_items(|n| if n.value() == 2 { ouch() } else { later(async { n }) }));
         adaptive_concurrency_in_the_future: Complete, |s| {
             s.adaptive_concurrency(timeless(), Aimd::new(2.0..=2.0), through)
         };
         adaptive_concurrency_unordered: Complete, |s| {
             s.adaptive_concurrency_unordered(timeless(), Aimd::new(2.0..=2.0), through)
         };
-        map_async_in_the_future: Complete, |s| s.map_async(Eager::default(), 2, through);
+        map_async_in_the_future: Complete, |s| s.map_async(Eager::default(), 2, of_items(|n| later(through(n))));
         scan_async: Complete, |s| {
-            s.scan_async(Eager::default(), (), |(), n| if n.value() == 2 { ouch() } else { async { Some((n, ())) } })
+            s.scan_async(Eager::default(), (), scan(|(), n| if n.value() == 2 { ouch() } else { later(async { Some((n, ())) }) }))
         };
         scan_async_in_the_future: Complete, |s| {
-            s.scan_async(Eager::default(), (), |(), n| async { Some((through(n).await, ())) })
+            s.scan_async(Eager::default(), (), scan(|(), n| later(async { Some((through(n).await, ())) })))
         };
         filter_async: Complete, |s| {
-            s.filter_async(Eager::default(), 2, |n| if n.value() == 2 { ouch() } else { async { true } })
+            s.filter_async(Eager::default(), 2, of_refs(|n| if n.value() == 2 { ouch() } else { later(async { true }) }))
         };
         filter_async_in_the_future: Complete, |s| {
-            s.filter_async(Eager::default(), 2, |n| {
+            s.filter_async(Eager::default(), 2, of_refs(|n| {
                 let two = n.value() == 2;
-                async move { if two { ouch() } else { true } }
-            })
+                later(async move { if two { ouch() } else { true } })
+            }))
         };
         map_async_unordered: Complete, |s| s.map_async_unordered(Eager::default(), 2, through);
         try_map_async: Complete, |s| s.try_map_async(Eager::default(), 2, |n| async { Ok::<_, TestError>(through(n).await) });
@@ -350,18 +506,17 @@ mod in_stages_with_queues {
             s.try_map_async_unordered(Eager::default(), 2, |n| async { Ok::<_, TestError>(through(n).await) })
         };
         group_by_key: Complete, |s| {
-            s.group_by(3, 2, Stalled::Fail, |n| if n.value() == 2 { ouch() })
-                .flat_map_unordered(3, 2, |group| group)
+            let key = |n: &Token| if n.value() == 2 { ouch() } else { Bad(n.clone(), Of::Nothing) };
+            s.group_by(3, 2, Stalled::Fail, of_refs(key)).flat_map_unordered(3, 2, same)
         };
         group_by_in_a_group: Complete, |s| {
-            s.group_by(3, 2, Stalled::Fail, |n| n.value()).flat_map_unordered(3, 2, |group| {
-                group.map(|n| if n.value() == 2 { ouch() } else { n })
-            })
+            let key = |n: &Token| Bad(n.clone(), Of::Nothing);
+            s.group_by(3, 2, Stalled::Fail, of_refs(key)).flat_map_unordered(3, 2, |group| group.map(two))
         };
         below_group_by: Complete, |s| {
-            s.group_by(3, 2, Stalled::Fail, |n| n.value())
-                .map(|group| if *group.key() == 2 { ouch() } else { group })
-                .flat_map_unordered(3, 2, |group| group)
+            s.group_by(3, 2, Stalled::Fail, of_refs(|n| Bad(n.clone(), Of::Nothing)))
+                .map(|group| if group.key().0.value() == 2 { ouch() } else { group })
+                .flat_map_unordered(3, 2, same)
         };
         partition: Complete, |s| {
             let [all, other] = s.partition::<2, _>(2, |n| if n.value() == 2 { ouch() } else { 0 });
@@ -370,12 +525,16 @@ mod in_stages_with_queues {
         };
         below_balance: Complete, |s| {
             let [all] = s.balance::<1>();
-            all.map(|n| if n.value() == 2 { ouch() } else { n })
+            all.map(two)
         };
         map_async_partitioned_key: Complete, |s| {
-            s.map_async_partitioned(Eager::default(), 2, |n| if n.value() == 2 { ouch() }, |n| async { n })
+            let key = |n: &Token| if n.value() == 2 { ouch() } else { Bad(n.clone(), Of::Nothing) };
+            s.map_async_partitioned(Eager::default(), 2, of_refs(key), of_items(|n| later(async { n })))
         };
-        map_async_partitioned: Complete, |s| s.map_async_partitioned(Eager::default(), 2, |_| 1, through);
+        map_async_partitioned: Complete, |s| {
+            let key = |n: &Token| Bad(n.clone(), Of::Nothing);
+            s.map_async_partitioned(Eager::default(), 2, of_refs(key), of_items(|n| later(through(n))))
+        };
         map_async_partitioned_unordered: Complete, |s| {
             s.map_async_partitioned_unordered(Eager::default(), 2, |_| 1, through)
         };
@@ -412,7 +571,7 @@ mod in_stages_with_queues {
         above_chunks_timeout: Complete, |s| bad(s).chunks_timeout(timeless(), 2, 9, Duration::from_secs(1));
         above_timeout: Complete, |s| bad(s).timeout(timeless(), 2, Duration::from_secs(1));
         below_timeout: Complete, |s| {
-            s.timeout(timeless(), 2, Duration::from_secs(1)).map(|n| if n.value() == 2 { ouch() } else { n })
+            s.timeout(timeless(), 2, Duration::from_secs(1)).map(two)
         };
         keep_alive: Complete, |s| {
             let held = s.ledger().token(9);
@@ -420,43 +579,42 @@ mod in_stages_with_queues {
                 .keep_alive(in_haste(), 2, Duration::from_secs(1), move || if held.value() == 9 { ouch() } else { held.clone() })
         };
         retry_item: Complete, |s| {
-            s.retry_item(in_haste(), Backoff::new(Duration::from_secs(1)), |_| true, |n: &Token| {
+            attempts(s, |_| true, |n| {
                 let n = if n.value() == 2 { ouch() } else { n.clone() };
-                async { Ok::<_, TestError>(n) }
+                later(async { Ok(n) })
             })
         };
         retry_item_in_the_future: Complete, |s| {
-            s.retry_item(in_haste(), Backoff::new(Duration::from_secs(1)), |_| true, |n: &Token| {
+            attempts(s, |_| true, |n| {
                 let n = n.clone();
-                async { Ok::<_, TestError>(through(n).await) }
+                later(async { Ok(through(n).await) })
             })
         };
         retry_item_in_another_attempt: Complete, |s| {
             let mut calls = 0;
-            s.retry_item(in_haste(), Backoff::new(Duration::from_secs(1)), |_| true, move |_: &Token| {
+            attempts(s, |_| true, move |_| {
                 calls += 1;
-                if calls == 2 { ouch() } else { async { Err::<Token, _>(TestError(1)) } }
+                if calls == 2 { ouch() } else { later(async { Err(TestError(1)) }) }
             })
         };
         retry_item_worth: Complete, |s| {
-            let backoff = Backoff::new(Duration::from_secs(1));
-            s.retry_item(in_haste(), backoff, |_| ouch(), |_: &Token| async { Err::<Token, _>(TestError(1)) })
+            attempts(s, |_| ouch(), |_| later(async { Err(TestError(1)) }))
         };
         retry_backoff: Fails(2), |s| {
             s.retry_backoff(in_haste(), Backoff::new(Duration::from_secs(1)), |_| ouch())
         };
         retry_after: Fails(2), |s| s.retry_after(in_haste(), |_| ouch());
-        retry_when: Fails(2), |s| s.retry_when(|_| -> Option<millstream::BoxPublisher<u32, TestError>> { ouch() });
-        repeat_when: Complete, |s| s.repeat_when(|| -> Option<millstream::BoxPublisher<u32, TestError>> { ouch() });
+        retry_when: Fails(2), |s| s.retry_when(|_| -> Option<BoxPublisher<u32, TestError>> { ouch() });
+        repeat_when: Complete, |s| s.repeat_when(|| -> Option<BoxPublisher<u32, TestError>> { ouch() });
         above_publish_on: Complete, |s| bad(s).publish_on(Eager::default(), 2);
-        below_publish_on: Complete, |s| s.publish_on(Eager::default(), 2).map(|n| if n.value() == 2 { ouch() } else { n });
+        below_publish_on: Complete, |s| s.publish_on(Eager::default(), 2).map(two);
         above_subscribe_on: Complete, |s| bad(s).subscribe_on(Eager::default());
         below_subscribe_on: Complete, |s| {
-            s.subscribe_on(Eager::default()).map(|n| if n.value() == 2 { ouch() } else { n })
+            s.subscribe_on(Eager::default()).map(two)
         };
         above_adaptive_prefetch: Complete, |s| bad(s).adaptive_prefetch(1, 4);
         below_adaptive_prefetch: Complete, |s| {
-            s.adaptive_prefetch(1, 4).map(|n| if n.value() == 2 { ouch() } else { n })
+            s.adaptive_prefetch(1, 4).map(two)
         };
         above_bulkhead: Complete, |s| bad(s).bulkhead(Eager::default(), &Permits::new(1));
         below_bulkhead: Complete, |s| {
@@ -464,7 +622,7 @@ mod in_stages_with_queues {
         };
         above_prefetch: Complete, |s| bad(s).prefetch(2);
         above_prefetch_of_a_box: Complete, |s| bad(s).boxed().prefetch(2);
-        below_prefetch: Complete, |s| s.prefetch(2).map(|n| if n.value() == 2 { ouch() } else { n });
+        below_prefetch: Complete, |s| s.prefetch(2).map(two);
         above_broadcast: Complete, |s| {
             let [a, gone] = bad(s).broadcast::<2>(2);
             drop(gone);
@@ -473,21 +631,21 @@ mod in_stages_with_queues {
         below_broadcast: Complete, |s| {
             let [a, gone] = s.broadcast::<2>(2);
             drop(gone);
-            a.map(|n| if n.value() == 2 { ouch() } else { n })
+            a.map(two)
         };
         above_also_to: Complete, |s| bad(s).also_to(2, drop).side_may_leave();
         below_also_to: Complete, |s| {
             s.also_to(2, |side| side.subscribe_with(drop, drop, || {}).unbounded().detach())
-                .map(|n| if n.value() == 2 { ouch() } else { n })
+                .map(two)
         };
         also_to_as_it_is_made: Complete, |s| s.also_to(2, |_| ouch());
         wire_tap_as_it_is_made: Complete, |s| s.wire_tap(|_| ouch());
         below_wire_tap: Complete, |s| {
             s.wire_tap(|side| side.subscribe_with(drop, drop, || {}).unbounded().detach())
-                .map(|n| if n.value() == 2 { ouch() } else { n })
+                .map(two)
         };
         above_share: Complete, |s| bad(s).publish(2).ref_count(1);
-        below_share: Complete, |s| s.share(2).map(|n| if n.value() == 2 { ouch() } else { n });
+        below_share: Complete, |s| s.share(2).map(two);
         above_replay: Complete, |s| bad(s).replay(2, 2);
         above_a_window: Complete, |s| {
             bad(s).publish(2).slow_subscriber(SlowSubscriber::DropOldest).auto_connect(1)
@@ -511,50 +669,53 @@ mod in_stages_with_queues {
             let other = inner(s.ledger(), &s.ledger().token(5)).boxed();
             s.boxed().merge_sorted(other, 2, |_, _| ouch())
         };
-        above_window: Complete, |s| bad(s).window(2).concat_map(|window| window);
+        above_window: Complete, |s| bad(s).window(2).concat_map(same);
         below_window: Complete, |s| {
             let mut n = 0;
             let windows = s.window(1).map(move |window| {
                 n += 1;
                 if n == 2 { ouch() } else { window }
             });
-            windows.concat_map(|window| window)
+            windows.concat_map(same)
         };
         in_a_window: Complete, |s| {
-            s.window(3).concat_map(|window| window.map(|n| if n.value() == 2 { ouch() } else { n }))
+            s.window(3).concat_map(|window| window.map(two))
         };
         window_until: Complete, |s| {
-            s.window_until(9, |n| n.value() == 2 && ouch()).concat_map(|window| window)
+            s.window_until(9, |n| n.value() == 2 && ouch()).concat_map(same)
         };
         window_by_key: Complete, |s| {
-            s.window_by_key(9, |n| if n.value() == 2 { ouch() }).concat_map(|window| window)
+            s.window_by_key(9, |n| if n.value() == 2 { ouch() }).concat_map(same)
         };
         window_while: Complete, |s| {
-            s.window_while(9, |n| n.value() != 2 || ouch()).concat_map(|window| window)
+            s.window_while(9, |n| n.value() != 2 || ouch()).concat_map(same)
         };
-        acked_tag: Complete, |s| settled(s.acked(2, |n| if n.value() == 2 { ouch() }).settle_each(done));
+        acked_tag: Complete, |s| {
+            let tag: Tag = |n| if n.value() == 2 { ouch() };
+            settled(s.acked(2, tag).settle_each(DONE))
+        };
         acked_settle: Complete, |s| {
-            let settle = |(), _| -> Result<(), TestError> { ouch() };
-            settled(s.acked(2, |_| ()).settle_each(settle))
+            let settle: Done = |(), _| ouch();
+            settled(s.acked(2, TAG).settle_each(settle))
         };
         acked_map: Complete, |s| {
             let map = |n: Token| if n.value() == 2 { ouch() } else { n };
-            settled(s.acked(2, |_| ()).settle_each(done).map(map))
+            settled(s.acked(2, TAG).settle_each(DONE).map(map))
         };
         acked_filter: Complete, |s| {
-            settled(s.acked(2, |_| ()).settle_each(done).filter(|n| n.value() != 2 || ouch()))
+            settled(s.acked(2, TAG).settle_each(DONE).filter(|n| n.value() != 2 || ouch()))
         };
         commit_in_order: Complete, |s| {
             let commit = |()| -> Result<(), TestError> { ouch() };
-            settled(s.acked(2, |_| ()).commit_in_order(1, commit))
+            settled(s.acked(2, TAG).commit_in_order(1, commit))
         };
         commit_in_order_async: Complete, |s| {
             let commit = |()| async { broken() };
-            settled(s.acked(2, |_| ()).commit_in_order_async(1, Eager::default(), commit))
+            settled(s.acked(2, TAG).commit_in_order_async(1, Eager::default(), commit))
         };
         settle_batches: Complete, |s| {
             let settle = |_: Vec<Settled<()>>| async { broken() };
-            settled(s.acked(2, |_| ()).settle_batches(Eager::default(), settle))
+            settled(s.acked(2, TAG).settle_batches(Eager::default(), settle))
         };
         above_ready_chunks: Complete, |s| bad(s).ready_chunks(5);
         below_ready_chunks: Complete, |s| {
@@ -851,7 +1012,7 @@ mod in_items {
         };
         sliding_clone: Complete, |s| all(s, Of::Clone).sliding(2, 1);
         window_sliding_clone: Complete, |s| {
-            all(s, Of::Clone).window_sliding(2, 1).concat_map(|window| window)
+            all(s, Of::Clone).window_sliding(2, 1).concat_map(same)
         };
         pairwise_clone: Complete, |s| all(s, Of::Clone).pairwise();
         repeat_value_clone: Complete, |s| millstream::repeat_value(Bad(s.ledger().token(0), Of::Clone));
@@ -865,25 +1026,27 @@ mod in_items {
         unique_within_hash: Complete, |s| all(s, Of::Hash).unique_within(2);
         map_into_from: Complete, |s| s.map_into::<Bad>();
         group_by_hash: Complete, |s| {
-            s.group_by(3, 2, Stalled::Fail, |n| Bad(n.clone(), Of::Hash)).flat_map_unordered(3, 2, |group| group)
+            s.group_by(3, 2, Stalled::Fail, of_refs(|n| Bad(n.clone(), Of::Hash))).flat_map_unordered(3, 2, same)
         };
         group_by_eq: Complete, |s| {
             let key = s.ledger().token(0);
-            s.group_by(3, 2, Stalled::Fail, move |_| Bad(key.clone(), Of::Eq)).flat_map_unordered(3, 2, |group| group)
+            s.group_by(3, 2, Stalled::Fail, of_refs(move |_| Bad(key.clone(), Of::Eq))).flat_map_unordered(3, 2, same)
         };
         group_by_clone: Complete, |s| {
-            s.group_by(3, 2, Stalled::Fail, |n| Bad(n.clone(), Of::Clone)).flat_map_unordered(3, 2, |group| group)
+            s.group_by(3, 2, Stalled::Fail, of_refs(|n| Bad(n.clone(), Of::Clone))).flat_map_unordered(3, 2, same)
         };
         map_async_partitioned_hash: Complete, |s| {
-            s.map_async_partitioned(Eager::default(), 2, |n| Bad(n.clone(), Of::Hash), |n| async { n })
+            let key = |n: &Token| Bad(n.clone(), Of::Hash);
+            s.map_async_partitioned(Eager::default(), 2, of_refs(key), of_items(|n| later(async { n })))
         };
         map_async_partitioned_eq: Complete, |s| {
             let key = s.ledger().token(0);
-            let never = |_| std::future::pending::<Token>();
-            s.map_async_partitioned(Eager::default(), 2, move |_| Bad(key.clone(), Of::Eq), never)
+            let never = of_items(|_| later(std::future::pending::<Token>()));
+            s.map_async_partitioned(Eager::default(), 2, of_refs(move |_| Bad(key.clone(), Of::Eq)), never)
         };
         map_async_partitioned_drop: Complete, |s| {
-            s.map_async_partitioned(Eager::default(), 2, |n| Bad(n.clone(), Of::Drop), |n| async { n })
+            let key = |n: &Token| Bad(n.clone(), Of::Drop);
+            s.map_async_partitioned(Eager::default(), 2, of_refs(key), of_items(|n| later(async { n })))
         };
         filter_drop: Complete, |s| all(s, Of::Drop).filter(|_| false);
         skip_drop: Complete, |s| all(s, Of::Drop).skip(2);
@@ -893,7 +1056,7 @@ mod in_items {
     /// Three items are held, the first of which panics when it is dropped, by cancellation.
     fn three_held<P: Publisher<Error: std::fmt::Debug>>(
         name: &str,
-        build: impl Fn(millstream::BoxPublisher<Bad, Infallible>) -> P,
+        build: impl Fn(BoxPublisher<Bad, Infallible>) -> P,
     ) {
         let ledger = Ledger::new();
         let own = ledger.clone();
@@ -918,30 +1081,35 @@ mod in_items {
         three_held("chunks_skip", |three| three.chunks_skip(5, 6));
         three_held("chunk_until", |three| three.chunk_until(5, |_| false));
         three_held("chunks_weighted", |three| three.chunks_weighted(5, |_| 1));
-        three_held("window", |three| three.window(5).zip(millstream::pending::<()>(), 3));
-        three_held("window_of_one", |three| three.window(1).zip(millstream::pending::<()>(), 3));
+        three_held("window", |three| three.window(5).boxed().zip(millstream::pending::<()>(), 3));
+        three_held("window_of_one", |three| {
+            three.window(1).boxed().zip(millstream::pending::<()>(), 3)
+        });
         three_held("window_sliding", |three| {
-            three.window_sliding(5, 5).zip(millstream::pending::<()>(), 3)
+            three.window_sliding(5, 5).boxed().zip(millstream::pending::<()>(), 3)
         });
         three_held("chunk_when", |three| three.chunk_when(millstream::pending::<()>(), 5));
         three_held("ready_chunks", |three| {
-            three.ready_chunks(5).zip(millstream::pending::<()>(), 3)
+            three.ready_chunks(5).boxed().zip(millstream::pending::<()>(), 3)
         });
         three_held("sliding", |three| three.sliding(5, 5));
-        three_held("prefetch", |three| three.prefetch(3).zip(millstream::pending::<()>(), 3));
+        three_held("prefetch", |three| {
+            three.prefetch(3).boxed().zip(millstream::pending::<()>(), 3)
+        });
         three_held("publish_on", |three| {
-            three.publish_on(Eager::default(), 3).zip(millstream::pending::<()>(), 3)
+            three.publish_on(Eager::default(), 3).boxed().zip(millstream::pending::<()>(), 3)
         });
         three_held("publish", |three| {
-            three.map(Arc::new).publish(3).ref_count(1).zip(millstream::pending::<()>(), 3)
+            three.map(Arc::new).publish(3).ref_count(1).boxed().zip(millstream::pending::<()>(), 3)
         });
         three_held("publish_dropping_oldest", |three| {
             let shared = three.map(Arc::new).publish(3).slow_subscriber(SlowSubscriber::DropOldest);
-            shared.ref_count(1).zip(millstream::pending::<()>(), 3)
+            shared.ref_count(1).boxed().zip(millstream::pending::<()>(), 3)
         });
         three_held("zip", |three| three.zip(millstream::pending::<()>(), 3));
         three_held("merge", |three| {
             millstream::merge_all([three, millstream::pending().boxed()], 3)
+                .boxed()
                 .zip(millstream::pending::<()>(), 3)
         });
     }
@@ -1151,15 +1319,15 @@ fn a_waker_that_panics_harms_neither_the_sender_nor_the_result() {
     let upstream = ScriptedPublisher::<Token, TestError>::new();
     let mut end = Box::pin(upstream.clone().last());
     let waker = Waker::from(Arc::new(BadWaker));
-    assert!(end.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(end.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
     normally("next", || upstream.next(ledger.token(1)));
     normally("complete", || upstream.complete());
-    let result = end.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let result = end.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop()));
     assert!(matches!(result, Poll::Ready(Ok(Some(_)))), "{result:?}");
     drop((end, result));
 
     let mut cursor = millstream::from_iter([1]).chain(millstream::pending()).cursor();
-    let first = Box::pin(cursor.next()).as_mut().poll(&mut Context::from_waker(&waker));
+    let first = Box::pin(cursor.next()).as_mut().poll(&mut std::task::Context::from_waker(&waker));
     assert!(matches!(first, Poll::Ready(Ok(Some(1)))), "{first:?}");
     assert_eq!(ledger.live(), 0);
 }
@@ -1172,23 +1340,25 @@ fn a_waker_that_panics_when_it_is_cloned_can_be_replaced() {
     use millstream_testkit::ScriptedPublisher;
     let upstream = ScriptedPublisher::<i32, TestError>::new();
     let mut end = Box::pin(upstream.clone().last());
-    let polled =
-        catch_unwind(AssertUnwindSafe(|| end.as_mut().poll(&mut Context::from_waker(&bad))));
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        end.as_mut().poll(&mut std::task::Context::from_waker(&bad))
+    }));
     assert!(polled.is_err(), "the executor that polls is told");
-    assert!(end.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert!(end.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop())).is_pending());
     upstream.next(1);
     upstream.complete();
-    let result = end.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let result = end.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop()));
     assert!(matches!(result, Poll::Ready(Ok(Some(1)))), "{result:?}");
 
     let upstream = ScriptedPublisher::<i32, TestError>::new();
     let mut cursor = upstream.clone().cursor();
     let mut next = Box::pin(cursor.next());
-    let polled =
-        catch_unwind(AssertUnwindSafe(|| next.as_mut().poll(&mut Context::from_waker(&bad))));
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        next.as_mut().poll(&mut std::task::Context::from_waker(&bad))
+    }));
     assert!(polled.is_err(), "the executor that polls is told");
     normally("next", || upstream.next(1));
-    let result = next.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let result = next.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop()));
     assert!(matches!(result, Poll::Ready(Ok(Some(1)))), "{result:?}");
 }
 

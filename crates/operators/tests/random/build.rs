@@ -150,7 +150,7 @@ impl Hook {
     }
 }
 
-/// The pulled source of the runs without pointers: one type for all.
+/// The pulled source of the runs without pointers.
 #[derive(Clone)]
 pub(crate) struct Supply {
     world: World,
@@ -177,15 +177,88 @@ impl Pull for Supply {
     }
 }
 
-pub(crate) fn supply(spec: &Spec, world: &World) -> millstream::source::FromPull<Supply> {
+fn supply(spec: &Spec, world: &World) -> Supply {
     let mut values = spec.source.values();
     values.truncate(spec.error.unwrap_or(usize::MAX));
-    millstream::from_pull(Supply {
+    Supply {
         world: world.clone(),
         values: values.into_iter(),
         error: spec.error.map(|at| TestError(at as u64)),
         knows: !matches!(spec.source, Source::Unknown(_) | Source::FromFn(_) | Source::Generate(_)),
-    })
+    }
+}
+
+/// What can be pulled, as one type that says so: each operator is compiled over it once, for what is
+/// pulled and for what is pushed, and not for each that may be before it.
+#[derive(Clone)]
+enum InPlace {
+    Source(Supply),
+    /// A stage that is pulled itself, and not subscribed to.
+    Stage(Stream),
+}
+
+impl InPlace {
+    /// `stream`, where it can be pulled.
+    fn of(stream: Stream) -> Result<InPlace, Stream> {
+        if stream.pulls() { Ok(InPlace::Stage(stream)) } else { Err(stream) }
+    }
+}
+
+impl Publisher for InPlace {
+    type Item = Token;
+    type Error = TestError;
+    const PULLS: bool = true;
+
+    fn subscribe<S: millstream_core::Subscriber<Token, TestError>>(self, subscriber: S) {
+        match self.into_pull(subscriber.context()) {
+            Ok(pull) => millstream::from_pull(pull).subscribe(subscriber),
+            Err(_) => unreachable!("it pulls"),
+        }
+    }
+
+    fn into_pull(
+        self,
+        context: millstream_core::Context,
+    ) -> Result<impl Pull<Item = Token, Error = TestError>, Self> {
+        match self {
+            InPlace::Source(supply) => Ok(Taken::Source(supply)),
+            InPlace::Stage(stream) => {
+                stream.into_pull(context).map(Taken::Stage).map_err(InPlace::Stage)
+            }
+        }
+    }
+}
+
+/// All that a [`Pull`] can be asked is passed on.
+enum Taken<Q> {
+    Source(Supply),
+    Stage(Q),
+}
+
+impl<Q: Pull<Item = Token, Error = TestError>> Pull for Taken<Q> {
+    type Item = Token;
+    type Error = TestError;
+
+    fn pull(&mut self) -> Pulled<Token, TestError> {
+        match self {
+            Taken::Source(supply) => supply.pull(),
+            Taken::Stage(pull) => pull.pull(),
+        }
+    }
+
+    fn pull_while(&mut self, each: impl FnMut(Token) -> bool) -> Pulled<Token, TestError> {
+        match self {
+            Taken::Source(supply) => supply.pull_while(each),
+            Taken::Stage(pull) => pull.pull_while(each),
+        }
+    }
+
+    fn look_ahead(&mut self, started: bool) -> Pulled<Token, TestError> {
+        match self {
+            Taken::Source(supply) => supply.look_ahead(started),
+            Taken::Stage(pull) => pull.look_ahead(started),
+        }
+    }
 }
 
 /// The source as the specification says, behind a pointer.
@@ -241,7 +314,7 @@ pub(crate) fn source(spec: &Spec, world: &World) -> Stream {
         }
         Source::Scripted(_) => scripted(values, spec.error, world).boxed_clone(),
         Source::Threads(_) => scripted(values, spec.error, world).on_other_threads().boxed_clone(),
-        Source::Boxed(_) => supply(spec, world).boxed_clone(),
+        Source::Boxed(_) => millstream::from_pull(supply(spec, world)).boxed_clone(),
     }
 }
 
@@ -255,9 +328,10 @@ fn scripted(values: Vec<i64>, error: Option<usize>, world: &World) -> Scripted<f
 pub(crate) enum Way {
     /// Each stage behind a pointer, and watched on both sides.
     Boxed,
-    /// Over a source that can be pulled, with stages that know each other.
+    /// The first stage in one piece with a source that can be pulled, and subscribed to.
     Fused,
-    /// The first stages are pulled themselves.
+    /// Each stage is in one piece with what pulls the one before it, as far as they can be pulled:
+    /// the last that can is pulled as well.
     #[cfg(not(millstream_shuttle))]
     Pulled,
 }
@@ -271,15 +345,15 @@ pub(crate) fn pipeline(spec: &Spec, world: &World, way: Way) -> Stream {
     let mut ops = spec.operators.iter().copied().enumerate().map(|(i, op)| (op, hook(i)));
     let mut stream = match way {
         Way::Boxed => Edge::new(source(spec, world), world.bounds.edge(0)).boxed_clone(),
-        Way::Fused => fused(supply(spec, world), &mut ops),
-        #[cfg(not(millstream_shuttle))]
-        Way::Pulled => {
-            let first = ops.next();
-            match first {
-                Some((op, hook)) => apply(ByPull(supply(spec, world)), op, hook),
-                None => ByPull(supply(spec, world)).boxed_clone(),
+        Way::Fused => {
+            let source = InPlace::Source(supply(spec, world));
+            match ops.next() {
+                Some((op, hook)) => apply(source, op, hook),
+                None => source.boxed_clone(),
             }
         }
+        #[cfg(not(millstream_shuttle))]
+        Way::Pulled => pulled(InPlace::Source(supply(spec, world)), &mut ops),
     };
     for (edge, (op, hook)) in (1..).zip(ops) {
         stream = apply(stream, op, hook);
@@ -290,63 +364,16 @@ pub(crate) fn pipeline(spec: &Spec, world: &World, way: Way) -> Stream {
     stream
 }
 
-/// Each type of upstream is compiled with all operators; schedules are worth more than types.
-#[cfg(millstream_shuttle)]
-fn fused<P: Publisher<Item = Token, Error = TestError> + Clone>(
-    source: P,
-    ops: &mut impl Iterator<Item = (Op, Hook)>,
-) -> Stream {
-    match ops.next() {
-        Some((op, hook)) => apply(source, op, hook),
-        None => source.boxed_clone(),
-    }
-}
-
-/// The first two stages in one piece, where the first is one of these.
+/// The first stages, up to one that pushes.
 #[cfg(not(millstream_shuttle))]
-fn fused<P: Publisher<Item = Token, Error = TestError> + Clone>(
-    source: P,
-    ops: &mut impl Iterator<Item = (Op, Hook)>,
-) -> Stream {
-    let Some((first, hook)) = ops.next() else { return source.boxed_clone() };
-    let second = |ops: &mut dyn Iterator<Item = (Op, Hook)>| {
-        ops.next().unwrap_or_else(|| (Op::MapInto, first_hook(&hook)))
-    };
-    match first {
-        Op::Filter(n) => {
-            let (op, next) = second(ops);
-            apply(source.filter(hook.of(move |item| passes(item, n))), op, next)
-        }
-        Op::Take(n) => {
-            let (op, next) = second(ops);
-            apply(source.take(n), op, next)
-        }
-        Op::ConcatMapIter(n) => {
-            let (op, next) = second(ops);
-            apply(concat_map_iter(source, n, hook), op, next)
-        }
-        op => apply(source, op, hook),
-    }
-}
-
-fn first_hook(hook: &Hook) -> Hook {
-    hook.world.hook()
-}
-
-/// A publisher that is pulled, where it can be.
-#[derive(Clone)]
-struct ByPull<P>(P);
-
-impl<P: Publisher> Publisher for ByPull<P> {
-    type Item = P::Item;
-    type Error = P::Error;
-
-    fn subscribe<S: millstream_core::Subscriber<P::Item, P::Error>>(self, subscriber: S) {
-        match self.0.into_pull(subscriber.context()) {
-            Ok(pull) => millstream::from_pull(pull).subscribe(subscriber),
-            Err(publisher) => publisher.subscribe(subscriber),
+fn pulled(mut source: InPlace, ops: &mut impl Iterator<Item = (Op, Hook)>) -> Stream {
+    for (op, hook) in ops {
+        match InPlace::of(apply(source, op, hook)) {
+            Ok(stage) => source = stage,
+            Err(stream) => return stream,
         }
     }
+    source.boxed_clone()
 }
 
 fn concat_map_iter<P: Publisher<Item = Token, Error = TestError> + Clone>(
