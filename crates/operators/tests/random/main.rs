@@ -2,8 +2,10 @@
 //! a panic anywhere, against an oracle made of iterators.
 //!
 //! Each case is run three ways: with each stage behind a pointer and looked at on both sides;
-//! with the first stages in one piece over a source that can be pulled; and with the first stage
-//! pulled itself. After each run, by the numbers of the reliability catalogue:
+//! with the first stage in one piece with a source that can be pulled, and subscribed to; and with
+//! each stage in one piece with what pulls the one before it, as far as they can be pulled. Each
+//! operator is compiled for two types of upstream: one behind a pointer, and one that can be pulled,
+//! whatever it is. After each run, by the numbers of the reliability catalogue:
 //!
 //! * I1: all items that were made are gone;
 //! * I2: at no time came more than was asked for, at the end and between any two stages;
