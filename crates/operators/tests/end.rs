@@ -30,8 +30,10 @@ fn numbers(
 /// The result of an end that is awaited, and of one that is waited for.
 macro_rules! both {
     ($ending:expr) => {{
-        let awaited = block_on($ending);
-        let waited = $ending.block();
+        // Written out once: in each place its functions would be other types.
+        let ending = || $ending;
+        let awaited = block_on(ending());
+        let waited = ending().block();
         assert_eq!(format!("{awaited:?}"), format!("{waited:?}"));
         waited
     }};

@@ -162,13 +162,28 @@ fn a_chain_in_place_gives_what_it_gives_when_it_is_pushed() {
     where
         P: Publisher<Item = u64, Error = Infallible>,
     {
-        let pushed = all(chain());
-        assert_eq!(all(millstream::merge_all([chain()], 1)), pushed, "{name}, whole");
+        let pulled = || millstream::merge_all([chain().boxed()], 1).boxed();
+        by_demand(name, all(chain()), &pulled);
+    }
+    /// The same where the chain is in one piece with what pulls it.
+    fn same_in_one_piece<P>(name: &str, chain: impl Fn() -> P)
+    where
+        P: Publisher<Item = u64, Error = Infallible>,
+    {
+        by_demand(name, all(chain()), &|| millstream::merge_all([chain()], 1).boxed());
+    }
+    /// What pulls is compiled once for all that is in boxes.
+    fn by_demand(
+        name: &str,
+        pushed: Vec<u64>,
+        pulled: &dyn Fn() -> millstream::BoxPublisher<u64, Infallible>,
+    ) {
+        assert_eq!(all(pulled()), pushed, "{name}, whole");
         for n in 0..=pushed.len() {
-            let part = all(millstream::merge_all([chain()], 1).take(n as u64));
+            let part = all(pulled().take(n as u64));
             assert_eq!(part, pushed[..n], "{name}, the first {n}");
         }
-        let probe = Probe::new().on(millstream::merge_all([chain()], 1).map(|item| item as u32));
+        let probe = Probe::new().on(pulled().map(|item| item as u32));
         let mut told = Vec::new();
         for _ in 0..=pushed.len() {
             probe.request(1);
@@ -191,7 +206,10 @@ fn a_chain_in_place_gives_what_it_gives_when_it_is_pushed() {
     same("take_last", || source().take_last(4).map(|n| n + 1));
     same("scan", || source().scan(0, |sum, n| Some(*sum + n)).step_by(3));
     same("chunks", || source().chunks(3).map(|chunk| chunk.len() as u64));
-    same("all", || source().skip(1).filter(|n| n % 2 == 0).map(|n| n * 3).take(5).step_by(2));
+    same_in_one_piece("one", || source().take_last(4).map(|n| n + 1));
+    same_in_one_piece("all", || {
+        source().skip(1).filter(|n| n % 2 == 0).map(|n| n * 3).take(5).step_by(2)
+    });
 }
 
 /// Items that come past the queues of their groups keep the order of upstream; through the queues,
@@ -425,8 +443,16 @@ where
 /// the same items. Those are given, in order.
 fn as_by_the_queue<P>(name: &str, pipeline: impl Fn() -> P) -> Vec<u32>
 where
-    P: Publisher<Item = u32, Error: std::fmt::Debug>,
+    P: Publisher<Item = u32, Error = Infallible>,
 {
+    // It is in one piece above the box, and compiled once for whoever is below.
+    compared(name, &|| pipeline().boxed())
+}
+
+fn compared(
+    name: &str,
+    pipeline: &dyn Fn() -> millstream::BoxPublisher<u32, Infallible>,
+) -> Vec<u32> {
     let mut items = Vec::new();
     for step in [1, 2, 3, 7, u64::MAX] {
         let handed = told_by(step, pipeline());

@@ -10,7 +10,7 @@ use futures::channel::oneshot;
 use millstream::executor::CurrentThread;
 use millstream::prelude::*;
 use millstream::transform::Signal;
-use millstream::{Failure, FromIter, More, Pull, Pulled};
+use millstream::{Failure, FromIter, More, Pull, Pulled, SharedPublisher};
 
 // ---- try_map, filter_map, scan ----------------------------------------------------------------
 
@@ -463,7 +463,6 @@ fn a_panic_in_any_closure_is_a_fault_at_the_end() {
 
 /// What a publisher gives when it is pulled.
 fn pulled<P: Publisher<Error: std::fmt::Debug>>(publisher: P) -> Vec<P::Item> {
-    const { assert!(P::PULLS) }
     let Ok(mut pull) = publisher.into_pull(Default::default()) else {
         panic!("it says that it pulls")
     };
@@ -491,6 +490,15 @@ fn what_is_pulled_is_what_is_pushed() {
     fn agree<P>(publisher: P)
     where
         P: Publisher<Item: PartialEq + std::fmt::Debug, Error: std::fmt::Debug> + Clone,
+    {
+        const { assert!(P::PULLS) }
+        all_agree(publisher.boxed_clone());
+    }
+    /// Of a box the inside is pulled, or subscribed to: all else is compiled once for each item.
+    fn all_agree<T, E>(publisher: SharedPublisher<T, E>)
+    where
+        T: PartialEq + std::fmt::Debug + Send + 'static,
+        E: std::fmt::Debug + Send + 'static,
     {
         let pushed: Vec<_> = publisher.clone().collect().block().unwrap();
         assert_eq!(pulled(publisher.clone()), pushed);
