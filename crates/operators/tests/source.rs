@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, BufReader, Read};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -578,6 +579,8 @@ fn using_passes_demand() {
 
 // ---- using_when -------------------------------------------------------------------------------
 
+type Numbers = millstream::BoxPublisher<u32, &'static str>;
+
 /// A stream over resource 7, whose clean-up is noted, and waits for what `gate` receives.
 struct Used {
     executor: Seeded,
@@ -590,7 +593,23 @@ impl Used {
         Used { executor: Seeded::new(1), how: Arc::default(), gate: None }
     }
 
+    /// One type is compiled, whatever acquires and uses the resource.
     fn stream<A, P, U>(
+        &mut self,
+        acquire: A,
+        use_: U,
+    ) -> impl Publisher<Item = u32, Error = &'static str> + use<A, P, U>
+    where
+        A: Publisher<Item = u32, Error = &'static str>,
+        P: Publisher<Item = u32, Error = &'static str>,
+        U: FnOnce(&mut u32) -> P + Send + 'static,
+    {
+        type Uses = Box<dyn FnOnce(&mut u32) -> Numbers + Send>;
+        let uses: Uses = Box::new(|resource| use_(resource).boxed());
+        self.stream_in_one_piece(acquire.boxed(), uses)
+    }
+
+    fn stream_in_one_piece<A, P, U>(
         &mut self,
         acquire: A,
         use_: U,
@@ -611,7 +630,8 @@ impl Used {
     }
 
     fn of_three(&mut self) -> impl Publisher<Item = u32, Error = &'static str> + use<> {
-        self.stream(seven(), |n| millstream::range(*n..*n + 3).map_err(|never| match never {}))
+        let three = |n: &mut u32| millstream::range(*n..*n + 3).map_err(|never| match never {});
+        self.stream_in_one_piece(seven(), three)
     }
 
     /// The clean-up ends so.
@@ -797,7 +817,7 @@ fn using_when_cancels_its_publisher_before_it_cleans_up() {
 #[test]
 fn using_when_cleans_up_after_a_panic_and_does_not_wait() {
     let mut used = Used::new();
-    let panics = |_: &mut u32| -> millstream::BoxPublisher<u32, &'static str> { panic!("in use") };
+    let panics = |_: &mut u32| -> Numbers { panic!("in use") };
     let seen = watch(used.stream(seven(), panics));
     assert!(matches!(seen.end(), Some(Ended::Fault(_))));
     assert_eq!(used.how(), [UseEnd::Cancelled(Cause::Failed)]);
@@ -815,31 +835,19 @@ fn breaks() -> Result<(), Infallible> {
 
 #[test]
 fn using_when_breaks_where_its_clean_up_does() {
+    type CleanUp = Pin<Box<dyn Future<Output = Result<(), Infallible>> + Send>>;
     let executor = Seeded::new(1);
-    let none = || millstream::empty::<u32>();
-    let seen = watch(millstream::using_when(
-        executor.clone(),
-        millstream::just(0),
-        move |_| none(),
-        |_, _| -> futures::future::Ready<_> { panic!("no clean-up") },
-    ));
+    let cleaned_up = |ends: fn(i32, UseEnd) -> CleanUp| {
+        let none = |_: &mut i32| millstream::empty::<u32>();
+        watch(millstream::using_when(executor.clone(), millstream::just(0), none, ends))
+    };
+    let seen = cleaned_up(|_, _| panic!("no clean-up"));
     assert!(matches!(seen.end(), Some(Ended::Fault(_))));
-    let later = millstream::using_when(
-        executor.clone(),
-        millstream::just(0),
-        move |_| none(),
-        |_, _| async { breaks() },
-    );
-    let seen = watch(later);
+    let seen = cleaned_up(|_, _| Box::pin(async { breaks() }));
     executor.run_until_idle();
     assert!(matches!(seen.end(), Some(Ended::Fault(_))));
     executor.refuse_every(1);
-    let refused = millstream::using_when(
-        executor,
-        millstream::just(0),
-        move |_| none(),
-        |_, _| async { Ok(()) },
-    );
-    let end = watch(refused).end();
+    let refused = cleaned_up(|_, _| Box::pin(async { Ok(()) }));
+    let end = refused.end();
     assert!(matches!(&end, Some(Ended::Fault(why)) if why.contains("no more tasks")), "{end:?}");
 }
