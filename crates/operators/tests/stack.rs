@@ -1,9 +1,10 @@
 //! The depth of the stack does not grow with the number of items, of sources or of attempts.
 //!
-//! Everything runs on a stack of 256 KiB.
+//! Everything runs on a stack of 256 KiB: a hundred thousand return addresses are three times that.
 
 mod eager;
 
+use std::cell::Cell;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +24,14 @@ use millstream::{Board, BoxPublisher, Demand, MissedTicks, More, Subscription, U
 
 use eager::{Eager, in_haste, timeless};
 
-const MILLION: u64 = 1_000_000;
+thread_local! {
+    static DEEP: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many items, sources or attempts there are in the run that is under way.
+fn deep() -> u64 {
+    DEEP.get()
+}
 
 fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
     let small = std::thread::Builder::new().stack_size(256 << 10);
@@ -89,25 +97,30 @@ impl<T: Send + 'static, E: Send + 'static> ActiveSubscriber<T, E> for Asking {
     }
 }
 
-fn gives<P: Publisher>(items: u64, build: impl Fn() -> P + Send + 'static) {
+fn gives<P: Publisher>(
+    items: impl Fn() -> u64 + Send + 'static,
+    build: impl Fn() -> P + Send + 'static,
+) {
     on_a_small_stack(move || {
-        for how in [How::Answer, How::Request] {
+        // A request from inside of an item is what may recurse.
+        for (how, deep) in [(How::Answer, 100_000), (How::Request, 1_000_000)] {
+            DEEP.set(deep);
             let heard = Arc::new(Heard::default());
             build().subscribe(OneByOne { how, heard: heard.clone() });
-            assert_eq!(heard.items.load(Ordering::Relaxed), items, "{how:?}");
+            assert_eq!(heard.items.load(Ordering::Relaxed), items(), "{how:?}");
             assert_eq!(heard.ended.load(Ordering::Relaxed), 1, "{how:?}");
             assert_eq!(Arc::strong_count(&heard), 1, "{how:?}: the subscriber is kept");
         }
     });
 }
 
-fn million() -> impl Publisher<Item = u64, Error = std::convert::Infallible> + Clone {
-    millstream::from_iter(0..MILLION)
+fn numbers() -> impl Publisher<Item = u64, Error = std::convert::Infallible> + Clone {
+    millstream::from_iter(0..deep())
 }
 
 /// The same, of which nobody knows that it could be pulled: it fills the queue of whoever has one.
 fn pushed() -> BoxPublisher<u64, std::convert::Infallible> {
-    million().boxed().boxed()
+    numbers().boxed().boxed()
 }
 
 macro_rules! a_million_deep {
@@ -115,202 +128,196 @@ macro_rules! a_million_deep {
         $(#[$meta])*
         #[test]
         fn $name() {
-            gives($items, || $build);
+            gives(|| $items, || $build);
         }
     )*};
 }
 
 // One operator of each shape, and of each way to handle demand.
 a_million_deep! {
-    from_iter: MILLION, million();
-    map: MILLION, million().map(|n| n + 1);
-    filter: 1, million().filter(|n| *n == MILLION - 1);
-    skip: 1, million().skip(MILLION - 1);
-    skip_last: MILLION - 2, million().skip_last(2);
-    take: MILLION - 1, million().take(MILLION - 1);
-    take_last: 1000, million().take_last(1000);
-    buffered_queue: MILLION, million().buffered_queue(4, Backpressure);
-    buffered_queue_that_overflows: MILLION, million().buffered_queue(1, Overflow::drop_oldest());
-    latest: MILLION, million().latest();
-    conflate: MILLION, million().conflate(|a, b| a + b);
-    drop_unwanted: MILLION, million().drop_unwanted(drop);
-    batch: MILLION, million().batch(1, |n| n, |a, b| a + b);
-    expand_last: MILLION, million().expand_last(|_| None);
-    detach: MILLION, million().detach();
-    pausable: MILLION, million().pausable(&Valve::new(), 1);
-    cap_demand: MILLION, million().cap_demand(|_| NonZeroU64::MIN);
-    scan: MILLION, million().scan(0, |sum, n| { *sum += n; Some(*sum) });
-    running_fold: MILLION + 1, million().running_fold(0, |sum, n| sum + n);
-    pairwise: MILLION - 1, million().pairwise();
-    dedup: 1, million().map(|_| 1).dedup();
-    step_by: 2, million().step_by(MILLION / 2);
-    ignore_items: 0, million().ignore_items();
-    chunks: MILLION / 10, million().chunks(10);
-    chunk_until: MILLION / 10, million().chunk_until(100, |n| n % 10 == 9);
-    chunk_until_a_million: 1, million().chunk_until(MILLION as usize, |_| false);
-    chunk_while_of_none: 0, million().chunk_while(9, |_| false);
-    chunk_by_key: MILLION / 10, million().chunk_by_key(100, |n| n / 10);
-    chunks_weighted: MILLION, million().chunks_weighted(2, |n| 1 + 2 * (n % 2));
-    window: MILLION, million().window(10).concat_map(|window| window);
-    window_of_one: MILLION / 10,
-        pushed().take(MILLION / 10).window(1).flat_map_unordered(1, 1, |window| window);
-    windows_that_are_dropped: MILLION / 10, million().window(10).map(drop);
-    window_while_of_none: 0, million().window_while(9, |_| false).concat_map(|window| window);
-    chunk_when: MILLION / 10, million().chunk_when(millstream::pending::<()>(), 10);
-    ready_chunks: MILLION / 10, million().ready_chunks(10);
-    chunks_skip: MILLION / 10, million().chunks_skip(2, 10);
-    one_chunk_of_a_million: 1, million().chunks(MILLION as usize);
-    sliding: MILLION, million().sliding(2, 1);
-    named: MILLION, million().named("stage");
-    tag: MILLION, million().tag("key", "value");
-    observed: MILLION, million().prefetch(16).observed(&Board::new(1));
-    inspect: MILLION, million().inspect(|_| ());
-    on_discard: MILLION, million().on_discard(|_: u64| ());
-    materialize: MILLION + 1, million().materialize();
-    boxed: MILLION, million().boxed();
-    boxed_clone: MILLION, million().boxed_clone();
-    boxed_in_boxed: MILLION, million().boxed().map(|n| n).boxed();
-    start_with: MILLION + 1, million().start_with([1]);
-    chain: 2 * MILLION, million().chain(million());
-    switch_if_empty: MILLION, million().ignore_items().switch_if_empty(million());
-    concat_map_iter: MILLION, million().concat_map_iter(|n| [n]);
-    concat_map_iter_of_nothing: 0, million().concat_map_iter(|_| [0_u64; 0]);
-    concat_map_iter_of_a_million: MILLION, millstream::just(1).concat_map_iter(|_| 0..MILLION);
-    concat_map: MILLION, million().concat_map(millstream::just);
-    concat_map_of_nothing: 0, million().concat_map(|_| millstream::empty::<u64>());
-    concat_map_of_boxes: MILLION, million().concat_map(|n| millstream::just(n).boxed());
-    concat_map_of_empty_boxes: 0, million().concat_map(|_| millstream::empty::<u64>().boxed());
-    on_error_resume: MILLION, millstream::fail::<u64, _>(()).on_error_resume(|()| million());
-    generate: MILLION, millstream::generate(0, |n| {
+    from_iter: deep(), numbers();
+    map: deep(), numbers().map(|n| n + 1);
+    filter: 1, numbers().filter(|n| *n == deep() - 1);
+    skip: 1, numbers().skip(deep() - 1);
+    skip_last: deep() - 2, numbers().skip_last(2);
+    take: deep() - 1, numbers().take(deep() - 1);
+    take_last: 1000, numbers().take_last(1000);
+    buffered_queue: deep(), numbers().buffered_queue(4, Backpressure);
+    buffered_queue_that_overflows: deep(), numbers().buffered_queue(1, Overflow::drop_oldest());
+    latest: deep(), numbers().latest();
+    conflate: deep(), numbers().conflate(|a, b| a + b);
+    drop_unwanted: deep(), numbers().drop_unwanted(drop);
+    batch: deep(), numbers().batch(1, |n| n, |a, b| a + b);
+    expand_last: deep(), numbers().expand_last(|_| None);
+    detach: deep(), numbers().detach();
+    pausable: deep(), numbers().pausable(&Valve::new(), 1);
+    cap_demand: deep(), numbers().cap_demand(|_| NonZeroU64::MIN);
+    scan: deep(), numbers().scan(0, |sum, n| { *sum += n; Some(*sum) });
+    running_fold: deep() + 1, numbers().running_fold(0, |sum, n| sum + n);
+    pairwise: deep() - 1, numbers().pairwise();
+    dedup: 1, numbers().map(|_| 1).dedup();
+    step_by: 2, numbers().step_by(deep() / 2);
+    ignore_items: 0, numbers().ignore_items();
+    chunks: deep() / 10, numbers().chunks(10);
+    chunk_until: deep() / 10, numbers().chunk_until(100, |n| n % 10 == 9);
+    chunk_until_a_million: 1, numbers().chunk_until(deep() as usize, |_| false);
+    chunk_while_of_none: 0, numbers().chunk_while(9, |_| false);
+    chunk_by_key: deep() / 10, numbers().chunk_by_key(100, |n| n / 10);
+    chunks_weighted: deep(), numbers().chunks_weighted(2, |n| 1 + 2 * (n % 2));
+    window: deep(), numbers().window(10).concat_map(|window| window);
+    window_of_one: deep() / 10,
+        pushed().take(deep() / 10).window(1).flat_map_unordered(1, 1, |window| window);
+    windows_that_are_dropped: deep() / 10, numbers().window(10).map(drop);
+    window_while_of_none: 0, numbers().window_while(9, |_| false).concat_map(|window| window);
+    chunk_when: deep() / 10, numbers().chunk_when(millstream::pending::<()>(), 10);
+    ready_chunks: deep() / 10, numbers().ready_chunks(10);
+    chunks_skip: deep() / 10, numbers().chunks_skip(2, 10);
+    one_chunk_of_a_million: 1, numbers().chunks(deep() as usize);
+    sliding: deep(), numbers().sliding(2, 1);
+    named: deep(), numbers().named("stage");
+    tag: deep(), numbers().tag("key", "value");
+    observed: deep(), numbers().prefetch(16).observed(&Board::new(1));
+    inspect: deep(), numbers().inspect(|_| ());
+    on_discard: deep(), numbers().on_discard(|_: u64| ());
+    materialize: deep() + 1, numbers().materialize();
+    boxed: deep(), numbers().boxed();
+    boxed_clone: deep(), numbers().boxed_clone();
+    boxed_in_boxed: deep(), numbers().boxed().map(|n| n).boxed();
+    start_with: deep() + 1, numbers().start_with([1]);
+    chain: 2 * deep(), numbers().chain(numbers());
+    switch_if_empty: deep(), numbers().ignore_items().switch_if_empty(numbers());
+    concat_map_iter: deep(), numbers().concat_map_iter(|n| [n]);
+    concat_map_iter_of_nothing: 0, numbers().concat_map_iter(|_| [0_u64; 0]);
+    concat_map_iter_of_a_million: deep(), millstream::just(1).concat_map_iter(|_| 0..deep());
+    concat_map: deep(), numbers().concat_map(millstream::just);
+    concat_map_of_nothing: 0, numbers().concat_map(|_| millstream::empty::<u64>());
+    on_error_resume: deep(), millstream::fail::<u64, _>(()).on_error_resume(|()| numbers());
+    generate: deep(), millstream::generate(0, |n| {
         *n += 1;
-        Ok::<_, ()>((*n <= MILLION).then_some(*n))
+        Ok::<_, ()>((*n <= deep()).then_some(*n))
     });
-    unfold: MILLION, millstream::unfold(0, |n| (n < MILLION).then_some((n, n + 1)));
-    using: MILLION, millstream::using(|| Ok(()), |()| million(), drop);
-    defer: MILLION, millstream::defer(million);
-    lazy: MILLION, millstream::lazy(million);
+    unfold: deep(), millstream::unfold(0, |n| (n < deep()).then_some((n, n + 1)));
+    using: deep(), millstream::using(|| Ok(()), |()| numbers(), drop);
+    defer: deep(), millstream::defer(numbers);
+    lazy: deep(), millstream::lazy(numbers);
 }
 
 // Several upstreams, and stages on an executor that runs a task on the thread that wakes it.
 a_million_deep! {
-    merge: 2 * MILLION, million().merge(million(), 16);
-    merge_sorted: 2 * MILLION, million().merge_sorted(pushed(), 16, Ord::cmp);
-    interleave: 2 * MILLION, million().interleave(million(), 3);
-    interleave_of_those_that_push: 2 * MILLION, pushed().interleave(pushed(), 3);
-    merge_preferred: 2 * MILLION, million().merge_preferred(million().boxed(), 16);
-    merge_prioritized: 2 * MILLION, million().boxed().merge_prioritized(million(), [3, 1], 16);
-    merge_of_boxes: 2 * MILLION, million().boxed().merge(million().boxed(), 16);
-    merge_of_those_that_push: 2 * MILLION, pushed().merge(pushed(), 16);
-    zip: MILLION, million().zip(million(), 16);
-    zip_of_boxes: MILLION, million().boxed().zip(million().boxed(), 16);
-    zip_of_those_that_push: MILLION, pushed().zip(pushed(), 16);
-    combine_latest: MILLION, millstream::combine_latest((million(), millstream::just(1)), 16);
-    combine_latest_conflated: MILLION, millstream::combine_latest_conflated((million(), millstream::just(1)), 16);
+    merge: 2 * deep(), numbers().merge(numbers(), 16);
+    merge_sorted: 2 * deep(), numbers().merge_sorted(pushed(), 16, Ord::cmp);
+    interleave: 2 * deep(), numbers().interleave(numbers(), 3);
+    interleave_of_those_that_push: 2 * deep(), pushed().interleave(pushed(), 3);
+    merge_preferred: 2 * deep(), numbers().merge_preferred(numbers().boxed(), 16);
+    merge_prioritized: 2 * deep(), numbers().boxed().merge_prioritized(numbers(), [3, 1], 16);
+    merge_of_boxes: 2 * deep(), numbers().boxed().merge(numbers().boxed(), 16);
+    merge_of_those_that_push: 2 * deep(), pushed().merge(pushed(), 16);
+    zip: deep(), numbers().zip(numbers(), 16);
+    zip_of_boxes: deep(), numbers().boxed().zip(numbers().boxed(), 16);
+    zip_of_those_that_push: deep(), pushed().zip(pushed(), 16);
+    combine_latest: deep(), millstream::combine_latest((numbers(), millstream::just(1)), 16);
+    combine_latest_conflated: deep(), millstream::combine_latest_conflated((numbers(), millstream::just(1)), 16);
     combine_latest_conflated_of_one_that_pushes: 1, {
         let rows = millstream::combine_latest_conflated((pushed(), millstream::just(1)), 16);
-        rows.filter(|(n, _)| *n == MILLION - 1)
+        rows.filter(|(n, _)| *n == deep() - 1)
     };
-    with_latest_from: MILLION, million().with_latest_from(millstream::just(1), 16);
-    using_when: MILLION, {
+    with_latest_from: deep(), numbers().with_latest_from(millstream::just(1), 16);
+    using_when: deep(), {
         let resource = millstream::just(()).map_err(|never| match never {});
-        millstream::using_when(Eager::default(), resource, |()| million(), |(), _| async { Ok(()) })
+        millstream::using_when(Eager::default(), resource, |()| numbers(), |(), _| async { Ok(()) })
     };
-    take_until: MILLION, million().take_until(millstream::pending::<()>());
-    kill_switch: MILLION, million().kill_switch().0;
-    received_by: MILLION, {
+    take_until: deep(), numbers().take_until(millstream::pending::<()>());
+    kill_switch: deep(), numbers().kill_switch().0;
+    received_by: deep(), {
         let drain = millstream::lifecycle::DrainHandle::new();
-        million().received_by(&drain).delivered_by(&drain)
+        numbers().received_by(&drain).delivered_by(&drain)
     };
-    skip_until: MILLION, million().skip_until(millstream::just(()), 16);
-    flat_map_unordered: MILLION, million().flat_map_unordered(4, 4, millstream::just);
-    flat_map_unordered_of_boxes: MILLION, million().flat_map_unordered(4, 4, |n| millstream::just(n).boxed());
-    flat_map_unordered_of_those_that_push: MILLION,
-        million().flat_map_unordered(4, 4, |n| millstream::just(n).boxed().boxed());
-    flat_map_unordered_of_nothing: 0, million().flat_map_unordered(4, 4, |_| millstream::empty::<u64>());
-    concat_map_delay_error: MILLION, million().concat_map_delay_error(millstream::just);
-    concat_map_delay_error_of_nothing: 0, million().concat_map_delay_error(|_| millstream::empty::<u64>());
-    flat_map_unordered_delay_error: MILLION, million().flat_map_unordered_delay_error(4, 4, millstream::just);
+    skip_until: deep(), numbers().skip_until(millstream::just(()), 16);
+    flat_map_unordered: deep(), numbers().flat_map_unordered(4, 4, millstream::just);
+    flat_map_unordered_of_boxes: deep(), numbers().flat_map_unordered(4, 4, |n| millstream::just(n).boxed());
+    flat_map_unordered_of_nothing: 0, numbers().flat_map_unordered(4, 4, |_| millstream::empty::<u64>());
+    flat_map_unordered_delay_error: deep(), numbers().flat_map_unordered_delay_error(4, 4, millstream::just);
     flat_map_unordered_delay_error_of_nothing: 0,
-        million().flat_map_unordered_delay_error(4, 4, |_| millstream::empty::<u64>().boxed());
-    flat_map_ordered: MILLION, million().flat_map_ordered(4, 4, |n| millstream::just(n).boxed());
-    flat_map_ordered_of_nothing: 0, million().flat_map_ordered(4, 4, |_| millstream::empty::<u64>().boxed());
-    switch_map_of_nothing: 0, million().switch_map(4, |_| millstream::empty::<u64>().boxed());
-    exhaust_map: MILLION, million().exhaust_map(4, millstream::just);
-    exhaust_map_of_boxes: MILLION, million().exhaust_map(4, |n| millstream::just(n).boxed());
-    from_blocking_iter: MILLION, millstream::from_blocking_iter(Eager::default(), 16, 0..MILLION);
-    also_to: MILLION, million().also_to(16, |side| {
+        numbers().flat_map_unordered_delay_error(4, 4, |_| millstream::empty::<u64>().boxed());
+    flat_map_ordered: deep(), numbers().flat_map_ordered(4, 4, |n| millstream::just(n).boxed());
+    flat_map_ordered_of_nothing: 0, numbers().flat_map_ordered(4, 4, |_| millstream::empty::<u64>().boxed());
+    switch_map_of_nothing: 0, numbers().switch_map(4, |_| millstream::empty::<u64>().boxed());
+    exhaust_map: deep(), numbers().exhaust_map(4, millstream::just);
+    exhaust_map_of_boxes: deep(), numbers().exhaust_map(4, |n| millstream::just(n).boxed());
+    from_blocking_iter: deep(), millstream::from_blocking_iter(Eager::default(), 16, 0..deep());
+    also_to: deep(), numbers().also_to(16, |side| {
         side.subscribe_with(drop, |never| match never {}, || {}).unbounded().detach();
     });
-    wire_tap: MILLION, million().wire_tap(|side| {
+    wire_tap: deep(), numbers().wire_tap(|side| {
         side.subscribe_with(drop, |never| match never {}, || {}).unbounded().detach();
     });
-    broadcast: MILLION, {
-        let [a, b] = million().broadcast::<2>(16);
+    broadcast: deep(), {
+        let [a, b] = numbers().broadcast::<2>(16);
         a.zip(b, 16)
     };
-    share: MILLION, million().share(16);
-    share_of_one: MILLION, million().share(1);
-    replay: MILLION, million().replay(2, 16);
-    prefetch: MILLION, million().prefetch(16);
-    catch_unwind: MILLION, million().catch_unwind(|panic| panic.resume());
-    adaptive_prefetch: MILLION, million().adaptive_prefetch(1, 16);
-    bulkhead: MILLION, million().bulkhead(Eager::default(), &Permits::new(1)).map(Permitted::into_inner);
-    bulkhead_of_one_that_pushes: MILLION, pushed().bulkhead(Eager::default(), &Permits::new(1)).map(Permitted::into_inner);
-    unfold_async: MILLION, millstream::unfold_async(Eager::default(), 0, |n| async move { (n < MILLION).then_some((n, n + 1)) });
+    share: deep(), numbers().share(16);
+    share_of_one: deep(), numbers().share(1);
+    replay: deep(), numbers().replay(2, 16);
+    prefetch: deep(), numbers().prefetch(16);
+    catch_unwind: deep(), numbers().catch_unwind(|panic| panic.resume());
+    adaptive_prefetch: deep(), numbers().adaptive_prefetch(1, 16);
+    bulkhead: deep(), numbers().bulkhead(Eager::default(), &Permits::new(1)).map(Permitted::into_inner);
+    bulkhead_of_one_that_pushes: deep(), pushed().bulkhead(Eager::default(), &Permits::new(1)).map(Permitted::into_inner);
+    unfold_async: deep(), millstream::unfold_async(Eager::default(), 0, |n| async move { (n < deep()).then_some((n, n + 1)) });
     #[cfg(feature = "futures")]
-    from_stream: MILLION, millstream::from_stream(Eager::default(), futures::stream::iter(0..MILLION));
+    from_stream: deep(), millstream::from_stream(Eager::default(), futures::stream::iter(0..deep()));
     #[cfg(feature = "futures")]
     from_stream_of_into_stream:
-        MILLION, millstream::from_stream(Eager::default(), pushed().into_stream(16).or_panic());
-    idle_timeout: MILLION, million().idle_timeout(timeless(), 16, Duration::from_secs(1));
-    completion_timeout: MILLION, million().completion_timeout(timeless(), 16, Duration::from_secs(1));
-    take_within: MILLION, million().take_within(timeless(), 16, Duration::from_secs(1));
-    timestamp: MILLION, million().timestamp(timeless()).map(|(_, n)| n);
-    elapsed: MILLION, million().elapsed(timeless()).map(|(_, n)| n);
-    keep_alive: MILLION, million().take(0).keep_alive(timeless(), 16, Duration::from_secs(1), || 0).chain(million());
-    debounce: 1, million().debounce(timeless(), 16, Duration::from_secs(1));
+        deep(), millstream::from_stream(Eager::default(), pushed().into_stream(16).or_panic());
+    idle_timeout: deep(), numbers().idle_timeout(timeless(), 16, Duration::from_secs(1));
+    completion_timeout: deep(), numbers().completion_timeout(timeless(), 16, Duration::from_secs(1));
+    take_within: deep(), numbers().take_within(timeless(), 16, Duration::from_secs(1));
+    timestamp: deep(), numbers().timestamp(timeless()).map(|(_, n)| n);
+    elapsed: deep(), numbers().elapsed(timeless()).map(|(_, n)| n);
+    keep_alive: deep(), numbers().take(0).keep_alive(timeless(), 16, Duration::from_secs(1), || 0).chain(numbers());
+    debounce: 1, numbers().debounce(timeless(), 16, Duration::from_secs(1));
     debounce_of_one_that_pushes: 1, pushed().debounce(timeless(), 16, Duration::from_secs(1));
-    throttle_latest: 2, million().throttle_latest(timeless(), 16, Duration::from_secs(1), Trailing::Send);
-    delay: MILLION, million().delay(in_haste(), 16, Duration::from_secs(1));
-    delay_each: MILLION, million().delay_each(in_haste(), 16, Duration::from_secs(1));
-    delay_subscription: MILLION, million().delay_subscription(in_haste(), 16, Duration::from_secs(1));
-    delay_subscription_until: MILLION, million().delay_subscription_until(millstream::just(1), 16);
-    throttle: MILLION, million().throttle(in_haste(), 16, Rate::per_second(10));
-    throttle_that_does_not_bind: MILLION, pushed().throttle(timeless(), 16, Rate::per_second(10).burst(MILLION));
-    throttle_adaptive: MILLION,
-        million().throttle_adaptive(in_haste(), 16, Aimd::new(10.0..=20.0).interval(Duration::from_secs(1)));
-    rate_limit: MILLION, million().rate_limit(in_haste(), 16, &TokenBucket::new(Rate::per_second(10)));
-    chunks_timeout: MILLION, million().chunks_timeout(timeless(), 16, 1, Duration::from_secs(1));
-    chunks_timeout_of_one_that_pushes: MILLION, pushed().chunks_timeout(timeless(), 16, 1, Duration::from_secs(1));
-    timeout: MILLION, million().timeout(timeless(), 16, Duration::from_secs(1));
-    interval: MILLION, millstream::interval(in_haste(), Duration::from_secs(1), MissedTicks::Skip).take(MILLION);
-    publish_on: MILLION, million().publish_on(Eager::default(), 16);
-    publish_on_of_one_that_pushes: MILLION, pushed().publish_on(Eager::default(), 16);
-    subscribe_on: MILLION, million().subscribe_on(Eager::default());
-    async_boundary: MILLION, million().async_boundary(Eager::default(), 16);
-    map_async: MILLION, million().map_async(Eager::default(), 16, |n| async move { n });
-    retry_item: MILLION, million().retry_item(in_haste(), Backoff::new(Duration::from_secs(1)), |()| true, |n| {
+    throttle_latest: 2, numbers().throttle_latest(timeless(), 16, Duration::from_secs(1), Trailing::Send);
+    delay: deep(), numbers().delay(in_haste(), 16, Duration::from_secs(1));
+    delay_each: deep(), numbers().delay_each(in_haste(), 16, Duration::from_secs(1));
+    delay_subscription: deep(), numbers().delay_subscription(in_haste(), 16, Duration::from_secs(1));
+    delay_subscription_until: deep(), numbers().delay_subscription_until(millstream::just(1), 16);
+    throttle: deep(), numbers().throttle(in_haste(), 16, Rate::per_second(10));
+    throttle_that_does_not_bind: deep(), pushed().throttle(timeless(), 16, Rate::per_second(10).burst(deep()));
+    throttle_adaptive: deep(),
+        numbers().throttle_adaptive(in_haste(), 16, Aimd::new(10.0..=20.0).interval(Duration::from_secs(1)));
+    rate_limit: deep(), numbers().rate_limit(in_haste(), 16, &TokenBucket::new(Rate::per_second(10)));
+    chunks_timeout: deep(), numbers().chunks_timeout(timeless(), 16, 1, Duration::from_secs(1));
+    chunks_timeout_of_one_that_pushes: deep(), pushed().chunks_timeout(timeless(), 16, 1, Duration::from_secs(1));
+    timeout: deep(), numbers().timeout(timeless(), 16, Duration::from_secs(1));
+    interval: deep(), millstream::interval(in_haste(), Duration::from_secs(1), MissedTicks::Skip).take(deep());
+    publish_on: deep(), numbers().publish_on(Eager::default(), 16);
+    publish_on_of_one_that_pushes: deep(), pushed().publish_on(Eager::default(), 16);
+    subscribe_on: deep(), numbers().subscribe_on(Eager::default());
+    async_boundary: deep(), numbers().async_boundary(Eager::default(), 16);
+    map_async: deep(), numbers().map_async(Eager::default(), 16, |n| async move { n });
+    retry_item: deep(), numbers().retry_item(in_haste(), Backoff::new(Duration::from_secs(1)), |()| true, |n| {
         let n = *n;
         async move { Ok::<_, ()>(n) }
     });
-    scan_async: MILLION, million().scan_async(Eager::default(), 0, |sum, n| async move { Some((n, sum + n)) });
-    filter_async: MILLION, million().filter_async(Eager::default(), 16, |_| async { true });
-    filter_async_of_none: 0, million().filter_async(Eager::default(), 16, |_| async { false });
-    adaptive_concurrency: MILLION,
+    scan_async: deep(), numbers().scan_async(Eager::default(), 0, |sum, n| async move { Some((n, sum + n)) });
+    filter_async: deep(), numbers().filter_async(Eager::default(), 16, |_| async { true });
+    filter_async_of_none: 0, numbers().filter_async(Eager::default(), 16, |_| async { false });
+    adaptive_concurrency: deep(),
         pushed().adaptive_concurrency(eager::timeless(), Aimd::new(16.0..=16.0), |n| async move { n });
-    group_by: MILLION, million().group_by(7, 4, Stalled::Fail, |n| n % 7).flat_map_unordered(7, 2, |group| group);
-    group_by_of_groups_of_one: MILLION / 10,
-        pushed().take(MILLION / 10).group_by(4, 4, Stalled::Wait, |n| *n)
+    group_by: deep(), numbers().group_by(7, 4, Stalled::Fail, |n| n % 7).flat_map_unordered(7, 2, |group| group);
+    group_by_of_groups_of_one: deep() / 10,
+        pushed().take(deep() / 10).group_by(4, 4, Stalled::Wait, |n| *n)
             .flat_map_unordered(4, 2, |group| group.take(1));
-    partition: MILLION / 2, {
-        let [even, odd] = million().partition::<2, _>(4, |n| (n % 2) as usize);
+    partition: deep() / 2, {
+        let [even, odd] = numbers().partition::<2, _>(4, |n| (n % 2) as usize);
         drop(odd);
         even
     };
-    map_async_partitioned: MILLION, million().map_async_partitioned(Eager::default(), 16, |n| n % 7, |n| async move { n });
-    map_async_partitioned_by_one_key: MILLION,
+    map_async_partitioned: deep(), numbers().map_async_partitioned(Eager::default(), 16, |n| n % 7, |n| async move { n });
+    map_async_partitioned_by_one_key: deep(),
         pushed().map_async_partitioned_unordered(Eager::default(), 16, |_| (), |n| async move { n });
-    map_async_unordered: MILLION, pushed().map_async_unordered(Eager::default(), 16, |n| async move { n });
+    map_async_unordered: deep(), pushed().map_async_unordered(Eager::default(), 16, |n| async move { n });
 }
 
 // A hundred thousand deep is as good, where each item takes long.
@@ -335,6 +342,12 @@ fn done(_: (), _: Verdict) -> Result<(), std::convert::Infallible> {
 }
 
 a_million_deep! {
+    concat_map_of_boxes: MANY, many().concat_map(|n| millstream::just(n).boxed());
+    concat_map_of_empty_boxes: 0, many().concat_map(|_| millstream::empty::<u64>().boxed());
+    concat_map_delay_error: MANY, many().concat_map_delay_error(millstream::just);
+    concat_map_delay_error_of_nothing: 0, many().concat_map_delay_error(|_| millstream::empty::<u64>());
+    flat_map_unordered_of_those_that_push: MANY,
+        many().flat_map_unordered(4, 4, |n| millstream::just(n).boxed().boxed());
     acked: MANY, settled(many().acked(4, |_| ()).commit_in_order(4, |()| Ok::<_, String>(())));
     acked_of_one_that_pushes: MANY, settled(many().boxed().acked(4, |_| ()).settle_each(done));
     acked_and_skipped: 0, settled(many().acked(4, |_| ()).settle_each(done).filter(|_| false));
@@ -383,7 +396,7 @@ a_million_deep! {
     unique_within: MANY, many().unique_within(3);
     map_with_resource: MANY, many().map_with_resource(|| (), |(), n| n, |()| None);
     dematerialize: MANY, many().map_err(|never| -> () { match never {} }).materialize().dematerialize();
-    skip_errors: 2, million().map(|n| if n % (MILLION / 2) == 0 { Ok(n) } else { Err(n) }).skip_errors(drop);
+    skip_errors: 2, numbers().map(|n| if n % (deep() / 2) == 0 { Ok(n) } else { Err(n) }).skip_errors(drop);
     on_error_return: MANY + 1, many().map_err(|never| -> () { match never {} }).chain(millstream::fail(())).on_error_return(1);
     finally: MANY, many().finally(|_| ());
     watch_end: MANY, many().watch_end().0;
@@ -410,7 +423,7 @@ a_million_deep! {
     concat_delay_error_of_a_hundred_thousand: 100_000,
         millstream::concat_delay_error((0..100_000_u64).map(millstream::just));
     concat_of_a_million_empty_ones: 0,
-        millstream::concat((0..MILLION).map(|_| millstream::empty::<u64>()));
+        millstream::concat((0..deep()).map(|_| millstream::empty::<u64>()));
     concat_of_a_hundred_thousand_boxes: 100_000,
         millstream::concat((0..100_000_u64).map(|n| millstream::just(n).boxed()));
     retry_backoff_of_an_immediate_error: 0, millstream::fail::<u64, _>(())
@@ -429,25 +442,26 @@ a_million_deep! {
                 (left > 0).then(|| millstream::just(()))
             })
         };
-    retry_a_million_times_of_an_immediate_error: 0, millstream::fail::<u64, _>(()).retry(MILLION);
+    retry_a_million_times_of_an_immediate_error: 0, millstream::fail::<u64, _>(()).retry(deep());
     retry_a_million_times_of_an_item_and_an_error: 100_001,
         millstream::just(1).map_err(|never| -> () { match never {} }).chain(millstream::fail(()))
             .retry(100_000);
     retry_of_a_box_that_fails: 0, millstream::fail::<u64, _>(()).boxed_clone().retry(100_000);
-    repeat_a_million_times: MILLION, millstream::just(1).repeat(MILLION - 1);
-    repeat_nothing_a_million_times: 0, millstream::empty::<u64>().repeat(MILLION);
+    repeat_a_million_times: deep(), millstream::just(1).repeat(deep() - 1);
+    repeat_nothing_a_million_times: 0, millstream::empty::<u64>().repeat(deep());
     repeat_in_repeat: 100_000, millstream::just(1).repeat(99).repeat(999);
 }
 
 #[test]
 fn a_hundred_boxes_around_each_other() {
-    gives(1_000, || {
+    let boxed = || {
         let mut publisher = millstream::from_iter(0..1_000_u64).boxed();
         for _ in 0..100 {
             publisher = publisher.boxed();
         }
         publisher
-    });
+    };
+    gives(|| 1_000, boxed);
 }
 
 #[test]
@@ -459,7 +473,7 @@ fn long_structures_are_dropped_and_cancelled() {
         drop(millstream::concat(sources).take(1).collect::<Vec<_>>().block());
         let of = |item: &Arc<()>| {
             let item = item.clone();
-            million().map(move |_| item.clone())
+            millstream::from_iter(0..1_000_000).map(move |_| item.clone())
         };
         let kept = of(&item).take_last(100_000).first().block();
         assert!(matches!(kept, Ok(Some(_))));
