@@ -1,7 +1,7 @@
 //! Every operator over every pattern of demand, cancellation, failure and panic, one line each.
 //!
 //! A line is named as its operator; a name with something behind it is a second look at the
-//! same operator. The long runs have 10,000 items on a stack of 256 KiB, where no item may leave
+//! same operator. The long runs have 5,000 items on a stack of 64 KiB, where no item may leave
 //! as much as 16 bytes behind; `stack.rs` goes a million deep.
 //!
 //! `bursts` marks those that send several items for one, or after the end of their source: a

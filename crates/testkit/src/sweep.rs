@@ -280,7 +280,7 @@ impl Default for Options {
             may_fail: false,
             bursts: false,
             faults: true,
-            long: 10_000,
+            long: 5_000,
             patience: Duration::ZERO,
         }
     }
@@ -592,9 +592,9 @@ impl<const PULLS: bool, V: Value> Sweep<'_, PULLS, V> {
             ("requests one inside", Behaviour::new().initially(1).each(request_of_one())),
         ];
         for (says, behaviour) in behaviours {
-            let behaviour = behaviour.stack_limit(128 << 10);
+            let behaviour = behaviour.stack_limit(64 << 10);
             let work = || {
-                let case = format!("on a stack of 256 KiB, {says}");
+                let case = format!("on a stack of 64 KiB, {says}");
                 let mut run = self.start(values, Ending::Complete, behaviour, case);
                 // An operator whose source was asked for the exact number may need one more.
                 if !run.settled(ProbeHandle::is_ended) {

@@ -40,7 +40,8 @@ fn requests_from_inside_count(subject: &Subject) -> Found {
 fn requests_from_inside_do_not_recurse(subject: &Subject) -> Found {
     let inside = Answer::Request(Demand::ONE);
     let behaviour = Behaviour::new().initially(1).each(inside).stack_limit(96 << 10);
-    let run = subject.start(100_000, behaviour);
+    // A return address for each of them would be 160 kB.
+    let run = subject.start(10_000, behaviour);
     subject.settled(&run, ProbeHandle::is_ended);
     run.violated("3.3")
 }
