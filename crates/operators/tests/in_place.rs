@@ -163,7 +163,7 @@ fn a_chain_in_place_gives_what_it_gives_when_it_is_pushed() {
         P: Publisher<Item = u64, Error = Infallible>,
     {
         let pulled = || millstream::merge_all([chain().boxed()], 1).boxed();
-        by_demand(name, all(chain()), &pulled);
+        by_demand(name, all(chain().boxed()), &pulled);
     }
     /// The same where the chain is in one piece with what pulls it.
     fn same_in_one_piece<P>(name: &str, chain: impl Fn() -> P)
@@ -172,7 +172,7 @@ fn a_chain_in_place_gives_what_it_gives_when_it_is_pushed() {
     {
         by_demand(name, all(chain()), &|| millstream::merge_all([chain()], 1).boxed());
     }
-    /// What pulls is compiled once for all that is in boxes.
+    /// What pulls, or subscribes, is compiled once for all that is in boxes.
     fn by_demand(
         name: &str,
         pushed: Vec<u64>,
