@@ -267,14 +267,26 @@ impl Bench {
         }
     }
 
-    /// Lays out the models that judge a fault, and what those use: all of them take long to build, and
-    /// of an operator's there is one file for all operators, with a module for each.
+    /// Lays out the models that judge a fault, and what those use: all of them take long to build, all
+    /// blocks for longer than the one that has the fault, and of an operator's models there is one file
+    /// for all operators, with a module for each.
     fn lay_out(&self, fault: &Fault, which: Which) -> Result<(), String> {
+        let blocks = "crates/blocks/src/lib.rs";
         let file = match fault.layer {
-            Layer::Blocks => format!("crates/blocks/tests/{}.rs", fault.test()),
+            Layer::Blocks => {
+                let file = format!("crates/blocks/tests/{}.rs", fault.test());
+                let used = self.used_by(fault, &file)?;
+                self.leave_modules(blocks, &used)?;
+                file
+            }
             Layer::Operators => {
-                self.leave_only_modules_for(fault)?;
-                format!("crates/operators/tests/models/{}.rs", fault.judge())
+                let folder = "crates/operators/tests/models";
+                let mut used = self.with_what_they_use(folder, vec![fault.judge().to_owned()])?;
+                // Those of the blocks, which have a path before them.
+                used.extend(["oracle", "runner"].map(str::to_owned));
+                self.leave_modules(&format!("{folder}/main.rs"), &used)?;
+                write_new(&self.tree.join(blocks), read(&self.root.join(blocks))?.as_bytes())?;
+                format!("{folder}/{}.rs", fault.judge())
             }
         };
         let whole = read(&self.root.join(&file))?;
@@ -285,32 +297,47 @@ impl Bench {
         write_new(&self.tree.join(file), left.as_bytes())
     }
 
-    fn leave_only_modules_for(&self, fault: &Fault) -> Result<(), String> {
-        let folder = self.root.join("crates/operators/tests/models");
-        let mut used = vec![fault.judge().to_owned()];
+    /// The blocks that a file of their models uses, and those with the fault.
+    fn used_by(&self, fault: &Fault, models: &str) -> Result<Vec<String>, String> {
+        let mut text = read(&self.root.join(models))?;
+        let helpers: Vec<_> = text.lines().filter_map(module).map(str::to_owned).collect();
+        for helper in helpers {
+            text += &read(&self.root.join(format!("crates/blocks/tests/{helper}/mod.rs")))?;
+        }
+        let mut first = named(&text, "millstream_blocks::");
+        first.extend(fault.files.iter().map(|file| stem(Path::new(file))));
+        first.retain(|module| {
+            self.root.join("crates/blocks/src").join(module).with_extension("rs").is_file()
+        });
+        self.with_what_they_use("crates/blocks/src", first)
+    }
+
+    /// Modules of a folder, and those that they use by the way of others: from the root of the crate.
+    fn with_what_they_use(
+        &self,
+        folder: &str,
+        mut used: Vec<String>,
+    ) -> Result<Vec<String>, String> {
+        let file = |module: &String| self.root.join(folder).join(module).with_extension("rs");
         let mut seen = 0;
         while let Some(module) = used.get(seen) {
-            let text = read(&folder.join(module).with_extension("rs"))?;
-            for (at, path) in text.match_indices("crate::") {
-                let name = &text[at + path.len()..];
-                let name = name.split(|c: char| !c.is_alphanumeric() && c != '_').next();
-                let name = name.unwrap_or_default().to_owned();
-                if !used.contains(&name) && folder.join(&name).with_extension("rs").is_file() {
+            for name in named(&read(&file(module))?, "crate::") {
+                if !used.contains(&name) && file(&name).is_file() {
                     used.push(name);
                 }
             }
             seen += 1;
         }
-        // Those of the blocks, which have a path before them.
-        used.extend(["oracle", "runner"].map(str::to_owned));
-        let models = "crates/operators/tests/models/main.rs";
-        let whole = read(&self.root.join(models))?;
-        let stays = |line: &&str| {
-            let module = line.strip_prefix("mod ").and_then(|line| line.strip_suffix(';'));
-            module.is_none_or(|module| used.iter().any(|used| used == module))
-        };
+        Ok(used)
+    }
+
+    /// Of the modules that a file declares, leaves those that are used.
+    fn leave_modules(&self, file: &str, used: &[String]) -> Result<(), String> {
+        let whole = read(&self.root.join(file))?;
+        let stays =
+            |line: &&str| module(line).is_none_or(|module| used.iter().any(|used| used == module));
         let left: Vec<&str> = whole.lines().filter(stays).collect();
-        write_new(&self.tree.join(models), left.join("\n").as_bytes())
+        write_new(&self.tree.join(file), left.join("\n").as_bytes())
     }
 
     /// The models that judge a group must pass without any fault: all of a block; those that are
@@ -469,6 +496,20 @@ impl Bench {
             });
         }
     }
+}
+
+/// The module that a line declares.
+fn module(line: &str) -> Option<&str> {
+    line.strip_prefix("pub ").unwrap_or(line).strip_prefix("mod ")?.strip_suffix(';')
+}
+
+/// The names that stand after a path.
+fn named(text: &str, path: &str) -> Vec<String> {
+    let after = text.match_indices(path).map(|(at, path)| &text[at + path.len()..]);
+    let name = |rest: &str| {
+        rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
+    };
+    after.map(name).collect()
 }
 
 /// A file of tests without those at its top level but the one named. It is formatted: a function ends
