@@ -1,6 +1,7 @@
 //! Claims of cancellation with a cause: whatever stands between, what is above a failure is told that
 //! it was one, and what is above an end that has enough is told so.
 
+use std::convert::identity;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -159,11 +160,11 @@ fn crossings() -> Vec<(&'static str, Crossing)> {
         ("drop_unwanted", |p, _| p.drop_unwanted(drop).boxed()),
         ("pausable", |p, _| p.pausable(&Valve::new(), 2).boxed()),
         ("group_by", |p, _| {
-            p.group_by(9, 2, Stalled::Fail, |n| *n).flat_map_unordered(9, 2, |group| group).boxed()
+            p.group_by(9, 2, Stalled::Fail, |n| *n).flat_map_unordered(9, 2, identity).boxed()
         }),
-        ("window", |p, _| p.window(1).flat_map_unordered(2, 1, |window| window).boxed()),
+        ("window", |p, _| p.window(1).flat_map_unordered(2, 1, identity).boxed()),
         ("window_sliding", |p, _| {
-            p.window_sliding(2, 1).flat_map_unordered(2, 1, |window| window).boxed()
+            p.window_sliding(2, 1).flat_map_unordered(2, 1, identity).boxed()
         }),
         ("partition", |p, _| {
             let [all, _none] = p.partition::<2, _>(2, |_| 0);

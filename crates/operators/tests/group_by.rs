@@ -1,6 +1,7 @@
 //! Claims of the operators that divide one stream among several readers.
 
 use std::collections::HashMap;
+use std::convert::identity;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -373,7 +374,7 @@ mod row_58_three_thousand_groups_before_a_flattening_of_256 {
         let count = discarded.clone();
         millstream::range(0..KEYS * 20)
             .group_by(max_groups, 16, policy, |n| n % KEYS)
-            .flat_map_unordered(256, 16, |group| group)
+            .flat_map_unordered(256, 16, identity)
             .on_discard(move |_: u32| {
                 count.fetch_add(1, Ordering::Relaxed);
             })
@@ -439,7 +440,7 @@ mod row_58_three_thousand_groups_before_a_flattening_of_256 {
         let probe = Probe::new().asking(More::UNBOUNDED).on(millstream::range(0..KEYS * 20)
             .map(move |n| m.item(n))
             .group_by(3_000, 16, Stalled::Wait, |n| n.0 % KEYS)
-            .flat_map_unordered(256, 16, |group| group));
+            .flat_map_unordered(256, 16, identity));
         let told = probe.take();
         assert_eq!(told.len(), 16 * 256 + 256, "up to the first that has no place");
         assert!(!told.contains(&Told::Complete));
@@ -462,7 +463,7 @@ mod row_58_three_thousand_groups_before_a_flattening_of_256 {
 fn row_59_a_group_that_is_never_reached_is_told() {
     let mint = Mint::new();
     let source = script(&mint, 10, 20, Never).group_by(9, 4, Stalled::Fail, |n| n.0 % 2);
-    let probe = Probe::new().asking(More::UNBOUNDED).on(source.concat_map(|group| group));
+    let probe = Probe::new().asking(More::UNBOUNDED).on(source.concat_map(identity));
     let told = probe.take();
     assert!(stalled(&told).contains("1 of its 2 groups"), "{told:?}");
     assert_eq!(told[..told.len() - 1], next([11, 13, 15, 17, 19]));
@@ -557,7 +558,7 @@ fn a_downstream_that_takes_some_groups_reads_them_to_the_end() {
     let sums = millstream::range(0..30_u32)
         .group_by(9, 2, Stalled::Fail, |n| n % 3)
         .take(2)
-        .flat_map_unordered(2, 2, |group| group);
+        .flat_map_unordered(2, 2, identity);
     let mut all = sums.collect::<Vec<_>>().block().unwrap();
     all.sort_unstable();
     assert!(all.into_iter().eq((0..30).filter(|n| n % 3 < 2)));

@@ -2,7 +2,7 @@
 //! held in place and takes turns; and of groups that are read in place.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
+use std::convert::{Infallible, identity};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -405,7 +405,7 @@ fn windows_in_place_take_no_more_of_upstream_than_is_asked_for() {
             let _ = seen.fetch_add(1, Ordering::Relaxed);
         })
         .window(10)
-        .concat_map(|window| window);
+        .concat_map(identity);
     let probe = Probe::new().on(windows);
     for asked in 1..=35 {
         probe.request(1);

@@ -5,7 +5,7 @@
 
 mod eager;
 
-use std::convert::Infallible;
+use std::convert::{Infallible, identity};
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -226,10 +226,6 @@ fn of_refs<T>(f: impl FnMut(&Token) -> T + Send + 'static) -> Box<dyn FnMut(&Tok
 
 fn later<T>(f: impl Future<Output = T> + Send + 'static) -> Later<T> {
     Box::pin(f)
-}
-
-fn same<T>(it: T) -> T {
-    it
 }
 
 /// `name: ending, operator`: over a source that pushes and over one that can be pulled.
@@ -507,7 +503,7 @@ mod in_stages_with_queues {
         };
         group_by_key: Complete, |s| {
             let key = |n: &Token| if n.value() == 2 { ouch() } else { Bad(n.clone(), Of::Nothing) };
-            s.group_by(3, 2, Stalled::Fail, of_refs(key)).flat_map_unordered(3, 2, same)
+            s.group_by(3, 2, Stalled::Fail, of_refs(key)).flat_map_unordered(3, 2, identity)
         };
         group_by_in_a_group: Complete, |s| {
             let key = |n: &Token| Bad(n.clone(), Of::Nothing);
@@ -516,7 +512,7 @@ mod in_stages_with_queues {
         below_group_by: Complete, |s| {
             s.group_by(3, 2, Stalled::Fail, of_refs(|n| Bad(n.clone(), Of::Nothing)))
                 .map(|group| if group.key().0.value() == 2 { ouch() } else { group })
-                .flat_map_unordered(3, 2, same)
+                .flat_map_unordered(3, 2, identity)
         };
         partition: Complete, |s| {
             let [all, other] = s.partition::<2, _>(2, |n| if n.value() == 2 { ouch() } else { 0 });
@@ -669,26 +665,26 @@ mod in_stages_with_queues {
             let other = inner(s.ledger(), &s.ledger().token(5)).boxed();
             s.boxed().merge_sorted(other, 2, |_, _| ouch())
         };
-        above_window: Complete, |s| bad(s).window(2).concat_map(same);
+        above_window: Complete, |s| bad(s).window(2).concat_map(identity);
         below_window: Complete, |s| {
             let mut n = 0;
             let windows = s.window(1).map(move |window| {
                 n += 1;
                 if n == 2 { ouch() } else { window }
             });
-            windows.concat_map(same)
+            windows.concat_map(identity)
         };
         in_a_window: Complete, |s| {
             s.window(3).concat_map(|window| window.map(two))
         };
         window_until: Complete, |s| {
-            s.window_until(9, |n| n.value() == 2 && ouch()).concat_map(same)
+            s.window_until(9, |n| n.value() == 2 && ouch()).concat_map(identity)
         };
         window_by_key: Complete, |s| {
-            s.window_by_key(9, |n| if n.value() == 2 { ouch() }).concat_map(same)
+            s.window_by_key(9, |n| if n.value() == 2 { ouch() }).concat_map(identity)
         };
         window_while: Complete, |s| {
-            s.window_while(9, |n| n.value() != 2 || ouch()).concat_map(same)
+            s.window_while(9, |n| n.value() != 2 || ouch()).concat_map(identity)
         };
         acked_tag: Complete, |s| {
             let tag: Tag = |n| if n.value() == 2 { ouch() };
@@ -1015,7 +1011,7 @@ mod in_items {
         };
         sliding_clone: Complete, |s| all(s, Of::Clone).sliding(2, 1);
         window_sliding_clone: Complete, |s| {
-            all(s, Of::Clone).window_sliding(2, 1).concat_map(same)
+            all(s, Of::Clone).window_sliding(2, 1).concat_map(identity)
         };
         pairwise_clone: Complete, |s| all(s, Of::Clone).pairwise();
         repeat_value_clone: Complete, |s| millstream::repeat_value(Bad(s.ledger().token(0), Of::Clone));
@@ -1029,14 +1025,14 @@ mod in_items {
         unique_within_hash: Complete, |s| all(s, Of::Hash).unique_within(2);
         map_into_from: Complete, |s| s.map_into::<Bad>();
         group_by_hash: Complete, |s| {
-            s.group_by(3, 2, Stalled::Fail, of_refs(|n| Bad(n.clone(), Of::Hash))).flat_map_unordered(3, 2, same)
+            s.group_by(3, 2, Stalled::Fail, of_refs(|n| Bad(n.clone(), Of::Hash))).flat_map_unordered(3, 2, identity)
         };
         group_by_eq: Complete, |s| {
             let key = s.ledger().token(0);
-            s.group_by(3, 2, Stalled::Fail, of_refs(move |_| Bad(key.clone(), Of::Eq))).flat_map_unordered(3, 2, same)
+            s.group_by(3, 2, Stalled::Fail, of_refs(move |_| Bad(key.clone(), Of::Eq))).flat_map_unordered(3, 2, identity)
         };
         group_by_clone: Complete, |s| {
-            s.group_by(3, 2, Stalled::Fail, of_refs(|n| Bad(n.clone(), Of::Clone))).flat_map_unordered(3, 2, same)
+            s.group_by(3, 2, Stalled::Fail, of_refs(|n| Bad(n.clone(), Of::Clone))).flat_map_unordered(3, 2, identity)
         };
         map_async_partitioned_hash: Complete, |s| {
             let key = |n: &Token| Bad(n.clone(), Of::Hash);

@@ -10,6 +10,7 @@
 mod eager;
 
 use std::collections::HashSet;
+use std::convert::identity;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -794,9 +795,9 @@ rows! {
 
 // fan_out, one reader of each, or all of them joined again
 rows! {
-    group_by: |source| source.group_by(1, 2, Stalled::Fail, |_| ()).flat_map_unordered(1, 2, |group| group),
+    group_by: |source| source.group_by(1, 2, Stalled::Fail, |_| ()).flat_map_unordered(1, 2, identity),
         |items| items, |options| options.may_fail();
-    group_by_in_turn: |source| source.group_by(1, 1, Stalled::Wait, |_| ()).concat_map(|group| group),
+    group_by_in_turn: |source| source.group_by(1, 1, Stalled::Wait, |_| ()).concat_map(identity),
         |items| items, |options| options.may_fail();
     partition: |source| {
             let [all] = source.partition::<1, _>(2, |_| 0);
@@ -862,22 +863,22 @@ rows! {
 
 // windows, all of them joined again
 rows! {
-    window: |source| source.window(2).concat_map(|window| window), |items| items, |options| options.may_fail();
-    window_of_one: |source| source.window(1).concat_map(|window| window), |items| items,
+    window: |source| source.window(2).concat_map(identity), |items| items, |options| options.may_fail();
+    window_of_one: |source| source.window(1).concat_map(identity), |items| items,
         |options| options.may_fail();
-    window_side_by_side: |source| source.window(2).flat_map_unordered(1, 2, |window| window), |items| items,
+    window_side_by_side: |source| source.window(2).flat_map_unordered(1, 2, identity), |items| items,
         |options| options.may_fail();
-    window_timeout: |source| source.window_timeout(timeless(), 2, Duration::from_secs(1)).concat_map(|window| window),
+    window_timeout: |source| source.window_timeout(timeless(), 2, Duration::from_secs(1)).concat_map(identity),
         |items| items, |options| options.may_fail();
-    window_skip: |source| source.window_skip(2, 3).concat_map(|window| window),
+    window_skip: |source| source.window_skip(2, 3).concat_map(identity),
         |items| groups(&items, 2, 3).concat(), |options| options.may_fail();
-    window_sliding: |source| source.window_sliding(3, 2).concat_map(|window| window),
+    window_sliding: |source| source.window_sliding(3, 2).concat_map(identity),
         |items| groups(&items, 3, 2).concat(), |options| options.may_fail();
-    window_until: |source| source.window_until(9, |n| n.value() % 2 == 0).concat_map(|window| window),
+    window_until: |source| source.window_until(9, |n| n.value() % 2 == 0).concat_map(identity),
         |items| items, |options| options.may_fail();
-    window_while: |source| source.window_while(9, |n| n.value() % 2 == 0).concat_map(|window| window),
+    window_while: |source| source.window_while(9, |n| n.value() % 2 == 0).concat_map(identity),
         |items| items.into_iter().filter(|n| n % 2 == 0), |options| options.may_fail();
-    window_by_key: |source| source.window_by_key(9, |n| n.value() / 2).concat_map(|window| window),
+    window_by_key: |source| source.window_by_key(9, |n| n.value() / 2).concat_map(identity),
         |items| items, |options| options.may_fail();
 }
 
