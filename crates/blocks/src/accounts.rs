@@ -25,6 +25,11 @@ pub(crate) struct Place {
 impl Place {
     /// The place of nobody.
     pub(crate) const NOWHERE: Place = Place { index: 0, stamp: 0 };
+
+    /// Whether it was opened before the other.
+    pub(crate) fn is_before(self, other: Place) -> bool {
+        self.stamp < other.stamp
+    }
 }
 
 /// How many items upstream may be asked for. Each outlet has room up to some item, counted from the

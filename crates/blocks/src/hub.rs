@@ -221,8 +221,11 @@ struct State<T: 'static, E: 'static> {
     /// Why upstream is cancelled: what the last that went was dropped for.
     cause: Note,
     end: Option<LateEnd<E>>,
-    /// What upstream is told of its surroundings: those of the first that somebody looks at.
+    /// What upstream is told of its surroundings: those of the first outlet that somebody looks at, of
+    /// those that were opened together.
     context: Context,
+    /// Whose they are.
+    seen: Place,
 }
 
 type Connect<T, E> = Box<dyn FnOnce(Hub<T, E>) + Send>;
@@ -415,6 +418,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
             cause: Note::default(),
             end: None,
             context: Context::default(),
+            seen: Place::NOWHERE,
         };
         Hub(Arc::new(Shared {
             word: AtomicU64::new(0),
@@ -1281,8 +1285,12 @@ impl<T: Send + 'static, E: Send + 'static> Outlet<T, E> {
         if let Some(gauge) = bell.gauge(context, plan.site, plan.capacity.get()) {
             let upstream = context.upstream().with_discards(Discards::default());
             let mut state = lock(&self.hub.0.state);
-            let unseen = state.context.board::<gauge::Watch>().is_none();
-            let before = unseen.then(|| std::mem::replace(&mut state.context, upstream));
+            let first = state.context.board::<gauge::Watch>().is_none()
+                || self.awaited && self.place.is_before(state.seen);
+            let before = first.then(|| {
+                state.seen = self.place;
+                std::mem::replace(&mut state.context, upstream)
+            });
             drop(state);
             drop(before);
             self.watch = Some(Box::new(Watch {

@@ -879,6 +879,17 @@ fn the_main_stream_of_also_to_and_its_side_are_boundaries() {
     handle.assert_completed();
 }
 
+/// It is the first of the two, though the side subscribes before it.
+#[test]
+fn what_is_above_also_to_is_on_the_board_of_the_main_stream() {
+    let (main, watched) = (Watched::new(), Watched::new());
+    let (also, side) = on_a_side(&watched);
+    let _handle = main.over(Hand::<u32>::new().prefetch(2).also_to(4, also));
+    let _side = side.recv().unwrap();
+    assert_eq!(main.labels(), ["prefetch", "also_to"]);
+    assert_eq!(watched.labels(), ["also_to"]);
+}
+
 #[test]
 fn a_subscriber_that_loses_items_shows_them_as_discarded() {
     let (watched, upstream) = (Watched::new(), Hand::new());
