@@ -58,8 +58,9 @@ pub fn within<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
 
 /// Until what comes back is dropped, `cause` is the current one. `None` where it was before.
 #[inline]
-fn enter(cause: Cause) -> Option<Outer> {
-    (cause.is_failure() || is_given()).then(|| Outer(replace(cause)))
+#[must_use = "the cause is gone with it"]
+pub(crate) fn enter(cause: Cause) -> Option<Outer> {
+    if cause.is_failure() || is_given() { Some(Outer(replace(cause))) } else { None }
 }
 
 /// Calls `f`, which is not what the destructor that runs was called for.
@@ -79,7 +80,7 @@ fn replace(cause: Cause) -> Cause {
 }
 
 /// Comes back when this is dropped, by a panic too.
-struct Outer(Cause);
+pub(crate) struct Outer(Cause);
 
 impl Drop for Outer {
     fn drop(&mut self) {

@@ -24,6 +24,7 @@
 //! * The source is dropped before downstream is told the end, whichever it is. A destructor that
 //!   panics does not keep the end from downstream: the panic is told in its place.
 
+use std::cell::Cell;
 use std::fmt;
 use std::mem::{ManuallyDrop, needs_drop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,7 +35,7 @@ use millstream_core::{
 };
 
 use crate::boxed::send;
-use crate::cause::within;
+use crate::cause::enter;
 
 /// How often a source that skips items is asked at most whether it is over, while there is no
 /// demand: it may have no end, and nobody asked for its items.
@@ -66,6 +67,12 @@ pub(crate) trait Pace: Copy {
 
     /// Whether to stop, outside of such loops.
     fn interrupted(self) -> bool;
+
+    /// [`interrupted`](Pace::interrupted), as a function for what is not compiled for each pace.
+    #[inline]
+    fn look(self) -> impl Fn() -> bool {
+        move || self.interrupted()
+    }
 }
 
 impl<F: Fn() -> bool + Copy> Pace for F {
@@ -88,6 +95,22 @@ impl<F: Fn() -> bool + Copy> Pace for F {
     }
 }
 
+/// The pace where nobody interrupts. No closure: a closure is another one for each source.
+fn never() -> bool {
+    false
+}
+
+/// The pace of as many items as are `left`.
+fn spends(left: &Cell<u32>) -> impl Fn() -> bool {
+    move || match left.get() {
+        0 => true,
+        n => {
+            left.set(n - 1);
+            false
+        }
+    }
+}
+
 /// What became of an item that was offered.
 pub(crate) enum Offered<T> {
     /// It was sent, and there is credit for another.
@@ -100,17 +123,76 @@ pub(crate) enum Offered<T> {
 
 /// A source, the subscriber below it, and the credit between them. See the [module](self).
 pub struct Emission<P: Pull, A> {
-    // Both are away only while they run: a local that nobody else can see stays in registers,
-    // whatever a sink does to memory.
-    /// A panic drops it where it runs, as it should.
-    producer: Option<P>,
+    // Source and subscriber are away only while they run: a local that nobody else can see stays in
+    // registers, whatever a sink does to memory.
+    source: Source<P>,
     /// A panic puts it back: it is to be told.
     active: Option<A>,
     credit: Credit,
+}
+
+/// A source, and what it gave that is not sent yet. Compiled once for all subscribers.
+struct Source<P: Pull> {
+    /// A panic drops it where it runs, as it should.
+    producer: Option<P>,
     /// An item that was pulled to find out whether the source is over: sent next.
     ahead: Option<P::Item>,
     started: bool,
     end: Option<End<P::Error>>,
+}
+
+impl<P: Pull> Source<P> {
+    #[inline]
+    fn look_ahead(&mut self, interrupted: &dyn Fn() -> bool) -> Progress {
+        let Some(producer) = &mut self.producer else { return Progress::Starved };
+        if self.ahead.is_some() {
+            return Progress::Starved;
+        }
+        let mut pulled = producer.look_ahead(self.started);
+        for _ in 1..LOOKS {
+            if !matches!(pulled, Pulled::Skipped) {
+                break;
+            }
+            if interrupted() {
+                return Progress::Interrupted;
+            }
+            pulled = producer.look_ahead(self.started);
+        }
+        match self.without_item(pulled) {
+            None | Some(Progress::Pending) => Progress::Starved,
+            Some(progress) => progress,
+        }
+    }
+
+    /// Why no item may be pulled now, if that is so.
+    #[inline]
+    fn without_item(&mut self, pulled: Pulled<P::Item, P::Error>) -> Option<Progress> {
+        self.end = Some(match pulled {
+            Pulled::Skipped => return None,
+            Pulled::Item(item) => {
+                self.ahead = Some(item);
+                return None;
+            }
+            Pulled::Pending => return Some(Progress::Pending),
+            Pulled::Complete => End::Completed,
+            Pulled::Error(error) => End::Failed(error),
+        });
+        Some(Progress::Ended)
+    }
+
+    /// Drops it, and says how its stream ends: as it ended itself, unless there is a `fault`.
+    #[inline]
+    fn over(&mut self, fault: Option<Fault>) -> End<P::Error> {
+        let end = match fault {
+            Some(fault) => End::Fault(fault),
+            None => match self.end.take() {
+                Some(end) => end,
+                None => End::Fault(Fault::SourceDropped),
+            },
+        };
+        // What is dropped is no news to it.
+        without_source((self.producer.take(), self.ahead.take()), end)
+    }
 }
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
@@ -121,36 +203,24 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
 
     /// Without a source: there is only an end to be told.
     pub(crate) fn sourceless(active: A) -> Emission<P, A> {
-        Emission {
-            producer: None,
-            active: Some(active),
-            credit: Credit::NONE,
-            ahead: None,
-            started: false,
-            end: None,
-        }
+        let source = Source { producer: None, ahead: None, started: false, end: None };
+        Emission { source, active: Some(active), credit: Credit::NONE }
     }
 
     /// Gives a source to one that has none.
     pub(crate) fn begin(&mut self, producer: P) {
-        self.producer = Some(producer);
+        self.source.producer = Some(producer);
     }
 
     /// In the middle of one: `credit` is granted already, and `ahead`, if any, goes first.
     pub fn resumed(producer: P, active: A, credit: Credit, ahead: Option<P::Item>) -> Self {
-        Emission {
-            producer: Some(producer),
-            active: Some(active),
-            credit,
-            ahead,
-            started: false,
-            end: None,
-        }
+        let source = Source { producer: Some(producer), ahead, started: false, end: None };
+        Emission { source, active: Some(active), credit }
     }
 
     /// The source, while there is one.
     pub(crate) fn source(&mut self) -> Option<&mut P> {
-        self.producer.as_mut()
+        self.source.producer.as_mut()
     }
 
     /// What downstream still wants of the source.
@@ -162,26 +232,13 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     /// Sends up to `budget` items, for a stage that holds them at the end of its upstream; what
     /// is left then goes back to whoever ran that upstream, who looks for cancellations.
     pub fn run_within(mut self, budget: u32) -> Option<Box<dyn Rest>> {
-        let left = std::cell::Cell::new(budget);
-        let spent = || match left.get() {
-            0 => true,
-            n => {
-                left.set(n - 1);
-                false
-            }
-        };
-        match catch_unwind(AssertUnwindSafe(|| self.run(More::NONE, spent))) {
+        let left = Cell::new(budget);
+        // As of a rest, which it may become: so the loops are compiled once.
+        match catch_unwind(AssertUnwindSafe(|| self.go_on(More::NONE, &spends(&left)))) {
             Ok(Progress::Ended) => self.finish(),
             Ok(_) => Some(Box::new(self)),
             Err(payload) => self.break_off(Fault::Panicked(Panic::new(payload))),
         }
-    }
-
-    /// Sends items until credit or items run out or `interrupted` says so. `more` is demand of
-    /// the end of the chain.
-    #[inline]
-    pub fn run(&mut self, more: More, interrupted: impl Fn() -> bool + Copy) -> Progress {
-        self.run_at(more, interrupted)
     }
 
     /// Sends items until credit or items run out, where nobody interrupts and nobody will ask again.
@@ -189,14 +246,15 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     /// there is credit.
     #[inline]
     pub(crate) fn run_out(&mut self, more: More) {
-        if matches!(self.run_at(more, || false), Progress::Ended)
+        if matches!(self.run_at(more, never), Progress::Ended)
             && let Some(rest) = self.finish()
         {
-            drop(run_rest(rest, More::NONE, &|| false));
+            drop(run_rest(rest, More::NONE, &never));
         }
     }
 
-    /// [`run`](Emission::run), at a pace.
+    /// Sends items until credit or items run out or `pace` says so. `more` is demand of the end of
+    /// the chain.
     #[inline]
     pub(crate) fn run_at(&mut self, more: More, pace: impl Pace) -> Progress {
         let answer = self.active().on_request(more);
@@ -211,10 +269,10 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         item: P::Item,
         interrupted: impl Fn() -> bool + Copy,
     ) -> Offered<P::Item> {
-        if self.credit.is_empty() || self.ahead.is_some() || interrupted() {
+        if self.credit.is_empty() || self.source.ahead.is_some() || interrupted() {
             return Offered::Refused(item);
         }
-        self.started = true;
+        self.source.started = true;
         let mut answer = self.active().on_next(item);
         if self.credit.is_unbounded() {
             if !answer.is_special() {
@@ -242,14 +300,14 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
             }
             self.credit.add(answer);
             if self.credit.is_empty() {
-                return self.look_ahead(pace);
+                return self.source.look_ahead(&pace.look());
             }
-            if let Some(item) = self.ahead.take() {
+            if let Some(item) = self.source.ahead.take() {
                 self.credit.spend();
                 answer = self.active().on_next(item);
                 continue;
             }
-            self.started = true;
+            self.source.started = true;
             let (next, stopped) = if self.credit.is_unbounded() {
                 self.run_unbounded(pace)
             } else if Self::HAS_BLOCKS && self.is_sure_of_a_block() && !pace.interrupted() {
@@ -266,7 +324,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
 
     #[inline]
     fn active(&mut self) -> &mut A {
-        self.active.as_mut().unwrap_or_else(|| unreachable!("a loop gives it back"))
+        let Some(active) = &mut self.active else { unreachable!("a loop gives it back") };
+        active
     }
 
     /// Whether items are sent in blocks: see `run_in_blocks`, which is compiled only then.
@@ -276,14 +335,17 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     #[inline]
     fn is_sure_of_a_block(&self) -> bool {
         self.credit.covers(ENOUGH)
-            && self.producer.as_ref().is_some_and(|producer| producer.size_hint().0 >= BLOCK)
+            && match &self.source.producer {
+                Some(producer) => producer.size_hint().0 >= BLOCK,
+                None => false,
+            }
     }
 
     // The loops are functions of their own so that the compiler gives them all registers. Where
     // there is no progress, there is an answer: a pair comes back in registers, a `Result` would not.
     #[inline(never)]
     fn run_unbounded(&mut self, pace: impl Pace) -> (More, Option<Progress>) {
-        let Some(mut producer) = self.producer.take() else {
+        let Some(mut producer) = self.source.producer.take() else {
             return (More::NONE, Some(Progress::Ended));
         };
         let mut lent = Lent::from(&mut self.active);
@@ -307,20 +369,20 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
                 if special.is_special() {
                     break 'run (special, None);
                 }
-                if let Err(progress) = without_item(&mut self.ahead, &mut self.end, pulled) {
+                if let Some(progress) = self.source.without_item(pulled) {
                     break 'run (More::NONE, Some(progress));
                 }
             }
             (More::NONE, Some(Progress::Interrupted))
         };
         drop(lent);
-        self.producer = Some(producer);
+        self.source.producer = Some(producer);
         stopped
     }
 
     #[inline(never)]
     fn run_counted(&mut self, pace: impl Pace) -> (More, Option<Progress>) {
-        let Some(mut producer) = self.producer.take() else {
+        let Some(mut producer) = self.source.producer.take() else {
             return (More::NONE, Some(Progress::Ended));
         };
         let mut lent = Lent::from(&mut self.active);
@@ -346,7 +408,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
                 if let Err(answer) = settled {
                     break 'run (answer, None);
                 }
-                if let Err(progress) = without_item(&mut self.ahead, &mut self.end, pulled) {
+                if let Some(progress) = self.source.without_item(pulled) {
                     break 'run (More::NONE, Some(progress));
                 }
             }
@@ -354,7 +416,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         };
         drop(lent);
         self.credit = credit;
-        self.producer = Some(producer);
+        self.source.producer = Some(producer);
         stopped
     }
 
@@ -362,7 +424,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
     /// one nobody looks whether the source or the credit is used up.
     #[inline(never)]
     fn run_in_blocks(&mut self, pace: impl Pace) -> (More, Option<Progress>) {
-        let Some(mut producer) = self.producer.take() else {
+        let Some(mut producer) = self.source.producer.take() else {
             return (More::NONE, Some(Progress::Ended));
         };
         let mut lent = Lent::from(&mut self.active);
@@ -398,56 +460,33 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         pace.end(count);
         drop(lent);
         self.credit = credit;
-        self.producer = Some(producer);
+        self.source.producer = Some(producer);
         match stopped {
             Ok(answer) => (answer, None),
-            Err(pulled) => (More::NONE, without_item(&mut self.ahead, &mut self.end, pulled).err()),
-        }
-    }
-
-    fn look_ahead(&mut self, pace: impl Pace) -> Progress {
-        let Some(producer) = self.producer.as_mut().filter(|_| self.ahead.is_none()) else {
-            return Progress::Starved;
-        };
-        let mut pulled = producer.look_ahead(self.started);
-        for _ in 1..LOOKS {
-            if !matches!(pulled, Pulled::Skipped) {
-                break;
-            }
-            if pace.interrupted() {
-                return Progress::Interrupted;
-            }
-            pulled = producer.look_ahead(self.started);
-        }
-        match without_item(&mut self.ahead, &mut self.end, pulled) {
-            Ok(()) | Err(Progress::Pending) => Progress::Starved,
-            Err(progress) => progress,
+            Err(pulled) => (More::NONE, self.source.without_item(pulled)),
         }
     }
 
     #[cold]
     fn cancelled(&mut self) -> Progress {
-        self.end = Some(End::Cancelled(self.active().cause()));
+        self.source.end = Some(End::Cancelled(self.active().cause()));
         Progress::Ended
     }
 
     /// Delivers the end, after [`Progress::Ended`]; the source is dropped before. Nothing is left.
     pub fn finish(&mut self) -> Option<Box<dyn Rest>> {
-        match self.end.take() {
-            Some(end) => self.end_with(end),
-            None => self.end_with(End::Fault(Fault::SourceDropped)),
-        }
+        self.end_with(None)
     }
 
     /// Ends with a fault in the middle; the source is dropped before. Nothing is left.
     pub fn break_off(&mut self, fault: Fault) -> Option<Box<dyn Rest>> {
-        self.end_with(End::Fault(fault))
+        self.end_with(Some(fault))
     }
 
     // Not `self`: a chain that is moved to its end is copied once more.
-    fn end_with(&mut self, end: End<P::Error>) -> Option<Box<dyn Rest>> {
-        // The source first: what is dropped is no news to it.
-        let end = without_source((self.producer.take(), self.ahead.take()), end);
+    fn end_with(&mut self, fault: Option<Fault>) -> Option<Box<dyn Rest>> {
+        // The source first.
+        let end = self.source.over(fault);
         let Some(active) = self.active.take() else {
             // Its end was told, and panicked.
             if let End::Fault(fault) = end {
@@ -457,26 +496,6 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Emission<P, A> {
         };
         active.on_end(end)
     }
-}
-
-/// `Ok` where the next item may be pulled.
-#[inline]
-fn without_item<T, E>(
-    ahead: &mut Option<T>,
-    end: &mut Option<End<E>>,
-    pulled: Pulled<T, E>,
-) -> Result<(), Progress> {
-    *end = Some(match pulled {
-        Pulled::Skipped => return Ok(()),
-        Pulled::Item(item) => {
-            *ahead = Some(item);
-            return Ok(());
-        }
-        Pulled::Pending => return Err(Progress::Pending),
-        Pulled::Complete => End::Completed,
-        Pulled::Error(error) => End::Failed(error),
-    });
-    Err(Progress::Ended)
 }
 
 /// The subscriber in a local, while a loop runs. Goes back when this is dropped, by a panic too.
@@ -491,7 +510,7 @@ struct Lent<'a, A> {
 impl<'a, A> Lent<'a, A> {
     #[inline]
     fn from(home: &'a mut Option<A>) -> Lent<'a, A> {
-        let here = home.take().unwrap_or_else(|| unreachable!("a loop gives it back"));
+        let Some(here) = home.take() else { unreachable!("a loop gives it back") };
         Lent { home, here: ManuallyDrop::new(here) }
     }
 }
@@ -520,8 +539,11 @@ pub(crate) fn without_source<S, E>(source: S, end: End<E>) -> End<E> {
 
 fn dropped_before<S, E>(source: S, end: End<E>) -> End<E> {
     // What upstream is made of is cancelled, if it is not over.
-    let dropped = AssertUnwindSafe(|| within(end.cause(), || drop(source)));
-    let Err(payload) = catch_unwind(dropped) else { return end };
+    let dropped = {
+        let _cause = enter(end.cause());
+        catch_unwind(AssertUnwindSafe(|| drop(source)))
+    };
+    let Err(payload) = dropped else { return end };
     let fault = Fault::Panicked(Panic::new(payload));
     match end {
         // The first fault stands.
@@ -535,7 +557,7 @@ fn dropped_before<S, E>(source: S, end: End<E>) -> End<E> {
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Rest for Emission<P, A> {
     fn go_on(&mut self, more: More, interrupted: &dyn Fn() -> bool) -> Progress {
-        self.run(more, interrupted)
+        self.run_at(more, interrupted)
     }
 
     fn finish(mut self: Box<Self>) -> Option<Box<dyn Rest>> {

@@ -32,7 +32,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -43,11 +42,11 @@ use millstream_core::{
 use millstream_sync::{AtomicUsize, Mutex, Ordering, lock};
 
 use crate::bell::{Bell, Host};
-use crate::cause::{afresh, within};
+use crate::cause::{afresh, enter};
 use crate::emission::Emission;
 use crate::gauge::Panel;
 use crate::mail::{self, Mail, leave_cause, leave_fault};
-use crate::running::{Running, undelivered};
+use crate::running::{Running, Runs, active, break_off_contained};
 use crate::turn::{Holder, Turn};
 use crate::word::Claim;
 
@@ -60,17 +59,14 @@ pub fn emit<P: Pull, S: Subscriber<P::Item, P::Error>>(producer: P, subscriber: 
     // SAFETY: made by `held`, and this is its one call (model `first_turn_excludes`).
     let mut holder = unsafe { island.turn.first() };
     let subscription = Subscription::new(island.clone());
-    match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
-        Ok(active) => {
-            let emission = Emission::new(producer, active);
-            if island.filled.was_let_go() {
-                holder.abandon();
-                return island.run_alone(emission);
-            }
-            holder.with(|station| station.running = Running::Source(emission));
-            island.drive(&mut holder);
+    if let Some(active) = active(subscriber, subscription) {
+        let emission = Emission::new(producer, active);
+        if island.filled.was_let_go() {
+            holder.abandon();
+            return island.run_alone(emission);
         }
-        Err(payload) => undelivered(payload),
+        island.turn.state(&mut holder).running = Running::Source(emission);
+        island.drive(&mut holder);
     }
     // Without a subscription nobody asks or cancels any more.
     if Arc::strong_count(&island) == 1 {
@@ -143,26 +139,22 @@ fn begin<P, S>(
     // SAFETY: made by `held`, and this is its one call (model `first_turn_excludes`).
     let mut holder = unsafe { island.turn.first() };
     let subscription = Subscription::new(island.clone());
-    let active = match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
-        Ok(active) => active,
-        Err(payload) => return undelivered(payload),
-    };
+    let Some(active) = active(subscriber, subscription) else { return };
     // Nothing is subscribed for a downstream that has already gone.
     if island.turn.is_closed() {
-        return within(mail::cause(&island.mail), || drop(active));
+        let _cause = enter(mail::cause(&island.mail));
+        return drop(active);
     }
     let bell = Bell::new(island.clone());
     match catch_unwind(AssertUnwindSafe(|| make(island, &bell, context))) {
         Ok(source) => {
             drop(bell);
-            holder.with(|station| {
-                station.running = Running::Source(Emission::new(source, active));
-            });
+            island.turn.state(&mut holder).running = Running::Source(Emission::new(source, active));
             island.drive(&mut holder);
         }
         Err(payload) => {
-            let running = Running::Source(Emission::<P, _>::sourceless(active));
-            running.break_off_contained(Fault::Panicked(Panic::new(payload)));
+            let mut emission = Emission::<P, _>::sourceless(active);
+            break_off_contained(&mut emission, Fault::Panicked(Panic::new(payload)));
         }
     }
 }
@@ -290,17 +282,17 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
     fn new(filled: F) -> Arc<Island<P, A, F>> {
         // In two steps: an island that is made before there is memory for it would have to be dropped
         // where there is none, and so is copied as a whole, with the room for what is not there yet.
-        let place = Arc::<Island<P, A, F>>::new_uninit();
+        let place = Arc::into_raw(Arc::<Island<P, A, F>>::new_uninit()).cast::<Island<P, A, F>>();
         let island = Island {
             turn: Turn::held(Station { running: Running::Vacant, detached: false }),
             mail: Mutex::new(Mail::default()),
             filled,
         };
-        // SAFETY: `place` has just been made, so nobody else can read or write it (every model begins
-        // with it), and it is initialised when it is said to be.
+        // SAFETY: `place` has just been made for a `MaybeUninit` of it, so nobody else can read or
+        // write it (every model begins with it), and it is initialised when it is said to be.
         unsafe {
-            Arc::as_ptr(&place).cast_mut().write(MaybeUninit::new(island));
-            place.assume_init()
+            place.cast_mut().write(island);
+            Arc::from_raw(place)
         }
     }
 
@@ -309,27 +301,22 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
     fn run_alone(&self, mut emission: Emission<P, A>) {
         let claim = self.turn.last_claim();
         if claim.closed {
-            return Running::Source(emission).dismiss(mail::cause(&self.mail));
+            let _cause = enter(mail::cause(&self.mail));
+            return drop(emission);
         }
         if claim.signalled
             && let Some(fault) = lock(&self.mail).take().fault
         {
-            return Running::Source(emission).break_off_contained(fault);
+            return break_off_contained(&mut emission, fault);
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| emission.run_out(claim.more)));
         if let Err(payload) = outcome {
-            Running::Source(emission).break_off_contained(Fault::Panicked(Panic::new(payload)));
+            break_off_contained(&mut emission, Fault::Panicked(Panic::new(payload)));
         }
     }
 
-    /// Emits as the holder of the turn, until there is nothing to do.
-    fn drive(&self, holder: &mut Holder<'_, Station<P, A>>) {
-        let claim = holder.claim();
-        self.drive_from(holder, claim);
-    }
-
-    /// As [`drive`](Island::drive), by one who has claimed already.
-    fn drive_from(&self, holder: &mut Holder<'_, Station<P, A>>, claim: Claim) {
+    /// As [`drive`](Driven::drive), by one who has claimed already.
+    fn drive_from(&self, holder: &mut Holder<'_>, claim: Claim) {
         if let Rests::Left { hungry } = self.contained(holder, claim, false)
             && let Some(feeds) = self.filled.feeds()
         {
@@ -338,68 +325,56 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
     }
 
     /// [`turns`](Island::turns), where a panic ends the stream.
-    fn contained(
-        &self,
-        holder: &mut Holder<'_, Station<P, A>>,
-        claim: Claim,
-        keeps: bool,
-    ) -> Rests {
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.turns(holder, claim, keeps)));
-        outcome.unwrap_or_else(|payload| Self::broken(holder, payload))
+    fn contained(&self, holder: &mut Holder<'_>, claim: Claim, keeps: bool) -> Rests {
+        match catch_unwind(AssertUnwindSafe(|| self.turns(holder, claim, keeps))) {
+            Ok(rests) => rests,
+            Err(payload) => self.broken(holder, payload),
+        }
     }
 
-    fn broken(holder: &mut Holder<'_, Station<P, A>>, payload: Box<dyn Any + Send>) -> Rests {
+    fn broken(&self, holder: &mut Holder<'_>, payload: Box<dyn Any + Send>) -> Rests {
         // The holder has not left: leaving is the last thing a turn does.
-        let running = holder.with(|station| station.running.take());
-        running.break_off_contained(Fault::Panicked(Panic::new(payload)));
+        let running = &mut self.turn.state(holder).running;
+        break_off_contained(running, Fault::Panicked(Panic::new(payload)));
         Rests::Over
     }
 
-    fn turns(
-        &self,
-        holder: &mut Holder<'_, Station<P, A>>,
-        mut claim: Claim,
-        keeps: bool,
-    ) -> Rests {
-        let turn = &self.turn;
-        let interrupted = move || turn.interrupted();
+    fn turns(&self, holder: &mut Holder<'_>, mut claim: Claim, keeps: bool) -> Rests {
         loop {
             let mail = if claim.signalled { lock(&self.mail).take() } else { Mail::default() };
-            if claim.closed {
-                let cause = mail::cause(&self.mail);
-                holder.with(|station| station.running.dismiss(cause));
-                return Rests::Over;
-            }
-            let mut hungry = false;
-            let goes_on = holder.with(|station| {
+            let progress = {
+                let mut state = self.turn.state(holder);
+                let station = &mut *state;
+                // At the end the holder is dropped without leaving: the word closes.
+                if claim.closed {
+                    station.running.dismiss(mail::cause(&self.mail));
+                    return Rests::Over;
+                }
                 if let Some(fault) = mail.fault {
-                    station.running.take().break_off(fault);
-                    return false;
+                    station.running.break_off(fault);
+                    return Rests::Over;
                 }
-                match station.running.advance(claim.more, interrupted) {
-                    Some(Progress::Starved) if station.detached => {
-                        station.running = Running::Vacant;
-                        false
-                    }
-                    progress => {
-                        station.detached |= mail.detached;
-                        hungry = progress == Some(Progress::Pending);
-                        progress.is_some()
-                    }
+                let Some(progress) = station.running.advance(claim.more, self.turn.watch()) else {
+                    return Rests::Over;
+                };
+                if progress == Progress::Starved && station.detached {
+                    station.running = Running::Vacant;
+                    return Rests::Over;
                 }
-            });
-            if goes_on && mail.detached {
+                station.detached |= mail.detached;
+                if !mail.detached
+                    && let Some(panel) = self.filled.panel()
+                {
+                    panel.rest(station.running.credit());
+                }
+                progress
+            };
+            if mail.detached {
                 // What was asked before letting go may have come after the claim.
                 claim = holder.claim();
                 continue;
             }
-            if goes_on && let Some(panel) = self.filled.panel() {
-                panel.rest(holder.with(|station| station.running.credit()));
-            }
-            // At the end the holder is dropped without leaving: the word closes.
-            if !goes_on {
-                return Rests::Over;
-            }
+            let hungry = progress == Progress::Pending;
             if keeps && hungry {
                 return Rests::Kept;
             }
@@ -411,7 +386,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
     }
 
     /// Goes on with a turn that the feeder has, and keeps it for it where there is demand left.
-    fn keep_on(&self, mut holder: Holder<'_, Station<P, A>>) -> Rests {
+    fn keep_on(&self, mut holder: Holder<'_>) -> Rests {
         let claim = holder.claim();
         let rests = self.contained(&mut holder, claim, true);
         if rests == Rests::Kept {
@@ -431,11 +406,14 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
                 self.turn.signal()?
             }
         };
-        let visited = catch_unwind(AssertUnwindSafe(|| {
-            holder.with(|station| station.running.source().map(f))
-        }));
-        let Ok(result) = visited.map_err(|payload| Self::broken(&mut holder, payload)) else {
-            return None;
+        let visited =
+            catch_unwind(AssertUnwindSafe(|| self.turn.state(&mut holder).running.source().map(f)));
+        let result = match visited {
+            Ok(result) => result,
+            Err(payload) => {
+                self.broken(&mut holder, payload);
+                return None;
+            }
         };
         // What came meanwhile, be it the end, is for the island.
         if !holder.leave() {
@@ -445,21 +423,28 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Island<P, A, F>
         }
         result
     }
+}
 
-    /// Whoever has the turn may only keep it, and must see this all the same.
-    fn knock_in_haste(&self, holder: Option<Holder<'_, Station<P, A>>>) {
-        match (holder, self.filled.feeds()) {
-            (Some(mut holder), _) => self.drive(&mut holder),
-            // Whoever feeds it may send items to others.
-            (None, Some(feeds)) => afresh(|| feeds.news(true)),
-            (None, None) => {}
-        }
+/// An island, for what is compiled once for all of them.
+trait Driven {
+    /// Emits as the holder of the turn, until there is nothing to do.
+    fn drive(&self, holder: &mut Holder<'_>);
+}
+
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Driven for Island<P, A, F> {
+    fn drive(&self, holder: &mut Holder<'_>) {
+        let claim = holder.claim();
+        self.drive_from(holder, claim);
     }
+}
 
-    fn knock(&self, holder: Option<Holder<'_, Station<P, A>>>) {
-        if let Some(mut holder) = holder {
-            self.drive(&mut holder);
-        }
+/// Whoever has the turn may only keep it, and must see this all the same.
+fn knock_in_haste(island: &dyn Driven, holder: Option<Holder<'_>>, feeds: Option<&Arc<dyn Feeds>>) {
+    match (holder, feeds) {
+        (Some(mut holder), _) => island.drive(&mut holder),
+        // Whoever feeds it may send items to others.
+        (None, Some(feeds)) => afresh(|| feeds.news(true)),
+        (None, None) => {}
     }
 }
 
@@ -479,10 +464,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Direct<P::Item>
     unsafe fn offer(&self, item: P::Item) -> (Rests, Option<P::Item>) {
         // SAFETY: the caller keeps the turn (model `the_kept_turn_excludes`).
         let mut holder = unsafe { self.turn.resume() };
-        let turn = &self.turn;
-        let interrupted = move || turn.interrupted();
         let offered = catch_unwind(AssertUnwindSafe(|| {
-            holder.with(|station| station.running.offer(item, interrupted))
+            self.turn.state(&mut holder).running.offer(item, self.turn.watch())
         }));
         match offered {
             Ok(Ok(None)) => {
@@ -493,7 +476,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Direct<P::Item>
             Ok(Ok(Some(None))) => (Rests::Over, None),
             Ok(Ok(Some(Some(_)))) => (self.keep_on(holder), None),
             Ok(Err(item)) => (self.keep_on(holder), Some(item)),
-            Err(payload) => (Self::broken(&mut holder, payload), None),
+            Err(payload) => (self.broken(&mut holder, payload), None),
         }
     }
 
@@ -526,17 +509,18 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Upstream for Is
 
     fn cancel(&self) {
         leave_cause(&self.mail);
-        self.knock_in_haste(self.turn.cancel());
+        knock_in_haste(self, self.turn.cancel(), self.filled.feeds());
     }
 
     fn cancel_because(&self, cause: Cause) {
-        within(cause, || self.cancel());
+        let _cause = enter(cause);
+        self.cancel();
     }
 
     fn detach(&self) {
         if !self.filled.let_go() && !self.turn.is_closed() {
             lock(&self.mail).detached = true;
-            self.knock(self.turn.signal());
+            knock_in_haste(self, self.turn.signal(), None);
         }
     }
 
@@ -545,13 +529,15 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Upstream for Is
             return;
         }
         leave_fault(&self.mail, fault);
-        self.knock_in_haste(self.turn.signal());
+        knock_in_haste(self, self.turn.signal(), self.filled.feeds());
     }
 }
 
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>, F: Filled> Host for Island<P, A, F> {
     fn ring(&self) {
-        self.knock(self.turn.signal());
+        if let Some(mut holder) = self.turn.signal() {
+            self.drive(&mut holder);
+        }
     }
 
     fn fail(&self, fault: Fault) {

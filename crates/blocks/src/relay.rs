@@ -261,7 +261,7 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Baton<Q, A> {
 }
 
 impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
-    fn drive(&self, mut holder: Holder<'_, Station<Q, A>>, mut first: Option<(Q, Baton<Q, A>)>) {
+    fn drive(&self, mut holder: Holder<'_>, mut first: Option<(Q, Baton<Q, A>)>) {
         loop {
             let first = first.take();
             let worked = catch_unwind(AssertUnwindSafe(|| match first {
@@ -273,7 +273,7 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
             // that is the end, as soon as the baton is here.
             let fault = Fault::Panicked(Panic::new(payload));
             self.cancel_current(Cause::Failed);
-            holder.with(|station| match station.home {
+            self.turn.with(&mut holder, |station| match station.home {
                 Home::Gone => report_undelivered(&Undelivered::Fault(fault)),
                 _ => station.overruled = Some(End::Fault(fault)),
             });
@@ -284,8 +284,8 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
         }
     }
 
-    fn begin(&self, holder: &mut Holder<'_, Station<Q, A>>, sequence: Q, baton: Baton<Q, A>) {
-        let goes_on = holder.with(|station| {
+    fn begin(&self, holder: &mut Holder<'_>, sequence: Q, baton: Baton<Q, A>) {
+        let goes_on = self.turn.with(holder, |station| {
             station.sequence = Some(sequence);
             station.home = Home::Here(baton);
             // Downstream may have demand of its own, or be complete already.
@@ -306,19 +306,19 @@ impl<Q: Sequence, A: ActiveSubscriber<Q::Item, Q::Error>> Relay<Q, A> {
 
     /// Works off what came until there is nothing, and leaves; or returns at the end, and the
     /// holder is dropped, which closes the word.
-    fn turns(&self, holder: &mut Holder<'_, Station<Q, A>>) {
+    fn turns(&self, holder: &mut Holder<'_>) {
         loop {
             let claim = holder.claim();
             if claim.closed {
                 let cause = self.cause();
                 self.cancel_current(cause.clone());
-                return holder.with(|station| {
+                return self.turn.with(holder, |station| {
                     let sequence = station.sequence.take();
                     let home = std::mem::replace(&mut station.home, Home::Gone);
                     within(cause, || drop((sequence, home)));
                 });
             }
-            let goes_on = holder.with(|station| {
+            let goes_on = self.turn.with(holder, |station| {
                 // First of all, so that no path loses it.
                 station.arrears.add(claim.more);
                 if claim.signalled && self.lets_go(station) {

@@ -12,11 +12,11 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millstream_core::{
-    ActiveSubscriber, Cause, Credit, Fault, More, Panic, Progress, Pull, Rest, Undelivered,
-    report_undelivered,
+    ActiveSubscriber, Cause, Credit, Fault, More, Panic, Progress, Pull, Rest, Subscriber,
+    Subscription, Undelivered, report_undelivered,
 };
 
-use crate::cause::within;
+use crate::cause::enter;
 use crate::emission::{Emission, Offered, Pace, run_rest};
 
 /// See the [module](self).
@@ -37,7 +37,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
                 progress => return Some(progress),
             }
         }
-        self.over(more, pace)
+        self.over(more, &pace.look())
     }
 
     /// Sends an item that comes past the source; what became of it where it was not just sent.
@@ -51,27 +51,32 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
         match emission.offer(item, interrupted) {
             Offered::Taken => Ok(None),
             Offered::Refused(item) => Err(item),
-            Offered::Stopped(Progress::Ended) => Ok(Some(self.over(More::NONE, interrupted))),
+            Offered::Stopped(Progress::Ended) => Ok(Some(self.over(More::NONE, &interrupted))),
             Offered::Stopped(progress) => Ok(Some(Some(progress))),
         }
     }
 
     /// Tells the end of the source, and goes on with what stages below hold.
-    fn over(&mut self, more: More, pace: impl Pace) -> Option<Progress> {
+    fn over(&mut self, more: More, interrupted: &dyn Fn() -> bool) -> Option<Progress> {
         let (rest, more) = match self {
             Running::Source(emission) => {
                 let rest = emission.finish();
                 *self = Running::Vacant;
                 (rest?, More::NONE)
             }
-            Running::Rest(_) | Running::Vacant => match self.take() {
-                Running::Rest(rest) => (rest, more),
-                _ => return None,
-            },
+            Running::Rest(_) | Running::Vacant => (self.take_rest()?, more),
         };
-        let (rest, progress) = run_rest(rest, more, &|| pace.interrupted())?;
+        let (rest, progress) = run_rest(rest, more, interrupted)?;
         *self = Running::Rest(rest);
         Some(progress)
+    }
+
+    /// What stages below hold, once the source has ended.
+    fn take_rest(&mut self) -> Option<Box<dyn Rest>> {
+        match std::mem::replace(self, Running::Vacant) {
+            Running::Rest(rest) => Some(rest),
+            _ => None,
+        }
     }
 
     /// The source, while it is being sent.
@@ -90,33 +95,57 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Running<P, A> {
         }
     }
 
-    pub(crate) fn take(&mut self) -> Running<P, A> {
-        std::mem::replace(self, Running::Vacant)
-    }
-
     /// Drops all without a word, for `cause`.
     pub(crate) fn dismiss(&mut self, cause: Cause) {
-        let running = self.take();
-        within(cause, || drop(running));
+        let _cause = enter(cause);
+        *self = Running::Vacant;
     }
+}
 
+/// What is run, for what is compiled once for all of it.
+pub(crate) trait Runs {
     /// Ends with `fault` in the middle.
-    pub(crate) fn break_off(self, fault: Fault) {
-        // What downstream still holds after a fault, nobody can ask for.
-        drop(match self {
-            Running::Source(mut emission) => emission.break_off(fault),
-            Running::Rest(rest) => rest.break_off(fault),
-            Running::Vacant => {
-                report_undelivered(&Undelivered::Fault(fault));
-                None
-            }
-        });
-    }
+    fn break_off(&mut self, fault: Fault);
+}
 
-    /// [`break_off`](Running::break_off), where a second panic reaches nobody but the hook.
-    pub(crate) fn break_off_contained(self, fault: Fault) {
-        if let Err(second) = catch_unwind(AssertUnwindSafe(|| self.break_off(fault))) {
-            undelivered(second);
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Runs for Running<P, A> {
+    fn break_off(&mut self, fault: Fault) {
+        // What downstream still holds after a fault, nobody can ask for.
+        match self {
+            Running::Source(emission) => drop(emission.break_off(fault)),
+            Running::Rest(_) | Running::Vacant => match self.take_rest() {
+                Some(rest) => drop(rest.break_off(fault)),
+                None => report_undelivered(&Undelivered::Fault(fault)),
+            },
+        }
+        *self = Running::Vacant;
+    }
+}
+
+impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Runs for Emission<P, A> {
+    fn break_off(&mut self, fault: Fault) {
+        drop(Emission::break_off(self, fault));
+    }
+}
+
+/// [Breaks off](Runs::break_off) after a panic; a second one reaches nobody but the hook.
+pub(crate) fn break_off_contained(running: &mut dyn Runs, fault: Fault) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| running.break_off(fault))) {
+        undelivered(second);
+    }
+}
+
+/// The subscriber with its subscription. `None` where it panicked, and cannot be told.
+#[inline]
+pub(crate) fn active<T, E, S: Subscriber<T, E>>(
+    subscriber: S,
+    subscription: Subscription,
+) -> Option<S::Active> {
+    match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
+        Ok(active) => Some(active),
+        Err(payload) => {
+            undelivered(payload);
+            None
         }
     }
 }

@@ -54,12 +54,12 @@ use millstream_core::{
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
 use crate::bell::{Bell, Host};
-use crate::cause::within;
+use crate::cause::enter;
 use crate::emission::{Emission, Pace};
 use crate::entrust::Errand;
 use crate::gauge::Panel;
 use crate::mail::{self, Mail, leave_cause, leave_fault};
-use crate::running::{Running, undelivered};
+use crate::running::{Running, Runs, active, break_off_contained, undelivered};
 use crate::waker::WakerSlot;
 use crate::word::{DemandWord, Knock};
 
@@ -92,17 +92,14 @@ where
         panel: Panel::of(&context),
     });
     let subscription = Subscription::new(post.clone());
-    let active = match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
-        Ok(active) => active,
-        Err(payload) => {
-            post.word.close();
-            undelivered(payload);
-            return None;
-        }
+    let Some(active) = active(subscriber, subscription) else {
+        post.word.close();
+        return None;
     };
     // Nothing is subscribed for a downstream that has already gone.
     if post.word.is_closed() {
-        within(mail::cause(&post.mail), || drop(active));
+        let _cause = enter(mail::cause(&post.mail));
+        drop(active);
         return None;
     }
     let mut task = Task {
@@ -167,7 +164,8 @@ impl Upstream for Post {
     }
 
     fn cancel_because(&self, cause: Cause) {
-        within(cause, || self.cancel());
+        let _cause = enter(cause);
+        self.cancel();
     }
 
     fn detach(&self) {
@@ -233,7 +231,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
                 return None;
             }
             if let Some(fault) = mail.fault {
-                running.take().break_off(fault);
+                running.break_off(fault);
                 return None;
             }
             let progress = running.advance(claim.more, budget)?;
@@ -271,7 +269,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
         self.over = true;
         self.post.word.close();
         match fault {
-            Some(fault) => self.running.take().break_off_contained(fault),
+            Some(fault) => break_off_contained(&mut self.running, fault),
             None => {
                 let cause = mail::cause(&self.post.mail);
                 let dropped = AssertUnwindSafe(|| self.running.dismiss(cause));

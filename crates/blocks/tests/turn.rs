@@ -8,11 +8,11 @@ use millstream_core::Demand;
 use millstream_sync::{model, thread};
 
 /// Counts its turns in the state, until it can leave; the last count.
-fn count(holder: Option<Holder<'_, u32>>) -> Option<u32> {
+fn count(turn: &Turn<u32>, holder: Option<Holder<'_>>) -> Option<u32> {
     let mut holder = holder?;
     loop {
         let closed = holder.claim().closed;
-        let counted = holder.with(|state| {
+        let counted = turn.with(&mut holder, |state| {
             *state += 1;
             *state
         });
@@ -29,13 +29,13 @@ fn turn_excludes() {
     model("turn: turn_excludes", || {
         let turn = Arc::new(Turn::new(0));
         let (second, third) = (turn.clone(), turn.clone());
-        let second = thread::spawn(move || count(second.request(Demand::ONE)));
-        let third = thread::spawn(move || count(third.signal()));
-        let first = count(turn.enter());
+        let second = thread::spawn(move || count(&second, second.request(Demand::ONE)));
+        let third = thread::spawn(move || count(&third, third.signal()));
+        let first = count(&turn, turn.enter());
         let counts = [first, second.join().unwrap(), third.join().unwrap()];
         let last = counts.into_iter().flatten().max();
         // Whoever comes last finds it idle, and the count of all turns before.
-        assert_eq!(count(turn.signal()), last.map(|last| last + 1), "{counts:?}");
+        assert_eq!(count(&turn, turn.signal()), last.map(|last| last + 1), "{counts:?}");
     });
 }
 
@@ -46,12 +46,12 @@ fn first_turn_excludes() {
         // SAFETY: made by `held` above, and this is its one call.
         let first = unsafe { turn.first() };
         let (second, third) = (turn.clone(), turn.clone());
-        let second = thread::spawn(move || count(second.request(Demand::ONE)));
-        let third = thread::spawn(move || count(third.signal()));
-        let first = count(Some(first));
+        let second = thread::spawn(move || count(&second, second.request(Demand::ONE)));
+        let third = thread::spawn(move || count(&third, third.signal()));
+        let first = count(&turn, Some(first));
         let counts = [first, second.join().unwrap(), third.join().unwrap()];
         let last = counts.into_iter().flatten().max();
-        assert_eq!(count(turn.signal()), last.map(|last| last + 1), "{counts:?}");
+        assert_eq!(count(&turn, turn.signal()), last.map(|last| last + 1), "{counts:?}");
     });
 }
 
@@ -60,8 +60,8 @@ fn cancel_races_turn() {
     model("turn: cancel_races_turn", || {
         let turn = Arc::new(Turn::new(0));
         let theirs = turn.clone();
-        let other = thread::spawn(move || count(theirs.cancel()));
-        let mine = count(turn.request(Demand::ONE));
+        let other = thread::spawn(move || count(&theirs, theirs.cancel()));
+        let mine = count(&turn, turn.request(Demand::ONE));
         let _ = (mine, other.join().unwrap());
         assert!(turn.is_closed());
         assert!(turn.enter().is_none() && turn.signal().is_none() && turn.cancel().is_none());
@@ -69,11 +69,11 @@ fn cancel_races_turn() {
 }
 
 /// Takes the state, as a holder does that finds the word closed.
-fn take_when_closed(holder: Option<Holder<'_, Option<u32>>>) -> Option<u32> {
+fn take_when_closed(turn: &Turn<Option<u32>>, holder: Option<Holder<'_>>) -> Option<u32> {
     let mut holder = holder?;
     loop {
         if holder.claim().closed {
-            return holder.with(Option::take);
+            return turn.with(&mut holder, Option::take);
         }
         if holder.leave() {
             return None;
@@ -86,9 +86,9 @@ fn cancel_races_cancel_and_request() {
     model("turn: cancel_races_cancel_and_request", || {
         let turn = Arc::new(Turn::new(Some(7)));
         let (second, third) = (turn.clone(), turn.clone());
-        let second = thread::spawn(move || take_when_closed(second.cancel()));
-        let third = thread::spawn(move || take_when_closed(third.request(Demand::ONE)));
-        let first = take_when_closed(turn.cancel());
+        let second = thread::spawn(move || take_when_closed(&second, second.cancel()));
+        let third = thread::spawn(move || take_when_closed(&third, third.request(Demand::ONE)));
+        let first = take_when_closed(&turn, turn.cancel());
         let taken = [first, second.join().unwrap(), third.join().unwrap()];
         assert_eq!(taken.into_iter().flatten().collect::<Vec<_>>(), [7], "taken exactly once");
     });
@@ -99,19 +99,19 @@ fn signal_races_leave() {
     model("turn: signal_races_leave", || {
         let turn = Arc::new(Turn::new(0));
         let theirs = turn.clone();
-        let seen = |holder: Option<Holder<'_, u32>>| {
+        let seen = |turn: &Turn<u32>, holder: Option<Holder<'_>>| {
             let Some(mut holder) = holder else { return 0 };
             let mut seen = 0;
             loop {
                 seen += u32::from(holder.claim().signalled);
-                holder.with(|state| *state += 1);
+                turn.with(&mut holder, |state| *state += 1);
                 if holder.leave() {
                     return seen;
                 }
             }
         };
-        let other = thread::spawn(move || seen(theirs.signal()));
-        let mine = seen(turn.enter());
+        let other = thread::spawn(move || seen(&theirs, theirs.signal()));
+        let mine = seen(&turn, turn.enter());
         assert_eq!(mine + other.join().unwrap(), 1, "the signal is seen once");
         assert!(!turn.is_closed(), "who leaves does not close");
     });
@@ -128,7 +128,7 @@ fn panic_of_the_holder_races_request() {
             let mut holder = holder;
             // Not a panic of its own: it would print in every schedule.
             if let Some(holder) = &mut holder {
-                holder.with(|_| std::panic::resume_unwind(Box::new(())));
+                turn.with(holder, |_| std::panic::resume_unwind(Box::new(())));
             }
         }));
         assert!(unwound.is_err());

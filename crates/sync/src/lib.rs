@@ -16,7 +16,7 @@ compile_error!("millstream_loom and millstream_shuttle are one or the other");
 
 #[cfg(millstream_loom)]
 mod imp {
-    pub use loom::cell::UnsafeCell;
+    pub use loom::cell::{MutPtr, UnsafeCell};
     pub use loom::hint;
     pub use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     pub use loom::sync::{Condvar, Mutex, MutexGuard};
@@ -92,7 +92,7 @@ mod imp {
         };
     }
 
-    pub use super::cell::UnsafeCell;
+    pub use super::cell::{MutPtr, UnsafeCell};
 
     /// Tries `schedules` schedules of `body`, picked by `seed`: by PCT, with up to `depth` points
     /// at which the thread that should go on is made to wait. The same seed picks the same
@@ -142,7 +142,7 @@ mod imp {
         };
     }
 
-    pub use super::cell::UnsafeCell;
+    pub use super::cell::{MutPtr, UnsafeCell};
 
     /// Runs `body` once, on real threads.
     pub fn model(_name: &str, body: impl Fn() + Send + Sync + 'static) {
@@ -169,6 +169,25 @@ mod cell {
         #[inline]
         pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
             f(self.0.get())
+        }
+
+        /// A pointer to the value, to be used until what comes back is dropped, as in
+        /// [`with_mut`](UnsafeCell::with_mut).
+        #[inline]
+        pub fn get_mut(&self) -> MutPtr<T> {
+            MutPtr(self.0.get())
+        }
+    }
+
+    /// What [`UnsafeCell::get_mut`] gives.
+    #[derive(Debug)]
+    pub struct MutPtr<T>(*mut T);
+
+    impl<T> MutPtr<T> {
+        /// Calls `f` with the pointer.
+        #[inline]
+        pub fn with<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0)
         }
     }
 }

@@ -388,17 +388,17 @@ impl<A: ActiveSubscriber<Token, Error>> Line<A> {
         let mut holder = line.turn.enter().unwrap();
         let active = subscriber.on_subscribe(Subscription::new(line.clone()));
         assert!(hand.0.set(line.clone()).is_ok(), "a hand for each source");
-        holder.with(|sending| {
+        line.turn.with(&mut holder, |sending| {
             let queue = VecDeque::new();
             *sending = Some(Sending { active, credit: Credit::NONE, queue, _alive: alive });
         });
         line.drive(holder);
     }
 
-    fn drive(&self, mut holder: Holder<'_, Option<Sending<A>>>) {
+    fn drive(&self, mut holder: Holder<'_>) {
         loop {
             let claim = holder.claim();
-            let sending = holder.with(Option::take);
+            let sending = self.turn.with(&mut holder, Option::take);
             let Some(mut sending) = sending else { break };
             sending.queue.append(&mut lock(&self.inbox));
             if claim.closed {
@@ -406,7 +406,7 @@ impl<A: ActiveSubscriber<Token, Error>> Line<A> {
                 break;
             }
             match sending.send(claim.more) {
-                Ok(()) => holder.with(|home| *home = Some(sending)),
+                Ok(()) => self.turn.with(&mut holder, |home| *home = Some(sending)),
                 Err(end) => {
                     drop(sending.active.on_end(end));
                     break;

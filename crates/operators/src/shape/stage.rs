@@ -515,10 +515,7 @@ where
 
     #[inline]
     fn on_subscribe(mut self, subscription: Subscription) -> Self::Active {
-        // A panic here is told to downstream, once it is subscribed.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.step.subscribed())) {
-            subscription.fail(Fault::Panicked(Panic::new(payload)));
-        }
+        tell_subscribed(&mut self.step, &subscription);
         // Only asked where somebody may have to be told.
         let context = if O::Books::KEPT { self.downstream.context() } else { Context::default() };
         ActiveStage {
@@ -533,6 +530,14 @@ where
 
     fn context(&self) -> Context {
         self.step.context(self.downstream.context())
+    }
+}
+
+/// Tells a step that somebody subscribes. A panic is told to downstream, once it is subscribed.
+#[inline]
+fn tell_subscribed<T, E, O: Step<T, E>>(step: &mut O, subscription: &Subscription) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| step.subscribed())) {
+        subscription.fail(Fault::Panicked(Panic::new(payload)));
     }
 }
 
@@ -557,7 +562,7 @@ impl<T: 'static, E, O: Step<T, E>> Keeper<T, E, O> {
         if let Some(finish) = self.books.finished() {
             return Ok(finish.into());
         }
-        catch_unwind(AssertUnwindSafe(|| {
+        let ended = catch_unwind(AssertUnwindSafe(|| {
             let given = match end {
                 End::Completed => self.step.complete(),
                 End::Failed(error) => self.step.error(error),
@@ -572,8 +577,11 @@ impl<T: 'static, E, O: Step<T, E>> Keeper<T, E, O> {
                 Pulled::Item(item) => Err(item),
                 Pulled::Complete | Pulled::Pending | Pulled::Skipped => Ok(End::Completed),
             }
-        }))
-        .unwrap_or_else(|payload| Ok(panicked(payload)))
+        }));
+        match ended {
+            Ok(ended) => ended,
+            Err(payload) => Ok(panicked(payload)),
+        }
     }
 }
 
@@ -737,7 +745,10 @@ where
     }
 
     fn cause(&self) -> Cause {
-        self.keeper.books.cause().unwrap_or_else(|| self.downstream.cause())
+        match self.keeper.books.cause() {
+            Some(cause) => cause,
+            None => self.downstream.cause(),
+        }
     }
 
     // The fields are moved out one by one: taking the stage apart first would copy the whole
