@@ -538,6 +538,18 @@ fn other_faults_pass_a_catch_unwind() {
 }
 
 #[test]
+fn what_becomes_of_a_caught_panic_waits_until_it_is_asked_for() {
+    let mint = Mint::new();
+    // It has panicked before anything is asked for.
+    let breaks = millstream::defer(|| -> millstream::BoxPublisher<Item, &str> { panic!("ouch") });
+    let probe = Probe::new().on(breaks.catch_unwind(caught).on_error_return(mint.item(99)));
+    assert!(probe.take().is_empty() && probe.is_held());
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([99], Told::Complete));
+    assert_eq!((mint.live(), probe.is_held()), (0, false));
+}
+
+#[test]
 fn a_caught_panic_is_tried_again_and_replaced_as_an_error() {
     let runs = Arc::new(AtomicU64::new(0));
     let counts = runs.clone();

@@ -9,6 +9,9 @@ use millstream_core::{
     Subscription, Upstream,
 };
 
+use crate::fault::OnErrorResume;
+use crate::source::fail;
+
 /// A panic of a stage above, or of the source, is an error, which a function makes of it:
 /// [`PublisherExt::catch_unwind`](crate::PublisherExt::catch_unwind).
 ///
@@ -24,7 +27,7 @@ use millstream_core::{
 /// is dropped by then; what it shares with others is in the state that the panic left.
 ///
 /// A panic of what is *below* is none of this: it passes as the fault that it is, as do all other
-/// faults. To tell the two apart costs two stores for each item.
+/// faults.
 ///
 /// # Demand
 /// As downstream's.
@@ -35,7 +38,7 @@ use millstream_core::{
 /// # Cancellation
 /// As downstream.
 /// # Bounds
-/// Holds nothing. Two allocations per subscription. Its publisher is not pulled in place.
+/// Holds nothing. Its publisher is not pulled in place.
 ///
 /// # Examples
 /// ```
@@ -75,7 +78,26 @@ where
     type Error = P::Error;
 
     fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
-        self.upstream.subscribe(Catching { f: self.f, downstream: subscriber });
+        // The error is sent anew: what sends is at its end with the panic, and a stage below may make an
+        // item of the error, for which it waits until that is asked for.
+        OnErrorResume::new(Caught(self), fail).subscribe(subscriber);
+    }
+}
+
+/// Its errors, those made of a panic among them, come with the end of what is above.
+struct Caught<P, F>(CatchUnwind<P, F>);
+
+impl<P, F> Publisher for Caught<P, F>
+where
+    P: Publisher,
+    F: FnOnce(Panic) -> P::Error + Send + 'static,
+{
+    type Item = P::Item;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<P::Item, P::Error>>(self, subscriber: S) {
+        let CatchUnwind { upstream, f } = self.0;
+        upstream.subscribe(Catching { f, downstream: subscriber });
     }
 }
 
