@@ -13,7 +13,7 @@ use futures::StreamExt;
 use futures::future::{Either, select};
 use millstream::SharedPublisher;
 use millstream::ack::{AckError, Acked, AckedPublisher, Settled};
-use millstream::chunk::Window;
+use millstream::chunk::{Boundary, Window};
 use millstream::combine::{Failures, merge_all_preferred, merge_all_prioritized};
 use millstream::control::{Aimd, Sample};
 use millstream::effect::AtCheckpoint;
@@ -21,7 +21,7 @@ use millstream::executor::Executor;
 use millstream::fan_out::Stalled;
 use millstream::fault::{Backoff, FailedAttempt};
 use millstream::lifecycle::KillSwitch;
-use millstream::limit::LimitError;
+use millstream::limit::{LimitError, Permits, Permitted};
 use millstream::overflow::{Backpressure, Overflow, Valve};
 use millstream::prelude::*;
 use millstream::time::{Clock, Moment, Timer};
@@ -37,8 +37,8 @@ use millstream_testkit::{Ledger, Token, VirtualClock};
 use crate::edge::{Bounds, Edge};
 use crate::faulty::Faulty;
 use crate::oracle::{
-    self, CHUNK, EXCEEDED, FAILED, WORTHLESS, failed_attempt, further, inner, inner_length, passes,
-    weight,
+    self, CAUGHT, CHUNK, EXCEEDED, FAILED, WORTHLESS, failed_attempt, further, inner, inner_length,
+    passes, weight,
 };
 use crate::spec::{Acking, Comes, Cutting, Drops, Inner, Keep, Op, Source, Spec, Wait};
 use crate::workers::Runs;
@@ -82,6 +82,8 @@ pub(crate) struct World {
     pub(crate) guard: Arc<()>,
     pub(crate) panicked: Arc<AtomicBool>,
     pub(crate) bounds: Arc<Bounds>,
+    /// Of each bulkhead.
+    pub(crate) permits: Arc<Mutex<Vec<Permits>>>,
     pub(crate) runs: Runs,
 }
 
@@ -93,6 +95,7 @@ impl World {
             ledger,
             guard: Arc::new(()),
             panicked: Arc::default(),
+            permits: Arc::default(),
             runs,
         }
     }
@@ -100,6 +103,13 @@ impl World {
     /// A function of an operator that is not meant to panic.
     fn hook(&self) -> Hook {
         Hook { world: self.clone(), calls: Arc::default(), panics_at: None }
+    }
+
+    /// So many, all of which must be given back.
+    fn permits(&self, n: usize) -> Permits {
+        let permits = Permits::new(n);
+        lock(&self.permits).push(permits.clone());
+        permits
     }
 
     fn items<I: Iterator<Item = i64> + Clone + Send + 'static>(
@@ -156,8 +166,18 @@ pub(crate) struct Supply {
     world: World,
     values: std::vec::IntoIter<i64>,
     error: Option<TestError>,
-    /// Whether it knows that it is over without being asked for an item.
-    knows: bool,
+    ahead: Ahead,
+}
+
+/// How it is found that a source is over, without being asked for an item.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ahead {
+    /// It knows.
+    Knows,
+    /// By its next item, which is shown.
+    Shows,
+    /// It is not.
+    Waits,
 }
 
 impl Pull for Supply {
@@ -172,8 +192,12 @@ impl Pull for Supply {
         }
     }
 
-    fn look_ahead(&mut self, _: bool) -> Pulled<Token, TestError> {
-        if self.knows && self.values.len() == 0 { self.pull() } else { Pulled::Pending }
+    fn look_ahead(&mut self, started: bool) -> Pulled<Token, TestError> {
+        match self.ahead {
+            Ahead::Knows if self.values.len() == 0 => self.pull(),
+            Ahead::Shows if started => self.pull(),
+            _ => Pulled::Pending,
+        }
     }
 }
 
@@ -184,7 +208,11 @@ fn supply(spec: &Spec, world: &World) -> Supply {
         world: world.clone(),
         values: values.into_iter(),
         error: spec.error.map(|at| TestError(at as u64)),
-        knows: !matches!(spec.source, Source::Unknown(_) | Source::FromFn(_) | Source::Generate(_)),
+        ahead: match spec.source {
+            Source::Unknown(_) => Ahead::Shows,
+            Source::FromFn(_) | Source::Generate(_) => Ahead::Waits,
+            _ => Ahead::Knows,
+        },
     }
 }
 
@@ -529,6 +557,14 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         Op::Chain(n) => p.chain(others(n)).boxed_clone(),
         Op::ChainFails(n) => p.chain(others(n).chain(millstream::fail(FAILED))).boxed_clone(),
         Op::ChainPushed(n) => p.chain(scripted(further(n).collect(), None, &world)).boxed_clone(),
+        Op::ChainDelayError(n, fails) => {
+            let other = if fails {
+                others(n).chain(millstream::fail(FAILED)).boxed_clone()
+            } else {
+                others(n).boxed_clone()
+            };
+            p.chain_delay_error(other).map_err(one_of).boxed_clone()
+        }
         Op::StartWith(n) => p.start_with(world.items(further(n))).boxed_clone(),
         Op::SwitchIfEmpty(n) => p.switch_if_empty(others(n)).boxed_clone(),
         Op::ConcatMap(n) => {
@@ -602,6 +638,17 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
             })
             .boxed_clone()
         }
+        Op::CatchUnwind => {
+            let hook = world.hook();
+            p.catch_unwind(move |panic| {
+                hook.call();
+                if panic.message() != Some(PANIC) {
+                    world.bounds.breach(format!("{panic:?} was caught"));
+                }
+                CAUGHT
+            })
+            .boxed_clone()
+        }
         Op::Retry(k) => p.retry(k).boxed_clone(),
         Op::Repeat(k) => p.repeat(k).boxed_clone(),
         Op::RepeatWhile(k) => {
@@ -638,6 +685,7 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         | Op::RetryAfter(_)
         | Op::RetryItem(..)
         | Op::Timed(..)
+        | Op::AggregateFlat(..)
         | Op::Kept(..) => timed(p.boxed_clone(), op, hook),
         Op::SampleOn(n, size) => p.sample_on(signals(&world, n), size).boxed_clone(),
         Op::DelaySubscriptionUntil(n, size) => {
@@ -681,6 +729,7 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         Op::SubscribeOn => p.subscribe_on(world.runs).boxed_clone(),
         Op::AsyncBoundary(size) => p.async_boundary(world.runs, size).boxed_clone(),
         Op::Prefetch(size) => p.prefetch(size).boxed_clone(),
+        Op::AdaptivePrefetch(min, more) => p.adaptive_prefetch(min, min + more).boxed_clone(),
         Op::WindowFlat(size) => {
             p.window(size).concat_map(hook.by(|window: Window<_, _>| window)).boxed_clone()
         }
@@ -695,6 +744,14 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         Op::WindowByKeyFlat(max, n) => p
             .window_by_key(max, move |item| item.value().div_euclid(n))
             .concat_map(|window| window)
+            .boxed_clone(),
+        Op::WindowSlidingFlat(size, step) => p
+            .window_sliding(size, step)
+            .concat_map(hook.by(|window: Window<_, _>| window))
+            .boxed_clone(),
+        Op::WindowSkipFlat(size, gap) => p
+            .window_skip(size, size + gap)
+            .concat_map(hook.by(|window: Window<_, _>| window))
             .boxed_clone(),
         Op::ReadyFlat(size) => {
             p.ready_chunks(size).concat_map_iter(hook.by(|chunk: Vec<Token>| chunk)).boxed_clone()
@@ -780,6 +837,16 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         Op::MapAsyncUnordered(limit) => {
             p.map_async_unordered(world.runs.clone(), limit, hook.by(later(world))).boxed_clone()
         }
+        Op::Bulkhead(permits, limit) => {
+            bulkhead(p.boxed_clone(), &world.permits(permits), limit, hook)
+        }
+        Op::BulkheadMerge(n, permits, limit) => {
+            let permits = world.permits(permits);
+            let other = others(n).subscribe_on(world.runs).boxed_clone();
+            let both = [p.boxed_clone(), other];
+            let [one, other] = both.map(|p| bulkhead(p, &permits, limit, hook.clone()));
+            Joined(one, other, Op::Merge(n, limit)).boxed_clone()
+        }
         Op::BroadcastMerge(_)
         | Op::BroadcastZip(_)
         | Op::PartitionMerge(..)
@@ -793,6 +860,23 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
         | Op::ThroughStream(_)
         | Op::ThroughChannel(_) => Divided(p.boxed_clone(), op, hook).boxed_clone(),
     }
+}
+
+/// Up to so many futures, each with a permit until it is ready.
+fn bulkhead(p: Stream, permits: &Permits, limit: usize, hook: Hook) -> Stream {
+    let world = hook.world.clone();
+    let runs = world.runs.clone();
+    let work = later(world);
+    let work = move |item: Permitted<Token>| {
+        let (item, permit) = item.split();
+        let work = work(item);
+        async move {
+            let item = work.await;
+            drop(permit);
+            item
+        }
+    };
+    p.bulkhead(runs.clone(), permits).map_async(runs, limit, hook.by(work)).boxed_clone()
 }
 
 /// What an item becomes, and then an error for those of the greatest length.
@@ -1103,6 +1187,19 @@ fn timed(p: Stream, op: Op, hook: Hook) -> Stream {
                 }
             };
         }
+        Op::AggregateFlat(max, n, comes, size) => {
+            let time = if comes == Comes::Never { never } else { at_once };
+            let add = move |group: &mut Vec<Token>, item: Token| {
+                hook.call();
+                let last = !passes(item.value(), n);
+                group.push(item);
+                if last || group.len() == max { Boundary::Here } else { Boundary::Within(SECOND) }
+            };
+            return p
+                .aggregate_with_boundary(time, size, Vec::new, add, |group| group)
+                .concat_map_iter(|group: Vec<Token>| group)
+                .boxed_clone();
+        }
         other => unreachable!("{other:?} waits for no time"),
     };
     match wait {
@@ -1221,7 +1318,7 @@ type Supplied = millstream::source::FromPull<Supply>;
 
 fn supply_of(values: Vec<i64>, world: &World) -> Supplied {
     let values = values.into_iter();
-    millstream::from_pull(Supply { world: world.clone(), values, error: None, knows: false })
+    millstream::from_pull(Supply { world: world.clone(), values, error: None, ahead: Ahead::Waits })
 }
 
 #[derive(Clone)]

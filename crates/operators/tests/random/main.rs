@@ -11,7 +11,7 @@
 //! * I2: at no time came more than was asked for, at the end and between any two stages;
 //! * I3: at no time were more items inside than the operators say under `# Bounds`;
 //! * I4: one end at most, nothing after it, no two signals at a time;
-//! * I5: nobody holds the subscriber, a function or the source any more;
+//! * I5: nobody holds the subscriber, a function, the source or a permit any more;
 //! * I6: where there is demand and an item, it came;
 //! * I8: many items take no more stack than a few.
 //!
@@ -22,7 +22,8 @@
 //! Operators that wait for a time have a clock that stands still, or one that goes on at once to
 //! whatever they wait for.
 //! Where several publishers send at a time the items may come in another order; where one of them
-//! may be let go, some may be missing: the oracle says which.
+//! may be let go, some may be missing: the oracle says which. A panic that is caught is an error,
+//! behind items that come of what was before it.
 //!
 //! A failure prints the smallest case that fails, as the body of a test for `regressions.rs`.
 //! `PROPTEST_CASES` sets the number of cases.

@@ -56,6 +56,8 @@ impl Slack {
 
 /// The error of a stage that fails by itself.
 pub(crate) const FAILED: TestError = TestError(100);
+/// What `catch_unwind` makes of a panic.
+pub(crate) const CAUGHT: TestError = TestError(400);
 /// The size of the chunks that are also complete by time.
 pub(crate) const CHUNK: usize = 3;
 /// What `limit` makes of too many items.
@@ -183,6 +185,7 @@ impl Outcome {
             | Op::SubscribeOn
             | Op::AsyncBoundary(_)
             | Op::Prefetch(_)
+            | Op::AdaptivePrefetch(..)
             | Op::ReadyFlat(_)
             | Op::BufferedQueue(_)
             | Op::Detach
@@ -203,7 +206,10 @@ impl Outcome {
             | Op::WireTap(..)
             | Op::ThroughStream(_)
             | Op::ThroughChannel(_)
-            | Op::MapAsync(_) => self,
+            | Op::MapAsync(_)
+            | Op::Bulkhead(..)
+            // Where nothing panics: what panics is not known by its items here.
+            | Op::CatchUnwind => self,
             Op::BroadcastZip(_) => {
                 self.change(|items| items.into_iter().map(|item| item.wrapping_add(item)).collect())
             }
@@ -246,6 +252,7 @@ impl Outcome {
                     slack.partial |= fails;
                 })
             }
+            Op::BulkheadMerge(n, ..) => self.through(Op::Merge(n, 1)),
             // An error comes while the other has its turn. Where an item is missing, all that follow
             // have other turns.
             Op::Interleave(n, turn) => {
@@ -398,6 +405,11 @@ impl Outcome {
             Op::Chain(n) | Op::ChainPushed(n) => {
                 self.then(|| Outcome::completes(further(n).collect()))
             }
+            Op::ChainDelayError(n, fails) => {
+                let error = if fails { Some(FAILED) } else { self.error };
+                let all = self.change(|items| items.into_iter().chain(further(n)).collect());
+                Outcome { error, ..all }
+            }
             Op::ChainFails(n) => self.then(|| Outcome::fails(further(n).collect(), FAILED)),
             Op::StartWith(n) => self.change(|items| further(n).chain(items).collect()),
             Op::SwitchIfEmpty(n) => {
@@ -446,6 +458,16 @@ impl Outcome {
                 items.truncate(if complete { items.len() } else { whole });
                 items
             }),
+            // All that a window has come out of it, with an error as well.
+            Op::WindowSlidingFlat(size, step) => {
+                self.change(|items| groups(&items, size, step, true).concat())
+            }
+            Op::WindowSkipFlat(size, gap) => self.through(Op::WindowSlidingFlat(size, size + gap)),
+            Op::AggregateFlat(max, n, Comes::Never, _) => self.change_whole(|items, complete| {
+                chunks(&items, Cutting::Until, max, n, complete).concat()
+            }),
+            // Whichever item was the last of an aggregate.
+            Op::AggregateFlat(_, _, Comes::AtOnce, _) => self,
             Op::Timed(Wait::ChunksFlat, _) => self.through(Op::ChunksFlat(CHUNK)),
             Op::Timed(Wait::WeightedFlat(max), _) => self.change_whole(|items, complete| {
                 chunks(&items, Cutting::Weighted, max as usize, 0, complete).concat()
@@ -513,8 +535,11 @@ fn passes_on(op: Op) -> bool {
             | Op::SubscribeOn
             | Op::AsyncBoundary(_)
             | Op::Prefetch(_)
+            | Op::AdaptivePrefetch(..)
             | Op::LimitRate(..)
             | Op::MapAsync(_)
+            | Op::Bulkhead(..)
+            | Op::CatchUnwind
             | Op::Share(_)
             | Op::AlsoTo(_, true, _)
             | Op::WireTap(..)

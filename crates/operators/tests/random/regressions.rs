@@ -63,3 +63,25 @@ fn a_panic_below_an_inner_publisher_is_told_although_the_outer_has_failed() {
         order: 0,
     });
 }
+
+#[test]
+fn what_an_error_becomes_that_was_a_panic_waits_until_it_is_asked_for() {
+    check(&Spec {
+        source: Source::Unknown(4),
+        operators: vec![Op::Enumerate, Op::CatchUnwind, Op::OnErrorReturn(0)],
+        demand: vec![],
+        cancel: None,
+        error: None,
+        panic: Some((0, 2)),
+        order: 0,
+    });
+    check(&Spec {
+        source: Source::Unknown(4),
+        operators: vec![Op::Enumerate, Op::CatchUnwind, Op::Materialize],
+        demand: vec![],
+        cancel: None,
+        error: None,
+        panic: Some((0, 2)),
+        order: 0,
+    });
+}

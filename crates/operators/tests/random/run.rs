@@ -8,6 +8,7 @@ use std::time::Duration;
 use millstream::executor::Seeded;
 use millstream::prelude::*;
 use millstream_core::{Demand, More};
+use millstream_sync::lock;
 use millstream_testkit::sweep::TestError;
 use millstream_testkit::{Answer, Behaviour, Event, Faulted, Probe, ProbeHandle, Token};
 
@@ -151,12 +152,13 @@ enum Certainty {
     Nothing,
 }
 
-fn certainty(spec: &Spec) -> Certainty {
+/// Where a function has `panicked`, or may yet.
+fn certainty(spec: &Spec, panicked: bool) -> Certainty {
     let mut fails = spec.error.is_some();
     let mut certainty = Certainty::Whole;
     // Whether the items, and their order, are known; and whether they are the same each time.
     let (mut exact, mut same) = (true, true);
-    for op in &spec.operators {
+    for (at, op) in spec.operators.iter().enumerate() {
         let again = op.begins_anew();
         if !exact && !whatever_the_order(*op, fails) || !same && again {
             return Certainty::Nothing;
@@ -174,6 +176,9 @@ fn certainty(spec: &Spec) -> Certainty {
             | Op::WindowUntilFlat(..)
             | Op::WindowWhileFlat(..)
             | Op::WindowByKeyFlat(..)
+            | Op::WindowSlidingFlat(..)
+            | Op::WindowSkipFlat(..)
+            | Op::AggregateFlat(..)
             | Op::SlidingFlat(..)
             | Op::CutSum(Cutting::Weighted, ..)
             | Op::BatchFlat(_)
@@ -193,13 +198,22 @@ fn certainty(spec: &Spec) -> Certainty {
             | Op::OnErrorReturn(_)
             | Op::OnErrorComplete(_)
             | Op::OnErrorResume(_)
+            | Op::ChainDelayError(..)
                 if certainty == Certainty::Beginning =>
             {
                 certainty = Certainty::Nothing;
             }
+            // It is not told here after which item an error was made of the panic.
+            Op::CatchUnwind if panicked && spec.panic.is_some_and(|(panics, _)| panics < at) => {
+                fails = true;
+                if certainty == Certainty::Whole {
+                    certainty = Certainty::Beginning;
+                }
+            }
             Op::Merge(..)
             | Op::MergePreferred(..)
             | Op::MergePrioritized(..)
+            | Op::BulkheadMerge(..)
             | Op::FlatMapUnordered(..)
             | Op::FlatMapUnorderedDelays(..)
             | Op::MapAsyncUnordered(_)
@@ -228,6 +242,7 @@ fn certainty(spec: &Spec) -> Certainty {
                 | Op::Limit(_)
                 | Op::LimitWeighted(_)
                 | Op::ChainFails(_)
+                | Op::ChainDelayError(_, true)
                 | Op::ConcatMapFails(_)
                 | Op::ConcatMapDelays(_)
                 | Op::RetryItem(..)
@@ -272,6 +287,7 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::SubscribeOn
         | Op::AsyncBoundary(_)
         | Op::Prefetch(_)
+        | Op::AdaptivePrefetch(..)
         | Op::ReadyFlat(_)
         | Op::BufferedQueue(_)
         | Op::Overflows(..)
@@ -300,6 +316,10 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::ExhaustMap(..)
         | Op::MapAsync(_)
         | Op::MapAsyncUnordered(_)
+        | Op::Bulkhead(..)
+        | Op::BulkheadMerge(..)
+        | Op::CatchUnwind
+        | Op::ChainDelayError(..)
         | Op::BroadcastMerge(_)
         | Op::BroadcastZip(_)
         | Op::PartitionMerge(..)
@@ -312,6 +332,7 @@ fn whatever_the_order(op: Op, fails: bool) -> bool {
         | Op::ThroughChannel(_) => true,
         Op::AlsoTo(n, may_leave, _) => may_leave || n == u64::MAX,
         Op::Timed(wait, _) => !wait.groups() || !fails,
+        Op::AggregateFlat(..) => !fails,
         Op::Kept(keep, comes, _) => {
             comes == Comes::AtOnce || matches!(keep, Keep::ThrottleFirst | Keep::ThrottleLatest)
         }
@@ -341,6 +362,7 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             Op::PublishOn(n) | Op::AsyncBoundary(n) | Op::Prefetch(n) => n + 1,
             // Another one is on its way in while one is on its way out.
             Op::BufferedQueue(n) | Op::Overflows(n, _) => n + 2,
+            Op::AdaptivePrefetch(min, more) => min + more + 1,
             Op::Latest | Op::Detach | Op::ExpandLast | Op::DropUnwanted => 3,
             Op::Pausable(n) => n + 1,
             Op::Kept(_, _, n) | Op::SampleOn(_, n) | Op::DelaySubscriptionUntil(_, n) => n + 2,
@@ -367,6 +389,10 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             Op::MapAsync(limit) | Op::MapAsyncUnordered(limit) | Op::FilterAsync(_, limit) => {
                 limit + 1
             }
+            // The item that waits, and those in futures.
+            Op::Bulkhead(_, limit) => limit + 2,
+            // The same for both, and two queues.
+            Op::BulkheadMerge(_, _, limit) => 2 * (limit + 2) + 2 * limit + 4,
             // For the latter: what is kept, and what the attempt makes of it.
             Op::ScanAsync(_) | Op::RetryItem(..) => 2,
             // The queue, an item that waits for its time, and one on its way out.
@@ -399,6 +425,12 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             | Op::WindowUntilFlat(n, _)
             | Op::WindowWhileFlat(n, _)
             | Op::WindowByKeyFlat(n, _) => 3 * n + 2,
+            Op::WindowSkipFlat(n, _) => 3 * n + 2,
+            // Upstream's queue, and windows: those that are open, and one that is read.
+            Op::WindowSlidingFlat(n, step) => (2 + n.div_ceil(step)) * n + 2,
+            // The queue, and aggregates: one that was begun, one that is complete, and one that is
+            // taken apart.
+            Op::AggregateFlat(max, _, _, n) => n + 3 * max + 1,
             // The queue and the chunk together, and what is sent.
             Op::ReadyFlat(n) => 2 * n + 1,
             Op::CutSum(_, n, _) => 2 * n,
@@ -410,6 +442,7 @@ fn bound(spec: &Spec, outcomes: &[Vec<Outcome>]) -> u64 {
             Op::Chain(_)
             | Op::ChainFails(_)
             | Op::ChainPushed(_)
+            | Op::ChainDelayError(..)
             | Op::StartWith(_)
             | Op::SwitchIfEmpty(_)
             | Op::OnErrorResume(_)
@@ -446,7 +479,7 @@ impl<'a> Case<'a> {
     fn new(spec: &'a Spec, outcomes: &'a [Vec<Outcome>], way: Way, runs: Runs) -> Case<'a> {
         let world = World::new(bound(spec, outcomes), runs);
         let expected = &outcomes[outcomes.len() - 1];
-        Case { spec, expected, certainty: certainty(spec), world, way }
+        Case { spec, expected, certainty: certainty(spec, true), world, way }
     }
 
     fn behaviour(&self) -> Behaviour {
@@ -546,6 +579,13 @@ impl<'a> Case<'a> {
                 || self.expected.iter().any(|outcome| outcome.error.is_some()))
     }
 
+    /// The first stage that makes an error of what the function panics with.
+    fn catches(&self) -> Option<usize> {
+        let below = self.spec.panic?.0 + 1;
+        let catch = |op: &Op| *op == Op::CatchUnwind;
+        self.spec.operators[below..].iter().position(catch).map(|at| below + at)
+    }
+
     /// Asks from outside, until the end or the cancellation.
     fn drive(&self, handle: &Handle) -> Result<(), String> {
         let outside: Vec<u64> = self
@@ -605,7 +645,10 @@ impl<'a> Case<'a> {
             return Err("it did not end".to_owned());
         }
         let (items, end) = (handle.items(), handle.end());
-        let known = self.certainty != Certainty::Nothing;
+        let panicked = self.world.panicked.load(SeqCst);
+        let caught = if panicked { self.catches() } else { None };
+        let certainty = certainty(self.spec, panicked);
+        let known = certainty != Certainty::Nothing;
         let begun = |outcome: &&Outcome| outcome.slack.allows(&items, &outcome.items);
         if known && self.expected.iter().find(begun).is_none() {
             return Err("the items are not a beginning of those expected".to_owned());
@@ -615,20 +658,35 @@ impl<'a> Case<'a> {
         {
             return Err(format!("items came after the answer `cancel` at {k}"));
         }
-        let panicked = self.world.panicked.load(SeqCst);
         match &end {
             None if cancelled(handle) => Ok(()),
             None => Err("the subscriber was dropped without an end".to_owned()),
             Some(Event::Faulted(Faulted::Panicked(Some(message)))) if message == PANIC => {
-                if panicked {
-                    Ok(())
-                } else {
-                    Err("a fault, and nothing panicked".to_owned())
+                match (panicked, caught) {
+                    (true, None) => Ok(()),
+                    (true, Some(_)) => Err("a panic was not caught".to_owned()),
+                    (false, _) => Err("a fault, and nothing panicked".to_owned()),
                 }
             }
             Some(Event::Faulted(_)) => Err("an unexpected fault".to_owned()),
-            Some(_) if panicked && !cancelled(handle) && !self.panic_may_be_missed() => {
+            Some(_)
+                if panicked
+                    && caught.is_none()
+                    && !cancelled(handle)
+                    && !self.panic_may_be_missed() =>
+            {
                 Err("a function panicked, and the end is no fault".to_owned())
+            }
+            // An error may wait behind items, of which downstream may have enough.
+            Some(Event::Completed)
+                if certainty == Certainty::Beginning
+                    && caught.is_some_and(|at| {
+                        !self.spec.operators[at..].iter().any(|op| op.may_stop())
+                    })
+                    && !cancelled(handle)
+                    && !self.panic_may_be_missed() =>
+            {
+                Err("a panic was caught, and the end is no error".to_owned())
             }
             Some(end) => {
                 let as_expected = self.expected.iter().any(|outcome| {
@@ -642,7 +700,7 @@ impl<'a> Case<'a> {
                         && (error == outcome.error || cut && error.is_none())
                 });
                 let sooner = matches!(end, Event::Failed(_));
-                match self.certainty {
+                match certainty {
                     Certainty::Nothing => Ok(()),
                     Certainty::Beginning if sooner || as_expected => Ok(()),
                     Certainty::Whole if as_expected => Ok(()),
@@ -679,6 +737,12 @@ impl<'a> Case<'a> {
             .map_err(|_| "items were dropped twice")?;
         if !self.settled(handle, |_| Arc::strong_count(&self.world.guard) == 1) {
             return Err("functions or sources are still held".to_owned());
+        }
+        let missing = || -> usize {
+            lock(&self.world.permits).iter().map(|permits| permits.size() - permits.free()).sum()
+        };
+        if !self.settled(handle, |_| missing() == 0) {
+            return Err(format!("{} permits were not given back", missing()));
         }
         if self.world.runs.tasks() > 0 {
             return Err("tasks are still waiting".to_owned());

@@ -107,6 +107,8 @@ pub(crate) enum Op {
     Chain(usize),
     ChainFails(usize),
     ChainPushed(usize),
+    /// Whether the further publisher fails as well.
+    ChainDelayError(usize, bool),
     StartWith(usize),
     SwitchIfEmpty(usize),
     /// Inner publishers that can be pulled, of lengths below this number.
@@ -132,6 +134,7 @@ pub(crate) enum Op {
     OnErrorReturn(i64),
     OnErrorComplete(bool),
     OnErrorResume(usize),
+    CatchUnwind,
     Retry(u64),
     Repeat(u64),
     RepeatWhile(u64),
@@ -153,6 +156,8 @@ pub(crate) enum Op {
     SubscribeOn,
     AsyncBoundary(usize),
     Prefetch(usize),
+    /// The least that is asked for ahead, and how much more the most is.
+    AdaptivePrefetch(usize, usize),
     /// What is there, and one after another again.
     ReadyFlat(usize),
     BufferedQueue(usize),
@@ -168,6 +173,10 @@ pub(crate) enum Op {
     WindowFlat(usize),
     /// Windows cut by a modulus, of at most so many.
     WindowUntilFlat(usize, i64),
+    /// Windows of so many, one beginning with each so many items.
+    WindowSlidingFlat(usize, usize),
+    /// Windows of so many, with gaps of the second number between.
+    WindowSkipFlat(usize, usize),
     /// With a further publisher of so many items, on queues of this size.
     Merge(usize, usize),
     /// The same, and whether this publisher goes before the further one.
@@ -191,6 +200,11 @@ pub(crate) enum Op {
     /// Futures that are ready at once, after they woke themselves, or when a task wakes them.
     MapAsync(usize),
     MapAsyncUnordered(usize),
+    /// So many permits, each for as long as the future of its item takes, of which there may be so
+    /// many at a time.
+    Bulkhead(usize, usize),
+    /// The same permits for a further publisher of so many items, and both merged.
+    BulkheadMerge(usize, usize, usize),
     FilterAsync(i64, usize),
     ScanAsync(i64),
     /// To two, on queues of this size, and together again: each item twice.
@@ -221,6 +235,9 @@ pub(crate) enum Op {
     Timed(Wait, usize),
     /// What takes all and keeps one, for whom time comes or not: on a queue of this size.
     Kept(Keep, Comes, usize),
+    /// Aggregates of at most so many, cut by a modulus too, whose time comes or not: on a queue of
+    /// this size.
+    AggregateFlat(usize, i64, Comes, usize),
     /// The newest, whenever a task has gone on; so many times.
     SampleOn(usize, usize),
     /// Once a task has gone on so many times.
@@ -422,9 +439,11 @@ impl Op {
                 | Op::Chain(_)
                 | Op::ChainFails(_)
                 | Op::ChainPushed(_)
+                | Op::ChainDelayError(..)
                 | Op::StartWith(_)
                 | Op::SwitchIfEmpty(_)
                 | Op::OnErrorReturn(_)
+                | Op::CatchUnwind
                 | Op::Retry(_)
                 | Op::Repeat(_)
                 | Op::InspectCancel
@@ -439,6 +458,7 @@ impl Op {
                 | Op::SubscribeOn
                 | Op::AsyncBoundary(_)
                 | Op::Prefetch(_)
+                | Op::AdaptivePrefetch(..)
                 | Op::BufferedQueue(_)
                 | Op::Overflows(..)
                 | Op::Latest
@@ -474,6 +494,7 @@ impl Op {
                 | Op::SubscribeOn
                 | Op::AsyncBoundary(_)
                 | Op::Prefetch(_)
+                | Op::AdaptivePrefetch(..)
                 | Op::ReadyFlat(_)
                 | Op::BufferedQueue(_)
                 | Op::Overflows(..)
@@ -484,6 +505,8 @@ impl Op {
                 | Op::CapDemand(_)
                 | Op::WindowFlat(_)
                 | Op::WindowUntilFlat(..)
+                | Op::WindowSlidingFlat(..)
+                | Op::WindowSkipFlat(..)
                 | Op::Merge(..)
                 | Op::MergePreferred(..)
                 | Op::MergePrioritized(..)
@@ -498,6 +521,8 @@ impl Op {
                 | Op::ExhaustMap(..)
                 | Op::MapAsync(_)
                 | Op::MapAsyncUnordered(_)
+                | Op::Bulkhead(..)
+                | Op::BulkheadMerge(..)
                 | Op::FilterAsync(..)
                 | Op::ScanAsync(_)
                 | Op::BroadcastMerge(_)
@@ -513,6 +538,7 @@ impl Op {
                 | Op::ThroughChannel(_)
                 | Op::Timed(..)
                 | Op::Kept(..)
+                | Op::AggregateFlat(..)
                 | Op::SampleOn(..)
                 | Op::DelaySubscriptionUntil(..)
                 | Op::RetryBackoff(_)
@@ -556,6 +582,7 @@ impl Op {
                 | Op::MapWhile(_)
                 | Op::ConcatMapFails(_)
                 | Op::RetryItem(..)
+                | Op::BulkheadMerge(..)
                 | Op::Merge(..)
                 | Op::MergePreferred(..)
                 | Op::MergePrioritized(..)
@@ -723,6 +750,7 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         few().prop_map(Op::Chain),
         few().prop_map(Op::ChainFails),
         few().prop_map(Op::ChainPushed),
+        (few(), any::<bool>()).prop_map(|(n, fails)| Op::ChainDelayError(n, fails)),
         few().prop_map(Op::StartWith),
         few().prop_map(Op::SwitchIfEmpty),
         modulus().prop_map(Op::ConcatMap),
@@ -739,15 +767,16 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         (size(), size()).prop_map(|(size, step)| Op::SlidingSum(size, step)),
     ];
     let fault = prop_oneof![
-        Just(Op::MapErr),
-        value().prop_map(Op::OnErrorReturn),
-        any::<bool>().prop_map(Op::OnErrorComplete),
-        few().prop_map(Op::OnErrorResume),
-        (0_u64..3).prop_map(Op::Retry),
-        (0_u64..3).prop_map(Op::Repeat),
-        (0_u64..3).prop_map(Op::RepeatWhile),
-        (0_u64..3).prop_map(Op::RepeatWhen),
-        (0_u64..3).prop_map(Op::RetryWhen),
+        1 => Just(Op::MapErr),
+        1 => value().prop_map(Op::OnErrorReturn),
+        1 => any::<bool>().prop_map(Op::OnErrorComplete),
+        1 => few().prop_map(Op::OnErrorResume),
+        4 => Just(Op::CatchUnwind),
+        1 => (0_u64..3).prop_map(Op::Retry),
+        1 => (0_u64..3).prop_map(Op::Repeat),
+        1 => (0_u64..3).prop_map(Op::RepeatWhile),
+        1 => (0_u64..3).prop_map(Op::RepeatWhen),
+        1 => (0_u64..3).prop_map(Op::RetryWhen),
     ];
     let effect = prop_oneof![
         Just(Op::Inspect),
@@ -765,7 +794,7 @@ pub(crate) fn op() -> BoxedStrategy<Op> {
         Just(Op::Boxed),
         Just(Op::BoxedClone),
     ];
-    prop_oneof![3 => map, 3 => filter, 2 => limit, 4 => many, 2 => fault, 2 => effect].boxed()
+    prop_oneof![3 => map, 3 => filter, 2 => limit, 4 => many, 3 => fault, 2 => effect].boxed()
 }
 
 /// Where threads are crossed, and several publishers send at a time.
@@ -788,9 +817,12 @@ fn boundary() -> BoxedStrategy<Op> {
         2 => Just(Op::SubscribeOn),
         2 => capacity().prop_map(Op::AsyncBoundary),
         1 => capacity().prop_map(Op::Prefetch),
+        1 => (limit(), few()).prop_map(|(min, more)| Op::AdaptivePrefetch(min, more)),
         1 => capacity().prop_map(Op::ReadyFlat),
         1 => capacity().prop_map(Op::WindowFlat),
         1 => (capacity(), modulus()).prop_map(|(max, n)| Op::WindowUntilFlat(max, n)),
+        1 => (limit(), limit()).prop_map(|(size, step)| Op::WindowSlidingFlat(size, step)),
+        1 => (limit(), few()).prop_map(|(size, gap)| Op::WindowSkipFlat(size, gap)),
         1 => (capacity(), modulus()).prop_map(|(max, n)| Op::WindowWhileFlat(max, n)),
         1 => (capacity(), modulus()).prop_map(|(max, n)| Op::WindowByKeyFlat(max, n)),
     ];
@@ -819,6 +851,9 @@ fn boundary() -> BoxedStrategy<Op> {
     let flights = prop_oneof![
         2 => limit().prop_map(Op::MapAsync),
         1 => limit().prop_map(Op::MapAsyncUnordered),
+        1 => (limit(), limit()).prop_map(|(permits, limit)| Op::Bulkhead(permits, limit)),
+        1 => (few(), limit(), limit())
+            .prop_map(|(n, permits, limit)| Op::BulkheadMerge(n, permits, limit)),
         1 => (modulus(), limit()).prop_map(|(n, limit)| Op::FilterAsync(n, limit)),
         1 => (0_i64..60).prop_map(Op::ScanAsync),
     ];
@@ -852,10 +887,13 @@ fn boundary() -> BoxedStrategy<Op> {
         Just(Keep::ThrottleFirst),
         Just(Keep::ThrottleLatest),
     ];
-    let comes = prop_oneof![Just(Comes::AtOnce), Just(Comes::Never)];
+    let comes = || prop_oneof![Just(Comes::AtOnce), Just(Comes::Never)];
     let timed = prop_oneof![
         8 => (waits, 1_usize..4).prop_map(|(wait, size)| Op::Timed(wait, size)),
-        4 => (keep, comes, 1_usize..4).prop_map(|(keep, comes, size)| Op::Kept(keep, comes, size)),
+        4 => (keep, comes(), 1_usize..4)
+            .prop_map(|(keep, comes, size)| Op::Kept(keep, comes, size)),
+        1 => (limit(), modulus(), comes(), limit())
+            .prop_map(|(max, n, comes, size)| Op::AggregateFlat(max, n, comes, size)),
         1 => (few(), 1_usize..4).prop_map(|(n, size)| Op::SampleOn(n, size)),
         1 => (few(), 1_usize..4).prop_map(|(n, size)| Op::DelaySubscriptionUntil(n, size)),
         1 => (0_u64..3).prop_map(Op::RetryBackoff),
@@ -897,7 +935,7 @@ fn boundary() -> BoxedStrategy<Op> {
         1 => (taken(), capacity()).prop_map(|(n, size)| Op::WireTap(n, size)),
     ];
     let all = prop_oneof![
-        4 => across, 3 => together, 3 => flat, 2 => flights, 2 => hurried, 4 => divided,
+        5 => across, 3 => together, 3 => flat, 3 => flights, 2 => hurried, 4 => divided,
         5 => timed, 1 => acked,
     ];
     #[cfg(feature = "futures")]
