@@ -184,11 +184,20 @@ impl Pull for Supply {
     type Item = Token;
     type Error = TestError;
 
+    const HINTS: bool = true;
+
     fn pull(&mut self) -> Pulled<Token, TestError> {
         match (self.values.next(), self.error) {
             (Some(value), _) => Pulled::Item(self.world.ledger.token(value)),
             (None, Some(error)) => Pulled::Error(error),
             (None, None) => Pulled::Complete,
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self.ahead {
+            Ahead::Knows => (self.values.len(), None),
+            Ahead::Shows | Ahead::Waits => (0, None),
         }
     }
 
@@ -267,6 +276,8 @@ impl<Q: Pull<Item = Token, Error = TestError>> Pull for Taken<Q> {
     type Item = Token;
     type Error = TestError;
 
+    const HINTS: bool = true;
+
     fn pull(&mut self) -> Pulled<Token, TestError> {
         match self {
             Taken::Source(supply) => supply.pull(),
@@ -278,6 +289,13 @@ impl<Q: Pull<Item = Token, Error = TestError>> Pull for Taken<Q> {
         match self {
             Taken::Source(supply) => supply.pull_while(each),
             Taken::Stage(pull) => pull.pull_while(each),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self {
+            Taken::Source(supply) => supply.size_hint(),
+            Taken::Stage(pull) => pull.size_hint(),
         }
     }
 
