@@ -228,7 +228,12 @@ impl fmt::Debug for Holder<'_> {
     }
 }
 
-/// The state, lent to the [`Holder`].
+/// The state, lent to the [`Holder`] of its turn, who has it alone.
+///
+/// The holder entered the word, has held it from the beginning, or took up a turn that was kept, and
+/// has not left: beside `leave`, only `keep` and `abandon` end what it holds, and they consume it. The
+/// word admits no other until it leaves. It is borrowed as long as this lives, so it neither leaves nor
+/// is lent the state twice. Models `turn_excludes`, `first_turn_excludes`, `the_kept_turn_excludes`.
 pub struct State<'a, T> {
     access: MutPtr<T>,
     holder: PhantomData<&'a mut T>,
@@ -239,8 +244,7 @@ impl<T> Deref for State<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: as in `deref_mut` (models `turn_excludes`, `first_turn_excludes`,
-        // `the_kept_turn_excludes`).
+        // SAFETY: the holder of the turn has it alone, see `State` (model `turn_excludes`).
         self.access.with(|state| unsafe { &*state })
     }
 }
@@ -248,11 +252,7 @@ impl<T> Deref for State<'_, T> {
 impl<T> DerefMut for State<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the holder is that of this turn: it entered the word, has held it from the
-        // beginning, or took up a turn that was kept, and has not left (beside `leave`, only `keep`
-        // and `abandon` end `held`, and they consume); the word admits no other until it leaves
-        // (models `turn_excludes`, `first_turn_excludes`, `the_kept_turn_excludes`); it is borrowed as
-        // long as this lives, so it neither leaves nor is lent the state twice.
+        // SAFETY: the holder of the turn has it alone, see `State` (model `turn_excludes`).
         self.access.with(|state| unsafe { &mut *state })
     }
 }
