@@ -879,6 +879,26 @@ fn the_main_stream_of_also_to_and_its_side_are_boundaries() {
     handle.assert_completed();
 }
 
+#[test]
+fn what_is_above_several_streams_is_on_the_board_of_the_first() {
+    let (first, second) = (Watched::new(), Watched::new());
+    let [a, b] = Hand::<u32>::new().prefetch(2).broadcast::<2>(4);
+    let _second = second.over(b);
+    let _first = first.over(a);
+    assert_eq!(first.labels(), ["prefetch", "broadcast"]);
+    assert_eq!(second.labels(), ["broadcast"]);
+}
+
+#[test]
+fn what_is_above_a_share_is_on_the_board_of_whoever_came_first() {
+    let (first, second) = (Watched::new(), Watched::new());
+    let shared = Hand::<u32>::new().prefetch(2).share(4);
+    let _first = first.over(shared.clone());
+    let _second = second.over(shared);
+    assert_eq!(first.labels(), ["prefetch", "share"]);
+    assert_eq!(second.labels(), ["share"]);
+}
+
 /// It is the first of the two, though the side subscribes before it.
 #[test]
 fn what_is_above_also_to_is_on_the_board_of_the_main_stream() {
