@@ -103,7 +103,7 @@ fn gives<P: Publisher>(
 ) {
     on_a_small_stack(move || {
         // A request from inside of an item is what may recurse.
-        for (how, deep) in [(How::Answer, 100_000), (How::Request, 1_000_000)] {
+        for (how, deep) in [(How::Answer, MANY), (How::Request, 1_000_000)] {
             DEEP.set(deep);
             let heard = Arc::new(Heard::default());
             build().subscribe(OneByOne { how, heard: heard.clone() });
