@@ -149,27 +149,28 @@ impl<T, E> fmt::Debug for BoxPublisher<T, E> {
     }
 }
 
-trait AnyClonePublisher<T, E>: AnyPublisher<T, E> {
+trait AnyClonePublisher<T, E>: AnyPublisher<T, E> + Sync {
     fn clone_boxed(&self) -> Box<dyn AnyClonePublisher<T, E>>;
 }
 
-impl<P: Publisher + Clone> AnyClonePublisher<P::Item, P::Error> for P {
+impl<P: Publisher + Clone + Sync> AnyClonePublisher<P::Item, P::Error> for P {
     fn clone_boxed(&self) -> Box<dyn AnyClonePublisher<P::Item, P::Error>> {
         Box::new(self.clone())
     }
 }
 
-trait AnyClonePulled<T, E>: AnyPulled<T, E> {
+trait AnyClonePulled<T, E>: AnyPulled<T, E> + Sync {
     fn clone_pulled(&self) -> Box<dyn AnyClonePulled<T, E>>;
 }
 
-impl<P: Publisher + Clone> AnyClonePulled<P::Item, P::Error> for P {
+impl<P: Publisher + Clone + Sync> AnyClonePulled<P::Item, P::Error> for P {
     fn clone_pulled(&self) -> Box<dyn AnyClonePulled<P::Item, P::Error>> {
         Box::new(self.clone())
     }
 }
 
-/// A [`BoxPublisher`] that can be cloned, each clone a stream of its own.
+/// A [`BoxPublisher`] that can be cloned, each clone a stream of its own, and shared: threads that
+/// have a reference to it, as those of a server to its state, clone it each for itself.
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]
 pub struct SharedPublisher<T, E>(Shared<T, E>);
 
@@ -190,7 +191,7 @@ impl<T, E> Shared<T, E> {
 
 impl<T, E> SharedPublisher<T, E> {
     /// Boxes `publisher`. One allocation, and one for each clone.
-    pub fn new<P: Publisher<Item = T, Error = E> + Clone>(publisher: P) -> Self {
+    pub fn new<P: Publisher<Item = T, Error = E> + Clone + Sync>(publisher: P) -> Self {
         let publisher = Box::new(publisher);
         SharedPublisher(if P::PULLS { Shared::Pulls(publisher) } else { Shared::Pushes(publisher) })
     }

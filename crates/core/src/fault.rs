@@ -3,9 +3,10 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::InvalidDemand;
 
@@ -74,7 +75,10 @@ impl fmt::Display for Fault {
         match self {
             Fault::Panicked(panic) => panic.fmt(f),
             Fault::InvalidDemand(invalid) => invalid.fmt(f),
-            Fault::SourceDropped => f.write_str("the source was dropped without an end"),
+            Fault::SourceDropped => f.write_str(
+                "the source was dropped without an end: a sender or an emitter that is done calls \
+                 `complete`, or was made to `complete_on_drop`",
+            ),
             Fault::BlockedExecutor => f.write_str(
                 "a blocking end was called on a thread that runs an executor, where it could \
                  wait for itself; await the end instead",
@@ -134,7 +138,9 @@ impl fmt::Display for Stall {
 pub struct Panic(Box<PanicParts>);
 
 struct PanicParts {
-    payload: Box<dyn Any + Send>,
+    message: Option<Cow<'static, str>>,
+    /// Never locked, only taken out: what many errors are put into wants `Sync`, which a payload is not.
+    payload: Mutex<Box<dyn Any + Send>>,
     stage: Option<Cow<'static, str>>,
 }
 
@@ -142,17 +148,17 @@ impl Panic {
     /// A panic with what [`std::panic::catch_unwind`] returned.
     #[must_use]
     pub fn new(payload: Box<dyn Any + Send>) -> Panic {
-        Panic(Box::new(PanicParts { payload, stage: None }))
+        let message = match payload.downcast_ref::<&'static str>() {
+            Some(literal) => Some(Cow::Borrowed(*literal)),
+            None => payload.downcast_ref::<String>().map(|text| Cow::Owned(text.clone())),
+        };
+        Panic(Box::new(PanicParts { message, payload: Mutex::new(payload), stage: None }))
     }
 
     /// The message, where the panic carried text.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
-        let payload = self.0.payload.as_ref();
-        payload
-            .downcast_ref::<&'static str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        self.0.message.as_deref()
     }
 
     /// The name of the first named stage below the place of the panic.
@@ -166,7 +172,9 @@ impl Panic {
             Some(message) => Box::new(message.to_owned()),
             None => Box::new("a panic that carried no text"),
         };
-        Panic(Box::new(PanicParts { payload, stage: self.0.stage.clone() }))
+        let mut echo = Panic::new(payload);
+        echo.0.stage.clone_from(&self.0.stage);
+        echo
     }
 
     /// Names the place, unless a stage nearer to it already did.
@@ -179,12 +187,12 @@ impl Panic {
     /// What the panic carried.
     #[must_use]
     pub fn into_payload(self) -> Box<dyn Any + Send> {
-        self.0.payload
+        self.0.payload.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Goes on unwinding with the same payload.
     pub fn resume(self) -> ! {
-        std::panic::resume_unwind(self.0.payload)
+        std::panic::resume_unwind(self.into_payload())
     }
 }
 
@@ -242,6 +250,41 @@ impl fmt::Display for Refused {
 impl Error for Refused {}
 
 /// Why an awaited end has no result: the stream failed, or the pipeline broke.
+///
+/// It goes into the boxes that applications put their errors in, and by `?` into an error of their own
+/// that says what becomes of each:
+///
+/// ```
+/// use millstream_core::{Failure, Fault};
+///
+/// #[derive(Debug)]
+/// enum AppError {
+///     Parse(std::num::ParseIntError),
+///     Broken(Fault),
+/// }
+///
+/// impl From<Failure<std::num::ParseIntError>> for AppError {
+///     fn from(failure: Failure<std::num::ParseIntError>) -> AppError {
+///         match failure {
+///             Failure::Error(error) => AppError::Parse(error),
+///             Failure::Fault(fault) => AppError::Broken(fault),
+///         }
+///     }
+/// }
+///
+/// fn run() -> Result<u32, AppError> {
+///     let end = "3".parse().map_err(Failure::Error); // as an end would give it
+///     Ok(end?)
+/// }
+/// assert_eq!(run().unwrap(), 3);
+///
+/// fn boxed() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+///     Err(Failure::<std::fmt::Error>::Fault(Fault::Aborted))?
+/// }
+/// assert!(boxed().unwrap_err().downcast_ref::<Failure<std::fmt::Error>>().is_some());
+/// ```
+///
+/// Of a stream that cannot fail it is a [`Fault`], and converts into one.
 #[derive(Debug)]
 pub enum Failure<E> {
     /// The stream failed with its own error.
@@ -256,6 +299,21 @@ impl<E> Failure<E> {
         match self {
             Failure::Error(error) => Some(error),
             Failure::Fault(_) => None,
+        }
+    }
+}
+
+impl<E> From<Fault> for Failure<E> {
+    fn from(fault: Fault) -> Failure<E> {
+        Failure::Fault(fault)
+    }
+}
+
+impl From<Failure<Infallible>> for Fault {
+    fn from(failure: Failure<Infallible>) -> Fault {
+        match failure {
+            Failure::Error(never) => match never {},
+            Failure::Fault(fault) => fault,
         }
     }
 }

@@ -2319,10 +2319,12 @@ pub trait PublisherExt: Publisher {
         BoxPublisher::new(self)
     }
 
-    /// This publisher behind a pointer, as one that can be cloned. See [`SharedPublisher`].
+    /// This publisher behind a pointer, as one that can be cloned, and shared by threads. See
+    /// [`SharedPublisher`].
+    #[doc(alias = "boxed_clone_sync")]
     fn boxed_clone(self) -> SharedPublisher<Self::Item, Self::Error>
     where
-        Self: Clone,
+        Self: Clone + Sync,
     {
         SharedPublisher::new(self)
     }

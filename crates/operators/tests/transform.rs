@@ -489,7 +489,7 @@ fn kind<T, E>(pulled: &Pulled<T, E>) -> &'static str {
 fn what_is_pulled_is_what_is_pushed() {
     fn agree<P>(publisher: P)
     where
-        P: Publisher<Item: PartialEq + std::fmt::Debug, Error: std::fmt::Debug> + Clone,
+        P: Publisher<Item: PartialEq + std::fmt::Debug, Error: std::fmt::Debug> + Clone + Sync,
     {
         const { assert!(P::PULLS) }
         all_agree(publisher.boxed_clone());

@@ -422,11 +422,11 @@ fn pulled(mut source: InPlace, ops: &mut impl Iterator<Item = (Op, Hook)>) -> St
     source.boxed_clone()
 }
 
-fn concat_map_iter<P: Publisher<Item = Token, Error = TestError> + Clone>(
+fn concat_map_iter<P: Publisher<Item = Token, Error = TestError> + Clone + Sync>(
     upstream: P,
     n: i64,
     hook: Hook,
-) -> impl Publisher<Item = Token, Error = TestError> + Clone {
+) -> impl Publisher<Item = Token, Error = TestError> + Clone + Sync {
     let world = hook.world.clone();
     upstream.concat_map_iter(hook.by(move |item: Token| world.items(inner(item.value(), n))))
 }
@@ -461,7 +461,7 @@ fn summed(group: Vec<Token>) -> Token {
 }
 
 /// One stage on a publisher of any type, with a function that panics where it is told to.
-fn apply<P: Publisher<Item = Token, Error = TestError> + Clone>(
+fn apply<P: Publisher<Item = Token, Error = TestError> + Clone + Sync>(
     p: P,
     op: Op,
     hook: Hook,
@@ -921,7 +921,7 @@ fn one_of(failures: Failures<TestError>) -> TestError {
 fn signals(
     world: &World,
     n: usize,
-) -> impl Publisher<Item = (), Error = TestError> + Clone + use<> {
+) -> impl Publisher<Item = (), Error = TestError> + Clone + Sync + use<> {
     let world = world.clone();
     let never = |never: std::convert::Infallible| -> TestError { match never {} };
     millstream::range(0..n as i64)
