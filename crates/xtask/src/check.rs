@@ -43,6 +43,7 @@ const NO_OPERATORS: &[&str] = &[
     "backoff.rs",
     "broken.rs",
     "bytes.rs",
+    "transport.rs",
     "late.rs",
     "from_upstream.rs",
     "ack_error.rs",

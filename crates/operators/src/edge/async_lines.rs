@@ -6,7 +6,8 @@ use futures_io::AsyncBufRead;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
-use crate::edge::bytes::{Futures, Lines};
+use crate::edge::bytes::Lines;
+use crate::edge::transport::Futures;
 use crate::shape::polled::polled;
 
 /// The lines of an asynchronous reader, without their ends (`\n` or `\r\n`). It is driven by a

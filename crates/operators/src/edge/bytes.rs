@@ -4,106 +4,13 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use millstream_core::Pulled;
 
+use crate::edge::transport::{PollBufRead, PollRead, PollWrite};
 use crate::shape::polled::Polled;
 use crate::source::LineBuffer;
-
-/// Reads into a buffer.
-pub(crate) trait PollRead: Send + 'static {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
-}
-
-/// Lends its own buffer.
-pub(crate) trait PollBufRead: Send + 'static {
-    fn poll_fill_buf(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>>;
-    fn consume(&mut self, n: usize);
-}
-
-/// Writes from a buffer.
-pub(crate) trait PollWrite: Send + 'static {
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-}
-
-/// A reader or writer of the `futures` family.
-#[cfg(feature = "futures")]
-pub(crate) struct Futures<R>(pub(crate) Pin<Box<R>>);
-
-#[cfg(feature = "futures")]
-impl<R: futures_io::AsyncRead + Send + 'static> PollRead for Futures<R> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.0.as_mut().poll_read(cx, buffer)
-    }
-}
-
-#[cfg(feature = "futures")]
-impl<R: futures_io::AsyncBufRead + Send + 'static> PollBufRead for Futures<R> {
-    fn poll_fill_buf(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        self.0.as_mut().poll_fill_buf(cx)
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.0.as_mut().consume(n);
-    }
-}
-
-#[cfg(feature = "futures")]
-impl<W: futures_io::AsyncWrite + Send + 'static> PollWrite for Futures<W> {
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.as_mut().poll_write(cx, bytes)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_flush(cx)
-    }
-
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_close(cx)
-    }
-}
-
-/// A reader or writer of the `tokio` family.
-#[cfg(feature = "tokio")]
-pub(crate) struct Tokio<R>(pub(crate) Pin<Box<R>>);
-
-#[cfg(feature = "tokio")]
-impl<R: tokio::io::AsyncRead + Send + 'static> PollRead for Tokio<R> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut buffer = tokio::io::ReadBuf::new(buffer);
-        self.0.as_mut().poll_read(cx, &mut buffer).map_ok(|()| buffer.filled().len())
-    }
-}
-
-#[cfg(feature = "tokio")]
-impl<R: tokio::io::AsyncBufRead + Send + 'static> PollBufRead for Tokio<R> {
-    fn poll_fill_buf(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        self.0.as_mut().poll_fill_buf(cx)
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.0.as_mut().consume(n);
-    }
-}
-
-#[cfg(feature = "tokio")]
-impl<W: tokio::io::AsyncWrite + Send + 'static> PollWrite for Tokio<W> {
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.as_mut().poll_write(cx, bytes)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_flush(cx)
-    }
-
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_shutdown(cx)
-    }
-}
 
 /// The bytes of a reader, a read for each chunk.
 pub(crate) struct Chunks<R> {

@@ -6,7 +6,8 @@ use futures_io::AsyncRead;
 use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 
-use crate::edge::bytes::{Chunks, Futures};
+use crate::edge::bytes::Chunks;
+use crate::edge::transport::Futures;
 use crate::shape::polled::polled;
 
 /// The bytes of an asynchronous reader, in chunks of at most `chunk_size`. It is driven by a

@@ -6,7 +6,8 @@ use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 use tokio::io::AsyncRead;
 
-use crate::edge::bytes::{Chunks, Tokio};
+use crate::edge::bytes::Chunks;
+use crate::edge::transport::Tokio;
 use crate::shape::polled::polled;
 
 /// The bytes of an asynchronous reader of tokio, in chunks of at most `chunk_size`. It is driven by a

@@ -33,6 +33,8 @@ mod into_target;
 mod send_to;
 #[cfg(feature = "tokio")]
 mod tokio_lines;
+#[doc(hidden)]
+pub mod transport;
 mod try_unfold_async;
 mod unfold_async;
 #[cfg(feature = "futures")]

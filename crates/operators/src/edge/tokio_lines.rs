@@ -6,7 +6,8 @@ use millstream_core::{Publisher, Subscriber};
 use millstream_executors::Executor;
 use tokio::io::AsyncBufRead;
 
-use crate::edge::bytes::{Lines, Tokio};
+use crate::edge::bytes::Lines;
+use crate::edge::transport::Tokio;
 use crate::shape::polled::polled;
 
 /// The lines of an asynchronous reader of tokio, without their ends (`\n` or `\r\n`). It is driven by a

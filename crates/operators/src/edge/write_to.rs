@@ -2,7 +2,8 @@
 
 use futures_io::AsyncWrite;
 
-use crate::edge::bytes::{Futures, WriteError, Writing};
+use crate::edge::bytes::{WriteError, Writing};
+use crate::edge::transport::Futures;
 use crate::edge::{AsyncTarget, IntoTarget};
 
 /// Chunks of bytes into an asynchronous writer; gives how many bytes there were:

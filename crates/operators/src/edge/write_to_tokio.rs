@@ -2,7 +2,8 @@
 
 use tokio::io::AsyncWrite;
 
-use crate::edge::bytes::{Tokio, WriteError, Writing};
+use crate::edge::bytes::{WriteError, Writing};
+use crate::edge::transport::Tokio;
 use crate::edge::{AsyncTarget, IntoTarget};
 
 /// Chunks of bytes into an asynchronous writer of tokio; gives how many bytes there were:
