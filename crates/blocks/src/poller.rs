@@ -179,6 +179,15 @@ impl<P: Pull> Poller<P> {
         }
     }
 
+    /// The source, until the end: for a host that asks for items by itself. It is pulled by the poller
+    /// alone.
+    pub fn source_mut(&mut self) -> Option<&mut P> {
+        match &mut self.state {
+            State::Running(source) => Some(source),
+            State::Broken(_) | State::Over => None,
+        }
+    }
+
     /// Whether the end was told.
     #[must_use]
     pub fn is_over(&self) -> bool {

@@ -268,6 +268,7 @@ pub struct Options {
     may_fail: bool,
     bursts: bool,
     faults: bool,
+    retells: bool,
     long: u64,
     patience: Duration,
 }
@@ -280,6 +281,7 @@ impl Default for Options {
             may_fail: false,
             bursts: false,
             faults: true,
+            retells: false,
             long: 5_000,
             patience: Duration::ZERO,
         }
@@ -318,6 +320,12 @@ impl Options {
     /// The operator does not pass on faults of its source.
     pub fn keeps_faults(mut self) -> Options {
         self.faults = false;
+        self
+    }
+
+    /// The operator passes on the words of a cause, and not the cause itself: it is between two processes.
+    pub fn retells_causes(mut self) -> Options {
+        self.retells = true;
         self
     }
 
@@ -742,7 +750,11 @@ impl<V: Value> Run<'_, V> {
             let over = self.settled(|_| stream.is_over());
             self.check(over, "the source was not cancelled");
             let cause = stream.cause();
-            self.check(cause.is_none() || cause.as_ref() == Some(&given), || {
+            let arrived = |cause: &Cause| {
+                let retold = self.options.retells && cause.to_string() == given.to_string();
+                *cause == given || retold
+            };
+            self.check(cause.as_ref().is_none_or(arrived), || {
                 format!("a cause was given, and the source was told {cause:?}")
             });
         }

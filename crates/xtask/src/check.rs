@@ -18,6 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("operators", &["core", "blocks", "executors"]),
     ("testkit", &["core", "blocks", "executors"]),
     ("millstream", &["core", "executors", "operators"]),
+    ("wire", &["core", "blocks", "executors", "operators"]),
     ("xtask", &[]),
 ];
 
