@@ -3,6 +3,7 @@
 use std::array;
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::convert::Infallible;
 use std::hash::Hash;
 use std::num::NonZeroU64;
 use std::panic::Location;
@@ -708,7 +709,7 @@ pub trait PublisherExt: Publisher {
     // ---- combine --------------------------------------------------------------------------
 
     /// Then the items of another publisher, which fails in the same way: where it does not, see
-    /// [`map_err`](PublisherExt::map_err). See [`Chain`].
+    /// [`fallible`](PublisherExt::fallible) and [`map_err`](PublisherExt::map_err). See [`Chain`].
     #[doc(alias = "concatWith", alias = "concat")]
     fn chain<Q>(self, other: Q) -> Chain<Self, Q>
     where
@@ -1401,6 +1402,21 @@ pub trait PublisherExt: Publisher {
         F: FnMut(Self::Error) -> G + Send + 'static,
     {
         Stage::new(self, MapErr::new(f))
+    }
+
+    /// A stream that cannot fail as one that could, beside those that can. See [`Fallible`].
+    #[doc(
+        alias = "Infallible",
+        alias = "err_into",
+        alias = "setFailureType",
+        alias = "promoteError"
+    )]
+    fn fallible<G>(self) -> Stage<Self, Fallible<G>>
+    where
+        Self: Publisher<Error = Infallible>,
+        G: Send + 'static,
+    {
+        Stage::new(self, Fallible::new())
     }
 
     /// A panic of what is above as an error, which a function makes of it. See [`CatchUnwind`].

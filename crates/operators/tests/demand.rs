@@ -71,6 +71,7 @@ mod transparent {
         take_until: |s| s.take_until(millstream::pending::<()>().map_err(|never| match never {}));
         kill_switch: |s| s.kill_switch().0;
         map_err: |s| s.map_err(|error| error);
+        fallible: |s| s.materialize().fallible::<&str>().dematerialize();
         skip_errors: |s| s.map(Ok::<_, Item>).skip_errors(drop);
         on_error_complete: |s| s.on_error_complete(|_| true);
         on_error_resume: |s| s.on_error_resume(|_: &str| millstream::empty::<Item>());

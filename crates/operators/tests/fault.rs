@@ -26,6 +26,25 @@ fn an_error_is_mapped_and_items_pass() {
 }
 
 #[test]
+fn a_stream_that_cannot_fail_goes_where_another_can() {
+    let mint = Mint::new();
+    let sure = millstream::from_iter([mint.item(1), mint.item(2)]);
+    let probe = Probe::new().on(sure.fallible().chain(script(&mint, 0, 0, Fail("x"))));
+    probe.request(1);
+    assert_eq!(probe.take(), next([1]));
+    probe.request(1);
+    assert_eq!(probe.take(), next_then([2], error("x")), "its own end is none");
+    assert_eq!(mint.live(), 0);
+
+    let sure = millstream::from_iter([mint.item(1), mint.item(2)]);
+    let probe = Probe::new().asking(More::ONE).on(sure.fallible::<String>());
+    assert_eq!(probe.take(), next([1]));
+    probe.cancel();
+    assert_eq!(probe.take(), []);
+    assert_eq!(mint.live(), 0, "cancelled, it holds nothing");
+}
+
+#[test]
 fn a_panic_in_the_error_mapper_is_a_fault() {
     let mint = Mint::new();
     let token = mint.token();

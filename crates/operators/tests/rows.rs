@@ -886,6 +886,7 @@ rows! {
 rows! {
     catch_unwind: |source| source.catch_unwind(|_| TestError(9)), |items| items;
     map_err: |source| source.map_err(|error| error.to_string()), |items| items;
+    fallible: |source| source.materialize().fallible::<TestError>().dematerialize(), |items| items;
     on_error_return: |source| {
             let item = source.ledger().token(99);
             source.on_error_return(item)

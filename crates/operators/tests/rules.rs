@@ -349,6 +349,7 @@ rules_for! {
 
     catch_unwind: rules::processor(|source| source.catch_unwind(|_| TestError(9)));
     map_err: rules::processor(|source| source.map_err(|error| error.to_string()));
+    fallible: rules::processor(|source| source.materialize().fallible::<TestError>().dematerialize());
     on_error_return: rules::processor(|source| source.on_error_return(0)).recovers();
     skip_errors: rules::processor(|source| source.map(|n| if n % 2 == 0 { Ok(n) } else { Err(n) }).skip_errors(drop))
         .gives(|n| n / 2);

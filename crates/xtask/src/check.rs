@@ -153,6 +153,7 @@ const TABLES: &[Table] = &[
                     "inspect_subscribe",
                     "checkpoint",
                     "log",
+                    "fallible",
                     "map_err",
                     "on_error_complete",
                 ],

@@ -46,7 +46,7 @@ use crate::shape::table::Table;
 /// use millstream::Failure;
 /// use millstream::prelude::*;
 ///
-/// let good = millstream::from_iter([1, 2]).map_err(|never| match never {});
+/// let good = millstream::from_iter([1, 2]).fallible();
 /// let bad = millstream::fail("broken");
 /// let (heard, numbers) = std::sync::mpsc::channel();
 /// let end = bad.merge_delay_error(good, 4).for_each(move |n: i32| heard.send(n).unwrap());

@@ -33,7 +33,7 @@ use crate::shape::stage::{Emit, NoBooks, Step};
 /// use millstream::prelude::*;
 ///
 /// let orders = millstream::from_iter(1..=2)
-///     .map_err(|never| -> String { match never {} })
+///     .fallible::<String>()
 ///     .checkpoint("read orders");
 /// assert_eq!(orders.collect::<Vec<_>>().block()?, [1, 2]);
 /// # Ok::<(), millstream::Failure<millstream::effect::AtCheckpoint<String>>>(())

@@ -27,7 +27,7 @@ use crate::shape::end::Gather;
 /// use millstream::prelude::*;
 ///
 /// let sum = millstream::from_iter([1, 2, 3])
-///     .map_err(|never| -> &str { match never {} })
+///     .fallible::<&str>()
 ///     .try_fold(0_u8, |sum, n| sum.checked_add(n).ok_or("overflow"));
 /// assert_eq!(sum.block()?, 6);
 /// # Ok::<(), millstream::Failure<&str>>(())

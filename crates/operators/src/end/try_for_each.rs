@@ -27,7 +27,7 @@ use crate::shape::end::Gather;
 /// use millstream::prelude::*;
 ///
 /// let end = millstream::from_iter(1..)
-///     .map_err(|never| -> String { match never {} })
+///     .fallible::<String>()
 ///     .try_for_each(|n| if n < 4 { Ok(()) } else { Err(format!("{n} is too many")) });
 /// let failure = end.block().unwrap_err();
 /// assert_eq!(failure.to_string(), "4 is too many");

@@ -47,7 +47,7 @@ use crate::source::fail;
 ///
 /// let inverses = millstream::from_iter([1, 2, 0, 3])
 ///     .map(|n| 6 / n)
-///     .map_err(|never| -> String { match never {} })
+///     .fallible::<String>()
 ///     .catch_unwind(|panic| panic.message().unwrap_or("?").to_owned());
 /// let seen = inverses.materialize().collect::<Vec<_>>().block()?;
 /// let error = Signal::Error("attempt to divide by zero".to_owned());

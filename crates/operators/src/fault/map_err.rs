@@ -11,6 +11,8 @@ use crate::shape::stage::{Emit, NoBooks, Step};
 /// down  --1--2--y
 /// ```
 ///
+/// Where upstream cannot fail, [`fallible`](crate::PublisherExt::fallible) gives it an error type.
+///
 /// # Demand
 /// As downstream's.
 /// # Completion
@@ -26,11 +28,10 @@ use crate::shape::stage::{Emit, NoBooks, Step};
 /// ```
 /// use millstream::prelude::*;
 ///
-/// let numbers = millstream::from_iter(1..=3);
-/// // A publisher that cannot fail takes any error type.
-/// let numbers = numbers.map_err(|never| -> String { match never {} });
-/// assert_eq!(numbers.collect::<Vec<_>>().block()?, [1, 2, 3]);
-/// # Ok::<(), millstream::Failure<String>>(())
+/// let numbers = millstream::from_iter(["1", "x"]).try_map(|text| text.parse::<u32>());
+/// let numbers = numbers.map_err(|error| format!("{error}: x"));
+/// let failure = numbers.collect::<Vec<_>>().block().unwrap_err();
+/// assert_eq!(failure.into_error().unwrap(), "invalid digit found in string: x");
 /// ```
 #[derive(Clone)]
 pub struct MapErr<F> {

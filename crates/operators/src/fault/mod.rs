@@ -2,6 +2,7 @@
 
 mod backoff;
 mod catch_unwind;
+mod fallible;
 mod map_err;
 mod on_error_complete;
 mod on_error_resume;
@@ -17,6 +18,7 @@ mod retry_when;
 mod skip_errors;
 pub use backoff::{Backoff, Waits};
 pub use catch_unwind::CatchUnwind;
+pub use fallible::Fallible;
 pub use map_err::MapErr;
 pub use on_error_complete::OnErrorComplete;
 pub use on_error_resume::OnErrorResume;

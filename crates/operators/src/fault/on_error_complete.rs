@@ -28,7 +28,7 @@ use crate::shape::stage::{Emit, NoBooks, Step};
 /// use millstream::prelude::*;
 ///
 /// let numbers = millstream::from_iter(1..=2)
-///     .map_err(|never| -> String { match never {} })
+///     .fallible::<String>()
 ///     .on_error_complete(|error| error == "end of file");
 /// assert_eq!(numbers.collect::<Vec<_>>().block()?, [1, 2]);
 /// # Ok::<(), millstream::Failure<String>>(())

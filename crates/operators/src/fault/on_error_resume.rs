@@ -32,7 +32,7 @@ use crate::either::Either;
 /// use millstream::prelude::*;
 ///
 /// let numbers = millstream::from_iter(1..=2)
-///     .map_err(|never| -> String { match never {} })
+///     .fallible::<String>()
 ///     .on_error_resume(|_| millstream::from_iter(7..=8));
 /// assert_eq!(numbers.collect::<Vec<_>>().block()?, [1, 2]);
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())

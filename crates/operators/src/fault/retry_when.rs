@@ -39,7 +39,7 @@ use crate::shape::attempts::{Again, NoSignal, Signal, attempts, signal};
 /// let mut left = 2;
 /// let tried = millstream::fail::<u32, _>("busy").retry_when(move |_: &&str| {
 ///     left -= 1;
-///     (left > 0).then(|| millstream::just(()).map_err(|never| match never {}))
+///     (left > 0).then(|| millstream::just(()).fallible())
 /// });
 /// assert_eq!(tried.count().block().unwrap_err().into_error(), Some("busy"));
 /// ```

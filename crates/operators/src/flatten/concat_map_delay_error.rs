@@ -36,7 +36,7 @@ use crate::shape::failing::AtLast;
 /// ```
 /// use millstream::prelude::*;
 ///
-/// let orders = millstream::from_iter(["1 2", "x", "3"]).map_err(|never| match never {});
+/// let orders = millstream::from_iter(["1 2", "x", "3"]).fallible();
 /// let numbers = orders.concat_map_delay_error(|order: &str| {
 ///     millstream::from_iter(order.split(' ')).try_map(str::parse::<u32>)
 /// });

@@ -53,7 +53,7 @@ use crate::shape::joined::capacity;
 /// ```
 /// use millstream::prelude::*;
 ///
-/// let pages = millstream::range(0..3).map_err(|never| match never {});
+/// let pages = millstream::range(0..3).fallible();
 /// let words = pages.flat_map_unordered_delay_error(2, 16, |page| {
 ///     millstream::just(page).try_map(|page| if page == 1 { Err("no page 1") } else { Ok(page) })
 /// });

@@ -52,8 +52,8 @@ use crate::shape::halted::Halted;
 /// use millstream::Failure;
 ///
 /// let switch = KillSwitch::new();
-/// let ticks = millstream::pending::<u32>().map_err(|never| match never {}).stopped_by(&switch);
-/// let numbers = millstream::from_iter(0..).map_err(|never| match never {}).stopped_by(&switch);
+/// let ticks = millstream::pending::<u32>().fallible().stopped_by(&switch);
+/// let numbers = millstream::from_iter(0..).fallible().stopped_by(&switch);
 ///
 /// // Throw it from inside a signal: whoever comes first.
 /// let thrower = switch.clone();

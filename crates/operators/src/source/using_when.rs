@@ -86,7 +86,7 @@ use crate::shape::stage::{Books, Emit, Stage, Step};
 /// let rows = millstream::using_when(
 ///     executor.handle(),
 ///     millstream::from_try_future(executor.handle(), async { Ok::<_, String>(begun) }),
-///     |_transaction| millstream::from_iter(1..=3).map_err(|never| match never {}),
+///     |_transaction| millstream::from_iter(1..=3).fallible(),
 ///     |transaction, how| match how {
 ///         UseEnd::Completed => transaction.end("commit"),
 ///         UseEnd::Failed | UseEnd::Cancelled(_) => transaction.end("roll back"),
