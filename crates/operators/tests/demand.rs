@@ -103,6 +103,8 @@ fn the_seed_takes_one_of_what_is_asked_for_and_none_of_unbounded() {
     assert_eq!(asked(|s| s.pairwise()), [4, 2, ALL]);
     assert_eq!(asked(|s| s.chunks(4)), [12, 8, ALL]);
     assert_eq!(asked(|s| s.take_last(2)), [ALL]);
+    assert_eq!(asked(|s| s.count().into_publisher()), [ALL]);
+    assert_eq!(asked(|s| s.nth(4).into_publisher()), [5]);
 }
 
 #[test]

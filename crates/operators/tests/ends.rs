@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::eager::Eager;
+use millstream::end::SingleError;
 use millstream::prelude::*;
+use millstream::shape::end::{Gather, Run};
 use millstream::{Demand, Failure, Fault, More};
 use millstream_testkit::sweep::TestError;
-use millstream_testkit::{Ledger, ScriptedPublisher, Token};
+use millstream_testkit::{Behaviour, Ledger, ScriptedPublisher, Token};
 
 type Upstream = ScriptedPublisher<Token, TestError>;
 
@@ -327,4 +329,96 @@ fn a_panic_of_an_end_does_not_unwind_to_the_caller() {
     };
     assert_eq!(panic.message(), Some("ouch"));
     ledger.assert_settled();
+}
+
+/// Asks for one at a time, until what it has adds up to five.
+struct Five(i64);
+
+impl Gather<Token, TestError> for Five {
+    type Output = i64;
+    type Error = TestError;
+
+    fn demand(&self) -> Demand {
+        Demand::ONE
+    }
+
+    fn next(&mut self, item: Token) -> More {
+        self.0 += item.value();
+        if self.0 < 5 { More::ONE } else { More::CANCEL }
+    }
+
+    fn finish(self) -> Result<i64, TestError> {
+        Ok(self.0)
+    }
+
+    fn error(self, _: TestError) -> Result<i64, TestError> {
+        Ok(-self.0)
+    }
+}
+
+#[test]
+fn an_end_as_a_publisher_asks_what_the_end_asks_once_its_result_is_asked_for() {
+    let begin = |upstream: &Upstream| {
+        let five = Run::new(upstream.clone(), Five(0)).into_publisher();
+        millstream_testkit::probe(five, Behaviour::new())
+    };
+    let ledger = Ledger::new();
+    let (upstream, cancelled) = (Upstream::new(), Upstream::new());
+    let (probe, other) = (begin(&upstream), begin(&cancelled));
+    assert_eq!(upstream.requested(), More::NONE, "before its result is asked for");
+    for (n, asked) in [(1, 1), (2, 2), (3, 3)] {
+        probe.request(1);
+        other.request(1);
+        upstream.assert_requested(asked);
+        upstream.next(ledger.token(n));
+        cancelled.next(ledger.token(n - 1));
+    }
+    // By the third item it knows.
+    upstream.assert_cancelled();
+    probe.assert_items(&[6]);
+    probe.assert_completed();
+    other.cancel();
+    cancelled.assert_cancelled();
+    other.assert_items(&[]);
+    ledger.assert_settled();
+
+    // What comes of a failure, or of the end of upstream, waits until it is asked for.
+    for fails in [true, false] {
+        let upstream = Upstream::new();
+        let probe = begin(&upstream);
+        if fails {
+            upstream.error(TestError(1))
+        } else {
+            upstream.complete()
+        }
+        probe.assert_no_end();
+        probe.request(1);
+        probe.assert_items(&[0]);
+        probe.assert_completed();
+    }
+}
+
+#[test]
+fn an_end_as_a_publisher_is_pulled_in_place() {
+    let sums = millstream::from_iter(1..=3)
+        .concat_map(|n| millstream::from_iter(0..=n).fold(0, |sum, n| sum + n).into_publisher());
+    assert_eq!(sums.collect::<Vec<_>>().block().unwrap(), [1, 3, 6]);
+    let firsts = millstream::from_iter(1..=3).concat_map(|n| {
+        let item = millstream::from_iter(n..).first().into_publisher();
+        item.chain(millstream::empty::<u32>().count().into_publisher().map(|n| Some(n as i32)))
+    });
+    let firsts = firsts.collect::<Vec<_>>().block().unwrap();
+    assert_eq!(firsts, [Some(1), Some(0), Some(2), Some(0), Some(3), Some(0)]);
+    // Errors of the end itself.
+    let two = millstream::from_iter([1, 2]).single().into_publisher();
+    assert!(matches!(two.count().block(), Err(Failure::Error(SingleError::Many))));
+}
+
+#[test]
+#[should_panic = "this end was polled"]
+fn an_end_that_was_polled_is_no_publisher() {
+    let mut end = Upstream::new().count();
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(&mut end).poll(&mut context).is_pending());
+    let _ = end.into_publisher();
 }

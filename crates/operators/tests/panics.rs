@@ -355,6 +355,7 @@ mod in_closures {
         inspect_end: Complete, |s| s.inspect_end(|_| ouch());
         inspect_end_by_an_error: Fails(2), |s| s.inspect_end(|_| ouch());
         inspect_request: Complete, |s| s.inspect_request(|_| ouch());
+        into_publisher: Complete, |s| s.fold(0, |sum, n| if n.value() == 2 { ouch() } else { sum }).into_publisher();
         // The stage above is told of the panic below it, and that below by the fault.
         below_a_buffer: Complete, |s| s.take_last(2).map(|n| if n.value() == 3 { ouch() } else { n });
         above_a_buffer: Complete, |s| s.map(|n| if n.value() == 3 { ouch() } else { n }).take_last(2);

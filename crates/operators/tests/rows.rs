@@ -182,6 +182,10 @@ rows! {
     take_last: |source| source.take_last(2),
         |items| items[items.len().saturating_sub(2)..].iter().copied(),
         |options| options.bursts();
+    into_publisher: |source| source.fold(0, |sum, n: Token| sum + n.value()).into_publisher(),
+        |items| [items.iter().sum::<i64>()];
+    into_publisher_that_knows: |source| source.nth(2).into_publisher().filter_map(identity),
+        |items| items.into_iter().skip(2).take(1);
     take_last_of_none: |source| source.take_last(0), |_items| [];
     limit: |source| source.limit(5), |items| items.into_iter().take(5), |options| options.may_fail();
     limit_that_is_exceeded: |source| source.limit(2), |items| items.into_iter().take(2),

@@ -75,6 +75,8 @@ rules_for! {
     take_through: rules::processor(|source| source.take_through(|n| *n == 2)).gives(|n| n.min(2));
     // More would come in a burst after the end, which rule 2.8 allows and the kit does not.
     take_last: rules::processor(|source| source.take_last(1)).gives(|n| n.min(1));
+    into_publisher: rules::processor(|source| source.count().into_publisher()).gives(|_| 1);
+    into_publisher_that_knows: rules::processor(|source| source.first().into_publisher()).gives(|_| 1);
     limit: rules::processor(|source| source.limit(1_000_000));
     limit_weighted: rules::processor(|source| source.limit_weighted(u64::MAX, |n| *n));
     bulkhead: rules::processor(|source| {

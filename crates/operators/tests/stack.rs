@@ -142,6 +142,7 @@ a_million_deep! {
     skip_last: deep() - 2, numbers().skip_last(2);
     take: deep() - 1, numbers().take(deep() - 1);
     take_last: 1000, numbers().take_last(1000);
+    into_publisher: 1, numbers().count().into_publisher();
     buffered_queue: deep(), numbers().buffered_queue(4, Backpressure);
     buffered_queue_that_overflows: deep(), numbers().buffered_queue(1, Overflow::drop_oldest());
     latest: deep(), numbers().latest();

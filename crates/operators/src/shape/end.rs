@@ -16,6 +16,9 @@ use millstream_core::{
 };
 use millstream_executors::executor_thread;
 
+use crate::end::IntoPublisher;
+use crate::shape::stage::Stage;
+
 /// What an end does with the items, and what comes of them.
 pub trait Gather<T, E>: Send + 'static {
     /// The result.
@@ -98,6 +101,23 @@ impl<P: Publisher, G: Gather<P::Item, P::Error>> Run<P, G> {
             State::Over => return Err(Failure::Fault(Fault::SourceDropped)),
         };
         outcome.wait().unwrap_or(Err(Failure::Fault(Fault::SourceDropped)))
+    }
+}
+
+impl<P, G, O, E> Run<P, G, O, E> {
+    /// The result as the one item of a publisher. See [`IntoPublisher`].
+    ///
+    /// # Panics
+    /// When it was polled before.
+    #[doc(alias = "Mono", alias = "Flow.fold", alias = "collectList")]
+    #[track_caller]
+    pub fn into_publisher(self) -> Stage<P, IntoPublisher<G>> {
+        let State::Lazy(publisher, gather) = self.0 else {
+            panic!(
+                "Run::into_publisher(): this end was polled, so its result is on its way to a future"
+            );
+        };
+        Stage::new(publisher, IntoPublisher::new(gather))
     }
 }
 
