@@ -64,6 +64,7 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 ///   [as such](executor_thread::enter_blocking).
 ///
 /// `millstream_testkit::executor` checks all of this for an executor of your own.
+#[doc(alias = "Scheduler", alias = "Dispatcher", alias = "Materializer")]
 pub trait Executor: Send + Sync + 'static {
     /// Takes over a task.
     ///

@@ -52,6 +52,7 @@ const LOOKS: u32 = 400;
 /// assert_eq!(receive.recv(), Ok("ran"));
 /// # Ok::<(), millstream_executors::Refused>(())
 /// ```
+#[doc(alias = "Schedulers.parallel", alias = "computation", alias = "fork-join-executor")]
 pub struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,

@@ -46,6 +46,7 @@ const LOOKS: u32 = 256;
 /// assert_eq!(receive.recv(), Ok("ran"));
 /// # Ok::<(), millstream_executors::Refused>(())
 /// ```
+#[doc(alias = "boundedElastic", alias = "Schedulers.io", alias = "spawn_blocking")]
 pub struct Threads(Arc<Crew>);
 
 struct Crew {

@@ -42,6 +42,52 @@
 //! atomic operation per item. Everything is `Send + 'static`: a request may come from any thread,
 //! and is served there.
 //!
+//! # Publishers in types and signatures
+//! A function returns `impl Publisher`. A field holds a box: a [`BoxPublisher`] for one run, and for many a
+//! [`SharedPublisher`], which is `Clone` and `Sync`. So does what a trait returns that is to be `dyn`.
+//!
+//! ```
+//! use std::convert::Infallible;
+//! use std::io;
+//! use std::sync::Arc;
+//!
+//! use millstream::prelude::*;
+//! use millstream::{BoxPublisher, SharedPublisher};
+//!
+//! trait Repository: Send + Sync {
+//!     fn rows(&self, table: &str) -> BoxPublisher<String, io::Error>;
+//! }
+//!
+//! struct Memory;
+//!
+//! impl Repository for Memory {
+//!     fn rows(&self, table: &str) -> BoxPublisher<String, io::Error> {
+//!         match table {
+//!             "names" => millstream::from_iter(["ann", "bob"]).map(String::from).fallible().boxed(),
+//!             _ => millstream::fail(io::ErrorKind::NotFound.into()).boxed(),
+//!         }
+//!     }
+//! }
+//!
+//! #[derive(Clone)]
+//! struct Service {
+//!     repository: Arc<dyn Repository>,
+//!     ids: SharedPublisher<u32, Infallible>,
+//! }
+//!
+//! impl Service {
+//!     // `use<>`: what comes back borrows nothing. Publishers never do, but nobody else knows.
+//!     fn even(&self) -> impl Publisher<Item = u32, Error = Infallible> + use<> {
+//!         self.ids.clone().filter(|id| id % 2 == 0)
+//!     }
+//! }
+//!
+//! let ids = millstream::range(0..9).boxed_clone();
+//! let service = Service { repository: Arc::new(Memory), ids };
+//! assert_eq!(service.even().count().block().unwrap(), 5);
+//! assert_eq!(service.repository.rows("names").count().block().unwrap(), 2);
+//! ```
+//!
 //! # Features
 //! `clock` and `pool` are on by default.
 //!

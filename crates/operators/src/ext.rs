@@ -43,6 +43,10 @@ use crate::transform::*;
 ///
 /// Each method names the type that holds its contract: demand, completion, errors, cancellation,
 /// bounds. Import it by `use millstream::prelude::*`.
+///
+/// A method that takes another publisher, or a function that makes some, wants them to fail in the same
+/// way, where it does not say otherwise: [`fallible`](PublisherExt::fallible) is for one that cannot fail,
+/// as `from_iter`, and [`map_err`](PublisherExt::map_err) for one that fails in another way.
 pub trait PublisherExt: Publisher {
     // ---- transform ------------------------------------------------------------------------
 
@@ -1056,7 +1060,7 @@ pub trait PublisherExt: Publisher {
 
     /// A publisher for each stretch of up to `max` items that pass a test; the others separate
     /// them, and are discarded. See [`WindowWhile`].
-    #[doc(alias = "windowWhile", alias = "splitWhen")]
+    #[doc(alias = "windowWhile")]
     #[track_caller]
     fn window_while<F>(self, max: usize, f: F) -> WindowWhile<Self, F>
     where

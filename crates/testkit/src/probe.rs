@@ -338,6 +338,7 @@ type Recorder<T, V> = Box<dyn FnMut(T) -> V + Send>;
 /// handle.assert_completed();
 /// assert_eq!(handle.log().last(), Some(&Event::Completed));
 /// ```
+#[doc(alias = "TestSubscriber", alias = "TestSink", alias = "AssertSubscriber")]
 pub struct Probe<T, E, V = T, F = E> {
     presence: Presence<V, F>,
     behaviour: Behaviour,

@@ -573,6 +573,7 @@ impl<T: Send + 'static, E: Send + 'static> Upstream for Line<T, E> {
 /// handle.assert_items(&[10]);
 /// handle.assert_completed();
 /// ```
+#[doc(alias = "TestPublisher", alias = "TestSource", alias = "PublisherProbe")]
 pub struct ScriptedPublisher<T, E>(Arc<Wire<T, E>>);
 
 impl<T, E> Clone for ScriptedPublisher<T, E> {

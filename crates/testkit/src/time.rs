@@ -198,6 +198,7 @@ impl Drop for VirtualTimer {
 /// assert_eq!(time.clock().timers(), 0);
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias = "VirtualTimeScheduler", alias = "TestScheduler", alias = "ManualTime")]
 pub struct VirtualTime {
     executor: Seeded,
     clock: VirtualClock,

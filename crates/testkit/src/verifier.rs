@@ -34,11 +34,32 @@ use crate::probe::{Behaviour, Event, Faulted, Probe, ProbeHandle};
 ///     .expect_dropped();
 /// ```
 ///
+/// Time passes between steps, where the publisher was handed a clock that does as it is told:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use millstream::MissedTicks;
+/// use millstream_testkit::{Verifier, VirtualTime};
+///
+/// let time = VirtualTime::new(1);
+/// Verifier::new(millstream::interval(time.clone(), Duration::from_secs(10), MissedTicks::Skip))
+///     .then_request(1)
+///     .then(|| time.advance(Duration::from_secs(9)))
+///     .expect_no_event()
+///     .then(|| time.advance(Duration::from_secs(1)))
+///     .expect_next(0);
+/// ```
+///
+/// Items and errors are compared: what is neither `Clone` nor `PartialEq`, as an error that holds one of
+/// `std::io`, goes through `map` or `map_err` first, to text for instance.
+///
 /// ```should_panic
 /// use millstream_testkit::Verifier;
 ///
 /// Verifier::new(millstream::from_iter([1])).then_request(1).expect_next(2);
 /// ```
+#[doc(alias = "StepVerifier")]
 pub struct Verifier<T, E> {
     handle: ProbeHandle<T, E>,
     /// How far the log has been looked at.

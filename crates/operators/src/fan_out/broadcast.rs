@@ -23,6 +23,10 @@ use crate::shape::joined::capacity;
 /// [`publish_on`](crate::PublisherExt::publish_on) below it, on one of its own. Upstream is
 /// subscribed to when all are. To come later, or again, see `share`.
 ///
+/// They are read at the same time: two that are waited for one after the other on one thread wait for
+/// ever, since the first waits for the second to be subscribed to. So do two that a `zip` brings together
+/// again, where one drops items on the way and more of them than there is room for in the other.
+///
 /// An item is cloned for all but one of them, and moved to that one. A `Clone` that panics ends the
 /// stream for all with that fault. A subscriber that panics goes alone.
 ///
