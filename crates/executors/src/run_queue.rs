@@ -1,7 +1,7 @@
 //! Tasks that are run by whoever asks for it: what [`CurrentThread`](crate::CurrentThread) and
 //! [`Seeded`](crate::Seeded) share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ pub(crate) struct RunQueue {
 struct State {
     /// All that are not over, so that they can be dropped.
     jobs: BTreeMap<u64, Arc<Job>>,
-    ready: Vec<Arc<Job>>,
+    ready: VecDeque<Arc<Job>>,
     next: u64,
     /// The future that the runner waits for was woken.
     woken: bool,
@@ -29,6 +29,18 @@ struct State {
     refuses: Refuses,
     /// How many tasks came, taken or not.
     came: usize,
+}
+
+impl State {
+    /// The ready task that `pick` chooses, if there is one: the first costs the same however many
+    /// there are.
+    fn take_ready(&mut self, pick: &mut impl FnMut(usize) -> usize) -> Option<Arc<Job>> {
+        if self.ready.is_empty() {
+            return None;
+        }
+        let chosen = pick(self.ready.len());
+        self.ready.remove(chosen)
+    }
 }
 
 /// Which tasks are refused.
@@ -58,7 +70,7 @@ impl Wake for Job {
             let queue = self.queue.clone();
             let mut state = queue.lock();
             if !state.closed {
-                state.ready.push(self);
+                state.ready.push_back(self);
                 queue.news.notify_all();
             }
         }
@@ -119,7 +131,7 @@ impl RunQueue {
             });
             state.next += 1;
             state.jobs.insert(job.number, job.clone());
-            state.ready.push(job);
+            state.ready.push_back(job);
             self.news.notify_all();
             return Ok(());
         }
@@ -139,11 +151,7 @@ impl RunQueue {
     /// Runs the ready task that `pick` chooses; `false` where none is ready.
     pub(crate) fn step(&self, pick: &mut impl FnMut(usize) -> usize) -> bool {
         let mut state = self.lock();
-        if state.ready.is_empty() {
-            return false;
-        }
-        let chosen = pick(state.ready.len());
-        let job = state.ready.remove(chosen);
+        let Some(job) = state.take_ready(pick) else { return false };
         drop(state);
         job.set_queued(false);
         self.poll(&job);
@@ -169,11 +177,7 @@ impl RunQueue {
     /// Drops one of the tasks that are ready instead of running it; `false` where none is.
     pub(crate) fn drop_ready(&self, pick: &mut impl FnMut(usize) -> usize) -> bool {
         let mut state = self.lock();
-        if state.ready.is_empty() {
-            return false;
-        }
-        let chosen = pick(state.ready.len());
-        let job = state.ready.remove(chosen);
+        let Some(job) = state.take_ready(pick) else { return false };
         state.jobs.remove(&job.number);
         drop(state);
         drop(job.take());
