@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::InvalidDemand;
@@ -352,9 +353,9 @@ static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 
 /// Sets what is told about errors and faults that reach nobody; it replaces the one before.
 ///
-/// The hook runs on the thread that found out. It must not call back into a pipeline. Without a
-/// hook the report is dropped (a panic has then already been printed by the standard panic
-/// hook).
+/// The hook runs on the thread that found out. It must not call back into a pipeline. A panic of it
+/// goes no further: who found out may be a request or a cancellation, which return normally. Without
+/// a hook the report is dropped (a panic has then already been printed by the standard panic hook).
 ///
 /// No lock is held while it runs, so it may replace itself:
 ///
@@ -376,6 +377,7 @@ pub fn on_undelivered(hook: impl Fn(&Undelivered) + Send + Sync + 'static) {
 pub fn report_undelivered(undelivered: &Undelivered) {
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(hook) = hook {
-        hook(undelivered);
+        // A panic of it was printed by the standard panic hook.
+        let _told = catch_unwind(AssertUnwindSafe(|| hook(undelivered)));
     }
 }

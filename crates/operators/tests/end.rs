@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use crate::support::{Ending, Hand, Item, Mint, Script, on_a_small_stack, script};
+use crate::support::{Ending, Hand, Item, Mint, Probe, Script, on_a_small_stack, script};
 use futures::executor::block_on;
 use millstream::end::{SingleError, TooMany};
 use millstream::prelude::*;
@@ -470,6 +470,19 @@ fn a_fault_that_nobody_awaits_goes_to_the_hook() {
     assert_eq!(told.try_iter().count(), 0, "somebody may still await it");
     drop(handle);
     assert_eq!(told.try_iter().count(), 1, "dropped");
+}
+
+#[test]
+fn a_hook_that_panics_comes_out_of_no_cancellation() {
+    let _alone = crate::hook_alone();
+    millstream::on_undelivered(|_| panic!("the hook"));
+    let m = Mint::new();
+    let probe = Probe::new().on(script(&m, 0, 5, Complete).inspect_cancel(|_| panic!("a look")));
+    probe.request(1);
+    probe.cancel();
+    millstream::on_undelivered(|_| {});
+    assert!(!probe.is_held());
+    assert_eq!(m.live(), 0);
 }
 
 #[test]
