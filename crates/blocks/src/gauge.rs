@@ -66,12 +66,6 @@ impl Site {
         Site { kind, input: None, location: Location::caller() }
     }
 
-    /// The same place, as a part of `kind`.
-    #[must_use]
-    pub const fn kind(self, kind: &'static str) -> Site {
-        Site { kind, ..self }
-    }
-
     /// Input number `n` of several.
     #[must_use]
     pub const fn number(self, n: usize) -> Site {

@@ -326,12 +326,19 @@ fn row_61_a_capacity_of_zero_is_refused_where_the_pipeline_is_assembled() {
 }
 
 #[test]
+fn a_part_of_another_operator_is_refused_by_the_name_that_was_called() {
+    let message = refused(|| never::<u32>().async_boundary(Eager::default(), 0));
+    assert!(message.starts_with("async_boundary(executor, 0)"), "{message}");
+}
+
+#[test]
 fn a_capacity_that_nothing_could_hold_is_refused_where_the_pipeline_is_assembled() {
     let s = || never::<u32>();
     let on = Eager::default;
     let inner = |_| millstream::just(1).map_err(|never| match never {});
     let told = [
         refused(|| s().publish_on(on(), usize::MAX)),
+        refused(|| s().async_boundary(on(), usize::MAX)),
         refused(|| s().prefetch(usize::MAX)),
         refused(|| s().map_async(on(), usize::MAX, |n| async move { n })),
         refused(|| s().flat_map_unordered(usize::MAX, 1, inner)),

@@ -30,7 +30,7 @@ use crate::boundary::{PublishOn, SubscribeOn};
 /// # Bounds
 /// `capacity` items.
 /// # Panics
-/// When `capacity` is zero.
+/// When `capacity` is zero, or above 2<sup>24</sup>.
 ///
 /// # Examples
 /// ```
@@ -55,9 +55,7 @@ impl<P, X: Clone> AsyncBoundary<P, X> {
     #[track_caller]
     pub(crate) fn new(upstream: P, executor: X, capacity: usize) -> AsyncBoundary<P, X> {
         let upstream = SubscribeOn::new(upstream, executor.clone());
-        AsyncBoundary {
-            both: PublishOn::new(upstream, executor, capacity).part_of("async_boundary"),
-        }
+        AsyncBoundary { both: PublishOn::part_of("async_boundary", upstream, executor, capacity) }
     }
 }
 

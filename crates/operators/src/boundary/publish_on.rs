@@ -60,13 +60,14 @@ pub struct PublishOn<P, X> {
 impl<P, X> PublishOn<P, X> {
     #[track_caller]
     pub(crate) fn new(upstream: P, executor: X, n: usize) -> PublishOn<P, X> {
-        let capacity = capacity("publish_on(executor, 0)", n);
-        PublishOn { upstream, executor, capacity, site: Site::here("publish_on") }
+        PublishOn::part_of("publish_on", upstream, executor, n)
     }
 
-    /// As a part of another operator.
-    pub(crate) fn part_of(self, kind: &'static str) -> PublishOn<P, X> {
-        PublishOn { site: self.site.kind(kind), ..self }
+    /// As a part of another operator, which is called as this one is.
+    #[track_caller]
+    pub(crate) fn part_of(kind: &'static str, upstream: P, executor: X, n: usize) -> Self {
+        let capacity = capacity(&format!("{kind}(executor, 0)"), n);
+        PublishOn { upstream, executor, capacity, site: Site::here(kind) }
     }
 }
 
