@@ -57,6 +57,7 @@ use millstream_sync::{Mutex, MutexGuard, lock};
 use crate::bell::Bell;
 use crate::ending::{Contained, Ending, Ends, Wakers, Watch, forget, poll_until};
 use crate::gauge::{Levels, Queue, Reading, Site};
+use crate::running::undelivered;
 
 /// A basin for at most `capacity` items. It allocates what it comes to hold.
 #[must_use]
@@ -279,12 +280,13 @@ impl<T, E> Inflow<T, E> {
         tell(&self.shared);
     }
 
-    /// Calls `farewell` once, when nothing more is taken in; now, if that is so.
+    /// Calls `farewell` once, when nothing more is taken in; now, if that is so. A panic of it is
+    /// reported as undelivered.
     pub fn on_close(&self, farewell: impl FnOnce() + Send + 'static) {
         let mut basin = lock(&self.shared);
         if basin.ends.is_closed() {
             drop(basin);
-            return farewell();
+            return say(farewell);
         }
         basin.farewells.push(Box::new(farewell));
     }
@@ -491,9 +493,16 @@ fn close<T, E>(basin: &mut Basin<T, E>) -> impl FnOnce(&mut Contained) + use<T, 
     move |contained| {
         contained.wake(ready);
         for farewell in farewells {
-            contained.run(farewell);
+            say(farewell);
         }
         contained.run(|| drop(observer));
+    }
+}
+
+/// Whoever brings the end is not to blame for what a farewell does, and may be a destructor.
+fn say(farewell: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(farewell)) {
+        undelivered(payload);
     }
 }
 

@@ -931,6 +931,45 @@ fn a_farewell_is_said_once_at_each_end() {
     }
 }
 
+#[test]
+fn a_farewell_that_panics_keeps_nothing_from_whoever_brings_the_end() {
+    for end in ["complete", "close", "gone", "cancel", "dropped", "before"] {
+        let (emitter, items) = millstream::emitter(1, Overflow::<u32>::drop_newest());
+        let said = Arc::new(AtomicUsize::new(0));
+        let saying = said.clone();
+        let says = move || {
+            saying.fetch_add(1, Ordering::Relaxed);
+        };
+        if end == "before" || end == "dropped" {
+            if end == "before" {
+                drop(items);
+                emitter.on_close(|| panic!("the farewell"));
+                emitter.on_close(says);
+            } else {
+                emitter.on_close(|| panic!("the farewell"));
+                emitter.on_close(says);
+                drop(items);
+            }
+        } else {
+            let handle = probe(items, Behaviour::new());
+            emitter.on_close(|| panic!("the farewell"));
+            emitter.on_close(says);
+            match end {
+                "complete" => emitter.complete(),
+                "close" => assert!(emitter.close()),
+                "gone" => drop(emitter),
+                _ => handle.cancel(),
+            }
+            match end {
+                "cancel" => handle.assert_dropped(),
+                "gone" => handle.assert_faulted(&Faulted::SourceDropped),
+                _ => handle.assert_completed(),
+            }
+        }
+        assert_eq!(said.load(Ordering::Relaxed), 1, "{end}");
+    }
+}
+
 /// Row 77 of the known bugs: a limit with a loop through its own source.
 #[test]
 fn a_limit_holds_when_its_items_make_the_source_emit() {

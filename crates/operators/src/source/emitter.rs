@@ -252,7 +252,7 @@ impl<T, E> Emitter<T, E> {
     }
 
     /// Calls `f` once, when nothing more is taken in; now, if that is so. For what has to be
-    /// unregistered.
+    /// unregistered. A panic of it is [reported](millstream_core::on_undelivered).
     #[doc(alias = "onDispose", alias = "onCancel", alias = "setCancellable")]
     pub fn on_close(&self, f: impl FnOnce() + Send + 'static) {
         self.inflow.on_close(f);
