@@ -10,6 +10,7 @@ use std::task::{self, Poll, Waker};
 
 use millstream_blocks::cause::{afresh, current};
 use millstream_blocks::entrust::entrust;
+use millstream_blocks::outcome::{Completer, Outcome, outcome};
 use millstream_blocks::task::task;
 use millstream_core::{
     ActiveSubscriber, Cause, Context, End, Fault, More, Panic, Publisher, Pull, Pulled, Rest,
@@ -43,7 +44,7 @@ use crate::{CodecError, Decode, Link, Text};
 /// waits for an answer each time: [`prefetch`](millstream_operators::PublisherExt::prefetch) behind this
 /// asks ahead.
 /// # Completion
-/// When the peer says so, which needs no demand.
+/// When the peer says so, which needs no demand, and is told that it is known.
 /// # Errors
 /// [`WireError`], with what upstream failed with there, as [text](Text) unless it is
 /// [said otherwise](Connect::with_errors). An item that cannot be decoded, a connection that is lost and
@@ -52,8 +53,10 @@ use crate::{CodecError, Decode, Link, Text};
 /// [`Fault::ExecutorGone`](millstream_core::Fault::ExecutorGone), when it refuses the task
 /// [`Fault::Refused`](millstream_core::Fault::Refused).
 /// # Cancellation
-/// The peer is told, with the cause as text, by a task of `executor` that goes on until the peer has
-/// closed its side. Nothing is read without demand but what is no item.
+/// The peer is told, with the cause as text: as much of it as the connection takes at once, and the rest
+/// by a task of `executor`, which goes on until the peer has closed its side.
+/// [`with_farewell`](Connect::with_farewell) says when. Nothing is read without demand but what is no
+/// item.
 /// # Bounds
 /// No item: those that were asked for, at most `window`, are on the wire until they are sent downstream.
 /// 16 KiB that were read, and one frame. Nothing grows with what a peer sends.
@@ -70,7 +73,7 @@ where
     C: Decode,
 {
     assert!(window > 0, "connect(.., 0): at least 1 item is asked for at a time");
-    Connect { executor, link, decode, errors: Text, window }
+    Connect { executor, link, decode, errors: Text, window, gone: None }
 }
 
 /// The publisher of [`connect`].
@@ -81,19 +84,61 @@ pub struct Connect<X, C, D = Text> {
     decode: C,
     errors: D,
     window: usize,
+    /// Whoever waits for the farewell.
+    gone: Option<Completer<()>>,
 }
 
 impl<X, C, D> Connect<X, C, D> {
     /// Errors of upstream are as `errors` decodes them.
     pub fn with_errors<D2: Decode>(self, errors: D2) -> Connect<X, C, D2> {
-        let Connect { executor, link, decode, errors: _, window } = self;
-        Connect { executor, link, decode, errors, window }
+        let Connect { executor, link, decode, errors: _, window, gone } = self;
+        Connect { executor, link, decode, errors, window, gone }
+    }
+
+    /// And a future that is ready when all is said and the connection is over. A process that cancels and
+    /// ends awaits it, or the other side may see the connection lost and not why; what is complete, or has
+    /// failed, was confirmed before.
+    ///
+    /// ```
+    /// # use millstream::executor::{CurrentThread, Threads};
+    /// # use millstream::prelude::*;
+    /// # use millstream_wire::{Bytes, Link, connect};
+    /// # let threads = Threads::new(4);
+    /// # let link = Link::from_blocking(&threads.handle(), std::io::empty(), std::io::sink(), 64);
+    /// let (stream, farewell) = connect(threads.handle(), link, Bytes, 16).with_farewell();
+    /// let first = stream.take(10).collect::<Vec<_>>().block();
+    /// CurrentThread::new().run_until(farewell);
+    /// # assert!(first.is_err());
+    /// ```
+    pub fn with_farewell(mut self) -> (Connect<X, C, D>, Farewell) {
+        let (completer, outcome) = outcome();
+        self.gone = Some(completer);
+        (self, Farewell(outcome))
     }
 }
 
 impl<X, C, D> fmt::Debug for Connect<X, C, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect").field("window", &self.window).finish_non_exhaustive()
+    }
+}
+
+/// Ready when a connection is over: see [`Connect::with_farewell`].
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Farewell(Outcome<()>);
+
+impl Future for Farewell {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        // One that is dropped on the way is over as well.
+        self.0.poll(cx).map(|_| ())
+    }
+}
+
+impl fmt::Debug for Farewell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Farewell")
     }
 }
 
@@ -155,7 +200,7 @@ where
     type Error = WireError<D::Item>;
 
     fn subscribe<S: Subscriber<Self::Item, Self::Error>>(self, subscriber: S) {
-        let Connect { executor, link, decode, errors, window } = self;
+        let Connect { executor, link, decode, errors, window, gone } = self;
         let (executor, asked) = (Arc::new(executor), Asked::default());
         let mut receiving = Receiving {
             io: Some(Io::new(link, Role::Receives)),
@@ -166,7 +211,9 @@ where
             tide: Tide::new(window),
             // Until it is a source.
             waker: Waker::noop().clone(),
+            end: None,
             last: None,
+            gone,
             executor: executor.clone(),
         };
         let source = |bell: &millstream_blocks::bell::Bell, _: &Context| {
@@ -203,7 +250,7 @@ impl Asked {
 }
 
 /// The source: the frames that come are its items.
-struct Receiving<X: Executor, C, D> {
+struct Receiving<X: Executor, C: Decode, D: Decode> {
     /// Until this is dropped.
     io: Option<Io>,
     /// How long a frame to the peer may be, when it has said hello.
@@ -213,15 +260,18 @@ struct Receiving<X: Executor, C, D> {
     asked: Asked,
     tide: Tide,
     waker: Waker,
+    /// The end has come, and is told when that was confirmed.
+    end: Option<Heard<C::Item, D::Item>>,
     /// What the peer is told when this is dropped, where that is not why.
     last: Option<Last>,
+    gone: Option<Completer<()>>,
     executor: Arc<X>,
 }
 
 /// The last word.
 enum Last {
-    /// The end has come.
-    Done,
+    /// It was said.
+    Said,
     Cancel(String),
     /// There is nobody to be told.
     Nothing,
@@ -245,7 +295,11 @@ where
             if self.tide.due().is_some() {
                 io.say(&Frame::Request { sum: self.tide.granted(), received: self.tide.taken() });
             }
-            let _flushed = io.poll_flush(&mut cx);
+            let flushed = io.poll_flush(&mut cx);
+            if self.end.is_some() {
+                task::ready!(flushed);
+                return Poll::Ready(self.end.take().unwrap_or(Ok(None)));
+            }
             match task::ready!(io.poll_frame(&mut cx)) {
                 Ok(()) => {}
                 Err(Cut::Lost(error)) => {
@@ -284,9 +338,9 @@ where
                 Frame::Hello { role, .. } => Err(Violation::Role { both: role }),
                 // A peer that did not understand the hello of this side has no other word.
                 Frame::Fault { text, .. } => {
-                    self.last = Some(Last::Done);
                     let text = String::from_utf8_lossy(text).into_owned();
-                    Ok(Some(Err(WireError::Fault(text))))
+                    self.confirm(Err(WireError::Fault(text)));
+                    Ok(None)
                 }
                 other => Err(Violation::Misplaced { frame: other.name(), instead: "HELLO" }),
             };
@@ -308,24 +362,24 @@ where
             }
             Frame::Complete { count } => {
                 counted(count, came)?;
-                self.last = Some(Last::Done);
-                Ok(Some(Ok(None)))
+                self.confirm(Ok(None));
+                Ok(None)
             }
             Frame::Error { count, payload } => {
                 counted(count, came)?;
                 match self.errors.decode(payload) {
                     Ok(error) => {
-                        self.last = Some(Last::Done);
-                        Ok(Some(Err(WireError::Failed(error))))
+                        self.confirm(Err(WireError::Failed(error)));
+                        Ok(None)
                     }
                     Err(error) => Ok(Some(Err(self.undecodable(count, error)))),
                 }
             }
             // It may be about a frame that this side sent, whatever came before.
             Frame::Fault { text, .. } => {
-                self.last = Some(Last::Done);
                 let text = String::from_utf8_lossy(text).into_owned();
-                Ok(Some(Err(WireError::Fault(text))))
+                self.confirm(Err(WireError::Fault(text)));
+                Ok(None)
             }
             Frame::Optional => Ok(None),
             other => {
@@ -333,6 +387,15 @@ where
                 Err(Violation::Misplaced { frame: other.name(), instead })
             }
         }
+    }
+
+    /// The peer has said its last word.
+    fn confirm(&mut self, end: Heard<C::Item, D::Item>) {
+        if let Some(io) = &mut self.io {
+            io.say(&Frame::Done { received: self.tide.taken() });
+        }
+        self.last = Some(Last::Said);
+        self.end = Some(end);
     }
 
     fn undecodable(&mut self, sequence: u64, error: CodecError) -> WireError<D::Item> {
@@ -369,40 +432,40 @@ where
     }
 }
 
-impl<X: Executor, C, D> Drop for Receiving<X, C, D> {
+impl<X: Executor, C: Decode, D: Decode> Drop for Receiving<X, C, D> {
     fn drop(&mut self) {
         let Some(mut io) = self.io.take() else { return };
+        let cancel = match self.last.take() {
+            Some(Last::Nothing) => return,
+            Some(Last::Said) => None,
+            Some(Last::Cancel(text)) => Some(Cause::given(text)),
+            None => Some(current()),
+        };
         let received = self.tide.taken();
-        let cause = current();
         // A peer that has not said hello takes at least so much.
         let limit = self.peer.unwrap_or(LEAST_FRAME);
-        let given;
-        let why = match (self.last.take(), &cause) {
-            (Some(Last::Nothing), _) => return,
-            (Some(Last::Done), _) => None,
-            (Some(Last::Cancel(text)), _) => {
-                given = text;
-                Some(Why::Given(fitting(&given, limit)))
-            }
-            (None, Cause::NoMoreNeeded) => Some(Why::NoMoreNeeded),
-            (None, cause) => match cause.reason() {
-                Some(reason) => {
-                    given = reason.to_string();
-                    Some(Why::Given(fitting(&given, limit)))
-                }
-                None => Some(Why::Failed),
-            },
-        };
-        io.say(&match why {
-            None => Frame::Done { received },
-            Some(why) => Frame::Cancel { received, why },
-        });
-        let executor = self.executor.clone();
-        // Another stream's affair, and nobody is there to be told of a panic. One that is refused loses
-        // the connection, which tells the peer as well.
+        let (executor, gone) = (self.executor.clone(), self.gone.take());
         let spawn = move || {
-            let _refused = executor.spawn(Box::pin(io.leave()));
+            if let Some(cause) = cancel {
+                let given = cause.reason().map(ToString::to_string);
+                let why = match &given {
+                    Some(text) => Why::Given(fitting(text, limit)),
+                    None if cause.is_failure() => Why::Failed,
+                    None => Why::NoMoreNeeded,
+                };
+                io.say(&Frame::Cancel { received, why });
+            }
+            let _said = io.poll_flush(&mut task::Context::from_waker(Waker::noop()));
+            // One that is refused loses the connection, which tells the peer as well, of what could not
+            // be said at once.
+            let _refused = executor.spawn(Box::pin(async move {
+                io.leave().await;
+                if let Some(gone) = gone {
+                    gone.complete(());
+                }
+            }));
         };
+        // Another stream's affair, and nobody is there to be told of a panic.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| afresh(spawn))) {
             report_undelivered(&Undelivered::Fault(Fault::Panicked(Panic::new(payload))));
         }

@@ -122,7 +122,7 @@ mod tide;
 
 pub use blocking::Socket;
 pub use codec::{Bytes, CodecError, Decode, Encode, Text};
-pub use connect::{Connect, WireError, connect};
+pub use connect::{Connect, Farewell, WireError, connect};
 pub use frame::{LEAST_FRAME, Role, VERSION, Violation};
 pub use link::Link;
 pub use serve::{Ended, Report, Serve, serve};

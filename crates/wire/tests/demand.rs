@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use millstream::prelude::*;
 use millstream_testkit::{
-    Answer, Behaviour, Ledger, ProbeHandle, Script, ScriptedPublisher, Token, probe,
+    Answer, Behaviour, Breach, Ledger, ProbeHandle, Script, ScriptedPublisher, Token, probe,
 };
 use millstream_wire::{Bytes, Text, connect, serve};
 
@@ -199,6 +199,19 @@ fn items_are_in_memory_where_the_widths_say_and_nowhere_else() {
     cable.cut();
     executor.run_until_idle();
     ledger.assert_settled();
+}
+
+#[test]
+fn what_a_source_sends_too_many_of_goes_to_nobody_who_did_not_ask() {
+    let numbers = endless().breaking(Breach::OneTooMany);
+    let (_cable, executor, handle) = running(&numbers, WIDE, Behaviour::new());
+    for sum in [2, 3, 7] {
+        handle.request(sum - handle.delivered());
+        executor.run_until_idle();
+        assert!(numbers.sent() > sum, "it keeps to what it was asked for");
+        assert_eq!(handle.delivered(), sum);
+    }
+    handle.assert_no_violation();
 }
 
 #[test]

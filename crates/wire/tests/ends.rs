@@ -361,6 +361,80 @@ fn on_two(
 }
 
 #[test]
+fn an_end_is_confirmed_before_it_is_told() {
+    let failing = || millstream::fail::<i64, _>("no more".to_owned());
+    for fails in [false, true] {
+        let (serving, receiving) = (seeded(1), seeded(2));
+        // The whole of a hello and of a request, and then a byte at a time.
+        let cable = Cable::new(36, 1 << 16);
+        let numbers = of(3).map_err(|never| match never {});
+        let numbers = if fails { failing().boxed() } else { numbers.boxed() };
+        let told = served(&serving, serve(numbers, cable.link(0), encode, 8));
+        let stream = connect(receiving.clone(), cable.link(1), decode, 8);
+        let handle = probe(stream.map_err(|error| error.to_string()), all());
+        while !handle.is_ended() {
+            serving.run_until_idle();
+            assert!(receiving.step() || serving.step(), "it stands still");
+        }
+        // Whatever becomes of the process now.
+        receiving.refuse_after(0);
+        receiving.drop_all();
+        serving.run_until_idle();
+        match report_of(&told) {
+            Ended::Completed => assert!(!fails),
+            Ended::Failed(error) => assert_eq!((error.as_str(), fails), ("no more", true)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_can_be_said_at_once_is_said_though_no_task_is_run_any_more() {
+    let numbers = ScriptedPublisher::<i64, Infallible>::new();
+    let (serving, receiving) = (seeded(1), seeded(2));
+    let cable = Cable::new(1 << 16, 1 << 16);
+    let told = served(&serving, serve(numbers.clone(), cable.link(0), encode, 8));
+    let stream = connect(receiving.clone(), cable.link(1), decode, 8);
+    let handle = probe(stream.map_err(|error| error.to_string()), all());
+    for _ in 0..4 {
+        serving.run_until_idle();
+        receiving.run_until_idle();
+    }
+    receiving.refuse_after(0);
+    handle.cancel_because(Cause::given("the disk is full"));
+    receiving.run_until_idle();
+    serving.run_until_idle();
+    assert_eq!(report_of(&told).to_string(), "cancelled by the peer: the disk is full");
+}
+
+#[test]
+fn whoever_waits_for_the_farewell_is_told_when_the_connection_is_over() {
+    let (serving, receiving) = (seeded(1), seeded(2));
+    let cable = Cable::new(36, 1 << 16);
+    let told = served(&serving, serve(of(1000), cable.link(0), encode, 8));
+    let (stream, farewell) = connect(receiving.clone(), cable.link(1), decode, 8).with_farewell();
+    let handle = probe(stream.map_err(|error| error.to_string()), all());
+    for _ in 0..4 {
+        serving.run_until_idle();
+        receiving.run_until_idle();
+    }
+    handle.cancel();
+    let mut farewell = Box::pin(farewell);
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    receiving.run_until_idle();
+    assert!(farewell.as_mut().poll(&mut cx).is_pending(), "the peer has not closed");
+    serving.run_until_idle();
+    receiving.run_until_idle();
+    assert!(farewell.as_mut().poll(&mut cx).is_ready());
+    assert!(matches!(report_of(&told), Ended::Cancelled(Cause::NoMoreNeeded)));
+    // Nor is it waited for where there is none.
+    let (stream, farewell) =
+        connect(receiving.clone(), Cable::new(1, 1).link(1), decode, 8).with_farewell();
+    drop(stream);
+    receiving.run_until(farewell);
+}
+
+#[test]
 fn whoever_never_subscribes_never_says_hello() {
     let (cable, executor) = (Cable::new(1 << 16, 1 << 16), seeded(1));
     let told = served(&executor, serve(of(5), cable.link(0), encode, 8));

@@ -2,14 +2,20 @@
 //! for it, and nothing is kept.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use millstream::Cause;
+use millstream::executor::Executor;
+use millstream::fault::Backoff;
 use millstream::prelude::*;
+use millstream::source::Restart;
 use millstream_testkit::sweep::{Ending, Source, TestError};
-use millstream_testkit::{Behaviour, Event, Ledger, probe};
-use millstream_wire::{Ended, Violation, WireError};
+use millstream_testkit::{Behaviour, Event, Ledger, VirtualClock, probe};
+use millstream_wire::{Ended, Violation, WireError, connect, serve};
 
-use crate::common::{Cable, WIDTHS, Widths, connect_tokens, report, seeded, serve_tokens};
+use crate::common::{
+    Cable, WIDTHS, Widths, connect_tokens, decode, encode, report, seeded, serve_tokens, served,
+};
 
 /// What the receiver and the sender said, with the connection cut when `side` has written `after` bytes.
 /// Whether it was cut at all.
@@ -103,4 +109,32 @@ fn a_connection_that_breaks_after_any_byte_is_known_on_both_sides_and_nothing_is
             }
         }
     }
+}
+
+#[test]
+fn a_connection_that_is_lost_is_made_again_where_somebody_says_so() {
+    let executor = seeded(1);
+    let (dialling, mut dialled) = (executor.clone(), 0);
+    let dial = move || {
+        dialled += 1;
+        let cable = Cable::new(1 << 16, 1 << 16);
+        // The first two break, one in its hello and one among its items.
+        let cable = match dialled {
+            1 => cable.cut_after(0, 7),
+            2 => cable.cut_after(0, 60),
+            _ => cable,
+        };
+        let numbers = millstream::from_iter(dialled * 10..dialled * 10 + 4);
+        let _told = served(&dialling, serve(numbers, cable.link(0), encode, 4));
+        connect(dialling.clone(), cable.link(1), decode, 4)
+    };
+    let backoff = Backoff::new(Duration::from_secs(1)).attempts(5);
+    let restart = Restart::new(backoff)
+        .only_on_failures()
+        .on(|error: &WireError| matches!(error, WireError::Lost(_) | WireError::Broken(_)));
+    let time = executor.clone().with_clock(VirtualClock::hasty());
+    let numbers = millstream::restart_with_backoff(time, restart, dial);
+    let numbers = executor.run_until(numbers.collect::<Vec<_>>()).unwrap();
+    // Of the second as many as were whole: two, and then all of the third.
+    assert_eq!(numbers, [20, 21, 30, 31, 32, 33]);
 }
