@@ -447,7 +447,8 @@ fn operators(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
 
 fn foreign_names(root: &Path, findings: &mut Vec<String>) -> Result<(), String> {
     let mut known = Aliases::new();
-    for path in files(&root.join("crates/operators/src"), ".rs")? {
+    let wire = files(&root.join("crates/wire/src"), ".rs")?;
+    for path in files(&root.join("crates/operators/src"), ".rs")?.into_iter().chain(wire) {
         // Other methods of the same names.
         if !["acked_publisher.rs", "policy.rs"].contains(&name(&path).as_str()) {
             aliases::collect(&read(&path)?, &mut known);
