@@ -71,6 +71,22 @@
 //! give it a time-out, or keep it alive. Nothing here has a clock. What was sent and not received is lost
 //! with the connection; the [report](Report) says how many items are known to have arrived.
 //!
+//! # What it costs
+//! Numbers of 8 bytes, 21 with their frame, from one thread to another, on two cores of a small virtual
+//! machine (`cargo run --release -p millstream-wire --all-features --example throughput`; the median of
+//! five runs, `ahead` as the window):
+//!
+//! | window | in memory, by tokio's duplex | a Unix socket, by blocking threads | TCP on loopback, so too |
+//! |--:|--:|--:|--:|
+//! | 1024 | 75 ns an item | 127 ns | 129 ns |
+//! | 64 | 127 ns | 978 ns | 927 ns |
+//! | 1 | 4.7 µs | 45 µs | 44 µs |
+//!
+//! A window of 1 is a round trip for each item, and by blocking threads each way is several wake-ups. What
+//! is ready is written together, up to 16 KiB, and flushed when nothing more is: ten thousand items are at
+//! most 40 writes (test `what_comes_in_bursts_is_written_in_bursts_and_is_asked_for_in_few_words`). With a
+//! write for each item the first figure was 536 ns, and a Unix socket took more than 11 µs an item.
+//!
 //! # The protocol
 //! For a peer in another language. Numbers are unsigned and big-endian. A frame is a length of 4 bytes,
 //! which counts what follows; a kind of one byte; and the body.
