@@ -112,29 +112,35 @@ fn row_16_an_item_that_finds_others_queued_waits_behind_them() {
 
 #[test]
 fn row_34_items_that_come_too_early_are_asked_for_again() {
-    let mint = Mint::new();
-    let ((hand, source), (other_hand, other)) = (Hand::new(), Hand::new());
-    let probe = Probe::new()
-        .asking(More::of(2))
-        .on(source.with_latest_from(other, 2).map(|(item, _)| item));
-    let mut asked: u64 = hand.asked().iter().sum();
-    for n in 1..=6 {
-        assert!(asked > 0, "item {n} has no demand");
-        asked -= 1;
-        hand.send(mint.item(n));
-        asked += hand.asked().iter().sum::<u64>();
+    type Build = fn((Boxed, Boxed)) -> Boxed;
+    // And what arrives: the last of those that came too early stands until the next.
+    let combined: [(Build, &[u32]); 3] = [
+        (|(a, b)| a.with_latest_from(b, 2).map(|(item, _)| item).boxed(), &[7, 8]),
+        (|both| millstream::combine_latest(both, 2).map(|(item, _)| item).boxed(), &[6, 7]),
+        (
+            |both| millstream::combine_latest_conflated(both, 2).map(|(item, _)| item).boxed(),
+            &[6, 7],
+        ),
+    ];
+    for (n, (build, told)) in combined.into_iter().enumerate() {
+        let mint = Mint::new();
+        let ((hand, source), (other_hand, other)) = (Hand::new(), Hand::new());
+        let probe = Probe::new().asking(More::of(2)).on(build((source, other)));
+        let mut asked: u64 = hand.asked().iter().sum();
+        let mut send = |n| {
+            assert!(asked > 0, "item {n} has no demand");
+            asked -= 1;
+            hand.send(mint.item(n));
+            asked += hand.asked().iter().sum::<u64>();
+        };
+        (1..=6).for_each(&mut send);
+        assert_eq!(probe.take(), [], "{n}: dropped before the other has sent");
+        other_hand.send(mint.item(100));
+        (7..=8).for_each(&mut send);
+        assert_eq!(probe.take(), next(told.iter().copied()), "{n}");
+        probe.cancel();
+        assert_eq!(mint.live(), 0, "{n}");
     }
-    assert_eq!(probe.take(), [], "dropped before the other has sent");
-    other_hand.send(mint.item(100));
-    for n in 7..=8 {
-        assert!(asked > 0, "item {n} has no demand");
-        asked -= 1;
-        hand.send(mint.item(n));
-        asked += hand.asked().iter().sum::<u64>();
-    }
-    assert_eq!(probe.take(), next([7, 8]));
-    probe.cancel();
-    assert_eq!(mint.live(), 0);
 }
 
 #[test]
