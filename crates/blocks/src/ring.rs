@@ -119,14 +119,16 @@ impl<const N: usize> Apart<N> {
 pub struct Ring<T> {
     /// Behind the two counts of an `Arc`, two lines with them.
     apart: Apart<112>,
-    tail: Line,
+    tail: AtomicU64,
+    /// Beside the tail, by which the reader learns of what is in it.
+    one: Slot<T>,
+    behind: Apart<120>,
     head: Line,
     capacity: u64,
     /// The most that were in it at a time; zero where nobody looks.
     most: AtomicU64,
     /// The number of the first item that is in `many`; those before go through `one`.
     from: AtomicU64,
-    one: Slot<T>,
     many: UnsafeCell<Option<Box<[Slot<T>]>>>,
 }
 
@@ -143,12 +145,13 @@ impl<T> Ring<T> {
     fn empty(capacity: u64) -> Ring<T> {
         Ring {
             apart: Apart::new(),
-            tail: Line(AtomicU64::new(0), Apart::new()),
+            tail: AtomicU64::new(0),
+            one: UnsafeCell::new(MaybeUninit::uninit()),
+            behind: Apart::new(),
             head: Line(AtomicU64::new(0), Apart::new()),
             capacity,
             most: AtomicU64::new(0),
             from: AtomicU64::new(u64::MAX),
-            one: UnsafeCell::new(MaybeUninit::uninit()),
             many: UnsafeCell::new(None),
         }
     }
@@ -161,7 +164,7 @@ impl<T> Ring<T> {
         match first {
             None => ring,
             Some(first) => Ring {
-                tail: Line(AtomicU64::new(STEP), Apart::new()),
+                tail: AtomicU64::new(STEP),
                 one: UnsafeCell::new(MaybeUninit::new(first)),
                 ..ring
             },
@@ -267,7 +270,7 @@ impl<T: Send + 'static> Queue for Ring<T> {
         let head = self.head.0.load(Ordering::Acquire);
         // ordering: acquire pairs with the release in `push`: the mark of that push, or a later
         // one, is seen below (model `a_look_sees_the_mark_of_the_item`).
-        let tail = self.tail.0.load(Ordering::Acquire) / STEP;
+        let tail = self.tail.load(Ordering::Acquire) / STEP;
         // ordering: relaxed; see the tail.
         let most = self.most.load(Ordering::Relaxed);
         Levels { came: tail, went: head.max(tail.saturating_sub(most)), most }
@@ -322,7 +325,7 @@ impl<T, H: Holds<T>> Writer<T, H> {
     pub(crate) unsafe fn of(holds: H) -> Writer<T, H> {
         let ring = holds.ring();
         // ordering: relaxed; whoever made it has an edge to whoever has its ends.
-        let tail = ring.tail.0.load(Ordering::Relaxed) / STEP;
+        let tail = ring.tail.load(Ordering::Relaxed) / STEP;
         Writer {
             slots: NonNull::from(&ring.one),
             mask: 0,
@@ -358,7 +361,7 @@ impl<T, H: Holds<T>> Writer<T, H> {
         // ordering: release pairs with the acquire in `look` and `leave` of the reader: it sees
         // the item, and the slots (models `a_slot_has_one_owner`, `a_ring_grows_while_it_is_read`).
         // Nothing is read here that somebody else wrote.
-        let before = self.holds.ring().tail.0.swap((self.tail + 1) * STEP, Ordering::Release);
+        let before = self.holds.ring().tail.swap((self.tail + 1) * STEP, Ordering::Release);
         if before & GONE != 0 {
             self.gone = true;
             // SAFETY: the reader went before the exchange, so it has not seen this item and
@@ -437,7 +440,7 @@ impl<T, H: Holds<T>> Writer<T, H> {
     pub(crate) fn shut_in_place(&mut self) -> bool {
         self.gone = true;
         // ordering: release pairs with the acquire in `look` (model `shut_publishes_the_end`).
-        let before = self.holds.ring().tail.0.fetch_or(SHUT, Ordering::Release);
+        let before = self.holds.ring().tail.fetch_or(SHUT, Ordering::Release);
         before & ASLEEP != 0
     }
 
@@ -460,14 +463,14 @@ impl<T, H: Holds<T>> Writer<T, H> {
     pub fn is_awaited(&self) -> bool {
         // ordering: relaxed; nothing is read by it. Whoever needs to see a mark that was made just
         // now has an edge of its own.
-        self.holds.ring().tail.0.load(Ordering::Relaxed) & ASLEEP != 0
+        self.holds.ring().tail.load(Ordering::Relaxed) & ASLEEP != 0
     }
 
     /// Whether the reader has gone.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         // ordering: relaxed; nothing is read by it.
-        self.gone || self.holds.ring().tail.0.load(Ordering::Relaxed) & GONE != 0
+        self.gone || self.holds.ring().tail.load(Ordering::Relaxed) & GONE != 0
     }
 }
 
@@ -591,7 +594,7 @@ impl<T, H: Holds<T>> Reader<T, H> {
         if self.head == self.tail / STEP {
             // ordering: acquire pairs with the release in `push` and `shut` (models
             // `a_slot_has_one_owner`, `shut_publishes_the_end`).
-            self.tail = self.holds.ring().tail.0.load(Ordering::Acquire);
+            self.tail = self.holds.ring().tail.load(Ordering::Acquire);
             self.since = self.head;
             if self.small && self.head != self.tail / STEP {
                 self.find(self.tail / STEP);
@@ -633,7 +636,7 @@ impl<T, H: Holds<T>> Reader<T, H> {
     pub fn sleep(&mut self) -> bool {
         // ordering: relaxed on both sides; the mark hands nothing over. Whoever finds it rings,
         // and ringing makes the edge (model `no_wake_up_is_lost`).
-        let tail = &self.holds.ring().tail.0;
+        let tail = &self.holds.ring().tail;
         let slept = tail.compare_exchange(
             self.tail,
             self.tail | ASLEEP,
@@ -653,7 +656,7 @@ impl<T, H: Holds<T>> Reader<T, H> {
     #[must_use]
     pub fn len(&self) -> usize {
         // ordering: relaxed; a figure for whoever wants to know.
-        (self.holds.ring().tail.0.load(Ordering::Relaxed) / STEP - self.head) as usize
+        (self.holds.ring().tail.load(Ordering::Relaxed) / STEP - self.head) as usize
     }
 
     /// Whether it is empty; another thread may be adding.
@@ -684,7 +687,7 @@ impl<T, H: Holds<T>> Reader<T, H> {
             // ordering: acquire pairs with the release in `push`: the items are visible. The writer
             // learns of `GONE` by its next exchange, and owns what it writes from there on (model
             // `push_races_the_end_of_the_reader`).
-            self.tail = self.holds.ring().tail.0.fetch_or(GONE, Ordering::Acquire);
+            self.tail = self.holds.ring().tail.fetch_or(GONE, Ordering::Acquire);
         }
         Levels { came: self.tail / STEP, went: self.head, most: 0 }
     }
