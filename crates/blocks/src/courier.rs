@@ -1,7 +1,7 @@
 //! A courier: a stream that is subscribed to, and asked, on a task of an executor.
 //!
 //! ```text
-//!  downstream ── request, cancel ──▶ Counter (word · waker) ── wake ──▶ Courier: a future
+//!  downstream ── request, cancel ──▶ Counter (token) ── wake ──▶ Courier: a future
 //!      ▲                                                                   │ subscribe, request
 //!      └────────── signals, straight through ◀── Carried ◀── upstream ◀────┘
 //! ```
@@ -12,7 +12,7 @@
 //!
 //! | what | who may touch it | when |
 //! |---|---|---|
-//! | `word` | anyone | any; the turn is the token that schedules, as for a [task](crate::task) |
+//! | `token` | anyone | any; its turn schedules, as for a [task](crate::task) |
 //! | `link` | put by the subscriber, taken by the canceller or at the end, under its lock | any |
 //! | publisher, demand before there is a link | the task | |
 //!
@@ -43,8 +43,7 @@ use crate::cause::{self, afresh, current, within};
 use crate::entrust::Errand;
 use crate::mail::{self, Mail, leave_cause};
 use crate::running::undelivered;
-use crate::waker::WakerSlot;
-use crate::word::{DemandWord, Knock};
+use crate::token::TaskToken;
 
 /// Makes the task that subscribes `subscriber` to `publisher`, and asks it for what `subscriber`
 /// asks; the caller hands it to an executor. `None` where downstream is gone already.
@@ -54,9 +53,7 @@ where
     S: Subscriber<P::Item, P::Error>,
 {
     let counter = Arc::new(Counter {
-        // The first turn is that of the first poll.
-        word: DemandWord::held(),
-        waker: WakerSlot::new(),
+        token: TaskToken::held(),
         link: Mutex::new(Link::Awaited),
         mail: Mutex::new(Mail::default()),
     });
@@ -65,12 +62,12 @@ where
     let active = match catch_unwind(AssertUnwindSafe(|| subscriber.on_subscribe(subscription))) {
         Ok(active) => active,
         Err(payload) => {
-            counter.word.close();
+            counter.token.word().close();
             undelivered(payload);
             return None;
         }
     };
-    if counter.word.is_closed() {
+    if counter.token.word().is_closed() {
         within(mail::cause(&counter.mail), || drop(active));
         return None;
     }
@@ -86,8 +83,7 @@ where
 
 /// What downstream asks, added up for the task.
 struct Counter {
-    word: DemandWord,
-    waker: WakerSlot,
+    token: TaskToken,
     link: Mutex<Link>,
     mail: Mutex<Mail>,
 }
@@ -104,12 +100,6 @@ enum Link {
 }
 
 impl Counter {
-    fn knock(&self, knock: Knock) {
-        if knock == Knock::Entered {
-            self.waker.wake();
-        }
-    }
-
     fn unlink(&self) -> Link {
         std::mem::replace(&mut *lock(&self.link), Link::Gone)
     }
@@ -152,12 +142,12 @@ impl Counter {
 
 impl Upstream for Counter {
     fn request(&self, demand: Demand) {
-        self.knock(self.word.request(demand));
+        self.token.request(demand);
     }
 
     fn cancel(&self) {
         leave_cause(&self.mail);
-        self.knock(self.word.cancel());
+        self.token.cancel();
         if let Link::Here(upstream) = self.unlink() {
             cause::cancel(&*upstream, current());
         }
@@ -168,9 +158,9 @@ impl Upstream for Counter {
     }
 
     fn detach(&self) {
-        if !self.word.is_closed() {
+        if !self.token.word().is_closed() {
             lock(&self.mail).detached = true;
-            self.knock(self.word.signal());
+            self.token.signal();
         }
     }
 
@@ -180,7 +170,7 @@ impl Upstream for Counter {
             Link::Awaited => {
                 *link = Link::Broken(fault);
                 drop(link);
-                self.knock(self.word.signal());
+                self.token.signal();
             }
             Link::Here(upstream) => {
                 let upstream = upstream.clone();
@@ -210,9 +200,9 @@ impl Finish {
 
 impl Drop for Finish {
     fn drop(&mut self) {
-        let knock = self.0.word.cancel();
+        let knock = self.0.token.word().cancel();
         drop(self.0.unlink());
-        self.0.knock(knock);
+        self.0.token.knocked(knock);
     }
 }
 
@@ -248,7 +238,7 @@ where
         };
         match cancelled {
             // Demand may be waiting.
-            None => counter.knock(counter.word.signal()),
+            None => counter.token.signal(),
             // A fault that waits in the link is told when upstream drops what it is given here.
             Some(cause) => cause::cancel(&*upstream, cause),
         }
@@ -372,7 +362,7 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
     /// is over.
     fn turns(&mut self, waker: &Waker) -> bool {
         loop {
-            let claim = self.counter.word.claim();
+            let claim = self.counter.token.claim();
             let lets_go = claim.signalled && lock(&self.counter.mail).take().detached;
             if claim.closed {
                 self.dismiss();
@@ -399,12 +389,8 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
             if lets_go {
                 // What was asked before letting go may have come after the claim.
                 self.detached = true;
-            } else {
-                // Before the turn is given up: only who takes it wakes.
-                self.counter.waker.register(waker);
-                if self.counter.word.leave() {
-                    return true;
-                }
+            } else if self.counter.token.rest(waker) {
+                return true;
             }
         }
     }
@@ -426,7 +412,7 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
             Link::Broken(first) => first,
             _ => fault,
         };
-        self.counter.word.close();
+        self.counter.token.word().close();
         let Carried { active, finish, .. } = carried;
         let told = catch_unwind(AssertUnwindSafe(|| {
             within(Cause::Failed, || drop(publisher));
@@ -447,11 +433,8 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Future for Courier<P,
         if this.over {
             return Poll::Ready(());
         }
-        if !this.counter.word.is_held() {
-            this.counter.waker.register(cx.waker());
-            if !this.counter.word.is_held() {
-                return Poll::Pending;
-            }
+        if !this.counter.token.is_due(cx.waker()) {
+            return Poll::Pending;
         }
         match catch_unwind(AssertUnwindSafe(|| this.turns(cx.waker()))) {
             Ok(true) => return Poll::Pending,
@@ -473,7 +456,7 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Errand for Courier<P,
         if self.over {
             return;
         }
-        if self.counter.word.is_closed() {
+        if self.counter.token.word().is_closed() {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.dismiss())) {
                 undelivered(payload);
             }

@@ -18,6 +18,7 @@
 //! | [`gauge`] | what a boundary tells of itself to whoever looks from outside |
 //! | [`crew`] | a queue of work and the workers that wait for it |
 //! | [`waker`] | a place for the waker of one task |
+//! | [`token`] | what schedules a task, once, however many knock |
 //! | [`island`] | a source and its chain of stages, run by whoever knocks |
 //! | [`task`] | the same on a task of an executor |
 //! | [`poller`] | the same for a task of somebody else, which polls for the items |
@@ -78,6 +79,7 @@ pub mod slot;
 mod snapshot;
 pub mod switch;
 pub mod task;
+pub mod token;
 pub mod turn;
 pub mod valve;
 pub mod waker;

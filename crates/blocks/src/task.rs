@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!        ┌──────── Post (shared) ────────┐       ┌────── Task: a future ──────┐
-//!        │ word · waker · mail           │──────▶│ lanes → stage → subscriber │
+//!        │ token · mail                  │──────▶│ lanes → stage → subscriber │
 //!        └──▲─────────────────▲──────────┘ wake  └────────────────────────────┘
 //!           │                 └── Bell, held by whoever fills a lane
 //!           └── Subscription (request, cancel), held by whoever asks
@@ -10,21 +10,11 @@
 //!
 //! The same as an [island](crate::island), run elsewhere. What it runs (`running`) lives in
 //! the future, so nobody else can touch it, and there is no cell to guard. The turn of the
-//! [word](crate::word) is the token that schedules: it is taken by the knock that wakes the task
+//! word is the [token](crate::token) that schedules: it is taken by the knock that wakes the task
 //! and given up by the task when it has nothing to do, so the task is woken once, however many
-//! knock.
+//! knock. What there is to send goes before the turn is given up, so whoever waits for it does not wait
+//! for that as well.
 //!
-//! | turn | the task | who may do what |
-//! |---|---|---|
-//! | held | runs, or is about to | a knock only adds |
-//! | free | rests | the first knock takes the turn and wakes |
-//! | closed | is over | nothing |
-//!
-//! * **The executor may poll when nobody woke it.** A poll that finds the turn free only leaves its
-//!   waker, and looks once more; one that finds it held runs, whether or not the wake-up that goes
-//!   with it has arrived.
-//! * **The waker is left before the turn is given up**, since only who takes the turn wakes. So what
-//!   there is to send goes first, and whoever waits for it does not wait for that as well.
 //! * **It does not starve others.** After [`BUDGET`] items it wakes itself and returns. A turn
 //!   that follows on another counts as [`TURN`] of them, since it need not send any: a future that
 //!   the source drives may wake itself whenever it is polled.
@@ -60,8 +50,8 @@ use crate::entrust::Errand;
 use crate::gauge::Panel;
 use crate::mail::{self, Mail, leave_cause, leave_fault};
 use crate::running::{Running, Runs, active, break_off_contained, undelivered};
-use crate::waker::WakerSlot;
-use crate::word::{DemandWord, Knock};
+use crate::token::TaskToken;
+use crate::word::DemandWord;
 
 /// How many items a task sends at most before it lets others run.
 pub const BUDGET: u32 = 1024;
@@ -84,20 +74,18 @@ where
 {
     let context = subscriber.context();
     let post = Arc::new(Post {
-        // The first turn is that of the first poll.
-        word: DemandWord::held(),
-        waker: WakerSlot::new(),
+        token: TaskToken::held(),
         mail: Mutex::new(Mail::default()),
         lingers: AtomicU64::new(0),
         panel: Panel::of(&context),
     });
     let subscription = Subscription::new(post.clone());
     let Some(active) = active(subscriber, subscription) else {
-        post.word.close();
+        post.token.word().close();
         return None;
     };
     // Nothing is subscribed for a downstream that has already gone.
-    if post.word.is_closed() {
+    if post.token.word().is_closed() {
         let _cause = enter(mail::cause(&post.mail));
         drop(active);
         return None;
@@ -125,8 +113,7 @@ where
 
 /// What knocks come to.
 struct Post {
-    word: DemandWord,
-    waker: WakerSlot,
+    token: TaskToken,
     mail: Mutex<Mail>,
     /// Whether the source asked that others run before the task looks again.
     lingers: AtomicU64,
@@ -135,12 +122,6 @@ struct Post {
 }
 
 impl Post {
-    fn knock(&self, knock: Knock) {
-        if knock == Knock::Entered {
-            self.waker.wake();
-        }
-    }
-
     /// Whether the source asked that others run, since the last time.
     fn lingers(&self) -> bool {
         // ordering: relaxed, here and below; written by what the task runs, and read when that returned.
@@ -155,12 +136,12 @@ impl Post {
 
 impl Upstream for Post {
     fn request(&self, demand: Demand) {
-        self.knock(self.word.request(demand));
+        self.token.request(demand);
     }
 
     fn cancel(&self) {
         leave_cause(&self.mail);
-        self.knock(self.word.cancel());
+        self.token.cancel();
     }
 
     fn cancel_because(&self, cause: Cause) {
@@ -169,24 +150,24 @@ impl Upstream for Post {
     }
 
     fn detach(&self) {
-        if !self.word.is_closed() {
+        if !self.token.word().is_closed() {
             lock(&self.mail).detached = true;
-            self.knock(self.word.signal());
+            self.token.signal();
         }
     }
 
     fn fail(&self, fault: Fault) {
-        if self.word.is_closed() {
+        if self.token.word().is_closed() {
             return;
         }
         leave_fault(&self.mail, fault);
-        self.knock(self.word.signal());
+        self.token.signal();
     }
 }
 
 impl Host for Post {
     fn ring(&self) {
-        self.knock(self.word.signal());
+        self.token.signal();
     }
 
     fn fail(&self, fault: Fault) {
@@ -222,9 +203,9 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
     fn turns(&mut self, waker: &Waker) -> Option<Rested> {
         let left = Cell::new(BUDGET);
         let Task { post, running, detached, .. } = self;
-        let budget = Budget { word: &post.word, left: &left };
+        let budget = Budget { word: post.token.word(), left: &left };
         loop {
-            let claim = post.word.claim();
+            let claim = post.token.claim();
             let mail = if claim.signalled { lock(&post.mail).take() } else { Mail::default() };
             if claim.closed {
                 running.dismiss(mail::cause(&post.mail));
@@ -251,11 +232,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
                 panel.rest(running.credit());
             }
             // What was asked before letting go may have come after the claim.
-            if !mail.detached {
-                post.waker.register(waker);
-                if post.word.leave() {
-                    return Some(Rested::Left);
-                }
+            if !mail.detached && post.token.rest(waker) {
+                return Some(Rested::Left);
             }
             left.set(left.get().saturating_sub(TURN));
             if left.get() == 0 {
@@ -267,7 +245,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Task<P, A> {
     /// The end: nobody enters again, and what runs is broken off by `fault`.
     fn finish(&mut self, fault: Option<Fault>) {
         self.over = true;
-        self.post.word.close();
+        self.post.token.word().close();
         match fault {
             Some(fault) => break_off_contained(&mut self.running, fault),
             None => {
@@ -333,11 +311,8 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Future for Task<P, A> {
         if this.over {
             return Poll::Ready(());
         }
-        if !this.post.word.is_held() {
-            this.post.waker.register(cx.waker());
-            if !this.post.word.is_held() {
-                return Poll::Pending;
-            }
+        if !this.post.token.is_due(cx.waker()) {
+            return Poll::Pending;
         }
         match catch_unwind(AssertUnwindSafe(|| this.turns(cx.waker()))) {
             Ok(Some(Rested::Left)) => Poll::Pending,
@@ -360,7 +335,7 @@ impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Future for Task<P, A> {
 impl<P: Pull, A: ActiveSubscriber<P::Item, P::Error>> Errand for Task<P, A> {
     fn break_off(&mut self, fault: Fault) {
         if !self.over {
-            let cancelled = self.post.word.is_closed();
+            let cancelled = self.post.token.word().is_closed();
             self.finish((!cancelled).then_some(fault));
         }
     }

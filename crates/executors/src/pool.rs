@@ -132,6 +132,10 @@ fn schedule(ready: Ready, info: ScheduleInfo) {
 }
 
 /// What `async-task` polls: the task in its place.
+///
+/// Aligned, so that the head of the whole, which whoever wakes it and the worker fetch from each other, is
+/// one line of the cache.
+#[repr(align(64))]
 struct InPlace {
     job: Arc<Job>,
     number: u64,
