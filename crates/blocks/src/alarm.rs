@@ -64,14 +64,6 @@ impl Alarm {
         }
     }
 
-    /// Whether the thread sleeps, so that to wake it takes a while; it may wake up meanwhile, or go to
-    /// sleep.
-    #[must_use]
-    pub fn is_asleep(&self) -> bool {
-        // ordering: relaxed; a hint.
-        self.state.load(Ordering::Relaxed) == ASLEEP
-    }
-
     /// Waits until it has rung since the last time; looks `looks` times before it sleeps.
     pub fn wait(&self, looks: u32) {
         for look in 0..looks {

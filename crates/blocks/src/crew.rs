@@ -3,15 +3,17 @@
 //! ```text
 //!            give                 take
 //!  anyone ─────────▶ ready ─────────────────▶ worker that looks for work
-//!            └─────▶ desk ── alarm ─────────▶ worker that waits
+//!            └─────▶ desk ──────────────────▶ worker that waits
 //! ```
 //!
 //! | what | who may touch it | when |
 //! |---|---|---|
 //! | `ready`, `waiting` | whoever [gives](Crew::give) work, and the workers | under the lock |
-//! | `call` of a desk: waits | set by its worker | under the lock, and the queue is empty |
-//! | `call` of a desk: called | set by whoever calls its worker, by an exchange | it waits |
-//! | `work` of a desk | whoever called its worker | before the alarm rings |
+//! | `state` of a desk: waits | set by its worker | under the lock, and the queue is empty |
+//! | asleep beside that | set by its worker | it waits, and has the lock of its bed |
+//! | called | set by whoever calls its worker, by an exchange | it waits |
+//! | laid | set by whoever called its worker | the work lies there; it stays until it waits again |
+//! | `work` of a desk | whoever called its worker | until it is laid |
 //! | `work` of a desk | its worker | otherwise |
 //! | `closed` | set by whoever [closes](Crew::close), under the lock | read at any time |
 //!
@@ -25,8 +27,13 @@
 //! worker that had it last, as far as it waits, takes no lock, and touches the desk and nothing else:
 //! by way of the queue it would fetch that from another core, and the worker after it, each of which
 //! takes as long as all the rest. A desk has one owner at a time: who has called its worker may lay
-//! work on it until the alarm rings, and the worker takes nothing from it before (models
+//! work on it until it says so, and the worker takes nothing from it before (models
 //! `what_is_laid_on_a_desk_is_taken_by_its_worker`, `one_of_two_calls_a_worker`).
+//!
+//! **To sleep** and be woken costs some fifty microseconds, so a worker looks a bounded number of times
+//! before. It lies down with the lock of its bed in its hand, and says so in the state; whoever lays
+//! something and finds it asleep takes that lock before it wakes, so the worker sleeps by then, or has
+//! seen it (model `giving_races_going_idle`).
 //!
 //! **After the end nobody waits.** Closing calls all that wait, and what is given later comes back
 //! (models `closing_races_going_idle`, `closing_races_giving`, `closing_races_a_call`). What lies on a
@@ -34,10 +41,11 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::PoisonError;
 
-use millstream_sync::{AtomicU64, Mutex, Ordering, UnsafeCell, lock};
+use millstream_sync::{AtomicU64, Condvar, Mutex, Ordering, UnsafeCell, lock};
 
-use crate::alarm::Alarm;
+use crate::alarm::snooze;
 
 /// On cache lines of its own: two, because they are fetched in pairs.
 #[repr(align(128))]
@@ -61,15 +69,18 @@ struct State<T> {
 
 /// Where a worker waits.
 struct Desk<T> {
-    alarm: Alarm,
-    call: AtomicU64,
+    state: AtomicU64,
     work: UnsafeCell<Option<T>>,
+    bed: Mutex<()>,
+    news: Condvar,
 }
 
-/// The worker is at work, or was called.
-const CALLED: u64 = 0;
 /// The worker waits to be called.
 const WAITS: u64 = 1;
+/// The worker sleeps, or lies down with the lock of its bed in its hand.
+const ASLEEP: u64 = 2;
+/// The worker was called, and what it was called for is there. It stays while the worker is at work.
+const LAID: u64 = 4;
 
 // SAFETY: what lies on a desk is touched by whoever called its worker, or by the worker, never by both
 // (see the table; models `what_is_laid_on_a_desk_is_taken_by_its_worker`,
@@ -79,24 +90,87 @@ unsafe impl<T: Send> Send for Desk<T> {}
 unsafe impl<T: Send> Sync for Desk<T> {}
 
 impl<T> Desk<T> {
-    /// Calls the worker, if it waits: whoever did must ring.
-    fn call(&self) -> bool {
-        // ordering: acquire pairs with the release in `Seat::take`: the worker is done with its desk
-        // (model `what_is_laid_on_a_desk_is_taken_by_its_worker`). A failure needs no edge.
-        self.call.load(Ordering::Relaxed) == WAITS
-            && self
-                .call
-                .compare_exchange(WAITS, CALLED, Ordering::Acquire, Ordering::Relaxed)
-                .is_ok()
+    fn new() -> Desk<T> {
+        Desk {
+            state: AtomicU64::new(LAID),
+            work: UnsafeCell::new(None),
+            bed: Mutex::new(()),
+            news: Condvar::new(),
+        }
     }
 
-    /// For whoever called the worker: lays work on its desk, and rings.
-    fn lay(&self, work: T) {
+    /// Calls the worker, if it waits and does not sleep: whoever did must lay something on its desk, or
+    /// nothing.
+    fn call(&self) -> bool {
+        // ordering: acquire pairs with the release in `open`: the worker is done with its desk (model
+        // `one_of_two_calls_a_worker`). A failure needs no edge. At once, without a look before it: that
+        // would fetch the line from the worker, and the exchange would fetch it again.
+        self.state.compare_exchange(WAITS, 0, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Calls the worker, if it sleeps; as [`call`](Desk::call), for those who have had the lock of the
+    /// crew since it began to wait.
+    fn call_asleep(&self) -> bool {
+        // ordering: relaxed; the worker was done with its desk when it let that lock go.
+        let asleep = WAITS | ASLEEP;
+        self.state.compare_exchange(asleep, ASLEEP, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// For whoever called the worker: lays work on its desk, or nothing at the end, and wakes it.
+    fn lay(&self, work: Option<T>) {
         // SAFETY: this called the worker, so nobody else lays work on its desk, and it does not touch
-        // it before the alarm rings (models `what_is_laid_on_a_desk_is_taken_by_its_worker`,
+        // it before it sees that it lies there (models `what_is_laid_on_a_desk_is_taken_by_its_worker`,
         // `one_of_two_calls_a_worker`). Nothing is dropped: the worker took what was there.
-        self.work.with_mut(|place| unsafe { *place = Some(work) });
-        self.alarm.ring();
+        self.work.with_mut(|place| unsafe { *place = work });
+        // ordering: release pairs with the acquire in `wait`: the work is visible (model
+        // `what_is_laid_on_a_desk_is_taken_by_its_worker`).
+        if self.state.swap(LAID, Ordering::Release) & ASLEEP != 0 {
+            drop(lock(&self.bed));
+            self.news.notify_one();
+        }
+    }
+
+    /// For the worker, under the lock of the crew: it waits from here on.
+    fn open(&self) {
+        // ordering: release pairs with the acquire in `call` (model `one_of_two_calls_a_worker`).
+        self.state.store(WAITS, Ordering::Release);
+    }
+
+    /// For the worker, when it is open: waits until something was laid, and takes it. It looks `looks`
+    /// times before it sleeps.
+    fn wait(&self, looks: u32) -> Option<T> {
+        for look in 0..looks {
+            // ordering: relaxed; the load below makes the edge.
+            if self.state.load(Ordering::Relaxed) == LAID {
+                break;
+            }
+            snooze(look);
+        }
+        // ordering: acquire pairs with the release in `lay` (model
+        // `what_is_laid_on_a_desk_is_taken_by_its_worker`).
+        if self.state.load(Ordering::Acquire) != LAID {
+            self.sleep();
+        }
+        // SAFETY: whoever called this worker has laid what it called it for, and touches its desk no
+        // more; nobody else does before it waits again (model
+        // `what_is_laid_on_a_desk_is_taken_by_its_worker`).
+        self.work.with_mut(|place| unsafe { (*place).take() })
+    }
+
+    /// Whoever lays something after this takes the lock before it wakes, so that the worker sleeps by then
+    /// (model `giving_races_going_idle`).
+    #[cold]
+    fn sleep(&self) {
+        let mut bed = lock(&self.bed);
+        // ordering: acquire as in `wait`; it hands nothing over.
+        if self.state.fetch_or(ASLEEP, Ordering::Acquire) == LAID {
+            // Nobody lays anything before it waits again, so nobody looks at what this adds.
+            return;
+        }
+        // ordering: acquire as in `wait`.
+        while self.state.load(Ordering::Acquire) != LAID {
+            bed = self.news.wait(bed).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }
 
@@ -115,18 +189,11 @@ impl<T> Crew<T> {
     /// Without work, and with desks for so many workers.
     #[must_use]
     pub fn new(workers: usize) -> Crew<T> {
-        let desk = |_| {
-            Line(Desk {
-                alarm: Alarm::new(),
-                call: AtomicU64::new(CALLED),
-                work: UnsafeCell::new(None),
-            })
-        };
         let state = State { ready: VecDeque::new(), waiting: 0, seated: 0 };
         Crew {
             state: Line(Mutex::new(state)),
             closed: AtomicU64::new(0),
-            desks: (0..workers).map(desk).collect(),
+            desks: (0..workers).map(|_| Line(Desk::new())).collect(),
         }
     }
 
@@ -137,10 +204,9 @@ impl<T> Crew<T> {
     pub fn give(&self, work: T, taker: Taker) -> Result<(), T> {
         if let Taker::Rather(number) = taker
             && let Some(Line(desk)) = self.desks.get(number)
-            && !desk.alarm.is_asleep()
             && desk.call()
         {
-            desk.lay(work);
+            desk.lay(Some(work));
             return Ok(());
         }
         let mut state = lock(&self.state.0);
@@ -151,7 +217,7 @@ impl<T> Crew<T> {
         let called = if taker == Taker::Giver || state.waiting == 0 { None } else { self.any() };
         if let Some(desk) = called {
             drop(state);
-            desk.lay(work);
+            desk.lay(Some(work));
         } else {
             state.ready.push_back(work);
         }
@@ -162,8 +228,8 @@ impl<T> Crew<T> {
     /// none begins to wait before the work is in the queue.
     fn any(&self) -> Option<&Desk<T>> {
         let desks = || self.desks.iter().map(|Line(desk)| desk);
-        let looks = desks().find(|desk| !desk.alarm.is_asleep() && desk.call());
-        looks.or_else(|| desks().find(|desk| desk.call()))
+        let looks = desks().find(|desk| desk.call());
+        looks.or_else(|| desks().find(|desk| desk.call_asleep()))
     }
 
     /// A desk for a worker.
@@ -192,8 +258,8 @@ impl<T> Crew<T> {
         };
         // After that nobody begins to wait.
         for Line(desk) in &self.desks {
-            if desk.call() {
-                desk.alarm.ring();
+            if desk.call() || desk.call_asleep() {
+                desk.lay(None);
             }
         }
         ready
@@ -238,14 +304,9 @@ impl<T> Seat<'_, T> {
                 }
                 state.waiting += 1;
                 self.waited = true;
-                // ordering: release pairs with the acquire in `Desk::call` (model
-                // `what_is_laid_on_a_desk_is_taken_by_its_worker`).
-                self.desk.call.store(WAITS, Ordering::Release);
+                self.desk.open();
             }
-            self.desk.alarm.wait(looks);
-            // SAFETY: whoever called this worker has rung, and touches its desk no more; nobody else
-            // does before it waits again (model `what_is_laid_on_a_desk_is_taken_by_its_worker`).
-            let work = self.desk.work.with_mut(|place| unsafe { (*place).take() });
+            let work = self.desk.wait(looks);
             // Where there is none the end has rung.
             if work.is_some() {
                 return work;
