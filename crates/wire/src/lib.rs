@@ -85,7 +85,7 @@
 //! A window of 1 is a round trip for each item, and by blocking threads each way is several wake-ups. What
 //! is ready is written together, up to 16 KiB, and flushed when nothing more is: ten thousand items are at
 //! most 40 writes (test `what_comes_in_bursts_is_written_in_bursts_and_is_asked_for_in_few_words`). With a
-//! write for each item the first figure was 536 ns, and a Unix socket took more than 11 µs an item.
+//! write for each item the first figure was 536 ns.
 //!
 //! # The protocol
 //! For a peer in another language. Numbers are unsigned and big-endian. A frame is a length of 4 bytes,
