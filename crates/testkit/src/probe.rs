@@ -691,6 +691,16 @@ impl<T, E> ProbeHandle<T, E> {
         self.0.0.record().panicked
     }
 
+    /// What `look` makes of all that happened. Signals wait until it has returned.
+    pub(crate) fn with_log<R>(&self, look: impl FnOnce(&[Event<T, E>]) -> R) -> R {
+        look(&self.shared().record().log)
+    }
+
+    /// As [`with_log`](ProbeHandle::with_log), of what was discarded.
+    pub(crate) fn with_discarded<R>(&self, look: impl FnOnce(&[T]) -> R) -> R {
+        look(&self.shared().record().discarded)
+    }
+
     /// The breaches it saw.
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {
@@ -755,8 +765,8 @@ impl<T: Clone, E: Clone> ProbeHandle<T, E> {
 
 impl<T, E> ProbeHandle<T, E>
 where
-    T: Clone + fmt::Debug,
-    E: Clone + fmt::Debug,
+    T: fmt::Debug,
+    E: fmt::Debug,
 {
     /// The log as text, an event a line.
     #[must_use]
@@ -777,7 +787,13 @@ where
         }
         text
     }
+}
 
+impl<T, E> ProbeHandle<T, E>
+where
+    T: Clone + fmt::Debug,
+    E: Clone + fmt::Debug,
+{
     #[track_caller]
     fn check(&self, holds: bool, what: impl FnOnce() -> String) {
         assert!(holds, "{}\nlog:\n{}", what(), self.log_text());

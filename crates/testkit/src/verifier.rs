@@ -51,8 +51,21 @@ use crate::probe::{Behaviour, Event, Faulted, Probe, ProbeHandle};
 ///     .expect_next(0);
 /// ```
 ///
-/// Items and errors are compared: what is neither `Clone` nor `PartialEq`, as an error that holds one of
-/// `std::io`, goes through `map` or `map_err` first, to text for instance.
+/// Where the very item or error is not known, or cannot be compared, as one of `std::io`, a function
+/// looks at it:
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+///
+/// use millstream_testkit::{Script, ScriptedPublisher, Verifier};
+///
+/// let script = Script::items([3, 5]).then_error(Error::from(ErrorKind::BrokenPipe));
+/// Verifier::new(ScriptedPublisher::playing(script))
+///     .then_request(2)
+///     .expect_next_matching(|n| n % 2 == 1)
+///     .expect_next_matching(|n| *n > 3)
+///     .expect_error_matching(|error| error.kind() == ErrorKind::BrokenPipe);
+/// ```
 ///
 /// ```should_panic
 /// use millstream_testkit::Verifier;
@@ -70,8 +83,8 @@ pub struct Verifier<T, E> {
 
 impl<T, E> Verifier<T, E>
 where
-    T: Clone + PartialEq + Debug + Send + 'static,
-    E: Clone + PartialEq + Debug + Send + 'static,
+    T: Debug + Send + 'static,
+    E: Debug + Send + 'static,
 {
     /// Subscribes to `publisher`.
     pub fn new(publisher: impl Publisher<Item = T, Error = E>) -> Verifier<T, E> {
@@ -87,9 +100,8 @@ where
         self
     }
 
-    /// The signals of the log from where it was left, with their places.
-    fn fresh(&self) -> Vec<(usize, Event<T, E>)> {
-        let log = self.handle.log().into_iter().enumerate().skip(self.seen);
+    /// What `look` makes of the next signal of the log, which has this place there.
+    fn next<R>(&self, look: impl FnOnce(Option<(usize, &Event<T, E>)>) -> R) -> R {
         let own = |event: &Event<T, E>| {
             matches!(
                 event,
@@ -99,18 +111,23 @@ where
                     | Event::Cancelled
             )
         };
-        log.filter(|(_, event)| !own(event)).collect()
+        self.handle.with_log(|log| {
+            look(log.iter().enumerate().skip(self.seen).find(|(_, event)| !own(event)))
+        })
     }
 
     #[track_caller]
-    fn next_is(mut self, expected: &dyn Debug, fits: impl Fn(&Event<T, E>) -> bool) -> Self {
+    fn next_is(mut self, expected: &str, fits: impl Fn(&Event<T, E>) -> bool) -> Self {
         self.step += 1;
-        self.handle.wait_until(self.patience, |_| !self.fresh().is_empty());
-        let fresh = self.fresh();
-        match fresh.first() {
-            Some((place, event)) if fits(event) => self.seen = place + 1,
-            Some((_, event)) => self.fail(&format!("expected {expected:?}, got {event:?}")),
-            None => self.fail(&format!("expected {expected:?}, got nothing")),
+        self.handle.wait_until(self.patience, |_| self.next(|next| next.is_some()));
+        let found = self.next(|next| match next {
+            Some((place, event)) if fits(event) => Ok(place),
+            Some((_, event)) => Err(format!("{event:?}")),
+            None => Err("nothing".to_owned()),
+        });
+        match found {
+            Ok(place) => self.seen = place + 1,
+            Err(got) => self.fail(&format!("expected {expected}, got {got}")),
         }
         self.no_violation()
     }
@@ -131,27 +148,44 @@ where
     /// The subscription came.
     #[track_caller]
     pub fn expect_subscription(self) -> Self {
-        self.next_is(&Event::<T, E>::Subscribed, |event| *event == Event::Subscribed)
+        self.next_is("Subscribed", |event| matches!(event, Event::Subscribed))
     }
 
     #[track_caller]
     fn subscribed(self) -> Self {
-        match self.fresh().first() {
-            Some((_, Event::Subscribed)) => self.expect_subscription(),
-            _ => self,
+        match self.next(|next| matches!(next, Some((_, Event::Subscribed)))) {
+            true => self.expect_subscription(),
+            false => self,
         }
     }
 
     /// The next signal is this item.
     #[track_caller]
-    pub fn expect_next(self, item: T) -> Self {
-        let expected = Event::<T, E>::Next(item);
-        self.subscribed().next_is(&expected, |event| *event == expected)
+    pub fn expect_next(self, item: T) -> Self
+    where
+        T: PartialEq,
+    {
+        let expected = format!("Next({item:?})");
+        self.subscribed()
+            .next_is(&expected, |event| matches!(event, Event::Next(next) if *next == item))
+    }
+
+    /// The next signal is an item of which `fits` says so.
+    #[doc(alias = "expectNextMatches")]
+    #[track_caller]
+    pub fn expect_next_matching(self, fits: impl Fn(&T) -> bool) -> Self {
+        self.subscribed().next_is(
+            "an item that matches",
+            |event| matches!(event, Event::Next(next) if fits(next)),
+        )
     }
 
     /// The next signals are these items.
     #[track_caller]
-    pub fn expect_items(mut self, items: impl IntoIterator<Item = T>) -> Self {
+    pub fn expect_items(mut self, items: impl IntoIterator<Item = T>) -> Self
+    where
+        T: PartialEq,
+    {
         for item in items {
             self = self.expect_next(item);
         }
@@ -161,29 +195,44 @@ where
     /// The next signal is completion.
     #[track_caller]
     pub fn expect_complete(self) -> Self {
-        let expected = Event::<T, E>::Completed;
-        self.subscribed().next_is(&expected, |event| *event == expected)
+        self.subscribed().next_is("Completed", |event| matches!(event, Event::Completed))
     }
 
     /// The next signal is this error.
     #[track_caller]
-    pub fn expect_error(self, error: E) -> Self {
-        let expected = Event::<T, E>::Failed(error);
-        self.subscribed().next_is(&expected, |event| *event == expected)
+    pub fn expect_error(self, error: E) -> Self
+    where
+        E: PartialEq,
+    {
+        let expected = format!("Failed({error:?})");
+        self.subscribed()
+            .next_is(&expected, |event| matches!(event, Event::Failed(failed) if *failed == error))
+    }
+
+    /// The next signal is an error of which `fits` says so.
+    #[doc(alias = "expectErrorMatches")]
+    #[track_caller]
+    pub fn expect_error_matching(self, fits: impl Fn(&E) -> bool) -> Self {
+        self.subscribed().next_is(
+            "an error that matches",
+            |event| matches!(event, Event::Failed(failed) if fits(failed)),
+        )
     }
 
     /// The next signal is this fault.
     #[track_caller]
     pub fn expect_fault(self, fault: Faulted) -> Self {
-        let expected = Event::<T, E>::Faulted(fault);
-        self.subscribed().next_is(&expected, |event| *event == expected)
+        let expected = format!("Faulted({fault:?})");
+        self.subscribed().next_is(
+            &expected,
+            |event| matches!(event, Event::Faulted(faulted) if *faulted == fault),
+        )
     }
 
     /// The subscriber is dropped without an end.
     #[track_caller]
     pub fn expect_dropped(self) -> Self {
-        let expected = Event::<T, E>::Dropped;
-        self.subscribed().next_is(&expected, |event| *event == expected)
+        self.subscribed().next_is("Dropped", |event| matches!(event, Event::Dropped))
     }
 
     /// Nothing comes.
@@ -192,22 +241,25 @@ where
         let mut this = self.subscribed();
         this.step += 1;
         if !this.patience.is_zero() {
-            this.handle.wait_until(this.patience, |_| !this.fresh().is_empty());
+            this.handle.wait_until(this.patience, |_| this.next(|next| next.is_some()));
         }
-        if let Some((_, event)) = this.fresh().first() {
-            this.fail(&format!("expected nothing, got {event:?}"));
+        if let Some(event) = this.next(|next| next.map(|(_, event)| format!("{event:?}"))) {
+            this.fail(&format!("expected nothing, got {event}"));
         }
         this.no_violation()
     }
 
     /// Stages upstream discarded exactly these items so far.
     #[track_caller]
-    pub fn expect_discarded(mut self, items: &[T]) -> Self {
+    pub fn expect_discarded(mut self, items: &[T]) -> Self
+    where
+        T: PartialEq,
+    {
         self.step += 1;
-        self.handle.wait_until(self.patience, |handle| handle.discarded() == items);
-        let discarded = self.handle.discarded();
-        if discarded != items {
-            self.fail(&format!("expected {items:?} to be discarded, got {discarded:?}"));
+        let fits = |handle: &ProbeHandle<T, E>| handle.with_discarded(|all| all == items);
+        if !self.handle.wait_until(self.patience, fits) {
+            let discarded = self.handle.with_discarded(|all| format!("{all:?}"));
+            self.fail(&format!("expected {items:?} to be discarded, got {discarded}"));
         }
         self
     }

@@ -52,6 +52,44 @@ fn a_failed_step_tells_its_number_and_the_log() {
     );
 }
 
+/// Neither `Clone` nor `PartialEq`, as many items and most errors are.
+#[derive(Debug)]
+struct Opaque(u8);
+
+fn opaque() -> impl Publisher<Item = Opaque, Error = std::io::Error> {
+    millstream::from_iter(1..=2)
+        .map(Opaque)
+        .fallible()
+        .chain(millstream::fail(std::io::Error::other("the disk")))
+}
+
+#[test]
+fn what_cannot_be_compared_is_matched() {
+    Verifier::new(opaque())
+        .then_request_unbounded()
+        .expect_next_matching(|item| item.0 == 1)
+        .expect_next_matching(|item| item.0 == 2)
+        .expect_error_matching(|error| error.to_string() == "the disk")
+        .expect_no_event();
+}
+
+#[test]
+fn a_match_that_fails_tells_what_came() {
+    let said = message(|| {
+        let _ = Verifier::new(opaque()).then_request(1).expect_next_matching(|item| item.0 == 7);
+    });
+    let log = "log:\n  Subscribed\n  Requested(1)\n  Next(Opaque(1))\n";
+    assert_eq!(said, format!("step 3: expected an item that matches, got Next(Opaque(1))\n{log}"));
+    let said = message(|| {
+        let _ = Verifier::new(opaque()).then_request(1).expect_error_matching(|_| true);
+    });
+    assert_eq!(said, format!("step 3: expected an error that matches, got Next(Opaque(1))\n{log}"));
+    let said = message(|| {
+        let _ = Verifier::new(opaque()).expect_next_matching(|_| true);
+    });
+    assert!(said.starts_with("step 2: expected an item that matches, got nothing"), "{said}");
+}
+
 #[test]
 fn an_item_where_nothing_is_expected_fails_the_step() {
     let said = message(|| {
