@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -337,7 +338,7 @@ impl<E: Error + 'static> Error for Failure<E> {
     }
 }
 
-/// Something that could not be delivered to any subscriber.
+/// Something that could not be delivered to any subscriber: see [`on_undelivered`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Undelivered {
@@ -347,15 +348,34 @@ pub enum Undelivered {
     Fault(Fault),
 }
 
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Undelivered::Error(error) => write!(f, "an error reached nobody: {error}"),
+            Undelivered::Fault(fault) => write!(f, "a fault reached nobody: {fault}"),
+        }
+    }
+}
+
 type Hook = dyn Fn(&Undelivered) + Send + Sync;
 
 static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 
 /// Sets what is told about errors and faults that reach nobody; it replaces the one before.
 ///
+/// Without a hook they are a line on standard error, but for panics, which the standard panic hook has
+/// printed already:
+///
+/// ```text
+/// millstream: a fault reached nobody: the executor dropped the task of a stage before its stream was over, ..
+/// ```
+///
+/// So a stream that breaks below a subscriber which has no
+/// [`on_fault`](crate::ActiveSubscriber::on_fault) does not stop in silence. `on_undelivered(|_| {})` is
+/// silence.
+///
 /// The hook runs on the thread that found out. It must not call back into a pipeline. A panic of it
-/// goes no further: who found out may be a request or a cancellation, which return normally. Without
-/// a hook the report is dropped (a panic has then already been printed by the standard panic hook).
+/// goes no further: who found out may be a request or a cancellation, which return normally.
 ///
 /// No lock is held while it runs, so it may replace itself:
 ///
@@ -363,7 +383,7 @@ static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 /// use millstream_core::{Fault, Undelivered, on_undelivered, report_undelivered};
 ///
 /// on_undelivered(|first| {
-///     eprintln!("{first:?}; the others are not printed");
+///     eprintln!("{first}; the others are not printed");
 ///     on_undelivered(|_| {});
 /// });
 /// report_undelivered(&Undelivered::Fault(Fault::SourceDropped));
@@ -376,8 +396,16 @@ pub fn on_undelivered(hook: impl Fn(&Undelivered) + Send + Sync + 'static) {
 /// Reports something that reaches nobody to the hook of [`on_undelivered`].
 pub fn report_undelivered(undelivered: &Undelivered) {
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some(hook) = hook {
-        // A panic of it was printed by the standard panic hook.
-        let _told = catch_unwind(AssertUnwindSafe(|| hook(undelivered)));
+    match (hook, undelivered) {
+        (Some(hook), _) => {
+            // A panic of it was printed by the standard panic hook.
+            let _told = catch_unwind(AssertUnwindSafe(|| hook(undelivered)));
+        }
+        // So was this one.
+        (None, Undelivered::Fault(Fault::Panicked(_))) => {}
+        (None, _) => {
+            // Not `eprintln!`: it panics where nobody reads standard error any more.
+            let _written = writeln!(io::stderr(), "millstream: {undelivered}");
+        }
     }
 }

@@ -153,7 +153,8 @@ pub trait ActiveSubscriber<T, E>: Send + Sized + 'static {
 
     /// The pipeline broke: user code panicked, a source went away. After a panic in this
     /// subscriber's own code its state is what the panic left. Unless implemented, the fault
-    /// goes to the hook of [`on_undelivered`](crate::on_undelivered).
+    /// goes to the hook of [`on_undelivered`](crate::on_undelivered), or, where none is set, to standard
+    /// error.
     fn on_fault(self, fault: Fault) {
         report_undelivered(&Undelivered::Fault(fault));
     }
