@@ -26,6 +26,8 @@
 //!
 //! let then = Moment::START + Duration::from_millis(3);
 //! assert_eq!(then.since(Moment::START), Duration::from_millis(3));
+//! assert_eq!(then - Moment::START, Duration::from_millis(3));
+//! assert_eq!(Moment::START - then, Duration::ZERO);
 //! assert!(then + Duration::MAX == Moment::NEVER);
 //! ```
 

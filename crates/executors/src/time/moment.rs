@@ -71,6 +71,16 @@ impl Sub<Duration> for Moment {
     }
 }
 
+impl Sub for Moment {
+    type Output = Duration;
+
+    /// As [`since`](Moment::since): nothing where `earlier` is later.
+    #[inline]
+    fn sub(self, earlier: Moment) -> Duration {
+        self.since(earlier)
+    }
+}
+
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if *self == Moment::NEVER {
