@@ -555,7 +555,7 @@ fn one_that_is_stuck_makes_the_others_wait_unless_the_slow_lose() {
         (quick, before, stuck.take())
     };
     let all = next_then(1..=9, Told::Complete);
-    assert_eq!(run(SlowSubscriber::Block), (next(1..=3), vec![], all.clone()));
+    assert_eq!(run(SlowSubscriber::Wait), (next(1..=3), vec![], all.clone()));
     let newest = next_then(7..=9, Told::Complete);
     assert_eq!(run(SlowSubscriber::DropOldest), (all.clone(), vec![], newest));
     let told = Told::Fault(Fault::TooSlow { capacity: 3 }.to_string());

@@ -18,7 +18,7 @@ use crate::shape::joined::{bound, capacity};
 pub enum SlowSubscriber {
     /// The others wait for it. Upstream is asked for what the slowest has room for.
     #[default]
-    Block,
+    Wait,
     /// When its queue is full the oldest item in it is discarded. Upstream is asked for what the
     /// fastest takes, so a subscriber that is alone loses nothing.
     DropOldest,
@@ -118,7 +118,7 @@ impl<P: Publisher> Publish<P> {
             upstream,
             site: Site::here(kind),
             capacity: capacity(&call, n),
-            slow: SlowSubscriber::Block,
+            slow: SlowSubscriber::Wait,
             none: NoSubscribers::Pause,
             grace: None,
             replay: None,
@@ -266,7 +266,7 @@ impl<P: Publisher> Publish<P> {
             site: self.site,
             capacity: self.capacity,
             slow: match self.slow {
-                SlowSubscriber::Block => Slow::Wait,
+                SlowSubscriber::Wait => Slow::Wait,
                 SlowSubscriber::DropOldest => Slow::DropOldest,
                 SlowSubscriber::Disconnect => Slow::Disconnect,
             },
