@@ -286,7 +286,22 @@ impl Error for Refused {}
 /// assert!(boxed().unwrap_err().downcast_ref::<Failure<std::fmt::Error>>().is_some());
 /// ```
 ///
-/// Of a stream that cannot fail it is a [`Fault`], and converts into one.
+/// Of a stream that cannot fail it is a [`Fault`], and converts into one. Of a stream that fails with an
+/// error of `std::io` it converts into such an error; a fault is then one of the kind
+/// [`Other`](io::ErrorKind::Other):
+///
+/// ```
+/// use std::io;
+/// use millstream_core::{Failure, Fault};
+///
+/// fn length(end: Result<u64, Failure<io::Error>>) -> io::Result<u64> {
+///     Ok(end?)
+/// }
+/// let missing = length(Err(Failure::Error(io::ErrorKind::NotFound.into()))).unwrap_err();
+/// assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+/// let broken = length(Err(Failure::Fault(Fault::Aborted))).unwrap_err();
+/// assert!(broken.get_ref().unwrap().is::<Fault>());
+/// ```
 #[derive(Debug)]
 pub enum Failure<E> {
     /// The stream failed with its own error.
@@ -316,6 +331,15 @@ impl From<Failure<Infallible>> for Fault {
         match failure {
             Failure::Error(never) => match never {},
             Failure::Fault(fault) => fault,
+        }
+    }
+}
+
+impl From<Failure<io::Error>> for io::Error {
+    fn from(failure: Failure<io::Error>) -> io::Error {
+        match failure {
+            Failure::Error(error) => error,
+            Failure::Fault(fault) => io::Error::other(fault),
         }
     }
 }
