@@ -46,6 +46,32 @@ use crate::edge::{AsyncTarget, IntoTarget};
 /// let end = lines.write_to(BufWriter::new(Cursor::new(vec![0; 16])));
 /// assert_eq!(futures::executor::block_on(end).unwrap(), 10);
 /// ```
+///
+/// With `?`, and as an error of `std::io`:
+///
+/// ```
+/// use futures::io::AsyncWrite;
+/// use millstream::edge::DeliveryError;
+/// use millstream::prelude::*;
+/// use millstream::Failure;
+///
+/// async fn save(
+///     to: impl AsyncWrite + Send + 'static,
+/// ) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+///     Ok(millstream::from_iter(["one\n", "three\n"]).write_to(to).await?)
+/// }
+///
+/// async fn save_io(to: impl AsyncWrite + Send + 'static) -> std::io::Result<u64> {
+///     let lines = millstream::from_iter(["one\n", "three\n"]);
+///     lines.write_to(to).await.map_err(|failure| match failure {
+///         Failure::Error(DeliveryError::Target(write)) => write.into_inner(),
+///         Failure::Error(DeliveryError::Upstream(never)) => match never {},
+///         Failure::Fault(fault) => std::io::Error::other(fault),
+///     })
+/// }
+/// # assert_eq!(futures::executor::block_on(save(futures::io::sink())).unwrap(), 10);
+/// # assert_eq!(futures::executor::block_on(save_io(futures::io::sink())).unwrap(), 10);
+/// ```
 pub type WriteTo<P, W> = IntoTarget<P, WriteTarget<W>>;
 
 /// A writer as an [`AsyncTarget`] of chunks of bytes.

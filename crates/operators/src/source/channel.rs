@@ -231,8 +231,10 @@ impl<T, E> Sender<T, E> {
     }
 
     /// From here on dropping this sender, or a clone made of it, is as good as
-    /// [`complete`](Sender::complete), as it is for the channels of `std` and tokio. Not while its
-    /// thread unwinds: a sender that a panic drops was not done.
+    /// [`complete`](Sender::complete), as it is for the channels of `std` and tokio. Clones that were
+    /// made before still have to say that they are done, so this comes before the first. A sender that is
+    /// dropped while its thread unwinds was not done; a task that was aborted drops its sender as one
+    /// that has finished does.
     ///
     /// ```
     /// use millstream::prelude::*;

@@ -35,6 +35,20 @@ use crate::transform::FromUpstream;
 /// let error = numbers.collect::<Vec<_>>().block().unwrap_err();
 /// assert_eq!(error.to_string(), "invalid digit found in string");
 /// ```
+///
+/// `?` converts errors, so nothing says into which type in `|text| Ok(text.parse()?)`, and the compiler
+/// complains of `!`, or wants type annotations. The closure says what it returns:
+///
+/// ```
+/// use millstream::prelude::*;
+///
+/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+///
+/// let numbers = millstream::from_iter(["1", "2"])
+///     .try_map(|text| -> Result<u32, BoxError> { Ok(text.parse()?) });
+/// assert_eq!(numbers.fold(0, |sum, n| sum + n).block()?, 3);
+/// # Ok::<(), millstream::Failure<BoxError>>(())
+/// ```
 pub struct TryMap<F, How> {
     f: F,
     how: PhantomData<fn() -> How>,
