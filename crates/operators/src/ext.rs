@@ -2324,12 +2324,11 @@ pub trait PublisherExt: Publisher {
         Delivery::new("write_to_tokio", self, TokioWriteTarget::new(writer))
     }
 
-    /// The items into a tokio channel, as it has room. See [`SendTo`].
-    #[cfg(feature = "tokio-sync")]
-    #[doc(alias = "mpsc", alias = "Sink.queue")]
+    /// The items into a channel, as it has room. See [`SendTo`].
+    #[doc(alias = "mpsc", alias = "Sink.queue", alias = "MergeHub")]
     #[track_caller]
-    fn send_to(self, sender: tokio::sync::mpsc::Sender<Self::Item>) -> SendTo<Self> {
-        Delivery::new("send_to", self, MpscTarget::new(sender))
+    fn send_to<S: IntoAsyncTarget<Self::Item>>(self, sender: S) -> SendTo<Self, S> {
+        Delivery::new("send_to", self, sender.into_async_target())
     }
 
     // ---- box ------------------------------------------------------------------------------

@@ -912,6 +912,16 @@ ends! {
         let end = source.map(|n| [u8::try_from(n.value()).unwrap()]).write_to_tokio(kept.clone());
         kept.outcome(end.block())
     };
+    send_to_a_channel: |source| {
+        let kept = Kept::default();
+        let (sender, items) = millstream::channel(1);
+        let received = probe(items, Behaviour::new().initially(9));
+        let end = source.send_to(sender).block();
+        kept.0.lock().unwrap().extend(received.items().iter().map(|item: &Token| *item.get()));
+        let is_whole = received.end() == Some(millstream_testkit::Event::Completed);
+        assert_eq!(end.is_ok(), is_whole, "{:?}", received.end());
+        kept.outcome(end)
+    };
     #[cfg(feature = "tokio-sync")]
     send_to: |source| {
         let kept = Kept::default();
@@ -2047,6 +2057,72 @@ mod tokio_channels {
         });
         assert_eq!(all, (0..100).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn send_to_a_channel_waits_for_room_and_for_its_turn() {
+    let (publisher, control) = scripted::<u32, TestError>();
+    let (sender, numbers) = millstream::channel(1);
+    let other = sender.clone();
+    let received = probe(numbers, Behaviour::new());
+    let mut end = ByHand::new(publisher.send_to(sender));
+    end.pends();
+    assert_eq!(control.asked(), [More::ONE]);
+    control.next(1);
+    end.pends();
+    assert_eq!(control.asked(), [More::ONE], "the first is in the queue");
+    control.next(2);
+    end.pends();
+    assert_eq!(control.asked(), [More::ONE], "the second has a sender that waits");
+    control.next(3);
+    end.pends();
+    assert_eq!(control.asked(), [], "the third waits, and nothing more is asked for");
+    end.wakes();
+    received.request(1);
+    assert_eq!((received.items(), end.wakes()), (vec![1], 1), "its turn has come");
+    end.pends();
+    control.complete();
+    received.request(2);
+    end.ready().unwrap();
+    assert_eq!(received.items(), [1, 2, 3]);
+    received.assert_no_end();
+    other.complete();
+    received.assert_completed();
+}
+
+#[test]
+fn send_to_a_channel_that_nobody_reads_ends_and_cancels() {
+    let (publisher, control) = scripted::<u32, TestError>();
+    let (sender, numbers) = millstream::channel(1);
+    let mut end = ByHand::new(publisher.send_to(sender));
+    end.pends();
+    drop(numbers);
+    control.next(1);
+    assert!(matches!(end.ready(), Err(Failure::Error(DeliveryError::Target(_)))));
+    assert!(control.is_cancelled());
+}
+
+#[test]
+fn send_to_a_channel_is_no_completion_where_upstream_fails_or_nobody_awaits_it() {
+    use millstream_testkit::Event;
+    let (publisher, control) = scripted::<u32, TestError>();
+    let (sender, numbers) = millstream::channel(1);
+    let received = probe(numbers, Behaviour::new().initially(2));
+    let mut end = ByHand::new(publisher.send_to(sender));
+    end.pends();
+    control.next(1);
+    control.error(TestError(7));
+    assert!(matches!(end.ready(), Err(Failure::Error(DeliveryError::Upstream(TestError(7))))));
+    assert_eq!(received.end(), Some(Event::Faulted(Faulted::SourceDropped)));
+
+    let (publisher, control) = scripted::<u32, TestError>();
+    let (sender, numbers) = millstream::channel(1);
+    let received = probe(numbers, Behaviour::new().initially(2));
+    let mut end = ByHand::new(publisher.send_to(sender.complete_on_drop()));
+    end.pends();
+    drop(end);
+    assert!(control.is_cancelled());
+    received.assert_completed();
 }
 
 #[cfg(feature = "futures")]

@@ -29,7 +29,6 @@ mod into_sink;
 #[cfg(feature = "futures")]
 mod into_stream;
 mod into_target;
-#[cfg(feature = "tokio-sync")]
 mod send_to;
 #[cfg(feature = "tokio")]
 mod tokio_lines;
@@ -75,7 +74,8 @@ pub use into_target::{
     AsyncTarget, BoxAsyncTarget, Boxed, DeliveryError, DynAsyncTarget, IntoTarget,
 };
 #[cfg(feature = "tokio-sync")]
-pub use send_to::{MpscTarget, SendTo};
+pub use send_to::MpscTarget;
+pub use send_to::{ChannelTarget, IntoAsyncTarget, SendTo};
 #[cfg(feature = "tokio")]
 pub use tokio_lines::{TokioLines, tokio_lines};
 pub use try_unfold_async::{TryUnfoldAsync, try_unfold_async};

@@ -155,6 +155,7 @@ impl<T: Send + 'static, E: Send + 'static> Publisher for Channel<T, E> {
 }
 
 /// Sends the items of a [`Channel`]. Clones send to the same one.
+/// [`send_to`](crate::PublisherExt::send_to) sends a whole stream there.
 ///
 /// A sender ends by [`complete`](Sender::complete); dropping it says that something went wrong,
 /// unless it [completes on drop](Sender::complete_on_drop).
