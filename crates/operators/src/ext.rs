@@ -991,6 +991,17 @@ pub trait PublisherExt: Publisher {
         ReadyChunks::new(self, max)
     }
 
+    /// Chunks of bytes, cut anew at each `delimiter` into frames of at most `max` bytes. See
+    /// [`Delimited`].
+    #[doc(alias = "Framing.delimiter", alias = "split", alias = "lines")]
+    #[track_caller]
+    fn delimited(self, delimiter: u8, max: usize, truncated: Truncated) -> Delimited<Self>
+    where
+        Self::Item: AsRef<[u8]>,
+    {
+        Delimited::new(self, delimiter, max, truncated)
+    }
+
     /// Groups of `size` items, one beginning every `step` items. See [`Sliding`].
     #[doc(alias = "buffer", alias = "windows")]
     #[track_caller]

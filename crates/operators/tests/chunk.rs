@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use crate::common::{Ended, Mint, Token, panic_message, scripted, watch};
+use crate::common::{Control, Ended, Mint, Token, Watch, panic_message, scripted, watch};
+use millstream::chunk::{DelimitedError, Truncated};
 use millstream::prelude::*;
 use millstream::{More, Publisher};
 use proptest::prelude::*;
@@ -270,6 +271,156 @@ fn chunk_while_refuses_zero() {
 #[should_panic(expected = "chunk_by_key(0, f): a chunk holds at least 1 item")]
 fn chunk_by_key_refuses_zero() {
     let _ = millstream::range(0..1).chunk_by_key(0, |_| ());
+}
+
+// ---- delimited --------------------------------------------------------------------------------
+
+type Delimited = DelimitedError<&'static str>;
+
+fn delimited(
+    max: usize,
+    truncated: Truncated,
+) -> (Watch<Vec<u8>, Delimited>, Control<&'static str, &'static str>) {
+    let (source, control) = scripted::<&str, &str>();
+    (watch(source.delimited(b'.', max, truncated)), control)
+}
+
+#[test]
+fn delimited_asks_for_a_chunk_where_no_delimiter_is_left_and_something_is_wanted() {
+    let (seen, control) = delimited(9, Truncated::Pass);
+    assert_eq!(control.asked(), [], "nothing is wanted");
+    seen.request(2);
+    assert_eq!(control.asked(), [More::ONE]);
+    control.next("a.b.c.d");
+    assert_eq!((seen.items(), control.asked()), (frames(["a", "b"]), vec![]));
+    seen.request(1);
+    assert_eq!((seen.items(), control.asked()), (frames(["c"]), vec![]));
+    seen.request(2);
+    assert_eq!(control.asked(), [More::ONE], "there is no whole frame");
+    control.next("");
+    assert_eq!(control.asked(), [More::ONE], "nor is there now");
+    control.next("e");
+    assert_eq!(control.asked(), [More::ONE]);
+    control.next("..");
+    assert_eq!((seen.items(), control.asked()), (frames(["de", ""]), vec![]));
+    control.complete();
+    assert_eq!(seen.end(), Some(Ended::Complete), "nothing is behind the last delimiter");
+}
+
+fn frames<const N: usize>(frames: [&str; N]) -> Vec<Vec<u8>> {
+    frames.map(|frame| frame.as_bytes().to_vec()).to_vec()
+}
+
+#[test]
+fn what_follows_the_last_delimiter_is_a_frame_that_waits_for_demand_or_an_error_that_does_not() {
+    let (seen, control) = delimited(9, Truncated::Pass);
+    seen.request(1);
+    control.next("a.bc");
+    control.complete();
+    assert_eq!((seen.items(), seen.end()), (frames(["a"]), None));
+    seen.request(1);
+    assert_eq!((seen.items(), seen.end()), (frames(["bc"]), Some(Ended::Complete)));
+
+    let (seen, control) = delimited(9, Truncated::Fail);
+    seen.request(1);
+    control.next("a.bc");
+    control.complete();
+    let truncated = DelimitedError::Truncated { frame: 2 };
+    assert_eq!((seen.items(), seen.end()), (frames(["a"]), Some(Ended::Error(truncated))));
+
+    let (seen, control) = delimited(9, Truncated::Fail);
+    seen.request(1);
+    control.next("a.b.c");
+    control.complete();
+    assert_eq!((seen.items(), seen.end()), (frames(["a"]), None), "a whole one is before it");
+    seen.request(1);
+    let truncated = DelimitedError::Truncated { frame: 3 };
+    assert_eq!((seen.items(), seen.end()), (frames(["b"]), Some(Ended::Error(truncated))));
+}
+
+#[test]
+fn a_frame_that_is_too_long_is_an_error_as_soon_as_it_is_and_behind_those_before_it() {
+    let too_long = |frame| Some(Ended::Error(DelimitedError::TooLong { frame, max: 3 }));
+    let (seen, control) = delimited(3, Truncated::Pass);
+    seen.request(9);
+    control.next("abc");
+    control.next(".ab");
+    control.next("c");
+    assert_eq!((seen.items(), seen.end()), (frames(["abc"]), None), "as long as one may be");
+    control.next("d");
+    assert_eq!((seen.end(), control.is_cancelled()), (too_long(2), true));
+
+    let (seen, control) = delimited(3, Truncated::Pass);
+    seen.request(1);
+    control.next("a.b.abcd.e");
+    assert_eq!((seen.items(), seen.end()), (frames(["a"]), None));
+    seen.request(1);
+    assert_eq!((seen.items(), seen.end()), (frames(["b"]), None));
+    seen.request(1);
+    assert_eq!((seen.end(), control.is_cancelled()), (too_long(3), true));
+}
+
+#[test]
+fn a_failure_of_upstream_passes_what_was_not_sent() {
+    let (seen, control) = delimited(9, Truncated::Pass);
+    seen.request(1);
+    control.next("a.b.c");
+    control.error("no");
+    assert_eq!(seen.items(), frames(["a"]));
+    assert_eq!(seen.end(), Some(Ended::Error(DelimitedError::Upstream("no"))));
+}
+
+#[test]
+fn the_errors_of_delimited_are_errors_of_io_where_those_of_upstream_are() {
+    use std::io::{Error, ErrorKind};
+    let kind = |error: DelimitedError<Error>| Error::from(error).kind();
+    assert_eq!(kind(DelimitedError::TooLong { frame: 1, max: 2 }), ErrorKind::InvalidData);
+    assert_eq!(kind(DelimitedError::Truncated { frame: 1 }), ErrorKind::UnexpectedEof);
+    let upstream = DelimitedError::Upstream(ErrorKind::BrokenPipe.into());
+    assert_eq!(kind(upstream), ErrorKind::BrokenPipe);
+}
+
+#[test]
+#[should_panic(expected = "delimited(delimiter, 0, truncated): a frame may have at least 1 byte")]
+fn delimited_refuses_zero() {
+    let _ = millstream::just("a").delimited(b'.', 0, Truncated::Pass);
+}
+
+proptest! {
+    #[test]
+    fn delimited_is_as_split_however_the_bytes_are_cut(
+        text in proptest::collection::vec(prop_oneof![3 => b'a'..=b'c', 1 => Just(b'.')], 0..60),
+        cuts in proptest::collection::vec(0_usize..7, 1..20),
+        max in 1_usize..9,
+        fails in any::<bool>(),
+    ) {
+        let mut left = &text[..];
+        let mut chunks = Vec::new();
+        for cut in cuts {
+            let (chunk, rest) = left.split_at(cut.min(left.len()));
+            chunks.push(chunk.to_vec());
+            left = rest;
+        }
+        chunks.push(left.to_vec());
+        let truncated = if fails { Truncated::Fail } else { Truncated::Pass };
+        let seen = watch(millstream::from_iter(chunks).delimited(b'.', max, truncated));
+        seen.request_all();
+
+        let mut whole: Vec<_> = text.split(|byte| *byte == b'.').map(<[u8]>::to_vec).collect();
+        let last = whole.pop().expect("split gives at least one");
+        let frame = whole.len() as u64 + 1;
+        let mut end = Ended::Complete;
+        if !last.is_empty() && last.len() <= max && fails {
+            end = Ended::Error(DelimitedError::Truncated { frame });
+        } else if !last.is_empty() {
+            whole.push(last);
+        }
+        if let Some(at) = whole.iter().position(|frame| frame.len() > max) {
+            whole.truncate(at);
+            end = Ended::Error(DelimitedError::TooLong { frame: at as u64 + 1, max });
+        }
+        prop_assert_eq!((seen.items(), seen.end()), (whole, Some(end)));
+    }
 }
 
 // ---- chunks_weighted --------------------------------------------------------------------------

@@ -8,7 +8,8 @@ use crate::support::{
 };
 use millstream::fan_out::Stalled;
 use millstream::prelude::*;
-use millstream::{BoxPublisher, End, More};
+use millstream::shape::pump::{Expand, Pump};
+use millstream::{BoxPublisher, End, More, Pulled};
 
 use Ending::{Complete, Fail, Never};
 
@@ -419,6 +420,41 @@ fn what_is_left_of_an_iterator_is_dropped_by_cancel_and_by_error() {
     let probe = Probe::new().on(script(&mint, 0, 1, Fail("x")).concat_map_iter(many));
     probe.request(2);
     assert_eq!(probe.take().last(), Some(&Told::Error("\"x\"".into())));
+    assert_eq!(mint.live(), 0);
+}
+
+/// A pump of one's own whose look at the end of upstream panics.
+struct Farewell;
+
+impl Expand<Item, &'static str> for Farewell {
+    type Item = Item;
+    type Error = &'static str;
+
+    fn accept(&mut self, _: Item) {}
+    fn produce(&mut self) -> Pulled<Item, &'static str> {
+        Pulled::Pending
+    }
+    fn complete(&mut self) {
+        panic!("ouch")
+    }
+    fn look_ahead(&mut self) -> Pulled<Item, &'static str> {
+        Pulled::Complete
+    }
+    fn error(&mut self, error: &'static str) -> &'static str {
+        error
+    }
+}
+
+#[test]
+fn a_panic_in_a_pump_that_is_told_of_completion_is_a_fault() {
+    let mint = Mint::new();
+    let probe = Probe::new().on(Pump::new(script(&mint, 0, 2, Complete), Farewell));
+    probe.request(1);
+    let told = probe.take();
+    assert!(matches!(&told[..], [Told::Fault(f)] if f.contains("ouch")), "{told:?}");
+    let probe = Probe::new().on(Pump::new(script(&mint, 0, 2, Fail("x")), Farewell));
+    probe.request(1);
+    assert_eq!(probe.take(), [Told::Error("\"x\"".into())], "it is not complete");
     assert_eq!(mint.live(), 0);
 }
 

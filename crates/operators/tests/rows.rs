@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use millstream::Board;
 use millstream::ack::{AckError, Acked, AckedPublisher, OnNack, Settled};
-use millstream::chunk::Boundary;
+use millstream::chunk::{Boundary, DelimitedError, Truncated};
 use millstream::control::Aimd;
 use millstream::effect::AtCheckpoint;
 use millstream::fan_out::{SlowSubscriber, Stalled};
@@ -843,6 +843,17 @@ rows! {
             .filter(|chunk| !chunk.is_empty())
             .map(<[i64]>::to_vec)
             .collect::<Vec<_>>();
+    delimited: |source| source.map(|n| format!("{0}\n{0}", n.value()))
+            .delimited(b'\n', 99, Truncated::Pass)
+            .map_err(|error| match error {
+                DelimitedError::Upstream(error) => error,
+                other => unreachable!("{other}"),
+            }),
+        |items| {
+            let text: String = items.iter().map(|n| format!("{n}\n{n}")).collect();
+            text.lines().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>()
+        },
+        |options| options.bursts();
     chunk_by_key: |source| source.chunk_by_key(9, |n| n.value() / 2),
         |items| items.chunk_by(|a, b| a / 2 == b / 2).map(<[i64]>::to_vec).collect::<Vec<_>>();
     chunk_when: |source| source.chunk_when(never::<()>(), 2),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use eager::{Eager, in_haste, timeless};
 use millstream::ack::{AckError, Acked, AckedPublisher, PolledBatch, PolledClient, Settled};
-use millstream::chunk::Boundary;
+use millstream::chunk::{Boundary, Truncated};
 use millstream::control::Aimd;
 use millstream::fan_out::{SlowSubscriber, Stalled};
 use millstream::fault::Backoff;
@@ -324,6 +324,9 @@ rules_for! {
     chunk_until: rules::processor(|source| source.chunk_until(9, |n| n % 2 == 0)).gives(|n| n.div_ceil(2));
     chunk_while: rules::processor(|source| source.chunk_while(9, |n| n % 2 == 1)).gives(|n| n.div_ceil(2));
     chunk_by_key: rules::processor(|source| source.chunk_by_key(9, |n| n / 2)).gives(|n| n / 2 + n.min(1));
+    delimited: rules::processor(|source| {
+        source.map(|n| format!("{n}\n")).delimited(b'\n', 99, Truncated::Pass)
+    });
     chunks_weighted: rules::processor(|source| source.chunks_weighted(2, |n| 1 + 2 * (n % 2)));
     window: rules::processor(|source| source.window(2).concat_map(|window| window));
     window_timeout: rules::processor(|source| {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use millstream::ack::{AckError, Acked, AckedPublisher, Settled, Verdict};
+use millstream::chunk::Truncated;
 use millstream::control::Aimd;
 use millstream::fan_out::Stalled;
 use millstream::fault::Backoff;
@@ -164,6 +165,9 @@ a_million_deep! {
     chunk_until_a_million: 1, numbers().chunk_until(deep() as usize, |_| false);
     chunk_while_of_none: 0, numbers().chunk_while(9, |_| false);
     chunk_by_key: deep() / 10, numbers().chunk_by_key(100, |n| n / 10);
+    delimited: deep() + 1, numbers().map(|_| "a\nb").delimited(b'\n', 2, Truncated::Pass);
+    delimited_of_one: deep() / 10, millstream::just(vec![b'\n'; deep() as usize / 10])
+        .delimited(b'\n', 1, Truncated::Pass);
     chunks_weighted: deep(), numbers().chunks_weighted(2, |n| 1 + 2 * (n % 2));
     window: deep(), numbers().window(10).concat_map(|window| window);
     window_of_one: deep() / 10,

@@ -34,7 +34,7 @@ use crate::shape::polled::polled;
 /// The reader is dropped, with what was read of a line, when the task runs next.
 /// # Bounds
 /// Holds the reader, and the line that is being read. A line is as long as it is: for input that is
-/// not trusted, limit the reader.
+/// not trusted, [`from_async_reader`](crate::edge::from_async_reader()) and [`delimited`](crate::PublisherExt::delimited).
 ///
 /// # Examples
 /// ```

@@ -69,6 +69,9 @@ pub trait Expand<T, E>: Send + 'static {
         self.send_each(send)
     }
 
+    /// Upstream is complete: called once, before what is left is asked for.
+    fn complete(&mut self) {}
+
     /// Called without demand after the end of upstream: [`Pulled::Complete`] where nothing is
     /// left, [`Pulled::Pending`] where that cannot be told without demand.
     fn look_ahead(&mut self) -> Pulled<Self::Item, Self::Error>;
@@ -266,15 +269,13 @@ where
         let ActivePump { mut expand, downstream, owed, pending, .. } = self;
         let end = match (pending, end) {
             (Some(end), _) => end,
-            (None, End::Completed) => {
-                let tail = Emission::resumed(
-                    Tail { expand, marker: std::marker::PhantomData },
-                    downstream,
-                    owed,
-                    None,
-                );
-                return tail.run_within(64);
-            }
+            (None, End::Completed) => match catch_unwind(AssertUnwindSafe(|| expand.complete())) {
+                Ok(()) => {
+                    let tail = Tail { expand, marker: std::marker::PhantomData };
+                    return Emission::resumed(tail, downstream, owed, None).run_within(64);
+                }
+                Err(payload) => panicked(payload),
+            },
             (None, End::Failed(error)) => {
                 match catch_unwind(AssertUnwindSafe(|| expand.error(error))) {
                     Ok(error) => End::Failed(error),

@@ -25,8 +25,8 @@ use crate::source::{FromPull, from_pull};
 /// # Cancellation
 /// The reader is dropped.
 /// # Bounds
-/// Holds the reader. A line is as long as it is: for input that is not trusted, read through
-/// [`Read::take`](io::Read::take), or use [`from_reader`](crate::source::from_reader).
+/// Holds the reader. A line is as long as it is: for input that is not trusted,
+/// [`from_reader`](crate::source::from_reader()) and [`delimited`](crate::PublisherExt::delimited).
 ///
 /// # Examples
 /// ```
