@@ -38,6 +38,8 @@ use crate::shape::windowing::{ByItems, Window};
 /// # Errors
 /// Of upstream go to the open window, behind its items, and to downstream. One below a window, in
 /// its reader, ends that window alone.
+/// An error that is not `Clone` is put into an [`Arc`](std::sync::Arc) by
+/// [`map_err`](crate::PublisherExt::map_err).
 /// # Cancellation
 /// Of downstream: no more windows are opened; the open one goes on until it is complete, and
 /// those that are complete until they are read. Then upstream is cancelled. Of a window: its items

@@ -45,6 +45,8 @@ use crate::source::broken::broken;
 /// To each a clone, after what is queued. A fault does not wait. Where the side fails or panics, or is
 /// cancelled for anything but that [no more is needed](Cause::NoMoreNeeded), downstream is told
 /// [`Fault::Aborted`], at once; unless it may leave. A panic in the function becomes a fault.
+/// An error that is not `Clone` is put into an [`Arc`](std::sync::Arc) by
+/// [`map_err`](crate::PublisherExt::map_err).
 /// # Cancellation
 /// As downstream's: upstream is cancelled, and the side completes after what is queued for it, or is
 /// told [`Fault::Aborted`] where what is downstream failed. As the side's: upstream is cancelled, for

@@ -33,6 +33,8 @@ use crate::shape::divided::{Choose, divided};
 /// Of upstream completes all.
 /// # Errors
 /// Of upstream go to all, like completion. A panic below a reader ends that one alone.
+/// An error that is not `Clone` is put into an [`Arc`](std::sync::Arc) by
+/// [`map_err`](crate::PublisherExt::map_err).
 /// # Cancellation
 /// Of one: the others share what comes. An item that it was just being given is discarded. When
 /// the last has gone, upstream is cancelled, and what nobody was given is discarded: the first

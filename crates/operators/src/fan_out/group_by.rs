@@ -65,6 +65,8 @@ use crate::shape::trunk::{Divide, InHand, MOST_QUEUED, Seer, Trunk, Went, connec
 /// # Errors
 /// Of upstream go to all groups and to downstream, like completion. A panic in the key function
 /// is a fault for all. One below a group, in its reader, ends that group alone.
+/// An error that is not `Clone` is put into an [`Arc`](std::sync::Arc) by
+/// [`map_err`](crate::PublisherExt::map_err).
 /// # Cancellation
 /// Of downstream: no groups are opened any more, those that were not sent are discarded, and so
 /// are items that would need one; the others go on. When the last has gone too, upstream is

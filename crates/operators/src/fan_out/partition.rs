@@ -30,6 +30,8 @@ use crate::shape::joined::capacity;
 /// # Errors
 /// Of upstream go to all, like completion. A panic in the function is a fault for all. One below
 /// a reader ends that one alone.
+/// An error that is not `Clone` is put into an [`Arc`](std::sync::Arc) by
+/// [`map_err`](crate::PublisherExt::map_err).
 /// # Cancellation
 /// Of one: what it holds and what comes for it is discarded, and it is told of that; the others go
 /// on. When the last has gone, upstream is cancelled.

@@ -70,6 +70,8 @@ pub enum NoSubscribers {
 /// # Errors
 /// To each a clone, after what is queued for it. Who comes later is told at once. A fault does not
 /// wait.
+/// An error that is not `Clone` is put into an [`Arc`](std::sync::Arc) by
+/// [`map_err`](crate::PublisherExt::map_err).
 /// # Cancellation
 /// Of one: what is queued for it is discarded, and the others go on. Of the last: see
 /// [`NoSubscribers`]. When all handles have been dropped, nobody can come any more, and the last

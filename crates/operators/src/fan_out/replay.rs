@@ -27,6 +27,8 @@ use crate::fan_out::Share;
 /// To each, after what is replayed and queued for it; to who comes later too.
 /// # Errors
 /// As completion. A fault does not wait, not even for what is replayed.
+/// An error that is not `Clone` is put into an [`Arc`](std::sync::Arc) by
+/// [`map_err`](crate::PublisherExt::map_err).
 /// # Cancellation
 /// Of one: what is queued for it is discarded, and the others go on. Of the last: upstream pauses;
 /// it is cancelled when the last handle has been dropped as well.

@@ -37,6 +37,8 @@ use millstream_core::{Publisher, Subscriber};
 /// To each who is there, after what is queued for it.
 /// # Errors
 /// To each who is there a clone, after what is queued for it. A fault does not wait.
+/// An error that is not `Clone` is put into an [`Arc`](std::sync::Arc) by
+/// [`map_err`](crate::PublisherExt::map_err).
 /// # Cancellation
 /// Of one: what is queued for it is discarded, and the others go on. Of the last: upstream is
 /// cancelled.

@@ -14,6 +14,9 @@ use millstream_core::{Publisher, Subscriber};
 /// down  --1--2-----1--2--3--|
 /// ```
 ///
+/// An attempt is a clone of upstream, as it was before it was subscribed to, with what its functions
+/// captured. What the attempts are to have in common is shared: an `Arc`, an atomic.
+///
 /// # Demand
 /// Downstream's; what a failed attempt has not used up is carried over to the next.
 /// # Completion
@@ -29,11 +32,21 @@ use millstream_core::{Publisher, Subscriber};
 ///
 /// # Examples
 /// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
 /// use millstream::prelude::*;
 ///
-/// let numbers = millstream::from_iter(1..=2).retry(3);
-/// assert_eq!(numbers.collect::<Vec<_>>().block()?, [1, 2]);
-/// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
+/// let attempts = Arc::new(AtomicU32::new(0));
+/// let made = attempts.clone();
+/// let flaky = millstream::from_iter(1..=2).try_map(move |n| match n {
+///     2 if made.fetch_add(1, Ordering::Relaxed) < 3 => Err("busy"),
+///     n => Ok(n),
+/// });
+/// let numbers = flaky.retry(3).collect::<Vec<_>>();
+/// assert_eq!(numbers.block()?, [1, 1, 1, 1, 2]);
+/// assert_eq!(attempts.load(Ordering::Relaxed), 4);
+/// # Ok::<(), millstream::Failure<&str>>(())
 /// ```
 #[derive(Clone)]
 #[must_use = "publishers are lazy: nothing runs before one is subscribed to"]

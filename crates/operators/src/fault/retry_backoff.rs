@@ -23,8 +23,9 @@ use crate::shape::pause::Pause;
 ///            1 s   2 s
 /// ```
 ///
-/// The function says which errors are worth another attempt. How long the waits are, how many
-/// attempts there are, and when they are counted anew, [`Backoff`] says.
+/// An attempt is a clone of upstream, as for [`retry`](crate::PublisherExt::retry). The function says
+/// which errors are worth another one. How long the waits are, how many attempts there are, and when they
+/// are counted anew, [`Backoff`] says.
 ///
 /// # Demand
 /// Downstream's; what a failed attempt has not used up waits, and is carried over to the next.
