@@ -28,10 +28,12 @@
 //! | give up after a time, or try again later | [`PublisherExt::timeout`], [`PublisherExt::retry_backoff`] |
 //! | stop a pipeline from outside | [`PublisherExt::kill_switch`]; without loss, [`lifecycle::DrainHandle`] |
 //! | let the load decide how much at a time | [`PublisherExt::adaptive_concurrency`] and [`control`] |
+//! | hear of failures that reach nobody | [`on_undelivered`] |
 //! | look at a pipeline while it runs | [`PublisherExt::observed`] and [`Board`] |
 //! | consume a broker, and acknowledge | [`PublisherExt::acked`], and the guide `docs/acknowledgement.md` |
 //! | write a source | [`Pull`] and [`from_pull`] |
 //! | meet a future, a `Stream`, a channel, a reader | the sources and ends of [`edge`] |
+//! | cut bytes into lines or frames | [`lines`]; of chunks, within a bound, [`PublisherExt::delimited`] |
 //! | write an asynchronous source or target | [`AsyncSource`], [`AsyncTarget`] |
 //! | wait for a time | [`time`] |
 //! | run a stage elsewhere | [`executor`], and the guide `docs/executors.md` |
