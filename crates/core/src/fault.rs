@@ -286,8 +286,8 @@ impl Error for Refused {}
 /// assert!(boxed().unwrap_err().downcast_ref::<Failure<std::fmt::Error>>().is_some());
 /// ```
 ///
-/// Of a stream that cannot fail it is a [`Fault`], and converts into one. Of a stream that fails with an
-/// error of `std::io` it converts into such an error; a fault is then one of the kind
+/// Of a stream that cannot fail it is a [`Fault`], and converts into one. Where the error is one of
+/// `std::io`, or there is none, it converts into such an error; a fault is then one of the kind
 /// [`Other`](io::ErrorKind::Other):
 ///
 /// ```
@@ -301,6 +301,11 @@ impl Error for Refused {}
 /// assert_eq!(missing.kind(), io::ErrorKind::NotFound);
 /// let broken = length(Err(Failure::Fault(Fault::Aborted))).unwrap_err();
 /// assert!(broken.get_ref().unwrap().is::<Fault>());
+///
+/// fn count(end: Result<u64, Failure<std::convert::Infallible>>) -> io::Result<u64> {
+///     Ok(end?)
+/// }
+/// assert!(count(Err(Failure::Fault(Fault::Aborted))).unwrap_err().get_ref().unwrap().is::<Fault>());
 /// ```
 #[derive(Debug)]
 pub enum Failure<E> {
@@ -341,6 +346,12 @@ impl From<Failure<io::Error>> for io::Error {
             Failure::Error(error) => error,
             Failure::Fault(fault) => io::Error::other(fault),
         }
+    }
+}
+
+impl From<Failure<Infallible>> for io::Error {
+    fn from(failure: Failure<Infallible>) -> io::Error {
+        io::Error::other(Fault::from(failure))
     }
 }
 

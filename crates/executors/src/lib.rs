@@ -65,6 +65,11 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 ///
 /// `millstream_testkit::executor` checks all of this for an executor of your own.
 #[doc(alias = "Scheduler", alias = "Dispatcher", alias = "Materializer")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an executor",
+    note = "of a `Pool`, `Threads` or `CurrentThread` its `handle()` is one; of a tokio runtime, \
+            `Tokio::current()` or `Tokio::new(handle)`"
+)]
 pub trait Executor: Send + Sync + 'static {
     /// Takes over a task.
     ///

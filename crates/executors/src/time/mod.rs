@@ -53,6 +53,11 @@ pub use timed::Timed;
 pub(crate) use wheel::{real_now, wheel_timer};
 
 /// Where time comes from.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not tell the time",
+    note = "an executor gets a clock by `with_clock`: \
+            `pool.handle().with_clock(clock.handle())`, of a `Pool` and a `SystemClock`; `Tokio` has one"
+)]
 pub trait Clock: Send + Sync + 'static {
     /// The time now. It never goes back.
     fn now(&self) -> Moment;
