@@ -17,7 +17,9 @@ use crate::shape::stage::{Emit, NoBooks, Step};
 /// # Completion
 /// As upstream, and for an error that passes the test.
 /// # Errors
-/// Those of upstream that do not pass the test. A panic in it becomes a fault.
+/// Those of upstream that do not pass the test. A panic in it becomes a fault. Where each error is
+/// completion, [`on_error_resume`](crate::PublisherExt::on_error_resume) to
+/// [`empty`](crate::source::empty()) leaves no type of error behind.
 /// # Cancellation
 /// As downstream.
 /// # Bounds

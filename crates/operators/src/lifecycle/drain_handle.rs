@@ -149,13 +149,14 @@ impl DrainHandle {
         self.stops.thrown().is_some()
     }
 
-    /// Stops, and waits until all that was on its way has run out.
+    /// Stops, and waits until all that was on its way has run out. As any future, it does so when it is
+    /// polled first; [`stop`](DrainHandle::stop) stops at once.
     pub fn join(&self) -> impl Future<Output = DrainReport> + Send + use<> {
         self.join_until(std::future::pending())
     }
 
-    /// Stops, waits until all that was on its way has run out, and aborts what has not in that time.
-    /// Where the clock goes, it aborts at once.
+    /// Stops, waits until all that was on its way has run out, and aborts what has not in that time, from
+    /// when it is polled first. Where the clock goes, it aborts at once.
     pub fn join_within<C: Clock>(
         &self,
         clock: C,
