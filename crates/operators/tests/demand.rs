@@ -105,6 +105,24 @@ fn the_seed_takes_one_of_what_is_asked_for_and_none_of_unbounded() {
     assert_eq!(asked(|s| s.take_last(2)), [ALL]);
     assert_eq!(asked(|s| s.count().into_publisher()), [ALL]);
     assert_eq!(asked(|s| s.nth(4).into_publisher()), [5]);
+    // The first that is asked for, of which the seed takes one, is all.
+    assert_eq!(asked_for_all(|s| s.running_fold(0, |n, _| n + 1)), [ALL]);
+    assert_eq!(asked_for_all(|s| s.start_with([Mint::new().item(7)])), [ALL]);
+    assert_eq!(asked_for_all(|s| s.pairwise()), [ALL]);
+    assert_eq!(asked_for_all(|s| s.chunks(4)), [ALL]);
+}
+
+/// What reaches the source where downstream asks for all at first.
+fn asked_for_all<P>(build: impl FnOnce(Upstream) -> P) -> Vec<u64>
+where
+    P: Publisher<Error: Send + std::fmt::Debug>,
+{
+    let (hand, source) = Hand::new();
+    let stage = build(source).map(|_| Mint::new().item(0)).map_err(|_| "failed");
+    let probe = Probe::new().asking(More::UNBOUNDED).on(stage);
+    let asked = hand.asked();
+    probe.cancel();
+    asked
 }
 
 #[test]
@@ -216,16 +234,55 @@ fn an_inner_publisher_that_is_complete_is_not_cancelled() {
 /// Row 54: a request inside the very item that an inner publisher begins with gives one more.
 #[test]
 fn a_request_while_an_inner_publisher_begins_is_served_once() {
+    type Inner = fn(crate::support::Script) -> Upstream;
+    // What is over a box is not pulled, but subscribed to by a relay.
+    let inners: [Inner; 2] = [|script| script.boxed(), |script| script.boxed().boxed()];
+    for (n, inner) in inners.into_iter().enumerate() {
+        let mint = Mint::new();
+        let probe = Probe::new().asking(More::ONE).answering(|probe, _| {
+            probe.request(1);
+            More::NONE
+        });
+        let own = mint.clone();
+        let inner = move |item: Item| inner(script(&own, item.0, 1, Ending::Complete));
+        let probe = probe.on(script(&mint, 0, 3, Ending::Complete).concat_map(inner));
+        assert_eq!(probe.take(), next_then([2, 3, 4], Told::Complete), "{n}");
+        assert_eq!(mint.live(), 0);
+    }
+    // What is asked for while one is on its way goes to it, and to nobody else.
     let mint = Mint::new();
-    let probe = Probe::new().asking(More::ONE).answering(|probe, _| {
-        probe.request(1);
-        More::NONE
-    });
-    let own = mint.clone();
-    let inner = move |item: Item| script(&own, item.0, 1, Ending::Complete);
-    let probe = probe.on(script(&mint, 0, 3, Ending::Complete).concat_map(inner));
-    assert_eq!(probe.take(), next_then([2, 3, 4], Told::Complete));
+    let ((outer, source), (inner, late)) = (Hand::new(), Hand::new());
+    let asks = Arc::new(Mutex::new(None::<Arc<Probe>>));
+    let late = Late { publisher: late, asks: asks.clone() };
+    let mut late = Some(late);
+    let probe = Probe::new().on(source.concat_map(move |_| late.take().expect("one")));
+    let probe = Arc::new(probe);
+    *asks.lock().unwrap() = Some(probe.clone());
+    probe.request(1);
+    probe.request(1);
+    assert_eq!(outer.asked(), [1], "one for one inner publisher");
+    outer.send(mint.item(0));
+    assert_eq!(inner.asked().iter().sum::<u64>(), 2 + 3);
+    assert_eq!(outer.asked(), []);
+    probe.cancel();
     assert_eq!(mint.live(), 0);
+}
+
+/// Downstream asks for 3 more while this is subscribed to.
+struct Late {
+    publisher: Upstream,
+    asks: Arc<Mutex<Option<Arc<Probe>>>>,
+}
+
+impl Publisher for Late {
+    type Item = Item;
+    type Error = &'static str;
+
+    fn subscribe<S: millstream::Subscriber<Item, &'static str>>(self, subscriber: S) {
+        let probe = self.asks.lock().unwrap().take();
+        probe.expect("a probe").request(3);
+        self.publisher.subscribe(subscriber);
+    }
 }
 
 /// Row 4: what comes after an end was dropped is dropped too.

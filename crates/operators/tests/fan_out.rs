@@ -1150,11 +1150,17 @@ fn row_80_all_see_the_same_order_where_one_asks_and_subscribes_inside() {
 fn row_84_nothing_is_kept_of_a_subscriber_that_has_gone_before_an_item_came() {
     let mint = Mint::new();
     let (hand, source) = Hand::new();
-    let shared = source.publish(4).auto_connect(1);
-    let _steady = Probe::new().on(shared.clone());
+    let copies = Arc::new(AtomicUsize::new(0));
+    let copied = copies.clone();
+    let items = source.map(move |item| Copied { item, copies: copied.clone() });
+    let shared = items.publish(4).auto_connect(1);
+    let _steady = Probe::new().on(shared.clone().map(|copied| copied.item));
     for _ in 0..1_000 {
         let token = mint.token();
-        let visitor = shared.clone().inspect(move |_| assert!(Arc::strong_count(&token) > 0));
+        let visitor = shared.clone().map(move |copied| {
+            assert!(Arc::strong_count(&token) > 0);
+            copied.item
+        });
         let probe = Probe::new().on(visitor);
         assert_eq!(mint.live(), 1);
         probe.cancel();
@@ -1162,4 +1168,19 @@ fn row_84_nothing_is_kept_of_a_subscriber_that_has_gone_before_an_item_came() {
         assert!(!probe.is_held());
     }
     assert_eq!(hand.asked(), [4]);
+    hand.send(mint.item(1));
+    assert_eq!(copies.load(Ordering::Relaxed), 0, "nothing is copied for those who have gone");
+}
+
+/// An item that says how often it was copied.
+struct Copied {
+    item: Item,
+    copies: Arc<AtomicUsize>,
+}
+
+impl Clone for Copied {
+    fn clone(&self) -> Copied {
+        self.copies.fetch_add(1, Ordering::Relaxed);
+        Copied { item: self.item.clone(), copies: self.copies.clone() }
+    }
 }

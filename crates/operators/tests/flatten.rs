@@ -65,6 +65,16 @@ fn unbounded_demand_stays_unbounded() {
             assert_eq!(probe.take(), next_then([21, 31, 32], Told::Complete));
         },
     );
+    // And is told as such to the next, however many have come.
+    let mint = Mint::new();
+    let ((hand, source), (next_hand, next)) = (Hand::new(), Hand::new());
+    let probe = Probe::new().asking(More::UNBOUNDED).on(source.chain(next));
+    assert_eq!(hand.asked(), [More::UNBOUNDED.count()]);
+    (1..=10).for_each(|n| hand.send(mint.item(n)));
+    hand.end(End::Completed);
+    assert_eq!(next_hand.asked(), [More::UNBOUNDED.count()]);
+    probe.cancel();
+    assert_eq!(mint.live(), 0);
 }
 
 #[test]

@@ -347,21 +347,19 @@ fn an_item_sent_from_inside_a_signal_follows_it() {
     let (sender, items) = millstream::channel(4);
     let log = Arc::new(Mutex::new(Vec::new()));
     let (inside, own) = (sender.clone().complete_on_drop(), log.clone());
-    let run = thread::spawn(move || {
-        items
-            .for_each(move |n: u32| {
-                own.lock().unwrap().push(("begin", n));
-                if n < 3 {
-                    inside.try_send(n + 1).unwrap();
-                } else {
-                    inside.close();
-                }
-                own.lock().unwrap().push(("end", n));
-            })
-            .block()
+    let end = items.for_each(move |n: u32| {
+        own.lock().unwrap().push(("begin", n));
+        if n < 3 {
+            inside.try_send(n + 1).unwrap();
+        } else {
+            inside.close();
+        }
+        own.lock().unwrap().push(("end", n));
     });
+    let (mut end, mut context) = (Box::pin(end), Context::from_waker(Waker::noop()));
+    assert!(end.as_mut().poll(&mut context).is_pending(), "it waits, and whoever sends runs it");
     sender.try_send(1).unwrap();
-    run.join().unwrap().unwrap();
+    assert!(matches!(end.as_mut().poll(&mut context), Poll::Ready(Ok(()))));
     let log = log.lock().unwrap().clone();
     assert_eq!(log, [("begin", 1), ("end", 1), ("begin", 2), ("end", 2), ("begin", 3), ("end", 3)]);
 }

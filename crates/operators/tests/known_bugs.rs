@@ -14,7 +14,7 @@ use millstream::chunk::{Boundary, ChunksTimeout};
 use millstream::executor::Seeded;
 use millstream::prelude::*;
 use millstream::timing::{Rate, TimeoutError};
-use millstream::{BoxPublisher, Demand, End, Failure, Fault, More, Subscription};
+use millstream::{BoxPublisher, Demand, End, Failure, Fault, More, Subscription, Upstream};
 use millstream_testkit::{self as testkit, Behaviour, VirtualTime};
 use proptest::prelude::*;
 
@@ -52,7 +52,8 @@ fn row_12_what_is_queued_is_dropped_where_the_consumer_panics() {
     for at in 1..=3 {
         let mint = Mint::new();
         let (hand, source) = Hand::new();
-        let end = source.publish_on(Eager::default(), 8).for_each(move |item| {
+        let executor = Seeded::new(0);
+        let end = source.publish_on(executor.clone(), 8).for_each(move |item| {
             if item.0 == at {
                 std::panic::resume_unwind(Box::new("ouch"));
             }
@@ -60,9 +61,12 @@ fn row_12_what_is_queued_is_dropped_where_the_consumer_panics() {
         let mut end = Box::pin(end);
         let mut context = Context::from_waker(Waker::noop());
         assert!(end.as_mut().poll(&mut context).is_pending());
+        executor.run_until_idle();
         for n in 1..=5 {
             hand.send(mint.item(n));
         }
+        assert_eq!(mint.live(), 5, "in the queue");
+        executor.run_until_idle();
         let Poll::Ready(Err(Failure::Fault(Fault::Panicked(_)))) = end.as_mut().poll(&mut context)
         else {
             panic!("the panic is told to whoever awaits the end")
@@ -77,7 +81,8 @@ fn row_14_an_inner_publisher_of_more_items_than_its_queue_loses_none() {
     for prefetch in 1..=5 {
         let mint = Mint::new();
         let own = mint.clone();
-        let inner = move |item: Item| script(&own, item.0 * 10, 9, Complete).boxed();
+        // What is over a box is not pulled: it fills the queue of its place.
+        let inner = move |item: Item| script(&own, item.0 * 10, 9, Complete).boxed().boxed();
         let probe = Probe::new()
             .asking(More::UNBOUNDED)
             .on(script(&mint, 0, 3, Complete).flat_map_ordered(2, prefetch, inner));
@@ -390,23 +395,23 @@ fn row_62_flattening_inside_flattening_runs_to_its_end() {
     }
 }
 
-type Shared = Arc<Mutex<Option<Arc<Subscription>>>>;
+type Shared = Arc<Mutex<Option<Arc<dyn Upstream>>>>;
 
-/// An item whose destructor asks the stream that it travels in, or cancels it.
+/// What the destructor of an item does to the stream that it travels in.
+type Deed = fn(&dyn Upstream);
+
+/// An item whose destructor reaches the stream that it travels in.
 struct Meddler {
-    subscription: Shared,
-    cancels: bool,
+    stream: Shared,
+    deed: Deed,
     live: Arc<()>,
 }
 
 impl Drop for Meddler {
     fn drop(&mut self) {
-        let subscription = match self.cancels {
-            true => self.subscription.lock().unwrap().take(),
-            false => self.subscription.lock().unwrap().clone(),
-        };
-        if let (false, Some(subscription)) = (self.cancels, &subscription) {
-            subscription.request(Demand::ONE);
+        let stream = self.stream.lock().unwrap().clone();
+        if let Some(stream) = stream {
+            (self.deed)(&*stream);
         }
         let _ = &self.live;
     }
@@ -418,7 +423,7 @@ impl Subscriber<Meddler, std::convert::Infallible> for Meddled {
     type Active = Self;
 
     fn on_subscribe(self, subscription: Subscription) -> Self {
-        *self.0.lock().unwrap() = Some(Arc::new(subscription));
+        *self.0.lock().unwrap() = Some(subscription.into_upstream());
         self
     }
 }
@@ -440,6 +445,11 @@ impl ActiveSubscriber<Meddler, std::convert::Infallible> for Meddled {
 fn row_66_a_destructor_may_ask_or_cancel_the_stream_that_its_item_is_in() {
     type Items = BoxPublisher<Meddler, std::convert::Infallible>;
     type Build = fn(Items) -> Items;
+    let deeds: [Deed; 3] = [
+        |stream| stream.request(Demand::ONE),
+        |stream| stream.cancel(),
+        |stream| stream.fail(Fault::SourceDropped),
+    ];
     let operators: [(&str, Build); 9] = [
         ("filter", |s| s.filter(|_| false).boxed()),
         ("take_last", |s| s.take_last(2).boxed()),
@@ -452,26 +462,25 @@ fn row_66_a_destructor_may_ask_or_cancel_the_stream_that_its_item_is_in() {
         ("flat_map_unordered", |s| s.flat_map_unordered(2, 2, millstream::just).boxed()),
     ];
     for (name, build) in operators {
-        for cancels in [false, true] {
+        for (did, deed) in deeds.into_iter().enumerate() {
             for cancelled_at in 0..4 {
                 let live = Arc::new(());
-                let subscription = Shared::default();
-                let (there, own) = (Arc::clone(&subscription), live.clone());
+                let stream = Shared::default();
+                let (there, own) = (Arc::clone(&stream), live.clone());
                 let items = millstream::from_iter(0..4).map(move |_| Meddler {
-                    subscription: there.clone(),
-                    cancels,
+                    stream: there.clone(),
+                    deed,
                     live: own.clone(),
                 });
-                build(items.boxed().boxed()).subscribe(Meddled(subscription.clone()));
-                for _ in 0..cancelled_at {
-                    let there = subscription.lock().unwrap().clone();
-                    if let Some(subscription) = there {
-                        subscription.request(Demand::ONE);
-                    }
-                }
-                let there = subscription.lock().unwrap().take();
+                build(items.boxed().boxed()).subscribe(Meddled(stream.clone()));
+                let there = stream.lock().unwrap().clone().expect("it was subscribed to");
+                (0..cancelled_at).for_each(|_| there.request(Demand::ONE));
+                // What it drops can reach it while it is cancelled.
+                there.cancel();
                 drop(there);
-                assert_eq!(Arc::strong_count(&live), 1, "{name}, {cancels}, {cancelled_at}");
+                let there = stream.lock().unwrap().take();
+                drop(there);
+                assert_eq!(Arc::strong_count(&live), 1, "{name}, {did}, {cancelled_at}");
             }
         }
     }
@@ -636,6 +645,30 @@ fn row_57_zip_is_complete_once_and_not_before_its_last_row() {
     second.end(End::Completed);
     assert_eq!(probe.take(), []);
     assert_eq!(mint.live(), 0);
+
+    // An item that was taken to find out whether its source is over is one of the last row.
+    type Both = fn(Boxed, Boxed) -> Boxed;
+    let places: [Both; 2] = [
+        |in_place, pushed| in_place.zip(pushed, 2).map(|(item, _)| item).boxed(),
+        |in_place, pushed| pushed.zip(in_place, 2).map(|(_, item)| item).boxed(),
+    ];
+    for (n, both) in places.into_iter().enumerate() {
+        let mint = Mint::new();
+        let (hand, source) = Hand::new();
+        let own = mint.clone();
+        // Filtered: nobody knows whether there is one more without taking it.
+        let in_place = millstream::from_iter((1..=2).map(move |n| own.item(n)).filter(|_| true));
+        let probe = Probe::new().on(both(in_place.map_err(|never| match never {}).boxed(), source));
+        probe.request(1);
+        hand.send(mint.item(10));
+        assert_eq!(probe.take(), next([1]), "{n}");
+        hand.send(mint.item(20));
+        hand.end(End::Completed);
+        assert_eq!(probe.take(), [], "{n}: the last row waits for demand");
+        probe.request(1);
+        assert_eq!(probe.take(), next_then([2], Told::Complete), "{n}");
+        assert_eq!(mint.live(), 0, "{n}");
+    }
 }
 
 // ---- time, which is virtual ----------------------------------------------------------------
