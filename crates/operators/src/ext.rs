@@ -296,16 +296,17 @@ pub trait PublisherExt: Publisher {
         ExhaustMap::new(self, prefetch, f)
     }
 
-    /// Each item through a future, one at a time. See [`MapAsync`].
+    /// Each item through a future, one at a time, as downstream asks. See [`Then`].
     #[doc(alias = "concatMap", alias = "mapAsync", alias = "delayUntil")]
-    fn then<X, Fut, F>(self, executor: X, f: F) -> MapAsync<Self, X, F>
+    #[track_caller]
+    fn then<X, Fut, F>(self, executor: X, f: F) -> Then<Self, X, F>
     where
         X: Executor,
         F: FnMut(Self::Item) -> Fut + Send + 'static,
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
-        MapAsync::new(self, executor, 1, f)
+        Then::new(self, executor, f)
     }
 
     /// Each item through a future, `limit` at a time, in order. See [`MapAsync`].

@@ -609,6 +609,33 @@ fn map_async_holds_an_item_until_its_result_is_sent() {
 }
 
 #[test]
+fn then_holds_one_item_and_is_sent_none_before_it_is_wanted() {
+    let (watched, executor, upstream) = (Watched::new(), CurrentThread::new(), Hand::new());
+    let handle = watched.over(upstream.clone().then(executor.handle(), |n: u32| async move { n }));
+    executor.run_until_idle();
+    upstream.assert_requested(0);
+    handle.request(2);
+    executor.run_until_idle();
+    upstream.next(1);
+    let row = watched.row("then");
+    assert_eq!((counts(&row), row.capacity), ([1, 0, 1, 1, 0], 1), "it waits for the task");
+    executor.run_until_idle();
+    assert_eq!(counts(&watched.row("then")), [1, 1, 0, 1, 0]);
+    upstream.assert_requested(2);
+    upstream.next(2);
+    executor.run_until_idle();
+    assert_eq!(counts(&watched.row("then")), [2, 2, 0, 1, 0]);
+    upstream.assert_requested(2);
+    handle.request(1);
+    executor.run_until_idle();
+    upstream.assert_requested(3);
+    handle.cancel();
+    executor.run_until_idle();
+    let row = watched.row("then");
+    assert_eq!((counts(&row), row.state), ([2, 2, 0, 1, 0], State::Cancelled));
+}
+
+#[test]
 fn the_kin_of_map_async_tell_the_same() {
     fn check<P>(kind: &str, stage: impl FnOnce(Hand<u32>, &CurrentThread) -> P)
     where

@@ -316,3 +316,126 @@ fn demand_from_outside_and_from_answers_adds_up() {
     probe.cancel();
     assert_eq!(mint.live(), 0);
 }
+
+/// The requests that reach the source of a `then` whose futures are answered by hand, while its items
+/// come and downstream asks.
+struct OneByOne {
+    mint: Mint,
+    hand: Hand,
+    probe: Probe,
+    answers: Arc<Mutex<Vec<futures::channel::oneshot::Sender<()>>>>,
+}
+
+impl OneByOne {
+    fn new() -> OneByOne {
+        let (hand, source) = Hand::new();
+        let answers = Arc::new(Mutex::new(Vec::new()));
+        let launched = answers.clone();
+        let one_by_one = source.then(Eager::default(), move |item| {
+            let (answer, answered) = futures::channel::oneshot::channel();
+            launched.lock().unwrap().push(answer);
+            async move {
+                answered.await.expect("an answer");
+                item
+            }
+        });
+        OneByOne { mint: Mint::new(), hand, probe: Probe::new().on(one_by_one), answers }
+    }
+
+    fn answer(&self) {
+        let answer = self.answers.lock().unwrap().pop().expect("a future in flight");
+        answer.send(()).expect("somebody waits");
+    }
+
+    fn is_in_flight(&self) -> bool {
+        !self.answers.lock().unwrap().is_empty()
+    }
+}
+
+#[test]
+fn then_asks_for_one_when_the_one_before_was_sent_and_another_is_wanted() {
+    let one = OneByOne::new();
+    assert_eq!(one.hand.asked(), [], "nobody asked");
+    one.probe.request(2);
+    assert_eq!(one.hand.asked(), [1]);
+    one.hand.send(one.mint.item(1));
+    assert!(one.is_in_flight());
+    assert_eq!(one.hand.asked(), [], "its future runs");
+    one.answer();
+    assert_eq!((one.probe.take(), one.hand.asked()), (next([1]), vec![1]));
+    one.hand.send(one.mint.item(2));
+    one.answer();
+    assert_eq!((one.probe.take(), one.hand.asked()), (next([2]), vec![]), "none is wanted");
+    one.probe.request(u64::MAX);
+    for n in 3..=100 {
+        assert_eq!(one.hand.asked(), [1], "also where all are wanted");
+        one.hand.send(one.mint.item(n));
+        one.answer();
+        assert_eq!(one.probe.take(), next([n]));
+    }
+    assert_eq!(one.hand.asked(), [1]);
+    one.hand.end(End::Completed);
+    assert_eq!(one.probe.take(), [Told::Complete]);
+    assert_eq!(one.mint.live(), 0);
+}
+
+#[test]
+fn the_end_of_a_then_needs_no_demand_and_comes_after_its_result() {
+    type Case = (fn() -> End<&'static str>, Told);
+    let ends: [Case; 2] =
+        [(|| End::Completed, Told::Complete), (|| End::Failed("x"), Told::Error("\"x\"".into()))];
+    for (end, told) in ends {
+        let one = OneByOne::new();
+        one.hand.end(end());
+        assert_eq!(one.probe.take(), vec![told.clone()], "before anything is asked for");
+        assert_eq!(one.hand.asked(), []);
+
+        let one = OneByOne::new();
+        one.probe.request(1);
+        one.hand.send(one.mint.item(1));
+        one.hand.end(end());
+        assert_eq!(one.probe.take(), [], "its future runs");
+        one.answer();
+        assert_eq!(one.probe.take(), next_then([1], told));
+        assert_eq!((one.hand.asked(), one.mint.live()), (vec![1], 0));
+    }
+}
+
+#[test]
+fn a_then_that_is_cancelled_drops_its_future_and_asks_for_nothing() {
+    for sent in [0, 1] {
+        let one = OneByOne::new();
+        one.probe.request(2);
+        (0..sent).for_each(|n| one.hand.send(one.mint.item(n)));
+        assert_eq!(one.mint.live(), sent as usize);
+        one.probe.cancel();
+        assert!(one.hand.is_cancelled());
+        assert_eq!((one.hand.asked(), one.mint.live()), (vec![1], 0));
+    }
+}
+
+/// A synchronous upstream is looked at for its end: what is found there waits, and is no future yet.
+#[test]
+fn then_makes_no_future_of_what_nobody_wants() {
+    let (mint, launched) = (Mint::new(), Arc::new(Mutex::new(Vec::new())));
+    let seen = launched.clone();
+    let items = script(&mint, 0, 3, Ending::Complete);
+    let probe = Probe::new().on(items.then(Eager::default(), move |item| {
+        seen.lock().unwrap().push(item.0);
+        async move { item }
+    }));
+    for n in 1..=3 {
+        assert_eq!(launched.lock().unwrap().len(), n as usize - 1, "nobody wants the next");
+        probe.request(1);
+        let told = if n == 3 { next_then([n], Told::Complete) } else { next([n]) };
+        assert_eq!(probe.take(), told, "the end needs no demand");
+    }
+    assert_eq!(mint.live(), 0);
+
+    let probe = Probe::new()
+        .on(script(&mint, 0, 3, Ending::Complete)
+            .then(Eager::default(), |item| async move { item }));
+    probe.request(1);
+    probe.cancel();
+    assert_eq!((probe.take(), mint.live()), (next([1]), 0), "what was found is dropped");
+}

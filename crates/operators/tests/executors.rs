@@ -96,6 +96,7 @@ const BOUNDARIES: &[Boundary] = &[
         },
         tasks: 1,
     },
+    Boundary { name: "then", on: |up, x| up.then(x, later).boxed(), tasks: 1 },
     Boundary {
         name: "map_async_unordered",
         on: |up, x| up.map_async_unordered(x, 4, later).boxed(),

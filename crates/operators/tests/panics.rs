@@ -481,6 +481,8 @@ mod in_stages_with_queues {
         adaptive_concurrency_unordered: Complete, |s| {
             s.adaptive_concurrency_unordered(timeless(), Aimd::new(2.0..=2.0), through)
         };
+        then: Complete, |s| s.then(Eager::default(), of_items(|n| if n.value() == 2 { ouch() } else { later(async { n }) }));
+        then_in_the_future: Complete, |s| s.then(Eager::default(), of_items(|n| later(through(n))));
         map_async_in_the_future: Complete, |s| s.map_async(Eager::default(), 2, of_items(|n| later(through(n))));
         scan_async: Complete, |s| {
             s.scan_async(Eager::default(), (), scan(|(), n| if n.value() == 2 { ouch() } else { later(async { Some((n, ())) }) }))

@@ -301,6 +301,7 @@ a_million_deep! {
     subscribe_on: deep(), numbers().subscribe_on(Eager::default());
     async_boundary: deep(), numbers().async_boundary(Eager::default(), 16);
     map_async: deep(), numbers().map_async(Eager::default(), 16, |n| async move { n });
+    then: deep(), numbers().then(Eager::default(), |n| async move { n });
     retry_item: deep(), numbers().retry_item(in_haste(), Backoff::new(Duration::from_secs(1)), |()| true, |n| {
         let n = *n;
         async move { Ok::<_, ()>(n) }

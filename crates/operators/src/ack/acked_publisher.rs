@@ -422,27 +422,24 @@ where
         F: FnMut(T) -> Fut + Send + 'static,
         Fut: Future<Output = U> + Send + 'static,
     {
-        let f = move |envelope: Acked<T>| {
-            let (item, ack) = envelope.split();
-            let future = f(item);
-            async move { Acked::new(future.await, ack) }
-        };
         let AckedPublisher { publisher, books, stands_for, skips } = self;
         AckedPublisher {
-            publisher: publisher.map_async(executor, limit, f),
+            publisher: publisher
+                .map_async(executor, limit, move |envelope| in_envelope(envelope, &mut f)),
             books,
             stands_for,
             skips,
         }
     }
 
-    /// Each item through a future, one after the other.
+    /// Each item through a future, one at a time, as downstream asks. See
+    /// [`Then`](crate::flatten::Then).
     #[doc(alias = "concatMap")]
     #[track_caller]
     pub fn then<X, U, Fut, F>(
         self,
         executor: X,
-        f: F,
+        mut f: F,
     ) -> AckedPublisher<
         impl Publisher<Item = Acked<U>, Error = AckError<E>> + use<P, T, E, X, U, Fut, F>,
     >
@@ -452,7 +449,13 @@ where
         F: FnMut(T) -> Fut + Send + 'static,
         Fut: Future<Output = U> + Send + 'static,
     {
-        self.map_async(executor, 1, f)
+        let AckedPublisher { publisher, books, stands_for, skips } = self;
+        AckedPublisher {
+            publisher: publisher.then(executor, move |envelope| in_envelope(envelope, &mut f)),
+            books,
+            stands_for,
+            skips,
+        }
     }
 
     /// What follows runs on an executor, behind a queue. See
@@ -611,4 +614,14 @@ where
         });
         Run::new(Settling::new(settled, self.books.committed), Drain::default())
     }
+}
+
+/// What comes of the item of an envelope, in the same.
+fn in_envelope<T, Fut: Future, F: FnMut(T) -> Fut>(
+    envelope: Acked<T>,
+    f: &mut F,
+) -> impl Future<Output = Acked<Fut::Output>> + use<T, Fut, F> {
+    let (item, ack) = envelope.split();
+    let future = f(item);
+    async move { Acked::new(future.await, ack) }
 }

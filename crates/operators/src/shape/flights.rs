@@ -518,6 +518,9 @@ pub(crate) trait Limit<U>: Send + 'static {
     /// What is noted of an item when its future is launched.
     type Launch: Copy + Send + 'static;
 
+    /// Whether items are taken for which there is no demand yet.
+    const AHEAD: bool = true;
+
     /// The most that it ever is: there is room for so many from the beginning.
     fn most(&self) -> NonZeroUsize;
 
@@ -574,6 +577,43 @@ impl<U> Limit<U> for NonZeroUsize {
     }
 }
 
+/// One, and that is taken when it is wanted: the one before it was sent, and there is demand.
+pub(crate) struct OneAsWanted;
+
+impl<U> Limit<U> for OneAsWanted {
+    type Launch = ();
+
+    const AHEAD: bool = false;
+
+    fn most(&self) -> NonZeroUsize {
+        NonZeroUsize::MIN
+    }
+
+    #[inline]
+    fn now(&self) -> usize {
+        1
+    }
+
+    #[inline]
+    fn launched(&mut self, _: usize) {}
+
+    #[inline]
+    fn landed(&mut self, (): (), _: &U, _: usize) {}
+
+    #[inline]
+    fn rested(&mut self, _: usize) {}
+
+    #[inline]
+    fn sent(&mut self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn decided(&mut self) -> Option<(u64, Decisions)> {
+        None
+    }
+}
+
 /// Makes the limit of a stage, whose host has a bell.
 pub(crate) trait MakeLimit<U> {
     /// What is made.
@@ -586,6 +626,14 @@ impl<U> MakeLimit<U> for NonZeroUsize {
     type Limit = NonZeroUsize;
 
     fn make(self, _: &Bell) -> NonZeroUsize {
+        self
+    }
+}
+
+impl<U> MakeLimit<U> for OneAsWanted {
+    type Limit = OneAsWanted;
+
+    fn make(self, _: &Bell) -> OneAsWanted {
         self
     }
 }
@@ -624,9 +672,11 @@ impl<N, C, W, E, G> Flying<N, C, W, E, G> {
             |bell, context| {
                 let limit = limit.make(bell);
                 let most = limit.most();
-                let first = NonZeroUsize::new(limit.now()).map_or(most, |first| first.min(most));
+                let now = NonZeroUsize::new(limit.now()).map_or(most, |first| first.min(most));
+                let first = <N::Limit as Limit<C::Result>>::AHEAD.then_some(now);
                 Driven::<_, _, _, L, _> {
                     outer: granted_feed_asking(upstream, most, first, bell.clone(), context, site),
+                    looked: None,
                     failure: None,
                     turns,
                     flights: Flights::new(most.get(), None, bell),
@@ -657,6 +707,8 @@ where
     W: Turns<O::Item>,
 {
     outer: Granted<O>,
+    /// What was found where the end was looked for, without demand. Only where nothing is taken ahead.
+    looked: Option<O::Item>,
     /// How upstream failed, to be told after the results of what it sent.
     failure: Option<C::Error>,
     turns: W,
@@ -676,8 +728,9 @@ where
     L: Landed<C::Result>,
     W: Turns<O::Item>,
 {
-    /// Polls what was woken, and launches while there is room. `Pending` when that is done.
-    fn work(&mut self) -> Pulled<L::Item, C::Error> {
+    /// Polls what was woken, and launches while there is room, where items `may_come`. `Pending` when
+    /// that is done.
+    fn work(&mut self, may_come: bool) -> Pulled<L::Item, C::Error> {
         self.flights.listen();
         while let Some((ticket, output)) = self.flights.land() {
             let Some((ticket, lane, launch)) = ticket else { continue };
@@ -701,10 +754,10 @@ where
             if let Some((more, decisions)) = self.limit.decided() {
                 self.decided(more, decisions);
             }
-            if self.held() >= self.limit.now() {
+            if !may_come || self.held() >= self.limit.now() {
                 break;
             }
-            match self.outer.pull() {
+            match self.next() {
                 Pulled::Item(item) => {
                     let ticket = self.landed.launched();
                     if let Some((item, lane)) = self.turns.arrived(item, ticket)
@@ -720,6 +773,32 @@ where
                     self.failure = Some((self.error)(error));
                 }
             }
+        }
+        Pulled::Pending
+    }
+
+    /// The next item of upstream.
+    #[inline(always)]
+    fn next(&mut self) -> Pulled<O::Item, O::Error> {
+        if !N::AHEAD
+            && let Some(item) = self.looked.take()
+        {
+            return Pulled::Item(item);
+        }
+        self.outer.pull()
+    }
+
+    /// Looks whether upstream is over, where nothing is taken without demand and nothing is here.
+    /// `Pending` when that is done.
+    fn look(&mut self, started: bool) -> Pulled<L::Item, C::Error> {
+        if self.looked.is_some() || self.held() > 0 {
+            return Pulled::Pending;
+        }
+        match self.outer.look_for_end(started) {
+            Pulled::Item(item) => self.looked = Some(item),
+            Pulled::Skipped => return Pulled::Skipped,
+            Pulled::Pending | Pulled::Complete => {}
+            Pulled::Error(error) => self.failure = Some((self.error)(error)),
         }
         Pulled::Pending
     }
@@ -819,7 +898,7 @@ where
     fn pull(&mut self) -> Pulled<L::Item, C::Error> {
         for worked in [false, true] {
             if worked {
-                match self.work() {
+                match self.work(true) {
                     Pulled::Pending => {}
                     other => return other,
                 }
@@ -837,11 +916,15 @@ where
         self.rest()
     }
 
-    fn look_ahead(&mut self, _: bool) -> Pulled<L::Item, C::Error> {
-        let worked = self.work();
+    fn look_ahead(&mut self, started: bool) -> Pulled<L::Item, C::Error> {
+        let worked = self.work(N::AHEAD);
         // A future that was put off needs no demand either.
         self.flights.rest();
-        match worked {
+        let looked = match worked {
+            Pulled::Pending if !N::AHEAD => self.look(started),
+            other => other,
+        };
+        match looked {
             Pulled::Pending => self.rest(),
             other => other,
         }
@@ -859,7 +942,19 @@ where
     fn drop(&mut self) {
         // Upstream first, and what is held whatever that does: what is dropped is no news to it.
         let _held = Held(&mut self.landed, &mut self.turns, &self.discards, PhantomData);
+        let _looked = Looked(self.looked.take(), &self.discards);
         self.outer.end();
+    }
+}
+
+/// An item that was found is discarded when this is dropped.
+struct Looked<'a, T: 'static>(Option<T>, &'a Discards);
+
+impl<T: 'static> Drop for Looked<'_, T> {
+    fn drop(&mut self) {
+        if let Some(item) = self.0.take() {
+            self.1.discard(item);
+        }
     }
 }
 

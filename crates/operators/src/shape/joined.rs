@@ -373,8 +373,11 @@ pub(crate) fn in_place<P: Publisher>(
 pub(crate) struct Granted<Q: Pull> {
     /// Until it is over.
     feed: Option<Feed<Q>>,
-    /// Items that the stage is done with, for which upstream was not asked for another.
+    /// Items that the stage is done with, for which upstream was not asked for another; and
+    /// the first, until they are asked for.
     done: u64,
+    /// How many of those the gauge knows of: it knows of the first.
+    told: u64,
     gauge: Option<Gauge>,
 }
 
@@ -387,14 +390,15 @@ pub(crate) fn granted_feed<P: Publisher>(
     context: &Context,
     site: Site,
 ) -> Granted<impl Pull<Item = P::Item, Error = P::Error> + use<P>> {
-    granted_feed_asking(publisher, limit, limit, bell, context, site)
+    granted_feed_asking(publisher, limit, Some(limit), bell, context, site)
 }
 
-/// As [`granted_feed`], where `first` of them are asked for at once: at most `limit`.
+/// As [`granted_feed`], where `first` of them are asked for at once: at most `limit`. Without a first,
+/// nothing is asked for before the stage pulls.
 pub(crate) fn granted_feed_asking<P: Publisher>(
     publisher: P,
     limit: NonZeroUsize,
-    first: NonZeroUsize,
+    first: Option<NonZeroUsize>,
     bell: Bell,
     context: &Context,
     site: Site,
@@ -404,7 +408,7 @@ pub(crate) fn granted_feed_asking<P: Publisher>(
 
 fn granted_under<P: Publisher>(
     publisher: P,
-    (limit, first): (NonZeroUsize, NonZeroUsize),
+    (limit, first): (NonZeroUsize, Option<NonZeroUsize>),
     bell: Bell,
     (context, above): (&Context, Context),
     site: Site,
@@ -412,12 +416,13 @@ fn granted_under<P: Publisher>(
     // What the stage works on counts, whether or not there is a queue before it.
     let gauge = bell.gauge(context, site, limit.get()).map(Gauge::held);
     let around = (context, above);
-    let first = First::Of(first);
+    let later = if first.is_none() { limit.get() as u64 } else { 0 };
+    let first = first.map_or(First::OfNone, First::Of);
     let feed = match feed_under(gauge.clone(), publisher, limit, first, bell, around) {
         Feed::Lane(outlet) => Feed::Lane(outlet.granting()),
         pulled => pulled,
     };
-    Granted { feed: Some(feed), done: 0, gauge }
+    Granted { feed: Some(feed), done: later, told: later, gauge }
 }
 
 /// As [`granted_feed`], for a host that is [handed](Pull::hand_out) the items of the publishers which
@@ -433,7 +438,7 @@ pub(crate) fn handing_feed<P: Publisher>(
     if P::HANDS && unwatched(context) {
         above = above.with_host(Receiver(bell.clone()));
     }
-    granted_under(publisher, (limit, limit), bell, (context, above), site)
+    granted_under(publisher, (limit, Some(limit)), bell, (context, above), site)
 }
 
 /// The host of a publisher that hands: see [`handing_feed`].
@@ -529,6 +534,12 @@ impl<Q: Pull> Granted<Q> {
         if !self.is_pulled() && self.done > 0 {
             self.grant();
         }
+        self.look_for_end(started)
+    }
+
+    /// As [`look_ahead`](Pull::look_ahead), without asking for anything.
+    pub(crate) fn look_for_end(&mut self, started: bool) -> Pulled<Q::Item, Q::Error> {
+        self.tell();
         let Some(feed) = &mut self.feed else { return Pulled::Complete };
         let pulled = feed.look_ahead(started);
         if let Pulled::Complete | Pulled::Error(_) = pulled {
@@ -546,12 +557,22 @@ impl<Q: Pull> Granted<Q> {
         self.look_ahead(true)
     }
 
+    /// Tells the gauge of items that the stage is done with.
+    #[inline]
+    fn tell(&mut self) {
+        if let Some(gauge) = &self.gauge
+            && self.done > self.told
+        {
+            gauge.done(self.done - self.told);
+            self.told = self.done;
+        }
+    }
+
     #[inline]
     fn grant(&mut self) {
+        self.tell();
+        self.told = 0;
         let done = std::mem::take(&mut self.done);
-        if let Some(gauge) = &self.gauge {
-            gauge.done(done);
-        }
         if let Some(Feed::Lane(outlet)) = &mut self.feed {
             outlet.grant(done);
         }
@@ -560,9 +581,7 @@ impl<Q: Pull> Granted<Q> {
 
 impl<Q: Pull> Drop for Granted<Q> {
     fn drop(&mut self) {
-        if let Some(gauge) = &self.gauge {
-            gauge.done(self.done);
-        }
+        self.tell();
     }
 }
 
