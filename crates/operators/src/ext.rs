@@ -758,7 +758,7 @@ pub trait PublisherExt: Publisher {
     where
         Q: Publisher<Item = Self::Item, Error = Self::Error>,
     {
-        merge_all([Same::First(self), Same::Second(other)], prefetch)
+        Merge::of("merge(other, 0)", [Same::First(self), Same::Second(other)], prefetch)
     }
 
     /// So many items of this publisher, then as many of another, in turn. See [`Interleave`].
@@ -768,7 +768,7 @@ pub trait PublisherExt: Publisher {
     where
         Q: Publisher<Item = Self::Item, Error = Self::Error>,
     {
-        interleave_all([Same::First(self), Same::Second(other)], turn)
+        Interleave::of("interleave(other, 0)", [Same::First(self), Same::Second(other)], turn)
     }
 
     /// Items of this publisher and another, as they come; a failure of one waits for the other.
@@ -779,7 +779,8 @@ pub trait PublisherExt: Publisher {
     where
         Q: Publisher<Item = Self::Item, Error = Self::Error>,
     {
-        merge_all_delay_error([Same::First(self), Same::Second(other)], prefetch)
+        let both = [Same::First(self), Same::Second(other)];
+        MergeDelayError::of("merge_delay_error(other, 0)", both, prefetch)
     }
 
     /// Items of this publisher, and of another while this has none at hand. See [`MergePreferred`].
@@ -789,7 +790,8 @@ pub trait PublisherExt: Publisher {
     where
         Q: Publisher<Item = Self::Item, Error = Self::Error>,
     {
-        merge_all_preferred([Same::First(self), Same::Second(other)], prefetch)
+        let both = [Same::First(self), Same::Second(other)];
+        MergePreferred::of("merge_preferred(other, 0)", both, prefetch)
     }
 
     /// Items of this publisher and another, as they come, by turns as long as their weights. See
@@ -807,7 +809,7 @@ pub trait PublisherExt: Publisher {
     {
         let [this, that] = weights;
         let sources = [(Same::First(self), this), (Same::Second(other), that)];
-        merge_all_prioritized(sources, prefetch)
+        MergePrioritized::of("merge_prioritized(other, weights, 0)", sources, prefetch)
     }
 
     /// Items of this publisher and another, both in order, in order. See [`MergeSorted`].
@@ -823,7 +825,8 @@ pub trait PublisherExt: Publisher {
         Q: Publisher<Item = Self::Item, Error = Self::Error>,
         F: FnMut(&Self::Item, &Self::Item) -> Ordering + Send + 'static,
     {
-        merge_all_sorted([Same::First(self), Same::Second(other)], prefetch, compare)
+        let both = [Same::First(self), Same::Second(other)];
+        MergeSorted::of("merge_sorted(other, 0, compare)", both, prefetch, compare)
     }
 
     /// Each item with one of another publisher. See [`Zip`].
@@ -833,7 +836,7 @@ pub trait PublisherExt: Publisher {
     where
         Q: Publisher<Error = Self::Error>,
     {
-        zip((self, other), prefetch)
+        Zip::of("zip(other, 0)", (self, other), prefetch)
     }
 
     /// Each item with the latest of another publisher. See [`WithLatestFrom`].

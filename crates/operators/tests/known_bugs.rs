@@ -342,6 +342,47 @@ fn a_part_of_another_operator_is_refused_by_the_name_that_was_called() {
     assert!(message.starts_with("async_boundary(executor, 0)"), "{message}");
 }
 
+/// The bound, the value, and the operator and the line of whoever called it.
+#[test]
+fn a_joined_operator_is_refused_by_the_name_that_was_called_and_where_it_was() {
+    fn check(call: &str, assemble: impl FnOnce() + std::panic::UnwindSafe) {
+        type Seen = Arc<Mutex<Option<(String, String)>>>;
+        thread_local!(static SEEN: Seen = Seen::default());
+        static HOOK: std::sync::Once = std::sync::Once::new();
+        HOOK.call_once(|| {
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                let place = info.location().map_or("", std::panic::Location::file);
+                let message = info.payload_as_str().unwrap_or_default();
+                SEEN.with(|seen| {
+                    *seen.lock().unwrap() = Some((message.to_owned(), place.to_owned()));
+                });
+                before(info);
+            }));
+        });
+        assert!(std::panic::catch_unwind(assemble).is_err(), "{call}");
+        let (message, place) = SEEN.with(|seen| seen.lock().unwrap().take()).expect("a panic");
+        assert!(message.starts_with(&format!("{call}: ")), "{message}");
+        assert!(message.contains("at least 1") && message.contains('0'), "{message}");
+        assert_eq!(place, file!(), "{call}");
+    }
+    let s = || never::<u32>();
+    let order = Ord::cmp;
+    check("merge(other, 0)", || drop(s().merge(s(), 0)));
+    check("merge_all(sources, 0)", || drop(millstream::merge_all([s()], 0)));
+    check("interleave(other, 0)", || drop(s().interleave(s(), 0)));
+    check("interleave_all(sources, 0)", || drop(millstream::interleave_all([s()], 0)));
+    check("merge_delay_error(other, 0)", || drop(s().merge_delay_error(s(), 0)));
+    check("merge_preferred(other, 0)", || drop(s().merge_preferred(s(), 0)));
+    check("merge_prioritized(other, weights, 0)", || {
+        drop(s().merge_prioritized(s(), [1, 1], 0));
+    });
+    check("merge_prioritized", || drop(s().merge_prioritized(s(), [1, 0], 1)));
+    check("merge_all_prioritized", || drop(millstream::merge_all_prioritized([(s(), 0)], 1)));
+    check("merge_sorted(other, 0, compare)", || drop(s().merge_sorted(s(), 0, order)));
+    check("zip(other, 0)", || drop(s().zip(s(), 0)));
+}
+
 #[test]
 fn a_capacity_that_nothing_could_hold_is_refused_where_the_pipeline_is_assembled() {
     let s = || never::<u32>();

@@ -76,15 +76,21 @@ pub fn interleave_all<P: Publisher>(
     sources: impl IntoIterator<Item = P>,
     turn: usize,
 ) -> Interleave<P> {
-    Interleave {
-        sources: sources.into_iter().collect(),
-        turn: capacity("interleave_all(sources, 0)", turn),
-        until: Until::All,
-        site: Site::here("interleave"),
-    }
+    Interleave::of("interleave_all(sources, 0)", sources, turn)
 }
 
 impl<P> Interleave<P> {
+    /// `call` is what the user wrote, with a zero.
+    #[track_caller]
+    pub(crate) fn of(call: &str, sources: impl IntoIterator<Item = P>, turn: usize) -> Self {
+        Interleave {
+            sources: sources.into_iter().collect(),
+            turn: capacity(call, turn),
+            until: Until::All,
+            site: Site::here("interleave"),
+        }
+    }
+
     /// Until the turn comes to a source that is over; the others are cancelled.
     #[doc(alias = "eager_close", alias = "interleave_shortest")]
     pub fn shortest(self) -> Interleave<P> {

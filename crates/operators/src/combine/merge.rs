@@ -66,10 +66,15 @@ pub struct Merge<P> {
 #[doc(alias = "mergeAll", alias = "select_all", alias = "flatten_unordered")]
 #[track_caller]
 pub fn merge_all<P: Publisher>(sources: impl IntoIterator<Item = P>, prefetch: usize) -> Merge<P> {
-    Merge {
-        sources: sources.into_iter().collect(),
-        prefetch: capacity("merge_all(sources, 0)", prefetch),
-        site: Site::here("merge"),
+    Merge::of("merge_all(sources, 0)", sources, prefetch)
+}
+
+impl<P> Merge<P> {
+    /// `call` is what the user wrote, with a zero.
+    #[track_caller]
+    pub(crate) fn of(call: &str, sources: impl IntoIterator<Item = P>, prefetch: usize) -> Self {
+        let prefetch = capacity(call, prefetch);
+        Merge { sources: sources.into_iter().collect(), prefetch, site: Site::here("merge") }
     }
 }
 

@@ -70,10 +70,16 @@ pub fn merge_all_delay_error<P: Publisher>(
     sources: impl IntoIterator<Item = P>,
     prefetch: usize,
 ) -> MergeDelayError<P> {
-    MergeDelayError {
-        sources: sources.into_iter().collect(),
-        prefetch: capacity("merge_all_delay_error(sources, 0)", prefetch),
-        site: Site::here("merge_delay_error"),
+    MergeDelayError::of("merge_all_delay_error(sources, 0)", sources, prefetch)
+}
+
+impl<P> MergeDelayError<P> {
+    /// `call` is what the user wrote, with a zero.
+    #[track_caller]
+    pub(crate) fn of(call: &str, sources: impl IntoIterator<Item = P>, prefetch: usize) -> Self {
+        let prefetch = capacity(call, prefetch);
+        let sources = sources.into_iter().collect();
+        MergeDelayError { sources, prefetch, site: Site::here("merge_delay_error") }
     }
 }
 

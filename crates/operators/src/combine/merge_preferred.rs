@@ -74,10 +74,16 @@ pub fn merge_all_preferred<P: Publisher>(
     sources: impl IntoIterator<Item = P>,
     prefetch: usize,
 ) -> MergePreferred<P> {
-    MergePreferred {
-        sources: sources.into_iter().collect(),
-        prefetch: capacity("merge_all_preferred(sources, 0)", prefetch),
-        site: Site::here("merge_preferred"),
+    MergePreferred::of("merge_all_preferred(sources, 0)", sources, prefetch)
+}
+
+impl<P> MergePreferred<P> {
+    /// `call` is what the user wrote, with a zero.
+    #[track_caller]
+    pub(crate) fn of(call: &str, sources: impl IntoIterator<Item = P>, prefetch: usize) -> Self {
+        let prefetch = capacity(call, prefetch);
+        let sources = sources.into_iter().collect();
+        MergePreferred { sources, prefetch, site: Site::here("merge_preferred") }
     }
 }
 

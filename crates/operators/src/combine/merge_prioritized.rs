@@ -73,15 +73,25 @@ pub fn merge_all_prioritized<P: Publisher>(
     weighted: impl IntoIterator<Item = (P, u32)>,
     prefetch: usize,
 ) -> MergePrioritized<P> {
-    let (sources, weights): (_, Vec<u32>) = weighted.into_iter().unzip();
-    if let Some(n) = weights.iter().position(|weight| *weight == 0) {
-        panic!("merge_all_prioritized: a source weighs at least 1, and number {n} weighs 0");
-    }
-    MergePrioritized {
-        sources,
-        weights: weights.into(),
-        prefetch: capacity("merge_all_prioritized(weighted, 0)", prefetch),
-        site: Site::here("merge_prioritized"),
+    MergePrioritized::of("merge_all_prioritized(weighted, 0)", weighted, prefetch)
+}
+
+impl<P> MergePrioritized<P> {
+    /// `call` is what the user wrote, with a zero.
+    #[track_caller]
+    pub(crate) fn of(
+        call: &str,
+        weighted: impl IntoIterator<Item = (P, u32)>,
+        prefetch: usize,
+    ) -> Self {
+        let prefetch = capacity(call, prefetch);
+        let (sources, weights): (_, Vec<u32>) = weighted.into_iter().unzip();
+        if let Some(n) = weights.iter().position(|weight| *weight == 0) {
+            let name = call.split('(').next().unwrap_or(call);
+            panic!("{name}: a source weighs at least 1, and number {n} weighs 0");
+        }
+        let site = Site::here("merge_prioritized");
+        MergePrioritized { sources, weights: weights.into(), prefetch, site }
     }
 }
 

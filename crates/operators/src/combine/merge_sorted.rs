@@ -69,11 +69,21 @@ where
     P: Publisher,
     F: FnMut(&P::Item, &P::Item) -> Ordering + Send + 'static,
 {
-    MergeSorted {
-        sources: sources.into_iter().collect(),
-        prefetch: capacity("merge_all_sorted(sources, 0, compare)", prefetch),
-        compare,
-        site: Site::here("merge_sorted"),
+    MergeSorted::of("merge_all_sorted(sources, 0, compare)", sources, prefetch, compare)
+}
+
+impl<P, F> MergeSorted<P, F> {
+    /// `call` is what the user wrote, with a zero.
+    #[track_caller]
+    pub(crate) fn of(
+        call: &str,
+        sources: impl IntoIterator<Item = P>,
+        prefetch: usize,
+        compare: F,
+    ) -> Self {
+        let prefetch = capacity(call, prefetch);
+        let sources = sources.into_iter().collect();
+        MergeSorted { sources, prefetch, compare, site: Site::here("merge_sorted") }
     }
 }
 

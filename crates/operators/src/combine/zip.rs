@@ -62,8 +62,15 @@ pub fn zip<S>(sources: S, prefetch: usize) -> Zip<S>
 where
     Zip<S>: Publisher,
 {
-    let prefetch = capacity("zip(sources, 0)", prefetch);
-    Zip { sources, prefetch, site: Site::here("zip") }
+    Zip::of("zip(sources, 0)", sources, prefetch)
+}
+
+impl<S> Zip<S> {
+    /// `call` is what the user wrote, with a zero.
+    #[track_caller]
+    pub(crate) fn of(call: &str, sources: S, prefetch: usize) -> Self {
+        Zip { sources, prefetch: capacity(call, prefetch), site: Site::here("zip") }
+    }
 }
 
 crate::opaque_debug::opaque_debug!(Zip<S>, prefetch);
