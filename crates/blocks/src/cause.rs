@@ -24,13 +24,19 @@
 //!   whatever that begins, is outside.
 //! * **The first cause stands**: a stream that was cancelled is not cancelled again.
 //! * **A panic is a failure**: what is dropped by one that unwinds is dropped for [`Cause::Failed`].
+//! * **A source that panics while it is subscribed to** drops its subscriber, which tells that its source
+//!   has gone: a destructor does not see the panic. Whoever catches it does. So the destructor leaves
+//!   word on the thread ([`gone`]), and whoever [subscribes](subscribing) answers it with the fault.
 //! * **It costs nothing per item**, and where no cause is given nothing is locked or allocated. A
 //!   cancellation without a cause looks at one variable of its thread.
 
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use millstream_core::{Cause, Upstream};
+use millstream_core::{Cause, Fault, Panic, Upstream};
 use millstream_sync::{Mutex, lock, of_each_thread, panicking};
+
+use crate::running::undelivered;
 
 of_each_thread!(CAUSE: RefCell<Cause> = RefCell::new(Cause::NoMoreNeeded));
 // Whether there is anything else in it: each stream that ends looks, and that is all it does then.
@@ -86,6 +92,60 @@ impl Drop for Outer {
     fn drop(&mut self) {
         drop(replace(std::mem::take(&mut self.0)));
     }
+}
+
+type Tell = Box<dyn FnOnce(Fault)>;
+
+// What those leave who are dropped by a panic, while somebody on this thread subscribes.
+of_each_thread!(WORDS: RefCell<Option<Vec<Tell>>> = RefCell::new(None));
+
+fn swap_words(words: Option<Vec<Tell>>) -> Option<Vec<Tell>> {
+    WORDS.try_with(|place| place.replace(words)).unwrap_or_default()
+}
+
+/// Calls `f`, which subscribes to something foreign. Where that panics, whoever it dropped without an
+/// end is told so: see [`gone`].
+///
+/// # Panics
+/// As `f`, where nobody was there to be told.
+pub fn subscribing(f: impl FnOnce()) {
+    let outer = swap_words(Some(Vec::new()));
+    let subscribed = catch_unwind(AssertUnwindSafe(f));
+    let words = swap_words(outer).unwrap_or_default();
+    let fault = match subscribed {
+        // Another panic dropped them, which was caught on the way.
+        Ok(()) => Fault::SourceDropped,
+        Err(payload) if words.is_empty() => resume_unwind(payload),
+        Err(payload) => Fault::Panicked(Panic::new(payload)),
+    };
+    for tell in words {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| tell(fault.echo()))) {
+            undelivered(payload);
+        }
+    }
+}
+
+/// For the destructor of a subscriber that is dropped without an end: calls `tell` with
+/// [`Fault::SourceDropped`]; or, where a panic in [`subscribing`] drops it, when that is caught, with the
+/// panic.
+pub fn gone(tell: impl FnOnce(Fault) + 'static) {
+    if let Some(tell) = left(tell) {
+        afresh(|| tell(Fault::SourceDropped));
+    }
+}
+
+/// Leaves word for whoever [subscribes](subscribing) on this thread, where a panic unwinds. Else `tell`
+/// comes back.
+pub(crate) fn left<F: FnOnce(Fault) + 'static>(tell: F) -> Option<F> {
+    let mut tell = Some(tell);
+    if panicking() {
+        let _left = WORDS.try_with(|words| {
+            if let Some(words) = &mut *words.borrow_mut() {
+                words.extend(tell.take().map(|tell| Box::new(tell) as Tell));
+            }
+        });
+    }
+    tell
 }
 
 /// A place for the cause of a cancellation that somebody else carries out.

@@ -39,7 +39,7 @@ use millstream_core::{
 };
 use millstream_sync::{Mutex, lock};
 
-use crate::cause::{self, afresh, current, within};
+use crate::cause::{self, afresh, current, left, subscribing, within};
 use crate::entrust::Errand;
 use crate::mail::{self, Mail, leave_cause};
 use crate::running::undelivered;
@@ -71,7 +71,8 @@ where
         within(mail::cause(&counter.mail), || drop(active));
         return None;
     }
-    let carried = Carried { active, finish: Finish(counter.clone()), context };
+    let going = Some((active, Finish(counter.clone())));
+    let carried = Carried { active: ActiveCarried { going, signals: PhantomData }, context };
     Some(Courier {
         counter,
         errand: Some((publisher, carried)),
@@ -189,11 +190,20 @@ struct Finish(Arc<Counter>);
 impl Finish {
     /// Upstream has dropped the subscriber without an end: `told` is given the fault that it was
     /// cancelled for, if there was one.
-    fn tell(self, told: impl FnOnce(Fault)) {
-        if let Link::Broken(fault) = self.0.unlink()
-            && let Err(payload) = catch_unwind(AssertUnwindSafe(|| afresh(|| told(fault))))
-        {
-            undelivered(payload);
+    fn tell(self, told: impl FnOnce(Fault) + 'static) {
+        match self.0.unlink() {
+            Link::Broken(fault) => {
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| afresh(|| told(fault)))) {
+                    undelivered(payload);
+                }
+            }
+            // Cancelled: nobody listens.
+            _ if self.0.token.word().is_closed() => drop(told),
+            // By a panic in `subscribe`, or because the source went away.
+            _ => drop(left(move |fault| {
+                told(fault);
+                drop(self);
+            })),
         }
     }
 }
@@ -207,13 +217,12 @@ impl Drop for Finish {
 }
 
 /// The subscriber on its way to upstream.
-struct Carried<A> {
-    active: A,
-    finish: Finish,
+struct Carried<T, E, A: ActiveSubscriber<T, E>> {
+    active: ActiveCarried<T, E, A>,
     context: Context,
 }
 
-impl<T, E, A> Subscriber<T, E> for Carried<A>
+impl<T, E, A> Subscriber<T, E> for Carried<T, E, A>
 where
     T: Send + 'static,
     E: Send + 'static,
@@ -222,8 +231,8 @@ where
     type Active = ActiveCarried<T, E, A>;
 
     fn on_subscribe(self, subscription: Subscription) -> ActiveCarried<T, E, A> {
-        let Carried { active, finish, .. } = self;
-        let counter = &finish.0;
+        let Carried { active, .. } = self;
+        let Some((_, Finish(counter))) = &active.going else { return active };
         let upstream = subscription.into_upstream();
         let cancelled = {
             let mut link = lock(&counter.link);
@@ -242,7 +251,7 @@ where
             // A fault that waits in the link is told when upstream drops what it is given here.
             Some(cause) => cause::cancel(&*upstream, cause),
         }
-        ActiveCarried { going: Some((active, finish)), signals: PhantomData }
+        active
     }
 
     fn context(&self) -> Context {
@@ -341,13 +350,16 @@ impl Drop for CarriedRest {
     }
 }
 
+/// A publisher, and its subscriber on its way.
+type ToCarry<P, A> = (P, Carried<<P as Publisher>::Item, <P as Publisher>::Error, A>);
+
 /// A future that subscribes and asks, and is ready when nobody can ask any more. See the
 /// [module](self).
 #[must_use = "a task does nothing unless an executor runs it, and ends its stream when dropped"]
 pub struct Courier<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> {
     counter: Arc<Counter>,
     /// Until it subscribes.
-    errand: Option<(P, Carried<A>)>,
+    errand: Option<ToCarry<P, A>>,
     /// Demand that waits for the subscription.
     owed: Credit,
     detached: bool,
@@ -374,7 +386,7 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
                     self.errand = Some((publisher, carried));
                     return false;
                 }
-                publisher.subscribe(carried);
+                subscribing(|| publisher.subscribe(carried));
             }
             if let Some(upstream) = self.counter.upstream() {
                 if let Some(demand) = self.owed.take().demand() {
@@ -413,7 +425,8 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Courier<P, A> {
             _ => fault,
         };
         self.counter.token.word().close();
-        let Carried { active, finish, .. } = carried;
+        let Carried { active: mut carried, .. } = carried;
+        let Some((active, finish)) = carried.going.take() else { return };
         let told = catch_unwind(AssertUnwindSafe(|| {
             within(Cause::Failed, || drop(publisher));
             drop(active.on_end(End::Fault(fault)));

@@ -84,7 +84,7 @@ pub use crate::accounts::Slow;
 
 use crate::accounts::{Accounts, Place};
 use crate::bell::Bell;
-use crate::cause::{self, Note, afresh, current};
+use crate::cause::{self, Note, afresh, current, gone, subscribing};
 use crate::ending::Contained;
 use crate::gauge::{self, Gauge, Levels, Queue, Reading, Site, Tally};
 use crate::queue::{Put, Reader, Writer, queue};
@@ -611,7 +611,7 @@ impl<T: Send + 'static, E: Send + 'static> Hub<T, E> {
             upstream.request(demand);
         }
         if let Some(connect) = connect {
-            connect(self.clone());
+            subscribing(|| connect(self.clone()));
         }
         if let Some(vacated) = vacated
             && let Vacancy::Grace(begin) = &self.0.plan.vacancy
@@ -1207,7 +1207,8 @@ where
         if let Some(seats) = &self.seats
             && !lock(&seats.hub.0.state).is_over()
         {
-            afresh(|| self.finish(End::Fault(Fault::SourceDropped)));
+            let mut lost = ActiveDistributor { seats: self.seats.take(), failed: self.failed };
+            gone(move |fault| lost.finish(End::Fault(fault)));
         }
     }
 }

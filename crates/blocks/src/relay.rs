@@ -51,7 +51,7 @@ use millstream_core::{
 };
 use millstream_sync::{Mutex, lock};
 
-use crate::cause::{self, Note, afresh, current, within};
+use crate::cause::{self, Note, afresh, current, subscribing, within};
 use crate::emission::run_rest;
 use crate::running::undelivered;
 use crate::turn::{Holder, Turn};
@@ -151,7 +151,9 @@ where
             };
             // Nothing is subscribed for a downstream that has already gone.
             if !relay.turn.is_closed() {
-                let feeder = catch_unwind(AssertUnwindSafe(|| feeder(Feeder(relay.clone()))));
+                let feeder = catch_unwind(AssertUnwindSafe(|| {
+                    subscribing(|| feeder(Feeder(relay.clone())));
+                }));
                 if let Err(payload) = feeder {
                     relay.fail(Fault::Panicked(Panic::new(payload)));
                 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use millstream_blocks::basin::{Inflow, Spill, Spilled, basin};
 use millstream_blocks::bell::{Bell, Host};
 use millstream_blocks::branch::{Desk, Seen, branch, trunk};
-use millstream_blocks::cause::{afresh, current, within};
+use millstream_blocks::cause::{afresh, current, gone, subscribing, within};
 use millstream_blocks::courier::courier;
 use millstream_blocks::gauge::Site;
 use millstream_blocks::hub::{Hub, Plan, Slow, Vacancy};
@@ -531,5 +531,68 @@ fn a_cause_ends_with_what_is_dropped_for_it() {
         }));
         assert!(unwound.is_err());
         assert_eq!(current(), Cause::NoMoreNeeded);
+    });
+}
+
+/// Tells what it is told of when it is dropped.
+struct Lost(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl Drop for Lost {
+    fn drop(&mut self) {
+        let told = self.0.clone();
+        gone(move |fault| told.lock().unwrap().push(fault.to_string()));
+    }
+}
+
+fn dropped() -> String {
+    Fault::SourceDropped.to_string()
+}
+
+#[test]
+fn who_is_dropped_by_a_panic_in_subscribe_is_told_of_that() {
+    model("cause: who_is_dropped_by_a_panic_in_subscribe_is_told_of_that", || {
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let elsewhere = Arc::new(std::sync::Mutex::new(Vec::new()));
+        // Another thread has nothing to do with it.
+        let other = Lost(elsewhere.clone());
+        let other = thread::spawn(move || drop(other));
+        let (one, two) = (Lost(told.clone()), Lost(told.clone()));
+        subscribing(|| {
+            let _both = (one, two);
+            resume_unwind(Box::new("ouch"))
+        });
+        other.join().unwrap();
+        let told = told.lock().unwrap();
+        assert_eq!(told.len(), 2);
+        assert!(told.iter().all(|told| told.contains("ouch")), "{told:?}");
+        assert_eq!(*elsewhere.lock().unwrap(), [dropped()]);
+    });
+}
+
+#[test]
+fn who_is_dropped_by_a_panic_that_is_caught_on_the_way_is_told_that_its_source_has_gone() {
+    model("cause: who_is_dropped_by_a_panic_that_is_caught_on_the_way", || {
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let lost = Lost(told.clone());
+        subscribing(|| {
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                let _lost = lost;
+                resume_unwind(Box::new("ouch"))
+            }));
+            assert!(caught.is_err());
+        });
+        assert_eq!(*told.lock().unwrap(), [dropped()]);
+        // And without a panic, or anybody who subscribes, at once.
+        drop(Lost(told.clone()));
+        subscribing(|| drop(Lost(told.clone())));
+        assert_eq!(told.lock().unwrap().len(), 3);
+    });
+}
+
+#[test]
+fn a_panic_in_subscribe_that_nobody_is_told_of_goes_on() {
+    model("cause: a_panic_in_subscribe_that_nobody_is_told_of_goes_on", || {
+        let unwound = catch_unwind(|| subscribing(|| resume_unwind(Box::new("ouch"))));
+        assert_eq!(unwound.unwrap_err().downcast_ref(), Some(&"ouch"));
     });
 }

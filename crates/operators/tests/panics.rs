@@ -10,6 +10,7 @@ use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::time::Duration;
 
@@ -1481,4 +1482,101 @@ mod in_ends {
             }
         }
     }
+}
+
+/// A publisher that panics while it is subscribed to.
+#[derive(Debug, Clone, Copy)]
+enum BreaksInSubscribe {
+    BeforeTheSubscription,
+    AfterTheSubscription,
+    AfterAnItem,
+}
+
+impl Publisher for BreaksInSubscribe {
+    type Item = u32;
+    type Error = String;
+
+    fn subscribe<S: Subscriber<u32, String>>(self, subscriber: S) {
+        #[derive(Clone, Default)]
+        struct Asked(Arc<AtomicBool>);
+        impl millstream::Upstream for Asked {
+            fn request(&self, _: Demand) {
+                self.0.store(true, Ordering::SeqCst);
+            }
+            fn cancel(&self) {}
+        }
+        if let BreaksInSubscribe::BeforeTheSubscription = self {
+            ouch();
+        }
+        let asked = Asked::default();
+        let mut active = subscriber.on_subscribe(Subscription::new(Arc::new(asked.clone())));
+        let more = active.on_request(More::NONE);
+        if let BreaksInSubscribe::AfterAnItem = self
+            && (more.count() > 0 || asked.0.load(Ordering::SeqCst))
+        {
+            let _more = active.on_next(1);
+        }
+        ouch();
+    }
+}
+
+/// Also where that runs as a part of what is downstream of it: on a task, for several, as a signal.
+#[test]
+fn a_panic_in_subscribe_is_told_as_one() {
+    type Build = fn(BreaksInSubscribe) -> Vec<BoxPublisher<u32, String>>;
+    let builds: [(&str, Build); 9] = [
+        ("subscribe_on", |up| vec![up.subscribe_on(Eager::default()).boxed()]),
+        ("a stage", |up| vec![up.map(|n| n).subscribe_on(Eager::default()).boxed()]),
+        ("async_boundary", |up| vec![up.async_boundary(Eager::default(), 2).boxed()]),
+        ("publish_on", |up| vec![up.publish_on(Eager::default(), 2).boxed()]),
+        ("the signal of take_until", |up| {
+            vec![millstream::pending().map_err(|never| match never {}).take_until(up).boxed()]
+        }),
+        ("concat_map", |up| {
+            vec![up.concat_map(|n| millstream::just(n).map_err(text).boxed()).boxed()]
+        }),
+        ("an inner publisher", |up| {
+            vec![millstream::just(1).map_err(text).concat_map(move |_| up.boxed()).boxed()]
+        }),
+        ("broadcast", |up| up.broadcast::<3>(2).map(|part| part.boxed()).into()),
+        ("broadcast on a task", |up| {
+            up.subscribe_on(Eager::default()).broadcast::<2>(2).map(|part| part.boxed()).into()
+        }),
+    ];
+    use BreaksInSubscribe::{AfterAnItem, AfterTheSubscription, BeforeTheSubscription};
+    for (name, build) in builds {
+        for breaks in [BeforeTheSubscription, AfterTheSubscription, AfterAnItem] {
+            for (how, behaviour) in behaviours() {
+                let case = format!("{name}, {breaks:?}, {how}");
+                let handles: Vec<_> = build(breaks)
+                    .into_iter()
+                    .map(|publisher| {
+                        let (probe, handle) = Probe::recording(behaviour.clone(), |n| n, identity);
+                        normally(&case, || publisher.subscribe(probe));
+                        if how == "one by one from outside" && !handle.is_ended() {
+                            normally(&case, || handle.request(1));
+                        }
+                        handle
+                    })
+                    .collect();
+                for handle in handles {
+                    told_once::<u32>(&case, &handle, &Ledger::new());
+                }
+            }
+        }
+    }
+}
+
+/// Who has cancelled is told nothing, and the others are.
+#[test]
+fn a_panic_in_subscribe_is_no_news_to_whoever_has_cancelled() {
+    let [one, other] = BreaksInSubscribe::AfterAnItem.broadcast::<2>(2);
+    let (cancels, cancelled) =
+        Probe::recording(Behaviour::new().cancels_at_once(), |n: u32| n, identity);
+    one.subscribe(cancels);
+    let (probe, handle) = Probe::recording(Behaviour::new().initially(1), |n: u32| n, identity);
+    other.subscribe(probe);
+    assert_eq!(cancelled.end(), None);
+    assert!(cancelled.is_dropped());
+    told_once("the other", &handle, &Ledger::new());
 }

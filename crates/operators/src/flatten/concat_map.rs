@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 
-use millstream_blocks::cause::current;
+use millstream_blocks::cause::{current, gone};
 use millstream_blocks::gauge::Site;
 use millstream_blocks::relay::{Feeder, Sequence, SourceEnd, Then, relay};
 use millstream_core::{
@@ -452,7 +452,7 @@ where
     fn drop(&mut self) {
         // Without an end: cancelled, and then nobody listens, or gone.
         if let Some(feeder) = self.feeder.take() {
-            feeder.end(End::Fault(Fault::SourceDropped));
+            gone(move |fault| feeder.end(End::Fault(fault)));
         }
     }
 }

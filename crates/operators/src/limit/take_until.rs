@@ -1,5 +1,6 @@
 //! `take_until`: until another publisher says so.
 
+use millstream_blocks::cause::gone;
 use millstream_blocks::relay::{Feeder, Sequence, SourceEnd, Then, relay};
 use millstream_core::{
     ActiveSubscriber, Context, Demand, End, Fault, More, Publisher, Subscriber, Subscription,
@@ -172,7 +173,7 @@ impl<P: Publisher, A: ActiveSubscriber<P::Item, P::Error>> Drop for Listener<P, 
     fn drop(&mut self) {
         // Without an end: cancelled, and then nobody listens, or gone.
         if let Some(feeder) = self.feeder.take() {
-            feeder.end(End::Fault(Fault::SourceDropped));
+            gone(move |fault| feeder.end(End::Fault(fault)));
         }
     }
 }
