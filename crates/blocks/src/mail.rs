@@ -41,9 +41,11 @@ pub(crate) fn leave_fault(mail: &Mutex<Mail>, fault: Fault) {
         mail.fault = Some(fault);
         return;
     }
+    // An echo says the same: of a fault of many, of which this host has several.
+    let is_echo = mail.fault.as_ref().is_some_and(|first| first.to_string() == fault.to_string());
     drop(mail);
     // Outside of the lock: what a panic carries is foreign.
-    if !matches!(fault, Fault::SourceDropped) {
+    if !is_echo && !matches!(fault, Fault::SourceDropped) {
         report_undelivered(&Undelivered::Fault(fault));
     }
 }

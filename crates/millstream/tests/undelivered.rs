@@ -2,8 +2,9 @@
 
 use std::process::{Command, Stdio};
 
+use millstream::fan_out::Stalled;
 use millstream::prelude::*;
-use millstream::{Demand, Fault, More, Subscription, Undelivered, report_undelivered};
+use millstream::{Demand, Failure, Fault, More, Subscription, Undelivered, report_undelivered};
 
 /// A subscriber with the three methods that it must have.
 struct Plain;
@@ -53,6 +54,19 @@ fn reports() {
     report_undelivered(&Undelivered::Fault(Fault::SourceDropped));
 }
 
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+fn breaks_for_many_and_is_told() {
+    let (sender, items) = millstream::channel::<u32>(1);
+    let tapped = items.wire_tap(drop).subscribe_with(drop, drop, || ()).unbounded();
+    drop(sender);
+    assert!(matches!(tapped.block(), Err(Fault::SourceDropped)));
+
+    let groups = millstream::range(0..30_u32).group_by(4, 2, Stalled::Fail, |n| n % 3);
+    let read = groups.flat_map_unordered(2, 2, |group| group).count().block();
+    assert!(matches!(read, Err(Failure::Fault(Fault::Stalled(_)))), "{read:?}");
+}
+
 /// Standard output and standard error of one of the above, which ran to its end.
 fn run(case: &str) -> (String, String) {
     let mut child = child(case);
@@ -81,6 +95,11 @@ fn a_hook_has_it_instead() {
     let (told, said) = run("breaks_with_a_hook");
     assert!(told.contains("hook: a fault reached nobody: the source was dropped"), "{told}");
     assert_eq!(said, "");
+}
+
+#[test]
+fn what_somebody_was_told_of_is_not_told_again_of_each_who_left_or_is_there_twice() {
+    assert_eq!(run("breaks_for_many_and_is_told").1, "");
 }
 
 #[test]

@@ -151,7 +151,8 @@ where
     }
 
     fn fault(&mut self, fault: Fault) -> Fault {
-        if let Some(tap) = self.tap.take() {
+        // Where nobody reads it there is nobody to tell.
+        if let Some(tap) = self.tap.take().filter(|tap| !tap.is_closed()) {
             tap.break_off(fault.echo());
         }
         fault
