@@ -45,7 +45,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream_core::{Context, Credit, KeyValue};
+use millstream_core::{Context, Credit, KeyValue, Pulled};
 use millstream_sync::{AtomicU64, Mutex, Ordering, lock};
 
 pub use crate::snapshot::{Decisions, Input, Row, Sample, Snapshot, State};
@@ -501,6 +501,17 @@ impl Tally {
         // ordering: relaxed on both; this is the only writer (`&mut self`), and a figure.
         let count = self.count.0.load(Ordering::Relaxed);
         self.count.0.store(count + 1, Ordering::Relaxed);
+    }
+
+    /// What a source that is pulled gave.
+    #[inline]
+    pub fn count<T, E>(&mut self, pulled: &Pulled<T, E>) {
+        match pulled {
+            Pulled::Item(_) => self.pass(),
+            Pulled::Complete => self.end(State::Completed),
+            Pulled::Error(_) => self.end(State::Failed),
+            Pulled::Skipped | Pulled::Pending => {}
+        }
     }
 
     /// No item follows.

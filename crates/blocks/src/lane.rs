@@ -141,12 +141,7 @@ struct Counted<T, E> {
 
 impl<T, E> Counted<T, E> {
     fn count(&mut self, pulled: Pulled<T, E>) -> Pulled<T, E> {
-        match &pulled {
-            Pulled::Item(_) => self.tally.pass(),
-            Pulled::Complete => self.tally.end(State::Completed),
-            Pulled::Error(_) => self.tally.end(State::Failed),
-            Pulled::Skipped | Pulled::Pending => {}
-        }
+        self.tally.count(&pulled);
         pulled
     }
 }

@@ -10,6 +10,7 @@ use std::task::{self, Poll, Waker};
 
 use millstream_blocks::cause::{afresh, current};
 use millstream_blocks::entrust::entrust;
+use millstream_blocks::gauge::{Site, Tally};
 use millstream_blocks::outcome::{Completer, Outcome, outcome};
 use millstream_blocks::task::task;
 use millstream_core::{
@@ -59,7 +60,9 @@ use crate::{CodecError, Decode, Link, Text};
 /// item.
 /// # Bounds
 /// No item: those that were asked for, at most `window`, are on the wire until they are sent downstream.
-/// 16 KiB that were read, and one frame. Nothing grows with what a peer sends.
+/// 16 KiB that were read, and one frame. Nothing grows with what a peer sends. On a
+/// [board](millstream_operators::PublisherExt::observed) its row counts what has come, and has the window
+/// as its capacity.
 /// # Panics
 /// When `window` is zero.
 ///
@@ -73,7 +76,8 @@ where
     C: Decode,
 {
     assert!(window > 0, "connect(.., 0): at least 1 item is asked for at a time");
-    Connect { executor, link, decode, errors: Text, window, gone: None }
+    let site = Site::here("connect");
+    Connect { executor, link, decode, errors: Text, window, gone: None, site }
 }
 
 /// The publisher of [`connect`].
@@ -86,13 +90,14 @@ pub struct Connect<X, C, D = Text> {
     window: usize,
     /// Whoever waits for the farewell.
     gone: Option<Completer<()>>,
+    site: Site,
 }
 
 impl<X, C, D> Connect<X, C, D> {
     /// Errors of upstream are as `errors` decodes them.
     pub fn with_errors<D2: Decode>(self, errors: D2) -> Connect<X, C, D2> {
-        let Connect { executor, link, decode, errors: _, window, gone } = self;
-        Connect { executor, link, decode, errors, window, gone }
+        let Connect { executor, link, decode, errors: _, window, gone, site } = self;
+        Connect { executor, link, decode, errors, window, gone, site }
     }
 
     /// And a future that is ready when all is said and the connection is over. A process that cancels and
@@ -200,7 +205,7 @@ where
     type Error = WireError<D::Item>;
 
     fn subscribe<S: Subscriber<Self::Item, Self::Error>>(self, subscriber: S) {
-        let Connect { executor, link, decode, errors, window, gone } = self;
+        let Connect { executor, link, decode, errors, window, gone, site } = self;
         let (executor, asked) = (Arc::new(executor), Asked::default());
         let mut receiving = Receiving {
             io: Some(Io::new(link, Role::Receives)),
@@ -215,9 +220,11 @@ where
             last: None,
             gone,
             executor: executor.clone(),
+            tally: None,
         };
-        let source = |bell: &millstream_blocks::bell::Bell, _: &Context| {
+        let source = |bell: &millstream_blocks::bell::Bell, context: &Context| {
             receiving.waker = bell.clone().into_waker();
+            receiving.tally = bell.gauge(context, site, window).map(Tally::new);
             receiving
         };
         let Some(task) = task(source, Metered { subscriber, asked }) else { return };
@@ -266,6 +273,8 @@ struct Receiving<X: Executor, C: Decode, D: Decode> {
     last: Option<Last>,
     gone: Option<Completer<()>>,
     executor: Arc<X>,
+    /// What has come, where somebody looks.
+    tally: Option<Tally>,
 }
 
 /// The last word.
@@ -418,12 +427,16 @@ where
     type Error = WireError<D::Item>;
 
     fn pull(&mut self) -> Pulled<C::Item, Self::Error> {
-        match self.poll() {
+        let pulled = match self.poll() {
             Poll::Pending => Pulled::Pending,
             Poll::Ready(Ok(Some(item))) => Pulled::Item(item),
             Poll::Ready(Ok(None)) => Pulled::Complete,
             Poll::Ready(Err(error)) => Pulled::Error(error),
+        };
+        if let Some(tally) = &mut self.tally {
+            tally.count(&pulled);
         }
+        pulled
     }
 
     // Without demand nothing was asked for: what comes is no item, or an error.
