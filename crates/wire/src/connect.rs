@@ -551,3 +551,28 @@ where
         self.active.on_end(end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millstream_core::Demand;
+
+    use super::*;
+
+    #[test]
+    fn a_sum_that_is_too_large_for_a_number_is_the_largest() {
+        // Rule 3.17.
+        let largest = More::of(Demand::UNBOUNDED.get() - 1);
+        let asked = Asked::default();
+        for n in 1..=8 {
+            asked.add(largest);
+            assert_eq!(asked.sum(), n * largest.count());
+        }
+        asked.add(largest);
+        assert_eq!(asked.sum(), u64::MAX);
+        let unbounded = Asked::default();
+        for more in [More::ONE, More::UNBOUNDED, More::UNBOUNDED, More::NONE, More::ONE, largest] {
+            unbounded.add(more);
+        }
+        assert_eq!(unbounded.sum(), u64::MAX);
+    }
+}
