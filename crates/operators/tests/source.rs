@@ -359,6 +359,22 @@ fn from_reader_fails_as_its_reader() {
 }
 
 #[test]
+fn a_chunk_that_no_memory_holds_is_refused_where_the_reader_is_made() {
+    let most = 1_usize << 30;
+    // At the bound nothing is allocated before somebody asks.
+    drop(millstream::from_reader(io::empty(), most));
+    for size in [most + 1, 1 << 40, usize::MAX] {
+        let made = std::panic::catch_unwind(|| drop(millstream::from_reader(io::empty(), size)));
+        let message = made.expect_err("too large").downcast::<String>().expect("a message");
+        assert!(
+            message.starts_with(&format!("from_reader(_, 0), with {size} for the 0")),
+            "{message}"
+        );
+        assert!(message.contains("1073741824 bytes at most"), "{message}");
+    }
+}
+
+#[test]
 #[should_panic(expected = "a chunk holds at least 1 byte")]
 fn from_reader_refuses_chunks_of_nothing() {
     let _ = millstream::from_reader(io::empty(), 0);

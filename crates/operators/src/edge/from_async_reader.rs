@@ -9,6 +9,7 @@ use millstream_executors::Executor;
 use crate::edge::bytes::Chunks;
 use crate::edge::transport::Futures;
 use crate::shape::polled::polled;
+use crate::source::chunk_size_of;
 
 /// The bytes of an asynchronous reader, in chunks of at most `chunk_size`. It is driven by a
 /// task of `executor`. With the feature `futures`; for readers of the other family see
@@ -34,7 +35,7 @@ use crate::shape::polled::polled;
 /// Holds the reader and a buffer of `chunk_size` bytes; each chunk is an allocation of what was
 /// read.
 /// # Panics
-/// When `chunk_size` is zero.
+/// When `chunk_size` is zero, or above 2<sup>30</sup>.
 ///
 /// # Examples
 /// ```
@@ -59,7 +60,7 @@ where
     X: Executor,
     R: AsyncRead + Send + 'static,
 {
-    assert!(chunk_size > 0, "from_async_reader(_, _, 0): a chunk holds at least 1 byte");
+    let chunk_size = chunk_size_of("from_async_reader(_, _, 0)", chunk_size);
     FromAsyncReader { executor, reader, chunk_size }
 }
 

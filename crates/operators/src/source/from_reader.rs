@@ -26,7 +26,7 @@ use crate::source::{FromPull, from_pull};
 /// Holds the reader; each chunk is an allocation of `chunk_size` bytes. A read that blocks,
 /// blocks the thread that asks.
 /// # Panics
-/// When `chunk_size` is zero.
+/// When `chunk_size` is zero, or above 2<sup>30</sup>.
 ///
 /// # Examples
 /// ```
@@ -48,8 +48,23 @@ pub fn from_reader<R>(reader: R, chunk_size: usize) -> FromPull<FromReader<R>>
 where
     R: Read + Send + 'static,
 {
-    assert!(chunk_size > 0, "from_reader(_, 0): a chunk holds at least 1 byte");
+    let chunk_size = chunk_size_of("from_reader(_, 0)", chunk_size);
     from_pull(FromReader { reader, chunk_size })
+}
+
+/// The most bytes that a chunk is made for.
+const MOST: usize = 1 << 30;
+
+/// The size of the chunks of a reader: each is one allocation, and one that fails ends the process.
+#[track_caller]
+pub(crate) fn chunk_size_of(what: &str, n: usize) -> usize {
+    assert!(n > 0, "{what}: a chunk holds at least 1 byte");
+    assert!(
+        n <= MOST,
+        "{what}, with {n} for the 0: a chunk is made whole before it is read, and of {MOST} bytes at \
+         most",
+    );
+    n
 }
 
 /// The source of [`from_reader`].

@@ -44,6 +44,8 @@ pub use from_fn::{FromFn, from_fn};
 pub(crate) use from_iter::PullIter;
 pub use from_iter::{FromIter, from_iter};
 pub use from_pull::{FromPull, from_pull};
+#[cfg(any(feature = "futures", feature = "tokio"))]
+pub(crate) use from_reader::chunk_size_of;
 pub use from_reader::{FromReader, from_reader};
 pub use generate::{Generate, generate};
 pub use interval::{Interval, MissedTicks, interval};
