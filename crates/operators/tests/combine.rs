@@ -1,5 +1,6 @@
 //! Claims of the operators that make one stream of several.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use crate::support::{
@@ -727,6 +728,79 @@ fn the_shortest_ends_all_in_its_turn() {
 /// The two of a row as one item.
 fn row((a, b): (Item, Item)) -> u32 {
     a.0 * 100 + b.0
+}
+
+#[test]
+fn as_many_as_there_are_make_a_row() {
+    let source = |n: u32| millstream::from_iter([n, n + 1]);
+    for n in [1, 2, 9, 1000] {
+        let rows = [(0..n).collect::<Vec<_>>(), (1..=n).collect()];
+        let zipped = millstream::zip((0..n).map(source).collect::<Vec<_>>(), 1);
+        assert_eq!(zipped.collect::<Vec<_>>().block().unwrap(), rows, "{n}");
+        let latest = millstream::combine_latest((0..n).map(source).collect::<Vec<_>>(), 1);
+        let latest = latest.collect::<Vec<_>>().block().unwrap();
+        assert_eq!(
+            latest.len(),
+            n as usize + 1,
+            "a row of the first, and one for each that is newer"
+        );
+        assert_eq!([&latest[0], &latest[n as usize]], [&rows[0], &rows[1]], "{n}");
+    }
+}
+
+#[test]
+fn of_many_that_push_each_waits_for_all() {
+    let mint = Mint::new();
+    let (hands, sources): (Vec<_>, Vec<_>) = (0..4).map(|_| Hand::new()).unzip();
+    let sum = |row: Vec<Item>| row.iter().map(|item| item.0).sum::<u32>();
+    let probe = Probe::new().on(millstream::zip(sources, 2).map(sum));
+    assert!(hands.iter().all(|hand| hand.asked() == [2]));
+    probe.request(2);
+    for hand in &hands[1..] {
+        hand.send(mint.item(1));
+        hand.send(mint.item(10));
+    }
+    assert_eq!(probe.take(), []);
+    hands[0].send(mint.item(5));
+    assert_eq!(probe.take(), next([8]));
+    hands[0].end(End::Completed);
+    assert_eq!(probe.take(), [Told::Complete], "nobody waits for demand");
+    assert!(hands[1..].iter().all(Hand::is_cancelled));
+    assert_eq!(mint.live(), 0, "what had come of the others");
+}
+
+#[test]
+fn of_many_the_latest_of_each_are_a_row() {
+    let mint = Mint::new();
+    let (hands, sources): (Vec<_>, Vec<_>) = (0..3).map(|_| Hand::new()).unzip();
+    let row = |row: Vec<Item>| row.iter().fold(0, |sum, item| 10 * sum + item.0);
+    let rows = millstream::combine_latest(sources, 2).map(row);
+    let probe = Probe::new().on(rows);
+    probe.request(4);
+    hands[0].send(mint.item(1));
+    hands[0].send(mint.item(2));
+    hands[1].send(mint.item(3));
+    assert_eq!(probe.take(), [], "one has no item");
+    hands[2].send(mint.item(4));
+    hands[1].send(mint.item(5));
+    assert_eq!(probe.take(), next([234, 254]));
+    hands[0].end(End::Completed);
+    hands[1].end(End::Completed);
+    hands[2].send(mint.item(6));
+    assert_eq!(probe.take(), next([256]));
+    hands[2].end(End::Completed);
+    assert_eq!(probe.take(), [Told::Complete]);
+    assert_eq!(mint.live(), 0);
+}
+
+#[test]
+fn of_none_there_is_no_row() {
+    let none = Vec::<BoxPublisher<u32, Infallible>>::new;
+    let sum = |row: Vec<u32>| row.iter().sum::<u32>();
+    let probe = Probe::new().on(millstream::zip(none(), 2).map(sum));
+    assert_eq!(probe.take(), [Told::Complete], "without demand");
+    let probe = Probe::new().on(millstream::combine_latest(none(), 2).map(sum));
+    assert_eq!(probe.take(), [Told::Complete]);
 }
 
 /// Endless, beside one that sends nothing yet: whoever asks gets its thread back, and nothing is skipped.

@@ -318,6 +318,12 @@ rows! {
         },
         |items| items.into_iter().map(|n| (n, 7)),
         |options| options.bursts();
+    combine_latest_of_a_number: |source| {
+            let other = other(source.ledger(), &[7]).map(|n| n.value());
+            millstream::combine_latest(vec![source.map(|n| n.value()).boxed(), other.boxed()], 2)
+        },
+        |items| items.into_iter().map(|n| vec![n, 7]),
+        |options| options.bursts();
     combine_latest_conflated: |source| {
             let other = other(source.ledger(), &[7]).map(|n| n.value());
             let one = source.take(1).map(|n| n.value());
@@ -490,6 +496,15 @@ rows! {
             source.zip(other, 2)
         },
         |items| items.into_iter().zip([7, 8, 9]).collect::<Vec<_>>();
+    zip_of_a_number: |source| {
+            let other = other(source.ledger(), &[7, 8, 9]);
+            millstream::zip(vec![source.boxed(), other.boxed()], 2)
+                .map(|row| match <[_; 2]>::try_from(row) {
+                    Ok([a, b]) => (a, b),
+                    Err(row) => panic!("{} in a row of two", row.len()),
+                })
+        },
+        |items| items.into_iter().zip([7, 8, 9]).collect::<Vec<(i64, i64)>>();
     zip_with_one_that_has_no_end: |source| source.zip(millstream::from_iter(1..).map_err(|never| match never {}), 2),
         |items| items.into_iter().zip(1..).collect::<Vec<_>>();
     flat_map_unordered: |source| {

@@ -119,6 +119,12 @@ rules_for! {
     merge_sorted: rules::processor(|source| source.merge_sorted(numbers(2), 2, Ord::cmp)).gives(|n| n + 2);
     interleave: rules::processor(|source| source.interleave(numbers(2), 2)).gives(|n| n + 2);
     zip: rules::processor(|source| source.zip(numbers(1_000_000), 2));
+    zip_of_a_number: rules::processor(|source| {
+        millstream::zip(vec![source.boxed(), numbers(1_000_000).boxed()], 2)
+    });
+    combine_latest_of_a_number: rules::processor(|source| {
+        millstream::combine_latest(vec![source.boxed(), numbers(1).boxed()], 2)
+    });
     combine_latest: rules::processor(|source| millstream::combine_latest((source, numbers(1)), 2));
     combine_latest_conflated: rules::processor(|source| {
         millstream::combine_latest_conflated((source.take(1), numbers(1)), 2)

@@ -220,6 +220,8 @@ a_million_deep! {
     zip: deep(), numbers().zip(numbers(), 16);
     zip_of_boxes: deep(), numbers().boxed().zip(numbers().boxed(), 16);
     zip_of_those_that_push: deep(), pushed().zip(pushed(), 16);
+    zip_of_a_number: deep(), millstream::zip(vec![numbers(), numbers()], 16);
+    combine_latest_of_a_number: deep(), millstream::combine_latest(vec![numbers().boxed(), numbers().take(1).boxed()], 16);
     combine_latest: deep(), millstream::combine_latest((numbers(), millstream::just(1)), 16);
     combine_latest_conflated: deep(), millstream::combine_latest_conflated((numbers(), millstream::just(1)), 16);
     combine_latest_conflated_of_one_that_pushes: 1, {

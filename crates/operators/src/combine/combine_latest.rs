@@ -32,7 +32,8 @@ use crate::shape::joined::{Feed, capacity, feed};
 /// # Cancellation
 /// As downstream's: all sources are cancelled, and what is queued is discarded.
 /// # Bounds
-/// One item of each source, and `prefetch` for each source that is not synchronous.
+/// One item of each source, and `prefetch` for each source that is not synchronous. A row of a `Vec` of
+/// sources is an allocation.
 /// # Panics
 /// When `prefetch` is zero, or above 2<sup>24</sup>.
 ///
@@ -44,6 +45,12 @@ use crate::shape::joined::{Feed, capacity, feed};
 /// let letters = millstream::from_iter(["x", "y"]);
 /// let rows = millstream::combine_latest((numbers, letters), 16);
 /// assert_eq!(rows.collect::<Vec<_>>().block()?, [(1, "x"), (2, "x"), (2, "y")]);
+///
+/// // As many as there are.
+/// let gauges: Vec<_> = (1..=3).map(|n| millstream::from_iter([n, 10 * n])).collect();
+/// let rows = millstream::combine_latest(gauges, 16);
+/// let [first, .., last] = &rows.collect::<Vec<_>>().block()?[..] else { panic!("there are four") };
+/// assert_eq!((&first[..], &last[..]), (&[1, 2, 3][..], &[10, 20, 30][..]));
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
 /// ```
 #[derive(Clone)]
@@ -54,7 +61,8 @@ pub struct CombineLatest<S> {
     site: Site,
 }
 
-/// The latest items of two to eight publishers, as a tuple. See [`CombineLatest`].
+/// The latest items of several publishers: of a tuple of two to eight, as a tuple; of a `Vec` of any
+/// number, as a `Vec`. None at all are complete at once. See [`CombineLatest`].
 #[doc(alias = "combineLatest", alias = "zipLatest", alias = "mergeLatest")]
 #[track_caller]
 pub fn combine_latest<S>(sources: S, prefetch: usize) -> CombineLatest<S>
@@ -123,6 +131,30 @@ impl<Q: Pull> Latest<Q> {
     }
 }
 
+/// A look at each of `n` sources, from the one whose turn it is, until one has something to say. `None`
+/// where that is a new item.
+#[inline]
+fn round<T, E>(
+    n: usize,
+    turn: &mut usize,
+    mut look: impl FnMut(usize) -> Looked<E>,
+) -> Option<Pulled<T, E>> {
+    let mut over = 0;
+    for _ in 0..n {
+        let whose = *turn;
+        *turn = (whose + 1) % n;
+        match look(whose) {
+            Looked::News => return None,
+            Looked::Skipped => return Some(Pulled::Skipped),
+            Looked::Nothing => {}
+            Looked::Over => over += 1,
+            Looked::Empty => return Some(Pulled::Complete),
+            Looked::Failed(error) => return Some(Pulled::Error(error)),
+        }
+    }
+    Some(if over == n { Pulled::Complete } else { Pulled::Pending })
+}
+
 macro_rules! combine {
     ($pull:ident $n:literal: $($source:ident $latest:ident $number:literal),+) => {
         impl<Error: Send + 'static, $($source),+> Publisher for CombineLatest<($($source,)+)>
@@ -161,24 +193,11 @@ macro_rules! combine {
         {
             #[inline]
             fn look(&mut self, demand: bool) -> Pulled<($($source::Item,)+), Error> {
-                let mut over = 0;
-                for _ in 0..$n {
-                    let turn = self.turn;
-                    self.turn = (turn + 1) % $n;
-                    let looked = match turn {
-                        $($number => self.$latest.look(demand, self.rows),)+
-                        _ => unreachable!("one of the sources has its turn"),
-                    };
-                    match looked {
-                        Looked::News => return self.row(),
-                        Looked::Skipped => return Pulled::Skipped,
-                        Looked::Nothing => {}
-                        Looked::Over => over += 1,
-                        Looked::Empty => return Pulled::Complete,
-                        Looked::Failed(error) => return Pulled::Error(error),
-                    }
-                }
-                if over == $n { Pulled::Complete } else { Pulled::Pending }
+                let looked = round($n, &mut self.turn, |turn| match turn {
+                    $($number => self.$latest.look(demand, self.rows),)+
+                    _ => unreachable!("one of the sources has its turn"),
+                });
+                looked.unwrap_or_else(|| self.row())
             }
 
             fn row(&mut self) -> Pulled<($($source::Item,)+), Error> {
@@ -218,3 +237,64 @@ combine!(Combine5 5: A a 0, B b 1, C c 2, D d 3, F f 4);
 combine!(Combine6 6: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5);
 combine!(Combine7 7: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5, H h 6);
 combine!(Combine8 8: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5, H h 6, I i 7);
+
+impl<P: Publisher<Item: Clone>> Publisher for CombineLatest<Vec<P>> {
+    type Item = Vec<P::Item>;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<Self::Item, P::Error>>(self, subscriber: S) {
+        let CombineLatest { sources, prefetch, site } = self;
+        join(
+            |bell, context| {
+                let latest = |(n, source)| {
+                    Latest::new(feed(source, prefetch, bell.clone(), context, site.number(n)))
+                };
+                let latest: Vec<_> = sources.into_iter().enumerate().map(latest).collect();
+                Many { awaited: latest.len(), latest, turn: 0 }
+            },
+            subscriber,
+        );
+    }
+}
+
+/// As many as there are.
+struct Many<Q: Pull> {
+    latest: Vec<Latest<Q>>,
+    /// The source whose turn it is.
+    turn: usize,
+    /// Sources that have no item yet.
+    awaited: usize,
+}
+
+impl<Q: Pull<Item: Clone>> Many<Q> {
+    fn look(&mut self, demand: bool) -> Pulled<Vec<Q::Item>, Q::Error> {
+        let looked = round(self.latest.len(), &mut self.turn, |turn| {
+            let latest = &mut self.latest[turn];
+            let before = latest.item.is_some();
+            let looked = latest.look(demand, self.awaited == 0);
+            self.awaited -= usize::from(!before && latest.item.is_some());
+            looked
+        });
+        looked.unwrap_or_else(|| self.row())
+    }
+
+    fn row(&self) -> Pulled<Vec<Q::Item>, Q::Error> {
+        if self.awaited > 0 {
+            return Pulled::Skipped;
+        }
+        Pulled::Item(self.latest.iter().filter_map(|latest| latest.item.clone()).collect())
+    }
+}
+
+impl<Q: Pull<Item: Clone>> Pull for Many<Q> {
+    type Item = Vec<Q::Item>;
+    type Error = Q::Error;
+
+    fn pull(&mut self) -> Pulled<Self::Item, Q::Error> {
+        self.look(true)
+    }
+
+    fn look_ahead(&mut self, _: bool) -> Pulled<Self::Item, Q::Error> {
+        self.look(false)
+    }
+}

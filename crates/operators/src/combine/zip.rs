@@ -31,7 +31,8 @@ use crate::shape::rounds::one;
 /// # Cancellation
 /// As downstream's: all sources are cancelled, and what is queued is discarded.
 /// # Bounds
-/// One item of each source, and `prefetch` for each source that is not synchronous.
+/// One item of each source, and `prefetch` for each source that is not synchronous. A row of a `Vec` of
+/// sources is an allocation.
 /// # Panics
 /// When `prefetch` is zero, or above 2<sup>24</sup>.
 ///
@@ -44,6 +45,11 @@ use crate::shape::rounds::one;
 /// let flags = millstream::from_iter([true, false, true]);
 /// let rows = millstream::zip((numbers, letters, flags), 16);
 /// assert_eq!(rows.collect::<Vec<_>>().block()?, [(1, "a", true), (2, "b", false)]);
+///
+/// // As many as there are.
+/// let columns: Vec<_> = (0..3).map(|n| millstream::from_iter([n, 10 * n])).collect();
+/// let rows = millstream::zip(columns, 16);
+/// assert_eq!(rows.collect::<Vec<_>>().block()?, [[0, 1, 2], [0, 10, 20]]);
 /// # Ok::<(), millstream::Failure<std::convert::Infallible>>(())
 /// ```
 #[derive(Clone)]
@@ -54,9 +60,9 @@ pub struct Zip<S> {
     site: Site,
 }
 
-/// One item of each of several publishers at a time, two to eight of them, as a tuple. See
-/// [`Zip`].
-#[doc(alias = "zipWith", alias = "zipN")]
+/// One item of each of several publishers at a time: of a tuple of two to eight, as a tuple; of a `Vec`
+/// of any number, as a `Vec`. None at all are complete at once. See [`Zip`].
+#[doc(alias = "zipWith", alias = "zipN", alias = "zipArray", alias = "zipWithN")]
 #[track_caller]
 pub fn zip<S>(sources: S, prefetch: usize) -> Zip<S>
 where
@@ -289,3 +295,59 @@ zips!(Zip5: A a x0 0, B b x1 1, C c x2 2, D d x3 3, F f x4 4);
 zips!(Zip6: A a x0 0, B b x1 1, C c x2 2, D d x3 3, F f x4 4, G g x5 5);
 zips!(Zip7: A a x0 0, B b x1 1, C c x2 2, D d x3 3, F f x4 4, G g x5 5, H h x6 6);
 zips!(Zip8: A a x0 0, B b x1 1, C c x2 2, D d x3 3, F f x4 4, G g x5 5, H h x6 6, I i x7 7);
+
+impl<P: Publisher> Publisher for Zip<Vec<P>> {
+    type Item = Vec<P::Item>;
+    type Error = P::Error;
+
+    fn subscribe<S: Subscriber<Self::Item, P::Error>>(self, subscriber: S) {
+        let Zip { sources, prefetch, site } = self;
+        join(
+            |bell, context| {
+                let head = |(n, source)| {
+                    let feed = feed(source, prefetch, bell.clone(), context, site.number(n));
+                    Head::new(feed, context.discards())
+                };
+                Many(sources.into_iter().enumerate().map(head).collect())
+            },
+            subscriber,
+        );
+    }
+}
+
+/// As many as there are.
+struct Many<Q: Pull>(Vec<Head<Q>>);
+
+impl<Q: Pull> Pull for Many<Q> {
+    type Item = Vec<Q::Item>;
+    type Error = Q::Error;
+
+    fn pull(&mut self) -> Pulled<Self::Item, Q::Error> {
+        if self.0.is_empty() {
+            return Pulled::Complete;
+        }
+        // As in the others.
+        let mut pending = None;
+        for head in &mut self.0 {
+            match head.fetch() {
+                None => {}
+                Some(Pulled::Pending) => {
+                    pending.get_or_insert(Pulled::Pending);
+                }
+                Some(Pulled::Skipped) => pending = Some(Pulled::Skipped),
+                Some(other) => return other,
+            }
+        }
+        if let Some(pending) = pending {
+            return pending;
+        }
+        Pulled::Item(self.0.iter_mut().filter_map(|head| head.item.take()).collect())
+    }
+
+    fn look_ahead(&mut self, _: bool) -> Pulled<Self::Item, Q::Error> {
+        if self.0.is_empty() {
+            return Pulled::Complete;
+        }
+        self.0.iter_mut().find_map(Head::end).unwrap_or(Pulled::Pending)
+    }
+}

@@ -810,8 +810,13 @@ fn apply<P: Publisher<Item = Token, Error = TestError> + Clone + Sync>(
         }
         Op::Zip(n, size) => {
             let other = others(n).subscribe_on(world.runs.clone());
-            p.zip(other, size)
-                .map(hook.by(|(a, b): (Token, Token)| a.map(|a| a.wrapping_add(b.value()))))
+            let sum = hook.by(|(a, b): (Token, Token)| a.map(|a| a.wrapping_add(b.value())));
+            if n % 2 == 0 {
+                return p.zip(other, size).map(sum).boxed_clone();
+            }
+            millstream::zip(vec![p.boxed_clone(), other.boxed_clone()], size)
+                .map(|row| <[Token; 2]>::try_from(row).expect("there are two").into())
+                .map(sum)
                 .boxed_clone()
         }
         Op::TakeUntil(n) => p.take_until(signals(&world, n).ignore_items()).boxed_clone(),
