@@ -1087,7 +1087,8 @@ fn what_a_visit_leaves_in_a_queue_is_seen() {
     });
 }
 
-/// Puts its item into the queue, and then the end, when it is visited; it has nothing more, it says.
+/// Puts its item into the queue, and then the end, when it is visited; it has nothing more, it says. Over
+/// when it runs next.
 struct Leaving {
     feeder: Option<Feeder<Token, Error>>,
     last: Option<Token>,
@@ -1099,7 +1100,7 @@ impl Pull for Leaving {
     type Error = Infallible;
 
     fn pull(&mut self) -> Pulled<Infallible, Infallible> {
-        Pulled::Pending
+        if self.feeder.is_some() { Pulled::Pending } else { Pulled::Complete }
     }
 }
 
@@ -1113,7 +1114,10 @@ impl Leaving {
                 assert!(matches!(feeder.send(item), Sent::Taken), "there is room");
                 self.feeder = Some(feeder);
             }
-            (None, Some(feeder)) => feeder.end(Ok(())),
+            (None, Some(feeder)) => {
+                feeder.end(Ok(()));
+                self.desk.bell().ring();
+            }
             _ => {}
         }
     }
