@@ -176,11 +176,18 @@ fn compare(root: &Path, out: &Path, plan: &Plan) -> Result<(), String> {
 
 fn machine() -> Value {
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model =
-        processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let said = |key: &str| {
+        let says = |line: &'_ str| {
+            let (name, value) = line.split_once(':')?;
+            (name.trim() == key).then(|| value.trim().to_owned())
+        };
+        processors.lines().find_map(says).unwrap_or_else(|| "unknown".to_owned())
+    };
+    // Virtual machines give one name to many processors.
+    let (name, family, model) = (said("model name"), said("cpu family"), said("model"));
     json!({
         "cores": std::thread::available_parallelism().map_or(0, usize::from),
-        "cpu": model.map_or("an unknown processor", |(_, model)| model.trim()),
+        "cpu": format!("{name} (family {family}, model {model})"),
         "kernel": told("uname", &["-sr"]),
         "rustc": told("rustc", &["--version"]),
     })
