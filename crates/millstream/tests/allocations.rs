@@ -373,6 +373,18 @@ mod boundaries {
     }
 
     #[test]
+    fn a_limit_that_is_not_used_costs_no_allocation() {
+        let with = |limit| {
+            allocations(|| {
+                let executor = CurrentThread::new();
+                let results = chain(100).map_async(executor.handle(), limit, |n| async move { n });
+                assert_eq!(executor.run_until(results.count()).unwrap(), 100);
+            })
+        };
+        assert_eq!(with(2), with(1 << 20));
+    }
+
+    #[test]
     fn a_future_that_is_ready_costs_map_async_no_allocation() {
         let [few, many] = for_few_and_many(|n| {
             let executor = CurrentThread::new();

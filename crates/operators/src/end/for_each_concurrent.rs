@@ -41,7 +41,7 @@ use crate::shape::turns::AtOnce;
 /// # Cancellation
 /// Dropping the end: the futures are dropped and upstream is cancelled when the task runs next.
 /// # Bounds
-/// `limit` futures. A few allocations for each of them when it is subscribed to; none per item.
+/// `limit` futures. A few allocations for each of them when there first are so many; none per item.
 /// # Panics
 /// When `limit` is zero, or above 2<sup>24</sup>.
 ///

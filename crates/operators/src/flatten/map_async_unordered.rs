@@ -40,8 +40,8 @@ use crate::shape::turns::AtOnce;
 /// # Cancellation
 /// On the executor: the futures are dropped and upstream is cancelled when the task runs next.
 /// # Bounds
-/// `limit` futures and results together. A few allocations for each of them when it is subscribed
-/// to; none per item.
+/// `limit` futures and results together. A few allocations for each of them when there first
+/// are so many; none per item.
 /// # Panics
 /// When `limit` is zero, or above 2<sup>24</sup>.
 ///

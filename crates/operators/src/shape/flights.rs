@@ -1,7 +1,7 @@
 //! Futures that a stage drives on its own task, a bounded number at a time.
 //!
-//! Each place is pinned once, keeps its waker, and is used again: launching a future allocates
-//! nothing. A future is polled when it is launched and when it was woken, by the task of the
+//! Each place is made when a future finds no other free, pinned once, keeps its waker, and is used again:
+//! launching a future allocates nothing where as many were in flight before. A future is polled when it is launched and when it was woken, by the task of the
 //! stage, whatever downstream does in the meantime.
 //!
 //! **The stage lingers.** Futures that were launched just now are often tasks of the same executor, in
@@ -34,7 +34,9 @@ use crate::shape::turns::Turns;
 
 /// Futures in flight, each with a ticket.
 pub(crate) struct Flights<Fut: Future, K> {
+    /// At most `limit`.
     places: Vec<Place<Fut, K>>,
+    limit: usize,
     free: Vec<usize>,
     marks: Arc<Marks>,
     /// Places whose futures were woken and not polled since.
@@ -53,25 +55,30 @@ struct Place<Fut, K> {
 }
 
 impl<Fut: Future, K: Copy> Flights<Fut, K> {
-    /// For up to `limit` futures at a time, of a stage with this bell. `none` is a ticket that
-    /// nobody holds.
-    pub(crate) fn new(limit: usize, none: K, bell: &Bell) -> Flights<Fut, K> {
-        let marks = Marks::new(limit);
-        let place = |n| Place {
-            future: Box::pin(None),
-            waker: bell.marked(&marks, n).into_waker(),
-            ticket: none,
-        };
+    /// For up to `limit` futures at a time, of a stage with this bell.
+    pub(crate) fn new(limit: usize, bell: &Bell) -> Flights<Fut, K> {
         Flights {
-            places: (0..limit).map(place).collect(),
-            free: (0..limit).rev().collect(),
-            woken: VecDeque::with_capacity(limit),
-            fresh: Vec::with_capacity(limit),
+            places: Vec::new(),
+            limit,
+            free: Vec::new(),
+            woken: VecDeque::new(),
+            fresh: Vec::new(),
             flying: 0,
             hope: Hope::default(),
             bell: bell.clone(),
-            marks,
+            marks: Marks::new(limit),
         }
+    }
+
+    /// Another place, which is free.
+    #[cold]
+    fn open(&mut self, ticket: K) -> usize {
+        let n = self.places.len();
+        assert!(n < self.limit, "a stage launches no more than its limit, which is {n}");
+        let waker = self.bell.marked(&self.marks, n).into_waker();
+        self.places.push(Place { future: Box::pin(None), waker, ticket });
+        self.free.push(n);
+        n
     }
 
     /// How many are in flight.
@@ -84,8 +91,9 @@ impl<Fut: Future, K: Copy> Flights<Fut, K> {
     /// `ticket` comes back with its result.
     #[inline]
     pub(crate) fn launch(&mut self, ticket: K, future: Fut) -> Option<Fut::Output> {
-        let Some(&n) = self.free.last() else {
-            unreachable!("a stage launches no more than its limit")
+        let n = match self.free.last() {
+            Some(&n) => n,
+            None => self.open(ticket),
         };
         let place = &mut self.places[n];
         place.future.set(Some(future));
@@ -679,7 +687,7 @@ impl<N, C, W, E, G> Flying<N, C, W, E, G> {
                     looked: None,
                     failure: None,
                     turns,
-                    flights: Flights::new(most.get(), None, bell),
+                    flights: Flights::new(most.get(), bell),
                     landed: L::new(most.get()),
                     limit,
                     course,
