@@ -6,6 +6,9 @@
 //! `model_by_chance` tries schedules that a seed picks. No other cfg is used: `--cfg loom` would
 //! switch foreign crates of the tree as well.
 //!
+//! A stage of your own that is written with these names can be verified as ours are: the guide is
+//! `docs/models.md`, what it takes is `millstream_testkit::model`.
+//!
 //! Atomics are used with acquire and release only, never with `SeqCst` and never with a
 //! standalone fence: the model checker weakens the first, a race detector misreads the second.
 
@@ -15,11 +18,17 @@
 compile_error!("millstream_loom and millstream_shuttle are one or the other");
 
 #[cfg(millstream_loom)]
+mod steps;
+
+#[cfg(millstream_loom)]
 mod imp {
     pub use loom::cell::{MutPtr, UnsafeCell};
     pub use loom::hint;
-    pub use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-    pub use loom::sync::{Condvar, Mutex, MutexGuard};
+    pub use loom::sync::MutexGuard;
+    pub use loom::sync::atomic::Ordering;
+
+    use crate::steps::{self, Exploration};
+    pub use crate::steps::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Condvar, Mutex, tell};
 
     /// `loom`'s threads, on stacks that hold frames which nobody has optimised.
     pub mod thread {
@@ -49,19 +58,41 @@ mod imp {
 
     /// Explores the schedules of `body` with at most two preemptions (`LOOM_MAX_PREEMPTIONS`
     /// overrides the bound) and prints how many there were.
+    ///
+    /// A schedule that fails is told by its number, and `MILLSTREAM_EXECUTION` in the environment
+    /// says which one is to be told step by step: what each thread does, in its order, and where
+    /// that is written. The model ends there.
+    ///
+    /// # Panics
+    /// As `body`, and where all threads wait, where a cell is used without an edge between its
+    /// threads, or where an execution takes more than 10,000 steps.
     pub fn model(name: &str, body: impl Fn() + Send + Sync + 'static) {
-        let executions = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let wanted = std::env::var("MILLSTREAM_EXECUTION").ok().map(|number| {
+            let number = number.parse().ok().filter(|number| *number > 0);
+            number.unwrap_or_else(|| panic!("MILLSTREAM_EXECUTION is the number of an execution"))
+        });
         let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = builder.preemption_bound.or(Some(2));
+        let bound = *builder.preemption_bound.get_or_insert(2);
         builder.max_branches = 10_000;
-        let counter = executions.clone();
+        if let Some(wanted) = wanted {
+            // It looks at the number where it would note how far it is: after each.
+            builder.checkpoint_interval = 1;
+            builder.max_permutations = Some(wanted + 1);
+        }
+        let exploration = Exploration::begin(name, wanted);
         let started = std::time::Instant::now();
         builder.check(move || {
-            counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            steps::next();
             body();
         });
-        let executions = executions.load(std::sync::atomic::Ordering::Relaxed);
-        println!("model {name}: {executions} executions in {:?}", started.elapsed());
+        let (executions, took) = (exploration.executions(), started.elapsed());
+        match wanted {
+            Some(wanted) if executions < wanted => {
+                println!("model {name}: there are {executions} executions, all passed");
+            }
+            Some(wanted) => println!("model {name}: execution {wanted} passed"),
+            None => println!("model {name}: {executions} executions at bound {bound} in {took:?}"),
+        }
     }
 
     /// As [`model`], on a stack for frames which nobody has optimised: the first thread's is as long as
@@ -80,7 +111,7 @@ mod imp {
 #[cfg(millstream_shuttle)]
 mod imp {
     pub use shuttle::hint;
-    pub use shuttle::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    pub use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     pub use shuttle::sync::{Condvar, Mutex, MutexGuard};
     pub use shuttle::thread;
 
@@ -126,11 +157,13 @@ mod imp {
         model_by_chance(0, 3, SCHEDULES, body);
         println!("model {name}: {SCHEDULES} schedules in {:?}", started.elapsed());
     }
+
+    pub use model as deep_model;
 }
 
 #[cfg(not(any(millstream_loom, millstream_shuttle)))]
 mod imp {
-    pub use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     pub use std::sync::{Condvar, Mutex, MutexGuard};
     pub use std::{hint, thread};
 
@@ -201,8 +234,14 @@ pub use loom as model_checker;
 #[doc(hidden)]
 pub use shuttle as model_checker;
 
+/// Tells what a thread of a model has just done, if this is the execution that somebody wants to see:
+/// under loom, see `model`. Elsewhere nothing.
+#[cfg(not(millstream_loom))]
+pub fn tell(_what: impl FnOnce() -> String) {}
+
 /// Locks, whether or not a thread panicked with the lock held: no user code runs under a lock
 /// of this library, so what it guards is whole.
+#[cfg_attr(millstream_loom, track_caller)]
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
