@@ -2,7 +2,6 @@
 //! whoever cancelled had, and for no other.
 
 mod oracle;
-mod runner;
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
@@ -27,9 +26,9 @@ use millstream_core::{
     ActiveSubscriber, Cause, Context, Demand, End, Fault, More, Publisher, Pull, Pulled,
     Subscriber, Subscription,
 };
+use millstream_model::{Runner, run, run_and_drop};
 use millstream_sync::{Mutex, lock, model, thread};
 use oracle::{Alive, Error, Oracle, Start, Token};
-use runner::{run, run_and_drop};
 
 /// What sources were dropped for. As the oracle, it adds no edge between threads.
 #[derive(Clone, Default)]
@@ -245,7 +244,7 @@ fn a_cause_waits_at_a_courier_for_the_subscription() {
         let (oracle, told, start) = (Oracle::new(), Told::default(), Start::default());
         let source = Later(start.clone(), told.source(&oracle));
         let task = courier(source, oracle.probe(|_| More::NONE));
-        let mut runner = runner::Runner::new(task.unwrap());
+        let mut runner = Runner::new(task.unwrap());
         assert!(!runner.poll());
         let upstream = thread::spawn(move || start.go());
         oracle.cancel_because(Cause::Failed);

@@ -2,16 +2,15 @@
 //! subscribed to; an end, a cancellation and an executor that goes are each told once.
 
 mod oracle;
-mod runner;
 
 use std::sync::Arc;
 
 use millstream_blocks::courier::courier;
 use millstream_core::{ActiveSubscriber, End, Fault, More, Publisher, Subscriber, Subscription};
+use millstream_model::{Runner, run, run_and_drop};
 use millstream_sync::{model, thread};
 use oracle::Signal::{Complete, Item};
 use oracle::{Error, Hand, Oracle, Signal, Source, Start, Token, begins, broken, items};
-use runner::{Runner, run, run_and_drop};
 
 fn all(n: u32) -> Vec<Signal> {
     (0..n).map(Item).chain([Complete]).collect()

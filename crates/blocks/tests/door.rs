@@ -17,7 +17,7 @@ use millstream_core::{
 use millstream_sync::{Mutex, UnsafeCell, lock, model, thread};
 use oracle::Signal::{Complete, Item};
 use oracle::{
-    Alive, Delayed, Error, Hand, Oracle, Probe, Signal, Source, Start, Token, begins, items,
+    Alive, Error, Hand, Late, Oracle, Probe, Signal, Source, Start, Token, begins, items,
 };
 
 type Lane = Outlet<Token, Error>;
@@ -593,7 +593,7 @@ fn a_late_subscription_races_the_first_request() {
     model("door: a_late_subscription_races_the_first_request", || {
         let oracle = Oracle::new();
         let start = Start::default();
-        let source = Delayed(start.clone(), Source::Items(oracle.items(0..3)));
+        let source = Late(start.clone(), Source::Items(oracle.items(0..3)));
         through(&oracle, 4, source, alone());
         let other = thread::spawn(move || start.go());
         oracle.request(9);

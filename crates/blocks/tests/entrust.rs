@@ -1,7 +1,6 @@
 //! Models of a task on its way to an executor: what becomes of it is told once, and why.
 
 mod oracle;
-mod runner;
 
 use std::sync::{Arc, Mutex};
 
@@ -10,10 +9,10 @@ use millstream_blocks::entrust::{Entrusted, Errand, entrust};
 use millstream_core::{
     Fault, More, Refused, Subscriber, Undelivered, on_undelivered, report_undelivered,
 };
+use millstream_model::{Runner, run_and_drop};
 use millstream_sync::{model, thread};
 use oracle::Signal::{Complete, Item};
 use oracle::{Error, Oracle, Signal, Source, Token, begins};
-use runner::{Runner, run_and_drop};
 
 fn gone() -> Signal {
     Signal::Fault(Fault::ExecutorGone.to_string())

@@ -2,7 +2,6 @@
 //! every item once, and is exact when nothing moves.
 
 mod oracle;
-mod runner;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -17,9 +16,9 @@ use millstream_core::{
     ActiveSubscriber, Cause, Context, Credit, Demand, End, Fault, More, Publisher, Subscriber,
     Subscription, Upstream,
 };
+use millstream_model::Runner;
 use millstream_sync::{AtomicU64, Ordering, model, thread};
 use oracle::{Error, Hand, Oracle, Probe, Source, Token};
-use runner::Runner;
 
 fn board() -> Board {
     Board::with_clock(8, || Duration::ZERO)

@@ -17,7 +17,7 @@ use millstream_core::{
 };
 use millstream_sync::{Mutex, lock, model, thread};
 use oracle::Signal::{Complete, Item};
-use oracle::{Delayed, Error, Hand, Oracle, Signal, Source, Start, Token, begins, broken};
+use oracle::{Error, Hand, Late, Oracle, Signal, Source, Start, Token, begins, broken};
 
 type Numbers = Arc<std::sync::Mutex<Vec<u32>>>;
 
@@ -124,7 +124,7 @@ fn the_start_races_the_subscription() {
     model("intake: the_start_races_the_subscription", || {
         let oracle = Oracle::new();
         let begin = Start::default();
-        let source = Delayed(begin.clone(), Source::Items(oracle.items(0..1)));
+        let source = Late(begin.clone(), Source::Items(oracle.items(0..1)));
         let (start, dropped) = spilling(&oracle, source, Spill::Newest);
         let other = thread::spawn(move || begin.go());
         start.go();
@@ -156,7 +156,7 @@ fn upstream_is_asked_once() {
         let (begin, forget) = (Start::default(), Start::default());
         let source = Counting(asked.clone(), forget.clone());
         let fill = |_, _: &Inflow<_, _>| Filled::On;
-        let start = through(&oracle, Demand::of(7), Delayed(begin.clone(), source), fill);
+        let start = through(&oracle, Demand::of(7), Late(begin.clone(), source), fill);
         let other = thread::spawn(move || begin.go());
         assert_eq!(asked.lock().unwrap().iter().sum::<u64>(), 0, "nothing before it starts");
         start.go();
@@ -248,7 +248,7 @@ fn cancel_races_a_subscription() {
         let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
         let (begin, forget) = (Start::default(), Start::default());
         let source = Counting(asked.clone(), forget.clone());
-        let (start, _) = spilling(&oracle, Delayed(begin.clone(), source), Spill::Newest);
+        let (start, _) = spilling(&oracle, Late(begin.clone(), source), Spill::Newest);
         let other = thread::spawn(move || begin.go());
         oracle.cancel();
         start.go();

@@ -16,7 +16,7 @@ use millstream_core::{
 use millstream_sync::{Mutex, lock, model, thread};
 use oracle::Signal::{Complete, Item};
 use oracle::{
-    Alive, Delayed, Error, Hand, Oracle, Signal, Source, Start, Token, begins, broken, items,
+    Alive, Error, Hand, Late, Oracle, Signal, Source, Start, Token, begins, broken, items,
 };
 
 fn beside(oracle: &Oracle, act: impl FnOnce(&Oracle) + Send + 'static) -> thread::JoinHandle<()> {
@@ -173,7 +173,7 @@ fn cancel_races_a_subscription() {
         let start = Start::default();
         let forget = Start::default();
         let deaf = Source::Deaf(oracle.alive(), forget.clone());
-        let source = Delayed(start.clone(), deaf);
+        let source = Late(start.clone(), deaf);
         through(&oracle, 1, source, |_| More::NONE);
         let other = thread::spawn(move || start.go());
         oracle.cancel();
@@ -261,7 +261,7 @@ fn cancel_races_a_sender_that_subscribes() {
         let start = Start::default();
         let hand = Hand::default();
         let source = Source::Hand(oracle.alive(), hand.clone());
-        through(&oracle, 1, Delayed(start.clone(), source), |_| More::NONE);
+        through(&oracle, 1, Late(start.clone(), source), |_| More::NONE);
         let other = thread::spawn(move || start.go());
         oracle.cancel();
         other.join().unwrap();
@@ -287,7 +287,7 @@ fn the_end_races_a_failure() {
     model("lane: the_end_races_a_failure", || {
         let oracle = Oracle::new();
         let start = Start::default();
-        through(&oracle, 1, Delayed(start.clone(), Failing), |_| More::NONE);
+        through(&oracle, 1, Late(start.clone(), Failing), |_| More::NONE);
         let other = thread::spawn(move || start.go());
         oracle.request(1);
         other.join().unwrap();
@@ -541,7 +541,7 @@ fn what_is_granted_races_the_subscription_and_is_asked_once() {
         let oracle = Oracle::new();
         let start = Start::default();
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let source = Delayed(start.clone(), Asked(asked.clone(), 1, oracle.alive()));
+        let source = Late(start.clone(), Asked(asked.clone(), 1, oracle.alive()));
         join(
             |bell, context| {
                 let capacity = NonZeroUsize::new(2).unwrap();

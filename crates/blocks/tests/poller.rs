@@ -2,7 +2,6 @@
 //! given up loses nothing, and a fault does not wait.
 
 mod oracle;
-mod runner;
 mod wakers;
 
 use std::num::NonZeroUsize;
@@ -17,10 +16,10 @@ use millstream_core::{
     ActiveSubscriber, Context, End, Fault, InvalidDemand, More, Publisher, Pull, Pulled,
     Subscriber, Subscription, on_undelivered,
 };
+use millstream_model::Runner;
 use millstream_sync::{model, thread};
 use oracle::Signal::{Complete, Item};
 use oracle::{Alive, Error, Hand, Oracle, Signal, Source, Start, Token, broken};
-use runner::Runner;
 use wakers::waker;
 
 /// A poller of `source` behind a lane of `capacity`.

@@ -69,35 +69,44 @@ impl Sequence for Chain {
     }
 }
 
-impl Oracle {
+/// The sources of a relay, and one that is followed.
+trait Relays {
+    fn oracle(&self) -> &Oracle;
+
     fn chain(&self, sources: impl IntoIterator<Item = Source>) -> Chain {
         let sources = sources.into_iter().collect();
-        Chain { sources, _alive: self.alive(), open: false }
+        Chain { sources, _alive: self.oracle().alive(), open: false }
     }
 
     fn sync(&self, numbers: Range<u32>) -> Source {
-        Source::Items(self.items(numbers))
+        Source::Items(self.oracle().items(numbers))
     }
 
     fn late(&self, numbers: Range<u32>) -> (Source, Start) {
         let start = Start::default();
-        (Source::Late(self.items(numbers), start.clone()), start)
+        (Source::Late(self.oracle().items(numbers), start.clone()), start)
     }
 
     /// Subscribes, and hears nothing of what it is asked for.
     fn deaf(&self) -> (Source, Start) {
         let start = Start::default();
-        (Source::Deaf(self.alive(), start.clone()), start)
+        (Source::Deaf(self.oracle().alive(), start.clone()), start)
     }
 
     fn by_hand(&self) -> (Source, Hand) {
         let hand = Hand::default();
-        (Source::Hand(self.alive(), hand.clone()), hand)
+        (Source::Hand(self.oracle().alive(), hand.clone()), hand)
     }
 
     /// Relays `sources` to a subscriber that answers nothing.
     fn relay(&self, sources: impl IntoIterator<Item = Source>) {
-        relay(self.chain(sources), self.probe(|_| More::NONE), drop);
+        relay(self.chain(sources), self.oracle().probe(|_| More::NONE), drop);
+    }
+}
+
+impl Relays for Oracle {
+    fn oracle(&self) -> &Oracle {
+        self
     }
 }
 

@@ -2,7 +2,6 @@
 //! there is something to do, and an executor that drops it ends the stream.
 
 mod oracle;
-mod runner;
 
 use std::num::NonZeroUsize;
 
@@ -10,10 +9,10 @@ use millstream_blocks::bell::Bell;
 use millstream_blocks::lane::{Outlet, lane};
 use millstream_blocks::task::{BUDGET, TURN, Task, task};
 use millstream_core::{Fault, More, Publisher, Pull, Pulled, Subscriber};
+use millstream_model::{Runner, run, run_and_drop};
 use millstream_sync::{model, thread};
 use oracle::Signal::{Complete, Item};
 use oracle::{Error, Oracle, Signal, Source, Start, Token, begins, broken, items};
-use runner::{Runner, run, run_and_drop};
 
 type Boundary<S> = Task<Outlet<Token, Error>, <S as Subscriber<Token, Error>>::Active>;
 

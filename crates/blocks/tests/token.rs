@@ -1,6 +1,5 @@
 //! Models of the token: a task that adds up what is asked sees all of it, whoever polls it.
 
-mod runner;
 mod wakers;
 
 use std::pin::Pin;
@@ -9,8 +8,8 @@ use std::task::{Context, Poll};
 
 use millstream_blocks::token::TaskToken;
 use millstream_core::{Credit, Demand, More};
+use millstream_model::Runner;
 use millstream_sync::{model, thread};
-use runner::Runner;
 use wakers::waker;
 
 /// Ready when it was asked for as many as it waits for, or when the word was closed.

@@ -12,6 +12,7 @@
 //! | test an operator in one line | [`rows!`], [`sweep`] |
 //! | let time pass | [`VirtualTime`], [`VirtualClock`] |
 //! | test an executor, a clock | [`executor::check`], [`clock::check`] |
+//! | explore the schedules of a stage with threads of its own | [`model`] |
 //!
 //! It depends on the contracts and their boxed forms alone, so it judges publishers and subscribers of anybody.
 
@@ -20,6 +21,7 @@
 pub mod clock;
 pub mod executor;
 mod lock;
+pub mod model;
 mod order;
 mod probe;
 mod reaper;

@@ -13,10 +13,12 @@ use crate::aliases::{self, Aliases};
 const EDGES: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("sync", &[]),
+    // The models of blocks are judged by it: it is not made of them.
+    ("model", &["core", "sync"]),
     ("blocks", &["core", "sync"]),
     ("executors", &["core", "blocks"]),
     ("operators", &["core", "blocks", "executors"]),
-    ("testkit", &["core", "blocks", "executors"]),
+    ("testkit", &["core", "model", "blocks", "executors"]),
     ("millstream", &["core", "executors", "operators"]),
     ("wire", &["core", "blocks", "executors", "operators"]),
     ("xtask", &[]),

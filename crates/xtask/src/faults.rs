@@ -282,8 +282,8 @@ impl Bench {
             Layer::Operators => {
                 let folder = "crates/operators/tests/models";
                 let mut used = self.with_what_they_use(folder, vec![fault.judge().to_owned()])?;
-                // Those of the blocks, which have a path before them.
-                used.extend(["oracle", "runner"].map(str::to_owned));
+                // That of the blocks, which has a path before it.
+                used.push("oracle".to_owned());
                 self.leave_modules(&format!("{folder}/main.rs"), &used)?;
                 write_new(&self.tree.join(blocks), read(&self.root.join(blocks))?.as_bytes())?;
                 format!("{folder}/{}.rs", fault.judge())

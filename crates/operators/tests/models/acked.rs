@@ -11,12 +11,11 @@ use millstream_executors::Task;
 use millstream_operators::PublisherExt;
 use millstream_operators::ack::{Ack, AckError};
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::{Desk, run, run_and_drop};
 
-use crate::desk::Desk;
 use crate::map_async::Gate;
 use crate::oracle::Signal::{Error, Fault as Faulted, Item};
 use crate::oracle::{Error as Broken, Oracle, Signal, Source, Token, begins};
-use crate::runner::{run, run_and_drop};
 use crate::{all, late};
 
 /// What is open, and what was committed.

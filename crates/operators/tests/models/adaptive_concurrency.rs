@@ -9,13 +9,12 @@ use millstream_executors::{Executor, Task};
 use millstream_operators::PublisherExt;
 use millstream_operators::control::{Controller, Sample};
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::{Desk, run, run_and_drop};
 
 use crate::clock::TickingClock;
-use crate::desk::Desk;
 use crate::map_async::{Gate, Passing};
 use crate::oracle::Signal::{Complete, Fault as Faulted};
 use crate::oracle::{Hand, Oracle, Source, Token, begins};
-use crate::runner::{run, run_and_drop};
 use crate::{all, late, split};
 
 /// Answers one limit after another, and the last for ever. What is asserted of it is noted, and

@@ -7,11 +7,11 @@ use millstream_core::Publisher;
 use millstream_operators::PublisherExt;
 use millstream_operators::chunk::Boundary;
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::run;
 
 use crate::all;
 use crate::clock::{Time, late_on_time};
 use crate::oracle::{Error, Hand, Source, Token, begins};
-use crate::runner::run;
 
 /// Lists that last for a second from their newest item on, one after another.
 fn lists(

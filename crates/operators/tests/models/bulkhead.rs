@@ -4,11 +4,10 @@ use millstream_core::{Fault, More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::limit::{Permit, Permits, Permitted};
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::{Desk, run, run_and_drop};
 
-use crate::desk::Desk;
 use crate::oracle::Signal::{self, Item};
 use crate::oracle::{Error, Oracle, Token, begins};
-use crate::runner::{run, run_and_drop};
 use crate::{all, late, pulled};
 
 /// Subscribes `oracle` to `source` behind a bulkhead: the task of it.

@@ -4,10 +4,10 @@
 use millstream_core::{Fault, More, Publisher};
 use millstream_operators::source::{Overflow, SendError, try_channel, try_emitter};
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::run;
 
 use crate::oracle::Signal::{self, Complete, Item};
 use crate::oracle::{Error, Oracle, Token, begins};
-use crate::runner::run;
 use crate::{all, split};
 
 fn lost() -> Signal {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use millstream_operators::PublisherExt;
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::run;
 
 use crate::all;
 use crate::clock::late_on_time;
 use crate::oracle::{Hand, Source, begins};
-use crate::runner::run;
 
 const SECOND: Duration = Duration::from_secs(1);
 

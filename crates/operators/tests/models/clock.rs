@@ -10,11 +10,10 @@ use millstream_core::{More, Publisher};
 use millstream_executors::time::{Clock, ClockGone, Moment, Timed, Timer};
 use millstream_executors::{Executor, Task};
 use millstream_sync::{Mutex, lock, thread};
+use millstream_testkit::model::{Desk, run};
 
-use crate::desk::Desk;
 use crate::late;
 use crate::oracle::{Error, Oracle, Source, Start, Token};
-use crate::runner::run;
 
 /// What stages that wait for a time are given.
 pub(crate) type Time = Timed<Desk, ManualClock>;

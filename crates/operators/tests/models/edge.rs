@@ -8,12 +8,11 @@ use millstream_core::{Failure, Fault, More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::edge::{AsyncTarget, from_future};
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::{Desk, Runner, run, run_and_drop};
 
-use crate::desk::Desk;
 use crate::map_async::Gate;
 use crate::oracle::Signal::{self, Complete, Fault as Faulted, Item};
 use crate::oracle::{Alive, Error, Hand, Oracle, Source, Token};
-use crate::runner::{Runner, run, run_and_drop};
 use crate::{all, late};
 
 /// Item 0, when `gate` is open.

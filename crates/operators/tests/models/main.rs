@@ -4,12 +4,10 @@
 //! Under `--cfg millstream_loom` each model explores its schedules at preemption bound 2; in an
 //! ordinary test run it runs once, on real threads. The oracle is that of the blocks: one log of
 //! items and end in order, demand that is never exceeded, and the count of what is alive. The
-//! executor is a [`Desk`]: a task lies there until a thread of the model takes and runs it.
+//! executor is a [`Desk`](millstream_testkit::model::Desk): a task lies there until a thread of the model takes and runs it.
 
 #[path = "../../../blocks/tests/oracle/mod.rs"]
 mod oracle;
-#[path = "../../../blocks/tests/runner/mod.rs"]
-mod runner;
 
 mod acked;
 mod adaptive_concurrency;
@@ -20,7 +18,6 @@ mod channel;
 mod chunks_timeout;
 mod clock;
 mod combine_latest_conflated;
-mod desk;
 mod divided;
 mod drain;
 mod edge;
@@ -52,13 +49,8 @@ mod zip;
 use millstream_core::Publisher;
 use millstream_operators::PublisherExt as _;
 use millstream_sync::thread;
-use oracle::Signal::{self, Complete, Item};
-use oracle::{Error, Oracle, Start, Token};
-
-/// The items of `numbers`, and completion.
-fn all(numbers: impl IntoIterator<Item = u32>) -> Vec<Signal> {
-    numbers.into_iter().map(Item).chain([Complete]).collect()
-}
+use oracle::Signal::{self, Item};
+use oracle::{Error, Oracle, Start, Token, all};
 
 /// The numbers of the items, which must be all that is in the log but for its end.
 fn split(log: &[Signal]) -> (Vec<u32>, Option<&Signal>) {

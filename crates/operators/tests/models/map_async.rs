@@ -9,11 +9,10 @@ use millstream_core::{Fault, More, Publisher};
 use millstream_executors::Task;
 use millstream_operators::PublisherExt;
 use millstream_sync::{Mutex, deep_model as model, lock, thread};
+use millstream_testkit::model::{Desk, Runner, run, run_and_drop};
 
-use crate::desk::Desk;
 use crate::oracle::Signal::{Complete, Error, Fault as Faulted, Item};
 use crate::oracle::{Oracle, Source, Token, begins};
-use crate::runner::{Runner, run, run_and_drop};
 use crate::{all, late, split};
 
 /// What a future waits for.

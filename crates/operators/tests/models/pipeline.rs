@@ -3,10 +3,9 @@
 use millstream_core::{More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::{Desk, run};
 
-use crate::desk::Desk;
 use crate::oracle::{Oracle, Source, Token, begins};
-use crate::runner::run;
 use crate::{all, late};
 
 fn doubled(item: Token) -> Token {

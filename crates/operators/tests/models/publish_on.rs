@@ -3,11 +3,10 @@
 use millstream_core::{Fault, More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::{Closed, Desk, run, run_and_drop};
 
-use crate::desk::{Closed, Desk};
 use crate::oracle::Signal::{self, Error, Item};
 use crate::oracle::{Oracle, Source, begins};
-use crate::runner::{run, run_and_drop};
 use crate::{all, fails_at, late};
 
 fn gone() -> Signal {

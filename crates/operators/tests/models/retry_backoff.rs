@@ -5,10 +5,10 @@ use std::time::Duration;
 use millstream_operators::PublisherExt;
 use millstream_operators::fault::Backoff;
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::run;
 
 use crate::clock::on_time;
 use crate::oracle::Signal::Error;
-use crate::runner::run;
 
 fn once() -> Backoff {
     Backoff::new(Duration::from_secs(1)).attempts(1).seed(1)

@@ -8,11 +8,11 @@ use millstream_core::{Fault, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::fault::Backoff;
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::{run, run_and_drop};
 
 use crate::clock::{Time, late_on_time, on_time};
 use crate::oracle::Signal::{self, Error as Failed, Item};
 use crate::oracle::{Error, Hand, Oracle, Source, Token};
-use crate::runner::{run, run_and_drop};
 use crate::{all, fails_at};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -6,11 +6,11 @@ use millstream_core::{Pull, Pulled};
 use millstream_operators::PublisherExt;
 use millstream_operators::timing::Rate;
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::{Runner, run};
 
 use crate::all;
 use crate::clock::{late_on_time, on_time};
 use crate::oracle::begins;
-use crate::runner::{Runner, run};
 
 fn one_a_second() -> Rate {
     Rate::new(1, Duration::from_secs(1)).burst(1)

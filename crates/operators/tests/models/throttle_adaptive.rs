@@ -10,11 +10,11 @@ use millstream_executors::time::{Clock, Moment};
 use millstream_operators::PublisherExt;
 use millstream_operators::control::{Controller, Sample};
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::{Runner, run};
 
 use crate::all;
 use crate::clock::late_on_time;
 use crate::oracle::begins;
-use crate::runner::{Runner, run};
 
 /// Answers one rate after another, and the last for ever, each half of a second.
 struct Rates(&'static [f64]);

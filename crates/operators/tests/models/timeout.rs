@@ -7,12 +7,12 @@ use millstream_core::Fault;
 use millstream_operators::PublisherExt;
 use millstream_operators::timing::TimeoutError;
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::run;
 
 use crate::all;
 use crate::clock::{late_on_time, on_time};
 use crate::oracle::Signal::{self, Error, Item};
 use crate::oracle::{Hand, Oracle, Source};
-use crate::runner::run;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -9,11 +9,10 @@ use millstream_core::{Cause, More, Publisher};
 use millstream_operators::PublisherExt;
 use millstream_operators::source::{UseEnd, using_when};
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::{Desk, run};
 
-use crate::desk::Desk;
 use crate::map_async::Gate;
 use crate::oracle::{Hand, Oracle, Source};
-use crate::runner::run;
 use crate::{all, late};
 
 /// What became of the resource.

@@ -7,12 +7,11 @@ use millstream_executors::Executor;
 use millstream_operators::PublisherExt;
 use millstream_operators::chunk::Window;
 use millstream_sync::{deep_model as model, thread};
+use millstream_testkit::model::{Desk, run};
 
 use crate::clock::ManualClock;
-use crate::desk::Desk;
 use crate::oracle::Signal::{Complete, Item};
 use crate::oracle::{Error, Hand, Oracle, Source, Token, begins};
-use crate::runner::run;
 use crate::{all, late};
 
 const SECOND: Duration = Duration::from_secs(1);

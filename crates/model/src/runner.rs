@@ -1,16 +1,14 @@
-//! An executor of the models: one task on one thread, which sleeps until it is woken.
+//! An executor of one task on one thread, which sleeps until it is woken.
 
-#![allow(dead_code, reason = "each file of models uses a part of it")]
-#![allow(unreachable_pub, reason = "a module of several test crates")]
-
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
 use millstream_sync::{Condvar, Mutex, lock};
 
-/// Whether the task was woken, and who waits for that.
-#[derive(Default)]
+/// Whether a task was woken, and who waits for that.
+#[derive(Debug, Default)]
 pub struct Alarm {
     woken: Mutex<bool>,
     news: Condvar,
@@ -20,7 +18,7 @@ impl Alarm {
     fn sleep(&self) {
         let mut woken = lock(&self.woken);
         while !std::mem::take(&mut *woken) {
-            woken = self.news.wait(woken).unwrap();
+            woken = self.news.wait(woken).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
     }
 }
@@ -32,13 +30,14 @@ impl Wake for Alarm {
     }
 }
 
-/// A task, and the alarm that wakes it.
+/// A task, and the alarm that wakes it. Dropped, it drops the task.
 pub struct Runner<F> {
     task: Pin<Box<F>>,
     alarm: Arc<Alarm>,
 }
 
 impl<F: Future<Output = ()>> Runner<F> {
+    /// One that has not polled `task`.
     pub fn new(task: F) -> Runner<F> {
         Runner { task: Box::pin(task), alarm: Arc::new(Alarm::default()) }
     }
@@ -50,11 +49,13 @@ impl<F: Future<Output = ()>> Runner<F> {
     }
 
     /// Whether it was woken since it was asked last, or slept.
+    #[must_use]
     pub fn was_woken(&self) -> bool {
         std::mem::take(&mut *lock(&self.alarm.woken))
     }
 
     /// On another executor: who woke it before wakes nobody now.
+    #[must_use]
     pub fn moved(self) -> Runner<F> {
         Runner { alarm: Arc::default(), ..self }
     }
@@ -77,7 +78,14 @@ impl<F: Future<Output = ()>> Runner<F> {
     }
 }
 
-/// Runs `task` until it is ready.
+impl<F> fmt::Debug for Runner<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner").field("alarm", &self.alarm).finish_non_exhaustive()
+    }
+}
+
+/// Runs `task` until it is ready. A task that is not woken waits for ever: in a model that is a
+/// deadlock, which is told.
 pub fn run(task: Option<impl Future<Output = ()>>) {
     if let Some(task) = task {
         Runner::new(task).run();
