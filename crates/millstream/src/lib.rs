@@ -145,6 +145,8 @@ mod guides {
     struct Design;
     #[doc = include_str!("../../../docs/executors.md")]
     struct Executors;
+    #[doc = include_str!("../../../docs/models.md")]
+    struct Models;
     #[doc = include_str!("../../../docs/observe.md")]
     struct Observe;
     #[doc = include_str!("../../../docs/porting.md")]
